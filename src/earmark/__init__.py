@@ -1,0 +1,76 @@
+"""Earmark tells the genre of music by ear.
+
+>>> import earmark
+>>> tagger = earmark.load()
+>>> tagger.labels[:3]
+('blues', 'classical', 'country')
+
+``tagger.classify("song.mp3")`` gives a :class:`~earmark.tell.tagger.Verdict`. Importing this package is
+cheap; the heavy parts are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from earmark.errors import EarmarkError
+
+if TYPE_CHECKING:
+    from earmark.listen.audio import Source
+    from earmark.tell.tagger import Tagger, Verdict
+
+__all__ = ["EarmarkError", "__version__", "classify", "load"]
+
+
+def load(model: str | os.PathLike[str] | None = None) -> Tagger:
+    """Open a model.
+
+    Parameters
+    ----------
+    model : path or str, optional
+        A model file, or the name of a bundled model; the default bundled model when left out.
+
+    Returns
+    -------
+    Tagger
+
+    Raises
+    ------
+    ModelError
+        If the file is no model, or was altered.
+    """
+    from earmark.tell.tagger import Tagger
+
+    return Tagger(model)
+
+
+def classify(source: Source, *, model: str | os.PathLike[str] | None = None) -> Verdict:
+    """Name the genre of one file; for several, :func:`load` once.
+
+    Parameters
+    ----------
+    source : path or binary file object
+    model : path or str, optional
+        As in :func:`load`.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be heard.
+    ModelError
+        If the model file is refused.
+    """
+    return load(model).classify(source)
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("earmark")
+    raise AttributeError(f"module 'earmark' has no attribute {name!r}")

@@ -1,0 +1,54 @@
+"""What can go wrong, as one family.
+
+::
+
+    EarmarkError
+    ├── AudioError      (ValueError)   a file or signal that cannot be heard
+    ├── ModelError      (ValueError)   a model file that must not be trusted
+    ├── CorpusError     (ValueError)   a corpus that cannot be learned from or judged by
+    ├── SettingError    (ValueError)   an option, recipe or front-end setting that makes no sense
+    ├── TrainingError   (RuntimeError) training that cannot go on
+    └── MissingExtra    (ImportError)  a feature whose optional packages are not installed
+
+Every message says what came, what is allowed and what to do. ``except EarmarkError`` catches all of them;
+the built-in parent in brackets lets code that never heard of Earmark catch them too.
+"""
+
+
+class EarmarkError(Exception):
+    """Root of all errors that Earmark raises on purpose."""
+
+
+class AudioError(EarmarkError, ValueError):
+    """A file or signal that cannot be heard: missing, damaged, without sound, not numbers."""
+
+
+class ModelError(EarmarkError, ValueError):
+    """A model file that must not be trusted: not ONNX, no card, altered, or from the future."""
+
+
+class CorpusError(EarmarkError, ValueError):
+    """A corpus that cannot be learned from or judged by: one class, no tracks, a broken manifest."""
+
+
+class SettingError(EarmarkError, ValueError):
+    """An option, a recipe key or a front-end setting that makes no sense."""
+
+
+class TrainingError(EarmarkError, RuntimeError):
+    """Training that cannot go on, such as a loss that is not a number."""
+
+
+class MissingExtra(EarmarkError, ImportError):
+    """A feature whose optional packages are not installed.
+
+    Parameters
+    ----------
+    feature : str
+        What the user asked for, as a phrase ("training").
+    extra : str
+        Name of the extra that brings the packages.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs packages that are not installed: pip install 'earmark[{extra}]'")

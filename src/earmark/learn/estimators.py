@@ -1,0 +1,411 @@
+"""Everything that learns is a scikit-learn estimator: scalers are transformers, networks are classifiers.
+
+Input is ``(clips, frames, bins)`` float32; a clip shorter than the others ends in NaN frames
+(:func:`stack` makes such an array from a list). Two-dimensional input is read as clips of one frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from skorch import NeuralNetClassifier
+from skorch.callbacks import GradientNormClipping
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from torch import Tensor, nn
+
+from earmark.errors import SettingError
+from earmark.learn.augment import Augment, Augmentation
+from earmark.learn.networks import Cell, RecurrentNetwork, Scorer
+from earmark.learn.training import EpochSeed, FiniteLoss, KeepBest, OnEpoch, Schedule, ScheduleName
+
+if TYPE_CHECKING:
+    from earmark.learn.onnxgraph import Graph
+
+Clips = NDArray[np.float32]
+
+
+def stack(sequences: Sequence[NDArray[np.floating]]) -> Clips:
+    """Put sequences of different lengths into one array, filled with NaN frames at their ends.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray, shape (frames, bins)
+
+    Returns
+    -------
+    ndarray of float32, shape (clips, longest, bins)
+
+    Examples
+    --------
+    >>> stack([np.ones((2, 1)), np.ones((1, 1))])[:, :, 0]
+    array([[ 1.,  1.],
+           [ 1., nan]], dtype=float32)
+    """
+    longest = max(len(s) for s in sequences)
+    X = np.full((len(sequences), longest, sequences[0].shape[1]), np.nan, np.float32)
+    for row, sequence in zip(X, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return X
+
+
+class _ClipEstimator(BaseEstimator):  # type: ignore[misc]
+    """What all of ours share: three-dimensional input in which NaN means filling."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _clips(self, X: ArrayLike, *, reset: bool) -> Clips:
+        """Check input and give it three dimensions; what a fit learns of it is only the number of bins."""
+        if getattr(X, "ndim", 2) == 3:  # scikit-learn would take the frames, which may vary, for the features
+            clips: Clips = check_array(X, dtype=np.float32, ensure_all_finite="allow-nan", allow_nd=True)
+            if reset:
+                self.n_features_in_ = clips.shape[2]
+            elif clips.shape[2] != self.n_features_in_:
+                raise ValueError(
+                    f"X has {clips.shape[2]} bins a frame, but {type(self).__name__} is expecting "
+                    f"{self.n_features_in_}"
+                )
+            return clips
+        flat: Clips = validate_data(self, X, reset=reset, dtype=np.float32)
+        return flat[:, None, :]  # (clips, bins) → clips of one frame
+
+
+class LevelNormalizer(TransformerMixin, _ClipEstimator):  # type: ignore[misc]
+    """Make dB spectrograms indifferent to gain: floor each clip below its peak, then take its mean off.
+
+    Parameters
+    ----------
+    top_db : float
+        Range kept below the clip's own maximum, dB.
+    """
+
+    def __init__(self, top_db: float = 60.0) -> None:
+        self.top_db = top_db
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn nothing: each clip is its own reference."""
+        self._clips(X, reset=True)
+        return self
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Normalise each clip by itself.
+
+        Parameters
+        ----------
+        X : array, shape (clips, frames, bins)
+            dB.
+
+        Returns
+        -------
+        ndarray of float32, the same shape
+        """
+        check_is_fitted(self)
+        clips = self._clips(X, reset=False)
+        peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
+        clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
+        clips = clips - np.nanmean(clips, axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
+        return clips.reshape(np.shape(X))
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph, for clips without filling."""
+        floor = graph("Sub", graph("ReduceMax", x, axes=[1, 2]), graph.constant(self.top_db))
+        x = graph("Max", x, floor)
+        return graph("Sub", x, graph("ReduceMean", x, axes=[1, 2]))
+
+
+class Standardizer(TransformerMixin, _ClipEstimator):  # type: ignore[misc]
+    """Take off the mean and divide by the standard deviation of the training clips.
+
+    Parameters
+    ----------
+    per_bin : bool
+        One mean and deviation for each bin; otherwise one of each for everything, as in the paper.
+    """
+
+    def __init__(self, per_bin: bool = False) -> None:
+        self.per_bin = per_bin
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn mean and deviation, of real frames only."""
+        clips = self._clips(X, reset=True)
+        axes = (0, 1) if self.per_bin else None
+        self.mean_ = np.nanmean(clips, axis=axes, dtype=np.float64)
+        deviation = np.nanstd(clips, axis=axes, dtype=np.float64)
+        self.scale_ = np.where(deviation > 0, deviation, 1.0)  # a constant bin stays at zero
+        return self
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Scale with what was learned.
+
+        Parameters
+        ----------
+        X : array, shape (clips, frames, bins)
+
+        Returns
+        -------
+        ndarray of float32, the same shape
+        """
+        check_is_fitted(self)
+        clips = self._clips(X, reset=False)
+        return ((clips - np.float32(self.mean_)) / np.float32(self.scale_)).reshape(np.shape(X))
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return graph("Div", graph("Sub", x, graph.constant(self.mean_)), graph.constant(self.scale_))
+
+
+class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc]
+    """A recurrent network as a scikit-learn classifier; the defaults train as the paper does.
+
+    SGD at learning rate 1, batches of 128, gradient norm clipped at 5, dropout 0.2, and the epoch with
+    the best validation loss is the one that is kept (Section 5.1).
+
+    Parameters
+    ----------
+    cell, layers, units, attention, bidirectional, dropout
+        The network, see :class:`~earmark.learn.networks.RecurrentNetwork`.
+    optimizer : {"sgd", "adamw"}
+    lr : float
+        Learning rate; of the schedule, the peak.
+    schedule : {"constant", "one-cycle"}
+        One-cycle: up in the first tenth, then down along a cosine.
+    weight_decay, label_smoothing : float
+        Regularisation beyond the paper.
+    batch_size : int
+        Clips a step.
+    clip_norm : float
+        Limit on the gradient's norm.
+    max_epochs : int
+        Epochs at most.
+    patience : int, optional
+        Stop after so many epochs without a better validation loss; None runs all epochs.
+    validation_fraction : float
+        Share of the clips set aside when `fit` gets no validation data; 0 keeps the last epoch.
+    augmentation : Augmentation, optional
+        Distortions of the training clips, see :mod:`earmark.learn.augment`.
+    random_state : int, RandomState or None
+        Seed of initial weights, order, dropout and augmentation.
+    device : str
+        "auto" takes CUDA where there is one.
+    checkpoint : path, optional
+        File that holds the state after every epoch; a `fit` that finds it goes on from there.
+    on_epoch : callable, optional
+        Called with skorch's record of each finished epoch (a dict).
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        Labels, sorted.
+    net_ : skorch.NeuralNetClassifier
+        The trained net, with its history.
+    """
+
+    def __init__(
+        self,
+        cell: Cell = "lstm",
+        layers: int = 1,
+        units: int = 125,
+        attention: Scorer | None = None,
+        bidirectional: bool = False,
+        dropout: float = 0.2,
+        optimizer: str = "sgd",
+        lr: float = 1.0,
+        schedule: ScheduleName = "constant",
+        weight_decay: float = 0.0,
+        label_smoothing: float = 0.0,
+        batch_size: int = 128,
+        clip_norm: float = 5.0,
+        max_epochs: int = 100,
+        patience: int | None = 15,
+        validation_fraction: float = 0.1,
+        augmentation: Augmentation | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        checkpoint: str | Path | None = None,
+        on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        self.cell = cell
+        self.layers = layers
+        self.units = units
+        self.attention = attention
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.lr = lr
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.batch_size = batch_size
+        self.clip_norm = clip_norm
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.augmentation = augmentation
+        self.random_state = random_state
+        self.device = device
+        self.checkpoint = checkpoint
+        self.on_epoch = on_epoch
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, X_valid: ArrayLike | None = None, y_valid: ArrayLike | None = None
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : array, shape (clips, frames, bins)
+        y : array, shape (clips,)
+            Labels of any kind.
+        X_valid, y_valid : arrays, optional
+            Clips that choose the epoch; where left out, a stratified share of X does.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TrainingError
+            If the loss stops being a number.
+        """
+        clips = self._clips(X, reset=True)
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        self.classes_, targets = np.unique(labels, return_inverse=True)
+        if len(clips) != len(targets):
+            raise ValueError(f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels")
+        if len(self.classes_) < 2:
+            raise ValueError(f"the data has 1 class ({self.classes_[0]!r}): a classifier needs two or more")
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        train, valid = self._split(clips, targets, X_valid, y_valid, seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.net_ = self._net(valid, seed, steps=-(-len(train) // self.batch_size))
+            self.net_.initialize()
+            self._keeper.resume(self.net_)
+            self.net_.notify("on_train_begin", X=train, y=None)
+            while not self._keeper.exhausted and len(self.net_.history) < self.max_epochs:
+                self.net_.fit_loop(train, epochs=1)  # not net.fit(), which swallows Ctrl-C
+            self.net_.notify("on_train_end", X=train, y=None)
+        self.n_iter_ = len(self.net_.history)
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Probability of each class, shape (clips, classes), in the order of ``classes_``."""
+        check_is_fitted(self)
+        probabilities: NDArray[np.float32] = self.net_.predict_proba(self._clips(X, reset=False))
+        return probabilities
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Most probable label of each clip, shape (clips,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        predicted: NDArray[Any] = self.classes_[best]
+        return predicted
+
+    def attend(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Attention weights, shape (clips, frames); 0 on filling.
+
+        Raises
+        ------
+        SettingError
+            If the network has no attention.
+        """
+        check_is_fitted(self)
+        if self.attention is None:
+            raise SettingError("this network has no attention: choose attention='dot', or another scorer")
+        self.net_.module_.eval()
+        with torch.no_grad():
+            _, weights = self.net_.module_(torch.as_tensor(self._clips(X, reset=False)).to(self.net_.device))
+        return np.asarray(weights.cpu().numpy(), np.float32)
+
+    @property
+    def network(self) -> RecurrentNetwork:
+        """The trained torch module."""
+        check_is_fitted(self)
+        network: RecurrentNetwork = self.net_.module_.network
+        return network
+
+    def _split(
+        self, clips: Clips, targets: NDArray[np.intp], X_valid: ArrayLike | None, y_valid: ArrayLike | None, seed: int
+    ) -> tuple[Dataset, Dataset | None]:
+        if X_valid is not None:
+            unknown = set(np.unique(np.asarray(y_valid))) - set(self.classes_)
+            if unknown:
+                raise ValueError(f"validation labels {sorted(unknown)} do not occur in training")
+            return Dataset(clips, targets), Dataset(
+                self._clips(X_valid, reset=False), np.searchsorted(self.classes_, np.asarray(y_valid))
+            )
+        rare = int(np.bincount(targets).min())
+        n_valid = round(self.validation_fraction * len(clips))
+        if n_valid < len(self.classes_) or rare < 2:  # too few to set some of each class aside
+            return Dataset(clips, targets), None
+        splitter = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
+        train, valid = next(splitter.split(targets, targets))
+        return Dataset(clips[train], targets[train]), Dataset(clips[valid], targets[valid])
+
+    def _net(self, valid: Dataset | None, seed: int, steps: int) -> _Net:
+        optimizers = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
+        if self.optimizer not in optimizers:
+            raise SettingError(f"optimizer is {self.optimizer!r}: must be one of {', '.join(optimizers)}")
+        network = {k: getattr(self, k) for k in ("cell", "layers", "units", "attention", "bidirectional", "dropout")}
+        self._keeper = KeepBest(self.patience, Path(self.checkpoint) if self.checkpoint else None)
+        callbacks: list[Any] = [
+            EpochSeed(seed),
+            Schedule(self.schedule, self.lr, steps * self.max_epochs, steps),
+            FiniteLoss(),
+            GradientNormClipping(self.clip_norm),
+            self._keeper,
+        ]
+        if self.on_epoch:
+            callbacks.append(OnEpoch(self.on_epoch))
+        return _Net(
+            _Trainable(RecurrentNetwork(self.n_features_in_, len(self.classes_), **network), self.augmentation),
+            criterion=nn.CrossEntropyLoss,
+            criterion__label_smoothing=self.label_smoothing,
+            optimizer=optimizers[self.optimizer],
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            iterator_train__shuffle=True,
+            iterator_valid__batch_size=512,
+            train_split=None if valid is None else predefined_split(valid),
+            classes=np.arange(len(self.classes_)),
+            callbacks=callbacks,
+            verbose=0,
+            device=("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device,
+        )
+
+
+class _Trainable(nn.Module):
+    """The network behind its augmentation, which only acts in training mode."""
+
+    def __init__(self, network: RecurrentNetwork, augmentation: Augmentation | None) -> None:
+        super().__init__()
+        self.augment = Augment(augmentation) if augmentation else nn.Identity()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        logits_and_attention: tuple[Tensor, Tensor | None] = self.network(self.augment(x))
+        return logits_and_attention
+
+
+class _Net(NeuralNetClassifier):  # type: ignore[misc]
+    """Skorch's loop over a module that also gives attention, which the loss does not look at."""
+
+    def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
+        logits: Tensor = super().infer(x, **fit_params)[0]
+        return logits

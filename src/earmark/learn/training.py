@@ -1,0 +1,158 @@
+"""What skorch's training loop leaves to us: seeds, the learning rate, the best epoch, and coming back after a kill."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from skorch.callbacks import Callback
+from skorch.history import History
+
+from earmark.errors import TrainingError
+
+ScheduleName = Literal["constant", "one-cycle"]
+
+
+class EpochSeed(Callback):  # type: ignore[misc]
+    """Seed each epoch from (seed, epoch), so that an interrupted run goes on exactly as it would have."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_epoch_begin(self, net: Any, **_: Any) -> None:
+        """Seed torch's generator."""
+        torch.manual_seed(self.seed + 1_000_003 * len(net.history))
+
+
+class Schedule(Callback):  # type: ignore[misc]
+    """The learning rate as a pure function of the step: nothing to save, nothing to restore."""
+
+    def __init__(self, name: ScheduleName, peak: float, total_steps: int, steps_per_epoch: int) -> None:
+        self.name, self.peak = name, peak
+        self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
+
+    def on_batch_begin(self, net: Any, training: bool = False, **_: Any) -> None:
+        """Set the rate of this step."""
+        if training and self.name != "constant":
+            step = (len(net.history) - 1) * self.steps_per_epoch + len(net.history[-1]["batches"]) - 1
+            for group in net.optimizer_.param_groups:
+                group["lr"] = self.rate(step)
+
+    def rate(self, step: int) -> float:
+        """Learning rate at `step`: up over the first tenth, then down along a cosine to a thousandth."""
+        done = (step + 1) / self.total_steps
+        if done <= 0.1:
+            return self.peak * done / 0.1
+        return self.peak * (0.001 + 0.999 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)) / 2)
+
+
+class FiniteLoss(Callback):  # type: ignore[misc]
+    """Stop at once when the loss is no number, instead of training on rubble."""
+
+    def on_batch_end(self, net: Any, training: bool = False, **_: Any) -> None:
+        """Look at the loss of the batch."""
+        if training and not math.isfinite(net.history[-1, "batches", -1, "train_loss"]):
+            raise TrainingError(
+                f"the loss became {net.history[-1, 'batches', -1, 'train_loss']} in epoch {len(net.history)}: "
+                "lower the learning rate or the gradient clip, or look for broken input"
+            )
+
+
+class OnEpoch(Callback):  # type: ignore[misc]
+    """Tell someone about each finished epoch."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        self.tell = tell
+
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
+        """Pass the record on, without the batches."""
+        self.tell({k: v for k, v in net.history[-1].items() if k != "batches"})
+
+
+def best_epoch(losses: list[float]) -> int | None:
+    """Index of the smallest loss, the first among equals; NaN never wins, None where nothing is a number.
+
+    Examples
+    --------
+    >>> best_epoch([2.0, float("nan"), 1.0, 1.0])
+    2
+    """
+    finite = [(loss, i) for i, loss in enumerate(losses) if math.isfinite(loss)]
+    return min(finite)[1] if finite else None
+
+
+class KeepBest(Callback):  # type: ignore[misc]
+    """Keep the weights of the best validation epoch, know when to stop, survive a kill.
+
+    Parameters
+    ----------
+    patience : int, optional
+        Epochs without improvement after which training stops; 0 stops at the first of them.
+    path : Path, optional
+        Written whole after every epoch, under another name first: weights, optimiser, best weights and
+        history. Tensors and JSON only, loaded without executing anything.
+    """
+
+    def __init__(self, patience: int | None, path: Path | None = None) -> None:
+        self.patience, self.path = patience, path
+        self.best: dict[str, torch.Tensor] | None = None
+        self.exhausted = False
+
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
+        """Look whether this epoch is the best and whether patience has ended, and save."""
+        losses = _validation_losses(net.history)
+        best = best_epoch(losses) if losses else None
+        if losses and best == len(losses) - 1:
+            self.best = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
+        since = len(losses) - 1 - (best if best is not None else -1)
+        self.exhausted = self.patience is not None and bool(losses) and since > self.patience
+        if self.path:
+            self._save(net)
+
+    def on_train_end(self, net: Any, **_: Any) -> None:
+        """Put the best weights back."""
+        if self.best is not None:
+            net.module_.load_state_dict(self.best)
+
+    def resume(self, net: Any) -> None:
+        """Take up an initialised net where the file left it; nothing where there is no file.
+
+        Raises
+        ------
+        TrainingError
+            If the file belongs to another network.
+        """
+        if not (self.path and self.path.exists()):
+            return
+        try:
+            state = torch.load(self.path, map_location=net.device, weights_only=True)
+            net.module_.load_state_dict(state["weights"])
+            net.optimizer_.load_state_dict(state["optimizer"])
+        except Exception as error:  # torch raises many kinds for a foreign or damaged file
+            raise TrainingError(
+                f"{self.path} cannot be resumed ({str(error).splitlines()[0]}): delete it to start afresh"
+            ) from error
+        net.history_ = History(json.loads(state["history"]))
+        self.best, self.exhausted = state["best"], state["exhausted"]
+
+    def _save(self, net: Any) -> None:
+        assert self.path is not None
+        state = {
+            "weights": net.module_.state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "best": self.best,
+            "exhausted": self.exhausted,
+            "history": json.dumps(net.history.to_list()),
+        }
+        partial = self.path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self.path)
+
+
+def _validation_losses(history: History) -> list[float]:
+    return [row["valid_loss"] for row in history if "valid_loss" in row]

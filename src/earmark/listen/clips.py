@@ -1,0 +1,135 @@
+"""A signal or an endless stream → clips of equal length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of sound.
+
+    Attributes
+    ----------
+    start : int
+        First sample, counted from the beginning of the signal.
+    samples : ndarray of float32, shape (clip_length,)
+        Zeros fill what the signal did not give.
+    length : int
+        How many of the samples are real.
+    """
+
+    start: int
+    samples: NDArray[np.float32]
+    length: int
+
+
+def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int | None = None) -> Iterator[Clip]:
+    """Cut a stream of blocks into clips, holding no more than one clip and one block.
+
+    A remainder of half a hop or more is padded with zeros and kept, a shorter one dropped, unless it is
+    all there is. So 30 s cut at 5 s give exactly six clips, 32 s six, 33 s seven, and 0.1 s one.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray, shape (samples,)
+        The signal, in pieces of any size.
+    clip_length : int
+        Samples a clip.
+    hop_length : int, optional
+        Samples from one clip's start to the next; `clip_length` (no overlap) when left out.
+
+    Yields
+    ------
+    Clip
+
+    Raises
+    ------
+    SettingError
+        If a length is not positive, or clips would leave gaps (hop longer than clip).
+
+    Examples
+    --------
+    >>> [(c.start, c.length) for c in cut([np.ones(7), np.ones(6)], 5)]
+    [(0, 5), (5, 5), (10, 3)]
+    """
+    hop = clip_length if hop_length is None else hop_length
+    if not 0 < hop <= clip_length:
+        raise SettingError(f"clip length {clip_length} and hop {hop}: need 0 < hop <= clip length (samples)")
+    held = np.empty(0, np.float32)
+    start = 0
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= clip_length:
+            yield Clip(start, held[:clip_length].copy(), clip_length)
+            held = held[hop:]
+            start += hop
+    fresh = len(held) - (clip_length - hop if start else 0)  # samples that no clip has held yet
+    if len(held) and (start == 0 or 2 * fresh >= hop):
+        yield Clip(start, np.pad(held, (0, clip_length - len(held))), len(held))
+
+
+def preview_starts(duration: float, clip_seconds: float, count: int = 6) -> list[float]:
+    """Choose where to listen when only a few clips of a long file are wanted.
+
+    The file is divided into `count` equal parts and each clip lies in the middle of its part, so that
+    intros and endings weigh no more than they should.
+
+    Parameters
+    ----------
+    duration : float
+        Seconds of the file.
+    clip_seconds : float
+        Seconds a clip.
+    count : int
+        Clips wanted.
+
+    Returns
+    -------
+    list of float
+        Starts in seconds, rising; fewer than `count` where the file is too short for that many clips.
+
+    Examples
+    --------
+    >>> preview_starts(60.0, 5.0, 3)
+    [7.5, 27.5, 47.5]
+    """
+    count = min(count, int(duration // clip_seconds))
+    return [(i + 0.5) * duration / count - clip_seconds / 2 for i in range(count)]
+
+
+def cut_frames(
+    frames: NDArray[np.float32], duration: float, clip_seconds: float, clip_frames: int
+) -> list[tuple[float, NDArray[np.float32]]]:
+    """Cut a track's evenly spaced frames into the clips that :func:`cut` would give its sound.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (frames, bins)
+        The whole track.
+    duration : float
+        Seconds that the frames cover.
+    clip_seconds : float
+    clip_frames : int
+        Frames of one full clip.
+
+    Returns
+    -------
+    list of (start in seconds, ndarray of shape (up to clip_frames, bins))
+
+    Examples
+    --------
+    >>> [(s, len(c)) for s, c in cut_frames(np.zeros((387, 128)), 30.0, 5.0, 64)][:2]
+    [(0.0, 64), (5.0, 64)]
+    """
+    clips = cut([np.arange(round(duration * 1000))], round(clip_seconds * 1000))  # in milliseconds
+    per_second = len(frames) / duration
+    starts = [(clip.start / 1000, clip.length / 1000) for clip in clips]
+    wanted = [(s, min(clip_frames, max(1, round(length * per_second)))) for s, length in starts]
+    return [(s, frames[round(s * per_second) :][:n]) for s, n in wanted]

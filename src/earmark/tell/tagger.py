@@ -1,0 +1,401 @@
+"""Tagger: sound → clips → probabilities → a verdict, in constant memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from earmark.errors import AudioError, EarmarkError, SettingError
+from earmark.listen.audio import Recording, Source
+from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
+from earmark.tell.model import Model, open_model
+
+SILENCE_DB = -70.0
+"""Clips whose RMS lies below this many dB re full scale are silence (16-bit rounding noise is at −101)."""
+
+SHORTEST = 1.0
+"""Seconds below which nothing is said: a beat or two is no music yet."""
+
+PREVIEW_CLIPS = 6
+"""Clips heard in a preview: as many as the 30 s excerpts of GTZAN hold."""
+
+_BATCH = 32
+"""Clips that go through the network at once; bounds the memory."""
+
+
+@dataclass(frozen=True)
+class ClipVerdict:
+    """What the network heard in one clip.
+
+    Attributes
+    ----------
+    start, end : float
+        Seconds from the beginning of the track.
+    genres : dict of str to float
+        Calibrated probabilities, most probable first; empty for a silent clip.
+    attention : tuple of float, or None
+        One weight a frame, summing to 1: what the network looked at. None where it does not attend.
+    """
+
+    start: float
+    end: float
+    genres: dict[str, float]
+    attention: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer for one track.
+
+    Attributes
+    ----------
+    genre : str or None
+        The most probable genre; None when unknown.
+    reason : str or None
+        Why unknown: "low confidence", "silence" or "too short".
+    confidence : float
+        Calibrated probability of the most probable genre, named or not; 0 where nothing was heard.
+    genres : dict of str to float
+        Calibrated probabilities, most probable first; empty where nothing was heard.
+    duration : float or None
+        Seconds.
+    clips : tuple of ClipVerdict
+        In time order.
+    model : str
+        Name of the model.
+    path : str or None
+        Where the sound came from.
+    error : str or None
+        What went wrong, if anything; a damaged file may have both a verdict and an error.
+    """
+
+    genre: str | None
+    reason: str | None
+    confidence: float
+    genres: dict[str, float]
+    duration: float | None
+    clips: tuple[ClipVerdict, ...] = field(repr=False)
+    model: str
+    path: str | None = None
+    error: str | None = None
+
+    @property
+    def best(self) -> str | None:
+        """The most probable genre, whether or not it is certain enough to be named."""
+        return next(iter(self.genres), None)
+
+    def to_dict(self, *, timeline: bool = False) -> dict[str, Any]:
+        """Return the fields of ``earmark classify --format json``; clips only with `timeline`."""
+        record = {
+            "path": self.path,
+            "genre": self.genre,
+            "reason": self.reason,
+            "confidence": round(self.confidence, 4),
+            "genres": _rounded(self.genres),
+            "duration": None if self.duration is None else round(self.duration, 3),
+            "clips": [
+                {
+                    "start": round(clip.start, 3),
+                    "end": round(clip.end, 3),
+                    "genres": _rounded(clip.genres),
+                    "attention": None if clip.attention is None else [round(a, 6) for a in clip.attention],
+                }
+                for clip in self.clips
+            ],
+            "error": self.error,
+            "model": self.model,
+        }
+        if not timeline:
+            del record["clips"]
+        return record
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """One clip on its way: where it lies (seconds), log-probabilities (None in silence), attention."""
+
+    start: float
+    end: float
+    log_probabilities: NDArray[np.float64] | None
+    attention: NDArray[np.float32] | None
+
+
+class Tagger:
+    """Names the genre of tracks with one model.
+
+    Parameters
+    ----------
+    model : Model, path or str, optional
+        A model, a model file, or the name of a bundled model; the default bundled model when left out.
+    threads : int
+        Threads within the network; 1 is best when several tracks are classified at once.
+
+    Examples
+    --------
+    >>> tagger = Tagger()
+    >>> tagger.classify(np.zeros(44100), 22050).reason
+    'silence'
+    """
+
+    def __init__(self, model: Model | str | os.PathLike[str] | None = None, *, threads: int = 1) -> None:
+        self.model = model if isinstance(model, Model) else open_model(model)
+        self.card = self.model.card
+        self._session = self.model.session(threads)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The genres it can name."""
+        return self.card.labels
+
+    def classify(
+        self, source: Source | ArrayLike, sample_rate: int | None = None, *, preview: bool = False
+    ) -> Verdict:
+        """Name the genre of one track.
+
+        Parameters
+        ----------
+        source : path, binary file object, or array
+            An array holds samples, shape (samples,) or (channels, samples), full scale ±1.
+        sample_rate : int, optional
+            Hz; required for an array, and only for an array.
+        preview : bool
+            Listen to a few windows spread over the file instead of all of it.
+
+        Returns
+        -------
+        Verdict
+
+        Raises
+        ------
+        AudioError
+            If the source cannot be heard.
+        SettingError
+            If an array comes without its sample rate, or a file with one.
+        """
+        if _is_source(source):
+            if sample_rate is not None:
+                raise SettingError("sample_rate is for arrays; a file states its own")
+            return self._classify_file(source, preview)  # type: ignore[arg-type]
+        samples = self._resampled(np.asarray(source), sample_rate)
+        clips = cut([samples], self.card.clip_length)
+        return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
+
+    def classify_many(
+        self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, preview: bool = False
+    ) -> Iterator[Verdict]:
+        """Name the genres of many files, in the order given; a bad file gives a verdict with an error.
+
+        Parameters
+        ----------
+        paths : iterable of path
+            Read as the work goes on, so it may be endless.
+        jobs : int
+            Files worked on at once (threads; decoding and network run outside Python's lock).
+        preview : bool
+            As in :meth:`classify`.
+
+        Yields
+        ------
+        Verdict
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        def one(path: str | os.PathLike[str]) -> Verdict:
+            try:
+                return self.classify(path, preview=preview)
+            except EarmarkError as error:
+                return Verdict(None, None, 0.0, {}, None, (), self.card.name, os.fspath(path), str(error))
+
+        if jobs == 1:
+            yield from map(one, paths)
+            return
+        waiting = iter(paths)
+        with ThreadPoolExecutor(jobs) as pool:
+            running = [pool.submit(one, path) for path in islice(waiting, 2 * jobs)]
+            try:
+                while running:
+                    verdict = running.pop(0).result()
+                    running.extend(pool.submit(one, path) for path in islice(waiting, 1))
+                    yield verdict
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
+        """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
+
+        From here on frames take the very way that audio takes after the front end.
+
+        Parameters
+        ----------
+        spectrogram : array, shape (frames, bins)
+            Evenly spaced frames of the whole track.
+        duration : float, optional
+            Seconds that the frames cover; as many clips are cut as audio of that length would give. Taken
+            from the front end's hop when left out.
+
+        Returns
+        -------
+        Verdict
+
+        Raises
+        ------
+        AudioError
+            If the shape does not fit or values are not finite.
+        """
+        frames = np.asarray(spectrogram, np.float32)
+        if frames.ndim != 2 or frames.shape[1] != self.card.n_bins or not len(frames):
+            raise AudioError(f"a spectrogram of shape {frames.shape}: need (frames, {self.card.n_bins})")
+        if not np.isfinite(frames).all():
+            raise AudioError("the spectrogram holds numbers that are not finite")
+        front_end = self.card.front_end
+        seconds = len(frames) * front_end.hop_length / front_end.sample_rate if duration is None else duration
+        cuts = cut_frames(frames, seconds, self.card.clip_seconds, front_end.n_frames(self.card.clip_length))
+        heard: list[_Heard] = []
+        for start, clip in cuts:
+            log_p, attention = self._run(clip[None])
+            end = min(seconds, start + self.card.clip_seconds)
+            heard.append(_Heard(start, end, log_p[0], None if attention is None else attention[0]))
+        return self._verdict(heard, seconds, None, None)
+
+    def _classify_file(self, source: Source, preview: bool) -> Verdict:
+        rate, length = self.card.front_end.sample_rate, self.card.clip_length
+        with Recording(source) as recording:
+            starts = []
+            if preview and recording.info.duration:
+                starts = preview_starts(recording.info.duration, self.card.clip_seconds, PREVIEW_CLIPS)
+            if starts:
+                clips = chain.from_iterable(
+                    _shifted(cut(recording.blocks(rate, start=s, duration=self.card.clip_seconds), length), s, rate)
+                    for s in starts
+                )
+            else:
+                clips = cut(recording.blocks(rate), length)
+            heard = list(self._hear(clips))
+            duration = recording.info.duration if starts else recording.heard
+            path = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else None
+            return self._verdict(heard, duration, path, recording.damage)
+
+    def _hear(self, clips: Iterable[Clip]) -> Iterator[_Heard]:
+        """Run clips through front end and network, full ones in batches, a shorter one by itself."""
+        clips = iter(clips)
+        while batch := list(islice(clips, _BATCH)):
+            full = [clip for clip in batch if clip.length == self.card.clip_length]
+            short = [clip for clip in batch if clip.length < self.card.clip_length]
+            if full:
+                yield from self._hear_alike(full, self.card.clip_length)
+            for clip in short:
+                yield from self._hear_alike([clip], clip.length)
+
+    def _hear_alike(self, clips: list[Clip], length: int) -> Iterator[_Heard]:
+        """Clips of one real length: what was padded is cut off again, so it can get no attention."""
+        samples = np.stack([clip.samples[:length] for clip in clips])  # (clips, samples)
+        loud = 10 * np.log10(np.mean(np.square(samples), axis=1, dtype=np.float64) + 1e-30) >= SILENCE_DB
+        rate = self.card.front_end.sample_rate
+        enough = length >= rate * SHORTEST and self.card.front_end.n_frames(length) > 0
+        results: Iterator[tuple[NDArray[np.float64], NDArray[np.float32] | None]] = iter(())
+        if enough and loud.any():
+            log_p, attention = self._run(self.card.front_end(samples[loud]))
+            results = zip(log_p, attention if attention is not None else [None] * len(log_p), strict=True)
+        for clip, audible in zip(clips, loud, strict=True):
+            log_probabilities, weights = next(results) if enough and audible else (None, None)
+            yield _Heard(clip.start / rate, (clip.start + length) / rate, log_probabilities, weights)
+
+    def _run(self, frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+        """Spectrograms (clips, frames, bins) → log-probabilities (clips, labels), attention (clips, frames)."""
+        outputs = self._session.run(None, {"spectrogram": frames})
+        log_p = np.log(np.maximum(outputs[0].astype(np.float64), 1e-12))
+        return log_p, outputs[1] if self.card.attention else None
+
+    def _verdict(
+        self, heard: list[_Heard], duration: float | None, path: str | None, damage: str | None
+    ) -> Verdict:
+        calibration = self.card.calibration
+        audible = [h.log_probabilities for h in heard if h.log_probabilities is not None]
+        genres, reason = {}, "silence"
+        if audible:
+            genres = self._named(pooled(np.stack(audible), calibration.track_temperature))
+            reason = "low confidence"
+        elif duration is not None and duration < SHORTEST:
+            reason = "too short"
+        confidence = next(iter(genres.values()), 0.0)
+        certain = bool(genres) and confidence >= calibration.threshold
+        clips = tuple(
+            ClipVerdict(
+                h.start,
+                h.end,
+                {} if h.log_probabilities is None else self._named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
+                None if h.attention is None else tuple(h.attention.tolist()),
+            )
+            for h in heard
+        )
+        return Verdict(
+            next(iter(genres)) if certain else None,
+            None if certain else reason,
+            confidence,
+            genres,
+            duration,
+            clips,
+            self.card.name,
+            path,
+            damage,
+        )
+
+    def _named(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        order = np.argsort(-probabilities, kind="stable")
+        return {self.card.labels[i]: float(probabilities[i]) for i in order}
+
+    def _resampled(self, samples: NDArray[Any], sample_rate: int | None) -> NDArray[np.float32]:
+        """Array from the user → mono samples at the front end's rate."""
+        import soxr
+
+        if sample_rate is None or sample_rate <= 0:
+            raise SettingError("an array needs its sample rate: classify(samples, sample_rate)")
+        if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
+            raise AudioError(
+                f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
+                "(samples,) or (channels, samples)"
+            )
+        mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
+        if not np.isfinite(mono).all():
+            raise AudioError("samples are not finite numbers (NaN or infinite)")
+        resampled: NDArray[np.float32] = soxr.resample(mono, sample_rate, self.card.front_end.sample_rate, quality="HQ")
+        return resampled
+
+
+def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Calibrated probabilities of a track: the geometric mean over its clips, tempered.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray, shape (clips, labels)
+    temperature : float
+        Above 1 flattens.
+
+    Returns
+    -------
+    ndarray, shape (labels,)
+        Sums to 1.
+    """
+    scores = log_probabilities.mean(axis=0) / temperature
+    scores = np.exp(scores - scores.max())
+    total: NDArray[np.float64] = scores / scores.sum()
+    return total
+
+
+def _is_source(source: object) -> bool:
+    return isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read")
+
+
+def _shifted(clips: Iterable[Clip], seconds: float, rate: int) -> Iterator[Clip]:
+    for clip in clips:
+        yield Clip(clip.start + round(seconds * rate), clip.samples, clip.length)
+
+
+def _rounded(genres: dict[str, float]) -> dict[str, float]:
+    return {name: round(p, 4) for name, p in genres.items()}
