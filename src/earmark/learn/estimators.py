@@ -287,7 +287,9 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc
         check_classification_targets(labels)
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(clips) != len(targets):
-            raise ValueError(f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels")
+            raise ValueError(
+                f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels"
+            )
         if len(self.classes_) < 2:
             raise ValueError(f"the data has 1 class ({self.classes_[0]!r}): a classifier needs two or more")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -340,7 +342,12 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc
         return network
 
     def _split(
-        self, clips: Clips, targets: NDArray[np.intp], X_valid: ArrayLike | None, y_valid: ArrayLike | None, seed: int
+        self,
+        clips: Clips,
+        targets: NDArray[np.intp],
+        X_valid: ArrayLike | None,
+        y_valid: ArrayLike | None,
+        seed: int,
     ) -> tuple[Dataset, Dataset | None]:
         if X_valid is not None:
             unknown = set(np.unique(np.asarray(y_valid))) - set(self.classes_)
@@ -361,7 +368,9 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc
         optimizers = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
         if self.optimizer not in optimizers:
             raise SettingError(f"optimizer is {self.optimizer!r}: must be one of {', '.join(optimizers)}")
-        network = {k: getattr(self, k) for k in ("cell", "layers", "units", "attention", "bidirectional", "dropout")}
+        network = {
+            k: getattr(self, k) for k in ("cell", "layers", "units", "attention", "bidirectional", "dropout")
+        }
         self._keeper = KeepBest(self.patience, Path(self.checkpoint) if self.checkpoint else None)
         callbacks: list[Any] = [
             EpochSeed(seed),
@@ -373,7 +382,9 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc
         if self.on_epoch:
             callbacks.append(OnEpoch(self.on_epoch))
         return _Net(
-            _Trainable(RecurrentNetwork(self.n_features_in_, len(self.classes_), **network), self.augmentation),
+            _Trainable(
+                RecurrentNetwork(self.n_features_in_, len(self.classes_), **network), self.augmentation
+            ),
             criterion=nn.CrossEntropyLoss,
             criterion__label_smoothing=self.label_smoothing,
             optimizer=optimizers[self.optimizer],

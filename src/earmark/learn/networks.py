@@ -67,7 +67,9 @@ class RecurrentNetwork(nn.Module):
         if cell not in CELLS:
             raise SettingError(f"cell is {cell!r}: must be one of {', '.join(CELLS)}")
         if cell == "rnn" and attention in ("dot", "scaled-dot"):
-            raise SettingError(f"attention {attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'")
+            raise SettingError(
+                f"attention {attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'"
+            )
         self.cell, self.directions = cell, 2 if bidirectional else 1
         self.embed = nn.Linear(bins, units, bias=False) if cell == "rnn" else None
         width = units * self.directions

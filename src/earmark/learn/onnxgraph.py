@@ -98,7 +98,8 @@ class Graph:
         # ONNX: (frames, directions, clips, units) → (clips, frames, directions · units)
         every = self("Reshape", self("Transpose", outputs[0], perm=[2, 0, 1, 3]), self.integers(0, 0, -1))
         ends = [
-            self("Reshape", self("Transpose", end, perm=[1, 0, 2]), self.integers(0, -1)) for end in outputs[1:]
+            self("Reshape", self("Transpose", end, perm=[1, 0, 2]), self.integers(0, -1))
+            for end in outputs[1:]
         ]
         return every, ends[0], ends[-1]
 
@@ -106,7 +107,10 @@ class Graph:
         """Finish: check the graph and return it as a model."""
         graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._weights)
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="earmark"
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="earmark",
         )
         onnx.checker.check_model(model, full_check=True)
         return model
@@ -116,7 +120,10 @@ def _gates(tensors: list[Any], lstm: bool) -> NDArray[np.float32]:
     """Weights or biases in ONNX's gate order (i, o, f, g) instead of torch's (i, f, g, o)."""
     arrays = [_array(t) for t in tensors]
     if lstm:
-        arrays = [np.concatenate([a[0:1], a[3:4], a[1:2], a[2:3]]) for a in (x.reshape(4, -1, *x.shape[1:]) for x in arrays)]
+        arrays = [
+            np.concatenate([a[0:1], a[3:4], a[1:2], a[2:3]])
+            for a in (x.reshape(4, -1, *x.shape[1:]) for x in arrays)
+        ]
         arrays = [a.reshape(-1, *a.shape[2:]) for a in arrays]
     return np.concatenate(arrays)
 

@@ -17,8 +17,9 @@ import math
 import os
 import re
 import wave
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,7 +39,7 @@ Sketch = tuple[float, float, float, float]  # onset and length in beats, MIDI pi
 Line = Callable[[list[Chord]], Iterator[Sketch]]  # writes a phrase over its chords
 
 _PHRASE = 4  # bars in a phrase: chords, melodies and fills all turn over with it
-_BLOCK = 128  # samples in a row of a tone's matrix product
+_BLOCK, _SLAB = 128, 16  # samples in a row, and rows in a slab: too small a product to wake BLAS's threads
 _ROOTS = {name: n for n, name in enumerate(["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"])}
 _MAJOR: Scale = (0, 2, 4, 5, 7, 9, 11)
 _MINOR: Scale = (0, 2, 3, 5, 7, 8, 10)
@@ -90,10 +91,11 @@ class Tone:
         poles = (2j * np.pi * hz - decay)[heard] / sample_rate
         size = round((seconds + self.release) * sample_rate)
         # sample b * _BLOCK + j of a partial is pole**(b * _BLOCK) * pole**j: rows times columns
-        rows = np.exp(np.outer(np.arange(0, size, _BLOCK), poles)) * levels[heard]
+        slabs = -(-size // (_BLOCK * _SLAB))
+        rows = np.exp(np.outer(np.arange(slabs * _SLAB) * _BLOCK, poles)) * levels[heard]
         columns = np.exp(np.outer(poles, np.arange(_BLOCK)))
-        left = np.hstack([rows.imag, rows.real]).astype(np.float32)
-        note = (left @ np.vstack([columns.real, columns.imag]).astype(np.float32)).ravel()[:size]
+        left = np.hstack([rows.imag, rows.real]).astype(np.float32).reshape(slabs, _SLAB, 2 * poles.size)
+        note: Samples = (left @ np.vstack([columns.real, columns.imag]).astype(np.float32)).ravel()[:size]
         rise, fall = (min(size, max(1, round(s * sample_rate))) for s in (self.attack, self.release))
         note[:rise] *= np.linspace(0, 1, rise, dtype=np.float32)
         note[-fall:] *= np.linspace(1, 0, fall, dtype=np.float32) ** 2
@@ -122,11 +124,12 @@ class Drum:
         return replace(self, hz=self.hz * tune, ring=self.ring * damp, hiss=self.hiss * damp, band=band)
 
     def render(self, pitch: float, seconds: float, sample_rate: int, rng: Rng) -> Samples:
-        """Return one stroke, tuned `pitch` semitones up; how long the note is makes no difference."""
+        """Return one stroke; what pitch and length the note has makes no difference."""
         size = round(5 * max(self.ring * (self.hz > 0), self.hiss) * sample_rate)
         t = np.arange(size, dtype=np.float32) / sample_rate
-        turns = t + 0.03 * (2 ** (self.drop / 12) - 1) * (1 - np.exp(-t / 0.03))
-        skin = np.sin(2 * np.pi * self.hz * 2 ** (pitch / 12) * turns) * np.exp(-t / self.ring)
+        fall = 2 ** (self.drop / 12)
+        turns = self.hz * (t + 0.03 * (fall - 1) * (1 - np.exp(-t / 0.03)))
+        skin = np.sin(2 * np.pi * turns) * np.exp(-t / self.ring) * (self.hz * fall < 0.46 * sample_rate)
         spectrum = np.fft.rfft(rng.standard_normal(size, dtype=np.float32))
         hz = np.fft.rfftfreq(size, 1 / sample_rate)
         spectrum /= 1 + (self.band[0] / np.maximum(hz, 1)) ** 4 + (hz / self.band[1]) ** 4  # soft edges
@@ -183,7 +186,7 @@ class Score:
         return "".join("o" if mark == "." and self.rng.random() < chance else mark for mark in pattern)
 
     def part(self, voice: Tone | Drum, bars: str, low: int = 60, **mix: float) -> None:
-        """Play `bars` over and over, roots and closed chords from MIDI pitch `low`; see `_place` for `mix`."""
+        """Play `bars` over and over, upwards from MIDI pitch `low`; see `_place` for `mix`."""
         patterns = bars.split()
 
         def line(chords: list[Chord]) -> Iterator[Sketch]:
@@ -194,11 +197,12 @@ class Score:
 
         self._place(voice, line, **mix)
 
-    def tune(self, voice: Tone, bars: str, low: int, **mix: float) -> None:
+    def tune(self, voice: Tone, bars: str, low: int, octave: float = 0.0, **mix: float) -> None:
         """Sing a melody between MIDI pitches `low` and ``low + 18``; see `_place` for `mix`.
 
         A phrase is a motif, the motif over the next chord, a turn, and a close in the last of `bars`.
         On the beat the melody has a tone of the chord; between the beats it moves by steps and leaps.
+        `octave` is how loud, against it, the same is doubled an octave above.
         """
         *rhythms, close = bars.split()
         motif, turn = self.pick(*rhythms), self.pick(*rhythms)
@@ -210,14 +214,17 @@ class Score:
             for bar, (chord, rhythm) in enumerate(zip(chords, (motif, motif, turn, close), strict=True)):
                 for i, (onset, length, mark) in enumerate(_strokes(rhythm, self.style.beats)):
                     pitch = _climb(self._ladder(chord, low, chordal=onset % 1 == 0), pitch, moves[i])
-                    yield bar * self.style.beats + onset, length, pitch, _VELOCITIES.get(mark, 0.7)
+                    beat, velocity = bar * self.style.beats + onset, _VELOCITIES.get(mark, 0.7)
+                    yield beat, length, pitch, velocity
+                    if octave:
+                        yield beat, length, pitch + 12, velocity * octave
 
         self._place(voice, line, **mix)
 
     def _place(
         self, voice: Tone | Drum, line: Line, level: float = 0.5, presence: float = 1.0, echo: float = 0.0
     ) -> None:
-        """Add the notes of `line` to a share `presence` of the phrases, each repeated `echo` times as loud."""
+        """Add the notes of `line` to a share `presence` of the phrases; an `echo` is so much softer."""
         voice, level = voice.vary(self.rng), level * self.rng.uniform(0.7, 1.3)
         phrase, jitter = _PHRASE * self.style.beats, self.style.feel * self.tempo / 60
         lines = {part: list(line(chords)) for part, chords in self.chords.items()}
@@ -232,7 +239,7 @@ class Score:
                     self.notes.append(Note(beat + 0.75 * n, length, pitch + bend, gain * echo**n, voice))
 
     def _pitches(self, mark: str, chord: Chord, low: int) -> list[int]:
-        """Return the MIDI pitches that `mark` plays: one tone of `chord`, or all of them in close position."""
+        """Return the MIDI pitches that `mark` plays: one tone of `chord`, or all in close position."""
         if not mark.isdigit():  # every chord in one octave: voices keep common tones and move little
             return sorted({low + (self.tonic + tone - low) % 12 for tone in chord})
         octave, tone = divmod(int(mark), len(chord))
@@ -404,8 +411,8 @@ def _bossa(score: Score) -> None:
     chops = score.pick("x-.x-.x- .x-.x-x.", "x-.xx-.x x..x-x..", "x-.x-.x- x-.xx-.x")
     score.part(score.pick(_GUITAR, _PIANO), chops, low=score.pick(50, 53), level=0.35)
     score.part(_BASS, score.pick("0--02--0 0--02--2", "0--02--0 0--22-2-", "0--0 0--2"), low=36, level=0.8)
-    score.part(_RIM, score.pick("x..x..x. ..x..x..", "..x.x... x..x..x."), level=0.3)
-    score.part(_SHAKER, score.ghosts(score.pick("XoxoXoxo", "oXooxXoo", "x.x.x.x."), 0.3), level=0.35)
+    score.part(_RIM, score.pick("x..x..x. ..x..x..", "..x.x... x..x..x."), level=0.5)
+    score.part(_SHAKER, score.ghosts(score.pick("XoxoXoxo", "oXooxXoo", "x.x.x.x."), 0.3), level=0.6)
     score.part(_BOOM, score.pick("ox", "o..xo..x", "o..ox..o"), level=0.3, presence=0.8)
     lead, rhythms = score.pick(_FLUTE, _CLARINET, _GUITAR), "x--x--x- .x-x-x-- x-xx-x-- .x-xx-x- x"
     score.tune(lead, rhythms, low=score.pick(64, 67), presence=0.8)
@@ -516,8 +523,7 @@ def _ragtime(score: Score) -> None:
     score.part(piano, f"0-..2-.. 0-..2-.. 0-..2-.. {score.pick('0.2.', '0210')}", low=36, level=0.7)
     score.part(piano, ".x.x", low=52, level=0.3)
     rhythms = f"xx-xx-x- x-xx-xx- .x-xx-x- x-x-xx-x xx-x.xx- xxxxx-x- {score.pick('x--xx---', 'xxx.')}"
-    score.tune(piano, rhythms, low=score.pick(67, 70), level=0.7)
-    score.tune(piano, rhythms, low=76, level=0.25, presence=0.5)
+    score.tune(piano, rhythms, low=score.pick(64, 67, 70), octave=score.pick(0.0, 0.6), level=0.6)
 
 
 _LOOPS = {_MINOR: "Cm Cm Cm Cm | Cm7 Cm7 Abmaj7 Bb | Cm9 Cm9 Fm9 Fm9 | Cm Eb Cm Bb"}
@@ -527,8 +533,8 @@ _LOOPS = {_MINOR: "Cm Cm Cm Cm | Cm7 Cm7 Abmaj7 Bb | Cm9 Cm9 Fm9 Fm9 | Cm Eb Cm 
 def _techno(score: Score) -> None:
     """Write four on the floor, hats off the beat, a bass riff without end and stabs that echo."""
     score.part(_KICK, f"xxxx xxxx xxxx {score.pick('xxxx', 'x.x.x.xx', 'x...x...x...xxxx')}", level=1.3)
-    score.part(_OPEN_HAT, ".x.x.x.x", level=0.35)
-    score.part(_HAT, score.ghosts("x.x.x.x.x.x.x.x.", 0.4), level=0.25, presence=0.8)
+    score.part(_OPEN_HAT, ".x.x.x.x", level=0.6)
+    score.part(_HAT, score.ghosts("x.x.x.x.x.x.x.x.", 0.4), level=0.45, presence=0.8)
     score.part(_CLAP, ".x.x", level=0.4, presence=0.7)
     riff = "0" + "".join(score.pick(*"000122334-....") for _ in range(15))
     score.part(score.pick(_ACID, _REESE), riff, low=33, level=0.8)
@@ -624,7 +630,7 @@ def _write(job: _Job) -> Path:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(job.sample_rate)
-            file.writeframes(np.rint(track * 32767).astype("<i2").tobytes())
+            file.writeframes(np.rint(track * 32768).astype("<i2").tobytes())
         return unfinished.replace(job.path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -693,20 +699,18 @@ def write_corpus(
             path = folder / style / f"{style}.{track:05}.wav"
             queue.append(_Job(path, style, (seed, STYLES.index(style), track), seconds, sample_rate))
     written = []
-    for path in _each(queue, jobs):
-        written.append(path)
-        if on_track:
-            on_track(path)
+    with closing(_each(queue, jobs)) as paths:  # when on_track raises, the processes end before this does
+        for path in paths:
+            written.append(path)
+            if on_track:
+                on_track(path)
     return written
 
 
-def _each(queue: Sequence[_Job], jobs: int) -> Iterator[Path]:
+def _each(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
     """Yield the path of every job when it is written, in order."""
     if jobs == 1:
         yield from map(_write, queue)
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(_write, queue)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from pool.map(_write, queue)  # when closed, it cancels what has not begun

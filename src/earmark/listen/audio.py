@@ -105,7 +105,9 @@ class Recording:
                 # No protocol is allowed: a playlist inside the file must not reach other files or hosts.
                 self._container = stack.enter_context(
                     av.open(
-                        _Named(stream, source), options={"protocol_whitelist": "none"}, metadata_errors="replace"
+                        _Named(stream, source),
+                        options={"protocol_whitelist": "none"},
+                        metadata_errors="replace",
                     )
                 )
             except (av.error.FFmpegError, ValueError, OSError) as error:

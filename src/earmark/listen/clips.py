@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from earmark.errors import SettingError
 
 
+SILENCE_DB = -70.0
+"""RMS in dB re full scale below which a clip is silence (16-bit rounding noise alone is at −101)."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """A stretch of sound.
@@ -29,8 +33,16 @@ class Clip:
     samples: NDArray[np.float32]
     length: int
 
+    @property
+    def silent(self) -> bool:
+        """Whether its real samples lie below :data:`SILENCE_DB`."""
+        power = np.mean(np.square(self.samples[: self.length], dtype=np.float64))
+        return bool(power < 10 ** (SILENCE_DB / 10))
 
-def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int | None = None) -> Iterator[Clip]:
+
+def cut(
+    blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int | None = None
+) -> Iterator[Clip]:
     """Cut a stream of blocks into clips, holding no more than one clip and one block.
 
     A remainder of half a hop or more is padded with zeros and kept, a shorter one dropped, unless it is
@@ -105,7 +117,11 @@ def preview_starts(duration: float, clip_seconds: float, count: int = 6) -> list
 
 
 def cut_frames(
-    frames: NDArray[np.float32], duration: float, clip_seconds: float, clip_frames: int
+    frames: NDArray[np.float32],
+    duration: float,
+    clip_seconds: float,
+    clip_frames: int,
+    hop_seconds: float | None = None,
 ) -> list[tuple[float, NDArray[np.float32]]]:
     """Cut a track's evenly spaced frames into the clips that :func:`cut` would give its sound.
 
@@ -118,6 +134,8 @@ def cut_frames(
     clip_seconds : float
     clip_frames : int
         Frames of one full clip.
+    hop_seconds : float, optional
+        From one clip's start to the next; `clip_seconds` when left out.
 
     Returns
     -------
@@ -128,8 +146,10 @@ def cut_frames(
     >>> [(s, len(c)) for s, c in cut_frames(np.zeros((387, 128)), 30.0, 5.0, 64)][:2]
     [(0.0, 64), (5.0, 64)]
     """
-    clips = cut([np.arange(round(duration * 1000))], round(clip_seconds * 1000))  # in milliseconds
+    hop = None if hop_seconds is None else round(hop_seconds * 1000)
+    clips = cut(
+        [np.zeros(round(duration * 1000), np.float32)], round(clip_seconds * 1000), hop
+    )  # in milliseconds
     per_second = len(frames) / duration
-    starts = [(clip.start / 1000, clip.length / 1000) for clip in clips]
-    wanted = [(s, min(clip_frames, max(1, round(length * per_second)))) for s, length in starts]
-    return [(s, frames[round(s * per_second) :][:n]) for s, n in wanted]
+    wanted = [(c.start / 1000, min(clip_frames, max(1, round(c.length / 1000 * per_second)))) for c in clips]
+    return [(start, frames[round(start * per_second) :][:n]) for start, n in wanted]

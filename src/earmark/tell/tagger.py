@@ -16,9 +16,6 @@ from earmark.listen.audio import Recording, Source
 from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
 from earmark.tell.model import Model, open_model
 
-SILENCE_DB = -70.0
-"""Clips whose RMS lies below this many dB re full scale are silence (16-bit rounding noise is at −101)."""
-
 SHORTEST = 1.0
 """Seconds below which nothing is said: a beat or two is no music yet."""
 
@@ -184,7 +181,9 @@ class Tagger:
             return self._classify_file(source, preview)  # type: ignore[arg-type]
         samples = self._resampled(np.asarray(source), sample_rate)
         clips = cut([samples], self.card.clip_length)
-        return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
+        return self._verdict(
+            list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None
+        )
 
     def classify_many(
         self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, preview: bool = False
@@ -271,7 +270,9 @@ class Tagger:
                 starts = preview_starts(recording.info.duration, self.card.clip_seconds, PREVIEW_CLIPS)
             if starts:
                 clips = chain.from_iterable(
-                    _shifted(cut(recording.blocks(rate, start=s, duration=self.card.clip_seconds), length), s, rate)
+                    _shifted(
+                        cut(recording.blocks(rate, start=s, duration=self.card.clip_seconds), length), s, rate
+                    )
                     for s in starts
                 )
             else:
@@ -295,7 +296,7 @@ class Tagger:
     def _hear_alike(self, clips: list[Clip], length: int) -> Iterator[_Heard]:
         """Clips of one real length: what was padded is cut off again, so it can get no attention."""
         samples = np.stack([clip.samples[:length] for clip in clips])  # (clips, samples)
-        loud = 10 * np.log10(np.mean(np.square(samples), axis=1, dtype=np.float64) + 1e-30) >= SILENCE_DB
+        loud = np.array([not clip.silent for clip in clips])
         rate = self.card.front_end.sample_rate
         enough = length >= rate * SHORTEST and self.card.front_end.n_frames(length) > 0
         results: Iterator[tuple[NDArray[np.float64], NDArray[np.float32] | None]] = iter(())
@@ -329,7 +330,9 @@ class Tagger:
             ClipVerdict(
                 h.start,
                 h.end,
-                {} if h.log_probabilities is None else self._named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
+                {}
+                if h.log_probabilities is None
+                else self._named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
                 None if h.attention is None else tuple(h.attention.tolist()),
             )
             for h in heard
@@ -364,7 +367,9 @@ class Tagger:
         mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
         if not np.isfinite(mono).all():
             raise AudioError("samples are not finite numbers (NaN or infinite)")
-        resampled: NDArray[np.float32] = soxr.resample(mono, sample_rate, self.card.front_end.sample_rate, quality="HQ")
+        resampled: NDArray[np.float32] = soxr.resample(
+            mono, sample_rate, self.card.front_end.sample_rate, quality="HQ"
+        )
         return resampled
 
 

@@ -1,0 +1,534 @@
+"""The ``earmark`` command: parse, call, print, exit. Nothing else in the package prints or exits."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
+
+import typer
+
+from earmark.errors import EarmarkError, MissingExtra
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from earmark.learn.corpus import Corpus
+
+app = typer.Typer(
+    name="earmark",
+    help="Tells the genre of music by ear.",
+    epilog="Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data = typer.Typer(name="data", help="Make and check corpora.", no_args_is_help=True)
+app.add_typer(data)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Format(StrEnum):
+    """Output formats of ``classify``."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class Shape(StrEnum):
+    """Output formats of commands that give one report."""
+
+    table = "table"
+    json = "json"
+
+
+class Split(StrEnum):
+    """Protocols, see ``earmark train --help``."""
+
+    clip = "clip"
+    track = "track"
+    artist = "artist"
+    fault_filtered = "fault-filtered"
+
+
+class Part(StrEnum):
+    """Parts of a split."""
+
+    train = "train"
+    valid = "valid"
+    test = "test"
+    all = "all"
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Model file, or name of a bundled model.", show_default="bundled"),
+]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _command(function: Command) -> Command:
+    """Turn our errors into one clear line and an exit status."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except EarmarkError as error:
+            _say(str(error), "red")
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            _say("stopped", "yellow")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader has seen enough, as in `earmark … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from None
+
+    return run  # type: ignore[return-value]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        import earmark
+
+        print(f"earmark {earmark.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+@_command
+def classify(
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, and folders to search for audio.", metavar="PATH...")
+    ],
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="Output format; json: one object a line.")
+    ] = Format.table,
+    model: ModelOption = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")
+    ] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Show each clip, and what was attended to.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")
+    ] = False,
+    jobs: JobsOption = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")
+    ] = None,
+) -> None:
+    """Name the genre of audio files.
+
+    [bold]Examples[/bold]
+
+      earmark classify ~/Music
+      earmark classify song.mp3 --timeline
+      earmark classify ~/Music --format csv -o genres.csv
+      earmark classify ~/Music --format json | jq -r '"\\(.genre) \\(.path)"'
+    """
+    from earmark.doors import show
+    from earmark.tell.tagger import Tagger
+
+    jobs = _cores(jobs)
+    tagger = Tagger(model)
+    failed = 0
+    rows_on_screen = output is None and sys.stdout.isatty()  # they are progress enough
+    with _output(output) as file, _progress("listening", None, quiet=rows_on_screen) as advance:
+        writer = show.WRITERS[form](file, tagger.labels, top, timeline)
+        for verdict in _classified(tagger, paths, jobs, preview):
+            failed += verdict.error is not None
+            writer.write(verdict)
+            advance(1)
+    if failed:
+        _say(f"{failed} file{'s' * (failed > 1)} with errors", "red")
+        raise typer.Exit(1)
+
+
+@app.command()
+@_command
+def train(
+    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    recipe: Annotated[
+        str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.")
+    ] = "attention-2x60",
+    protocol: Annotated[
+        Split,
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="What learns, chooses and judges: clip (the paper's, leaky), track, artist, or GTZAN's fault-filtered.",
+        ),
+    ] = Split.track,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs at most, instead of the recipe's.")
+    ] = None,
+    seed: SeedOption = 0,
+    name: Annotated[
+        str | None, typer.Option(help="Name in the model's card.", show_default="file's name")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the model, for its card.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda…")] = "auto",
+    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    jobs: JobsOption = 0,
+) -> None:
+    """Train a model on your own music.
+
+    A run that is interrupted goes on where it stopped when the same command is given again.
+
+    [bold]Examples[/bold]
+
+      earmark train ~/Music/by-genre -o mine.onnx
+      earmark train gtzan -o lstm.onnx --recipe lstm-2x250 --protocol clip
+    """
+    with _extra("training", "learn"):
+        from earmark.learn.corpus import open_corpus
+        from earmark.learn.experiment import Experiment, Watch
+        from earmark.learn.experiment import train as run
+        from earmark.learn.features import default_cache
+        from earmark.learn.recipe import open_recipe
+    from earmark.doors import show
+
+    chosen = open_recipe(recipe)
+    if epochs:
+        chosen = chosen.model_copy(
+            update={"training": chosen.training.model_copy(update={"max_epochs": epochs})}
+        )
+    source = open_corpus(corpus)
+    _say(_summary(source))
+    with _training_progress(len(source.tracks), chosen.training.max_epochs) as (on_track, on_epoch):
+        outcome = run(
+            Experiment(source, chosen, protocol.value, seed),
+            output,
+            name=name,
+            licence=licence,
+            cache=default_cache() if cache else None,
+            jobs=_cores(jobs),
+            device=device,
+            watch=Watch(on_track, on_epoch),
+        )
+    part = "test" if "test" in outcome.reports else "valid"
+    console = _console(sys.stdout)
+    console.print(show.report(outcome.reports[part]))
+    console.print(
+        f"\n[bold]{show.clean(str(output))}[/bold]  {output.stat().st_size / 1e6:.1f} MB, {outcome.epochs} epochs"
+    )
+    _exit_after(outcome.failed)
+
+
+@app.command()
+@_command
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
+    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
+    protocol: Annotated[
+        Split | None, typer.Option("--protocol", "-p", help="Judge by a part of this split only.")
+    ] = None,
+    part: Annotated[Part | None, typer.Option(help="Which part.", show_default="test")] = None,
+    seed: SeedOption = 0,
+    form: Annotated[Shape, typer.Option("--format", "-f", help="Output format.")] = Shape.table,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for evaluation.json.")] = None,
+    jobs: JobsOption = 0,
+) -> None:
+    """Judge a model by tracks whose genre is known.
+
+    [bold]Example[/bold]
+
+      earmark evaluate gtzan-attention gtzan.npz --protocol fault-filtered --part valid
+    """
+    from earmark.doors import show
+    from earmark.learn.corpus import open_corpus
+    from earmark.learn.evaluation import evaluate as judge
+    from earmark.tell.tagger import Tagger
+
+    tagger = Tagger(model)
+    source = open_corpus(corpus)
+    which = (part or (Part.test if protocol else Part.all)).value
+    with _progress("judging", None) as advance:
+        report = judge(
+            tagger,
+            source,
+            protocol=protocol.value if protocol else "all",
+            part=which,
+            seed=seed,
+            on_track=lambda _: advance(1),
+            jobs=_cores(jobs),
+        )
+    record = {"model": tagger.card.name, **report.to_dict()}
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+        with _output(output / "evaluation.json") as file:
+            file.write(show.as_json(record) + "\n")
+    if form is Shape.json:
+        print(show.as_json(record))
+    else:
+        _console(sys.stdout).print(show.report(report))
+    _exit_after(report.failed)
+
+
+@app.command()
+@_command
+def models(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="Further model files.", metavar="[FILE]...")
+    ] = None,
+    form: Annotated[
+        Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
+    ] = Shape.table,
+) -> None:
+    """List the bundled models, and any given, with what their cards say."""
+    from earmark.doors import show
+    from earmark.tell.model import DEFAULT, bundled, open_model
+
+    cards = [(open_model(name).card, name == DEFAULT) for name in bundled()]
+    cards += [(open_model(file).card, False) for file in files or []]
+    if form is Shape.json:
+        for card, default in cards:
+            record = card.model_dump(mode="json")
+            print(show.as_json({"name": record.pop("name"), "default": default, **record}))
+    else:
+        _console(sys.stdout).print(show.models(cards))
+
+
+@app.command()
+@_command
+def export(
+    model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
+    waveform: Annotated[
+        bool,
+        typer.Option("--waveform", help="Put the front end inside: the input is samples, not a spectrogram."),
+    ] = False,
+) -> None:
+    """Write a model as plain ONNX, for other runtimes and languages.
+
+    [bold]Example[/bold]
+
+      earmark export gtzan-attention -o genre.onnx --waveform
+    """
+    from earmark.tell.model import open_model
+
+    opened = open_model(model)
+    graph = opened.graph
+    if waveform:
+        with _extra("export --waveform", "learn"):
+            from earmark.learn.export import waveform_graph
+        graph = waveform_graph(opened)
+    with _replacing(output) as partial:
+        partial.write_bytes(graph)
+    front = opened.card.front_end
+    reads = (
+        f"samples at {front.sample_rate} Hz" if waveform else f"{front.kind} frames of {front.n_bins} bins"
+    )
+    print(f"{output}: reads {reads}, gives probabilities of {', '.join(opened.card.labels)}")
+
+
+@data.command()
+@_command
+def synth(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    tracks: Annotated[int, typer.Option(min=1, help="Tracks of each style.")] = 10,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of a track.")] = 30.0,
+    sample_rate: Annotated[int, typer.Option(min=4000, max=48000, help="Hz.")] = 22050,
+    seed: SeedOption = 0,
+    jobs: JobsOption = 0,
+) -> None:
+    """Compose a small corpus of ten made-up styles, as WAV files in genre folders."""
+    from earmark.learn.synth import STYLES, write_corpus
+
+    with _progress("composing", tracks * len(STYLES)) as advance:
+        written = write_corpus(
+            folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=_cores(jobs),
+            on_track=lambda _: advance(1),
+        )  # fmt: skip
+    print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
+
+
+@data.command()
+@_command
+def check(
+    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
+    form: Annotated[
+        Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
+    ] = Shape.table,
+    jobs: JobsOption = 0,
+) -> None:
+    """Find what is wrong with a corpus: unreadable, silent, short and doubled tracks. Exit status 1 if anything is."""
+    from earmark.doors import show
+    from earmark.learn.check import check_corpus
+    from earmark.learn.corpus import open_corpus
+
+    source = open_corpus(corpus)
+    _say(_summary(source))
+    with _progress("checking", len(source.tracks)) as advance:
+        findings = check_corpus(source, jobs=_cores(jobs), on_track=lambda _: advance(1))
+    for finding in findings:
+        if form is Shape.json:
+            print(show.as_json(finding.to_dict()))
+        else:
+            print(f"{finding.kind:<10} {show.clean(finding.track)}: {show.clean(finding.detail)}")
+    if findings:
+        raise typer.Exit(1)
+    _say("nothing wrong", "green")
+
+
+def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> Iterator[Any]:
+    """Verdicts of files and of all audio in folders; a folder without any is an error of its own."""
+    from earmark.listen.files import walk
+    from earmark.tell.tagger import Verdict
+
+    empty: list[str] = []
+
+    def files() -> Iterator[str]:
+        for path in paths:
+            if not Path(path).is_dir():
+                yield path
+                continue
+            found = False
+            for file in walk(Path(path)):
+                found = True
+                yield str(file)
+            if not found:
+                empty.append(path)
+
+    yield from tagger.classify_many(files(), jobs=jobs, preview=preview)
+    for path in empty:
+        yield Verdict(None, None, 0.0, {}, None, (), tagger.card.name, path, "no audio files in this folder")
+
+
+def _cores(jobs: int) -> int:
+    return jobs or os.cpu_count() or 1
+
+
+def _summary(corpus: Corpus) -> str:
+    counts = corpus.counts
+    return f"{corpus.name}: {len(corpus.tracks)} tracks — " + ", ".join(f"{g} {n}" for g, n in counts.items())
+
+
+def _exit_after(failed: dict[str, str]) -> None:
+    from earmark.doors import show
+
+    for track, error in failed.items():
+        _say(f"skipped {show.clean(track)}: {error}", "red")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _console(file: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=file, highlight=False)
+
+
+def _say(message: str, style: str = "dim") -> None:
+    """A word to the person at the terminal, on stderr."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style=style))
+
+
+@contextmanager
+def _extra(feature: str, extra: str) -> Iterator[None]:
+    """Say which extra to install where a package is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "earmark":
+            raise
+        raise MissingExtra(feature, extra) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a partial file's path, and put it in place if all went well."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears when it is whole; names keep their bytes either way."""
+    if path is None:
+        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+        yield sys.stdout
+        return
+    with (
+        _replacing(path) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _progress(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr, where that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with _bar() as progress:
+        task = progress.add_task(what, total=total, note="")
+        yield lambda n: progress.advance(task, n)
+
+
+@contextmanager
+def _training_progress(
+    n_tracks: int, epochs: int
+) -> Iterator[tuple[Callable[[Any], None], Callable[[dict[str, Any]], None]]]:
+    """Two bars on stderr, where that is a terminal: tracks heard, then epochs with loss and accuracy."""
+    if not sys.stderr.isatty():
+        yield (lambda _: None), (lambda _: None)
+        return
+    with _bar() as progress:
+        hearing = progress.add_task("hearing", total=n_tracks, note="")
+        learning = progress.add_task("learning", total=epochs, visible=False, note="")
+
+        def on_epoch(record: dict[str, Any]) -> None:
+            note = f"loss {record['train_loss']:.3f}"
+            if "valid_loss" in record:
+                note += f"  valid {record['valid_loss']:.3f}  accuracy {record['valid_acc']:.1%}"
+            progress.update(learning, completed=record["epoch"], visible=True, note=note)
+
+        yield (lambda _: progress.advance(hearing)), on_epoch
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description:>9}"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,226 @@
+"""How answers look to people: rich renderables, and the writers of each output format."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from earmark.learn.evaluation import Report
+    from earmark.tell.card import Card
+    from earmark.tell.tagger import ClipVerdict, Verdict
+
+_BAR = 12
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(share: float, width: int = _BAR) -> Text:
+    """A bar of blocks in eighths, green where sure, yellow where not so, red where hardly."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    blocks = "█" * full + (_EIGHTHS[rest] if rest else "")
+    style = "green" if share >= 0.6 else "yellow" if share >= 0.35 else "red"
+    return Text(blocks.ljust(width), style=style)
+
+
+def clean(text: str) -> str:
+    """A file name as a terminal may show it: control characters escaped, undecodable bytes replaced."""
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+class TableWriter:
+    """One line a track, as soon as it is known, with bars; with a timeline, one line a clip below it.
+
+    Parameters
+    ----------
+    file : text file
+    labels : sequence of str
+        Genres of the model; the longest sets the width of the column.
+    top : int
+        Genres shown.
+    timeline : bool
+    """
+
+    def __init__(self, file: TextIO, labels: Sequence[str], top: int | None, timeline: bool) -> None:
+        self.console = Console(file=file, highlight=False, soft_wrap=True)
+        self.top = top or 3
+        self.timeline = timeline
+        self.genre_width = max(len("unknown"), *map(len, labels))
+        fixed = 2 + self.genre_width + 1 + _BAR + 6 + (self.top - 1) * (self.genre_width + 6)
+        room = self.console.width - fixed if self.console.is_terminal else 60
+        self.name_width = max(16, min(60, room))
+
+    def write(self, verdict: Verdict) -> None:
+        """Print one verdict."""
+        name = clean(verdict.path or "-")
+        line = Text(_shortened(name, self.name_width).ljust(self.name_width), no_wrap=True)
+        line.append("  ")
+        if verdict.error and not verdict.genres:
+            self.console.print(line.append(f"✗ {verdict.error}", style="red"))
+            return
+        if verdict.genre:
+            line.append(verdict.genre.ljust(self.genre_width), style="bold")
+        else:
+            line.append("unknown".ljust(self.genre_width), style="dim")
+        line.append(" ").append(bar(verdict.confidence)).append(f" {verdict.confidence:4.0%}")
+        if verdict.genre or verdict.reason == "low confidence":
+            shown = list(verdict.genres.items())[: self.top]
+            for genre, share in shown if not verdict.genre else shown[1:]:
+                line.append(f"  {genre} {share:.0%}", style="dim")
+        else:
+            line.append(f"  {verdict.reason}", style="dim")
+        if verdict.error:
+            line.append(f"  ! {verdict.error}", style="red")
+        self.console.print(line)
+        if self.timeline:
+            for clip in verdict.clips:
+                self.console.print(self._clip_line(clip))
+
+    def _clip_line(self, clip: ClipVerdict) -> Text:
+        line = Text(
+            "  " + f"{clock(clip.start)}–{clock(clip.end)}".ljust(self.name_width), style="dim", no_wrap=True
+        )
+        if not clip.genres:
+            return line.append("(nothing heard)")
+        genre, share = next(iter(clip.genres.items()))
+        line.append(genre.ljust(self.genre_width), style="not dim")
+        line.append(" ").append(bar(share)).append(f" {share:4.0%}")
+        if clip.attention:
+            line.append("  attention ").append(sparkline(clip.attention, 24), style="cyan not dim")
+        return line
+
+
+class JsonWriter:
+    """JSON lines: one object a track, pure ASCII, so that names of any bytes survive."""
+
+    def __init__(self, file: TextIO, labels: Sequence[str], top: int | None, timeline: bool) -> None:
+        self.file, self.top, self.timeline = file, top, timeline
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one line."""
+        record = verdict.to_dict(timeline=self.timeline)
+        if self.top:
+            record["genres"] = dict(list(record["genres"].items())[: self.top])
+        self.file.write(json.dumps(record) + "\n")
+        self.file.flush()
+
+
+class CsvWriter:
+    """A spreadsheet: one row a track, one column a genre; with a timeline, one row a clip."""
+
+    def __init__(self, file: TextIO, labels: Sequence[str], top: int | None, timeline: bool) -> None:
+        self.timeline = timeline
+        self.top = top or len(labels)
+        span = ["start", "end"] if timeline else ["duration"]
+        fields = ["path", "genre", "reason", "confidence", *span, "error", "model", *labels]
+        self.table = csv.DictWriter(file, fields, lineterminator="\n", extrasaction="ignore")
+        self.table.writeheader()
+
+    def write(self, verdict: Verdict) -> None:
+        """Write one row, or one for each clip."""
+        record = verdict.to_dict(timeline=True)
+        for part in record["clips"] if self.timeline else [{}]:
+            genres = dict(list(part.get("genres", record["genres"]).items())[: self.top])
+            self.table.writerow({**record, **part, **genres})
+
+
+WRITERS: dict[
+    str, Callable[[TextIO, Sequence[str], int | None, bool], TableWriter | JsonWriter | CsvWriter]
+] = {
+    "table": TableWriter,
+    "json": JsonWriter,
+    "csv": CsvWriter,
+}
+
+
+def report(report: Report) -> RenderableType:
+    """A report as a page: figures, accuracy per genre with bars, confusion matrix."""
+    head = Table.grid(padding=(0, 2))
+    where = f"{report.corpus}, protocol {report.protocol}, part {report.part}"
+    head.add_row(
+        Text("track accuracy", style="bold"), bar(report.track_accuracy),
+        Text(f"{report.track_accuracy:.1%}", style="bold"), f"of {report.n_tracks} tracks ({where})",
+    )  # fmt: skip
+    head.add_row(
+        "clip accuracy",
+        bar(report.clip_accuracy),
+        f"{report.clip_accuracy:.1%}",
+        f"of {report.n_clips} clips",
+    )
+    if report.unknown < 1:
+        head.add_row(
+            "when named", bar(report.named_accuracy), f"{report.named_accuracy:.1%}",
+            f"{report.unknown:.0%} of the tracks are left unknown",
+        )  # fmt: skip
+    return Group(head, Text(), confusion(report))
+
+
+def confusion(report: Report) -> Table:
+    """Confusion matrix of the genres that occur: rows the truth, columns the best guess, right ones in green."""
+    shown = [i for i, row in enumerate(report.confusion) if sum(row)]
+    used = [j for j in range(len(report.labels)) if j in shown or any(row[j] for row in report.confusion)]
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("truth ↓  guess →", style="bold")
+    table.add_column("right", justify="right")
+    for j in used:
+        table.add_column(report.labels[j][:5], justify="right")
+    for i in shown:
+        row = report.confusion[i]
+        cells = [Text("·" if not row[j] else str(row[j]), style=_cell_style(i == j, row[j])) for j in used]
+        table.add_row(report.labels[i], f"{row[i] / sum(row):.0%}", *cells)
+    return table
+
+
+def models(cards: Sequence[tuple[Card, bool]]) -> Table:
+    """Models, one a row, with their figures and where these come from."""
+    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
+    for column in ("model", "genres", "front end", "trained on", "judged by"):
+        table.add_column(column, overflow="fold")
+    for card, default in cards:
+        figures = [
+            f"{m.value:.1%} of {m.n} tracks ({m.protocol} {m.part})"
+            for m in card.metrics
+            if m.name == "track_accuracy"
+        ]
+        table.add_row(
+            Text(card.name, style="bold") + Text(" (default)" if default else "", style="green"),
+            ", ".join(card.labels),
+            f"{card.front_end.kind}, {card.front_end.sample_rate} Hz, {card.clip_seconds:g} s clips",
+            f"{card.training.corpus}, {card.training.n_tracks} tracks",
+            "\n".join(figures) or "nothing",
+        )
+    return table
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Values over time as a line of little bars, `width` characters long at most."""
+    width = min(width, len(values))
+    bounds = [round(i * len(values) / width) for i in range(width + 1)]
+    peaks = [max(values[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    highest = max(peaks) or 1.0
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * p / highest))] for p in peaks)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as players show them."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+def as_json(record: dict[str, Any]) -> str:
+    """One record as a JSON line."""
+    return json.dumps(record)
+
+
+def _cell_style(right: bool, count: int) -> str:
+    return "dim" if not count else "bold green" if right else "red"
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else "…" + text[-(width - 1) :]

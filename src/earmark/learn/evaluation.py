@@ -1,0 +1,226 @@
+"""Judging: what a model says of tracks whose genre is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import AudioError, CorpusError, SettingError
+from earmark.learn import metrics
+from earmark.learn.corpus import Corpus, Track
+from earmark.learn.splits import PARTS, split_tracks
+from earmark.tell.card import Calibration
+from earmark.tell.tagger import Tagger, Verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """How well a model did on one part of a corpus.
+
+    Attributes
+    ----------
+    corpus, protocol, part : str
+        What was judged.
+    clip_accuracy, track_accuracy : float
+        Share of clips, and of tracks, whose most probable genre is right, named or "unknown".
+    named_accuracy : float
+        The same over the tracks that were named; NaN where none was.
+    unknown : float
+        Share of tracks whose verdict was "unknown".
+    n_clips, n_tracks : int
+    calibration_error : float
+        Expected calibration error over tracks, ten bins.
+    labels : tuple of str
+        Genres, in the order of the confusion matrix.
+    confusion : list of list of int
+        Tracks: row the truth, column the most probable genre.
+    per_genre : dict
+        Genre → ``{"n_tracks", "accuracy"}``, for genres that occur.
+    failed : dict of str to str
+        Tracks that could not be read, and why; they are not counted above.
+    """
+
+    corpus: str
+    protocol: str
+    part: str
+    clip_accuracy: float
+    track_accuracy: float
+    named_accuracy: float
+    unknown: float
+    n_clips: int
+    n_tracks: int
+    calibration_error: float
+    labels: tuple[str, ...]
+    confusion: list[list[int]]
+    per_genre: dict[str, dict[str, float]]
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types for JSON; what is not a number becomes null."""
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+
+
+def judge(
+    log_probabilities: NDArray[np.floating],
+    track: NDArray[np.intp],
+    y: NDArray[np.intp],
+    labels: tuple[str, ...],
+    calibration: Calibration,
+    *,
+    corpus: str,
+    protocol: str,
+    part: str,
+    failed: dict[str, str] | None = None,
+) -> Report:
+    """Judge clip predictions, and the tracks that they belong to.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray, shape (clips, labels)
+    track : ndarray of int, shape (clips,)
+        Track of each clip.
+    y : ndarray of int, shape (clips,)
+        True label of each clip.
+    labels : tuple of str
+    calibration : Calibration
+    corpus, protocol, part : str
+        For the report.
+    failed : dict of str to str, optional
+        For the report.
+
+    Returns
+    -------
+    Report
+    """
+    pooled, truth = metrics.pool(log_probabilities, track, y)
+    probabilities = metrics.softmax(pooled / calibration.track_temperature)
+    best = probabilities.argmax(axis=1)
+    named = probabilities.max(axis=1) >= calibration.threshold
+    counts = metrics.confusion(truth, best, len(labels))
+    per_genre = {
+        label: {"n_tracks": int(row.sum()), "accuracy": float(row[i] / row.sum())}
+        for i, (label, row) in enumerate(zip(labels, counts, strict=True))
+        if row.sum()
+    }
+    return Report(
+        corpus,
+        protocol,
+        part,
+        metrics.accuracy(y, log_probabilities.argmax(axis=1)),
+        metrics.accuracy(truth, best),
+        metrics.accuracy(truth[named], best[named]),
+        float(1 - named.mean()),
+        len(y),
+        len(truth),
+        metrics.calibration_error(probabilities, truth),
+        labels,
+        counts.tolist(),
+        per_genre,
+        failed or {},
+    )
+
+
+def evaluate(
+    tagger: Tagger,
+    corpus: Corpus,
+    *,
+    protocol: str = "all",
+    part: str = "all",
+    seed: int = 0,
+    on_track: Callable[[Track], None] | None = None,
+    jobs: int = 1,
+) -> Report:
+    """Let a model classify a corpus, as a user would, and compare with the truth.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    corpus : Corpus
+        Its genres must be among the model's labels.
+    protocol, part : str
+        Judge only this part of this split; "all" takes every track.
+    seed : int
+        Of the split.
+    on_track : callable, optional
+        Called after each track.
+    jobs : int
+        Files worked on at once.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    CorpusError
+        If the corpus holds genres that the model does not know, or nothing could be read.
+    """
+    foreign = sorted(set(corpus.genres) - set(tagger.labels))
+    if foreign:
+        raise CorpusError(
+            f"the corpus has genres that the model does not know: {', '.join(foreign)}; "
+            f"it knows: {', '.join(tagger.labels)}"
+        )
+    chosen = part_of(corpus, protocol, part, seed)
+    log_p, track, y = [], [], []
+    failed: dict[str, str] = {}
+    for i, (item, verdict) in enumerate(_verdicts(tagger, chosen, jobs)):
+        if on_track:
+            on_track(item)
+        if verdict.error:
+            failed[item.id] = verdict.error
+        for clip in verdict.clips:
+            if clip.genres:
+                log_p.append([np.log(max(clip.genres[label], 1e-12)) for label in tagger.labels])
+                track.append(i)
+                y.append(tagger.labels.index(item.genre))
+    if not y:
+        raise CorpusError(
+            "no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items())
+        )
+    # The verdict's clips are tempered; undo it, so that pooling gives the track's own probabilities.
+    logits = np.array(log_p) * tagger.card.calibration.clip_temperature
+    return judge(
+        logits,
+        np.array(track),
+        np.array(y),
+        tagger.labels,
+        tagger.card.calibration,
+        corpus=corpus.name,
+        protocol=protocol,
+        part=part,
+        failed=failed,
+    )
+
+
+def part_of(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
+    """Return the tracks of one part of a split; all of them where protocol or part is "all"."""
+    if protocol == "all":
+        if part != "all":
+            raise SettingError(f"part {part!r} of what? Name the split with a protocol too")
+        return corpus
+    if protocol == "clip":
+        raise SettingError("protocol 'clip' splits tracks into clips, so whole tracks cannot be judged by it")
+    sides = split_tracks(corpus, protocol, seed)  # type: ignore[arg-type]
+    if part != "all" and part not in PARTS:
+        raise SettingError(f"part is {part!r}: must be one of {', '.join(PARTS)}, all")
+    chosen = corpus.subset(np.flatnonzero(sides != "" if part == "all" else sides == part))
+    if not chosen.tracks:
+        raise CorpusError(f"the {part} part of protocol {protocol!r} has no tracks in this corpus")
+    return chosen
+
+
+def _verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, Verdict]]:
+    sounds = [track for track in corpus.tracks if track.path is not None]
+    heard = tagger.classify_many((track.path for track in sounds if track.path), jobs=jobs)
+    yield from zip(sounds, heard, strict=True)
+    for track in corpus.tracks:
+        if track.spectrogram is not None:
+            try:
+                yield track, tagger.classify_spectrogram(track.spectrogram)
+            except AudioError as error:
+                yield track, Verdict(None, None, 0.0, {}, None, (), tagger.card.name, None, str(error))

@@ -1,0 +1,123 @@
+"""How good is it? Pure functions of labels and probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Probabilities = NDArray[np.floating]
+
+
+def accuracy(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Share of predictions that are right; NaN where there are none.
+
+    Examples
+    --------
+    >>> accuracy(["a", "b"], ["a", "a"])
+    0.5
+    """
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    return float((truth == predicted).mean()) if len(truth) else float("nan")
+
+
+def confusion(truth: NDArray[np.intp], predicted: NDArray[np.intp], n_labels: int) -> NDArray[np.intp]:
+    """Counts, shape (labels, labels): row is the truth, column the prediction.
+
+    Examples
+    --------
+    >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+    [[1, 0], [1, 1]]
+    """
+    cells = np.bincount(truth * n_labels + predicted, minlength=n_labels * n_labels)
+    return cells.reshape(n_labels, n_labels)
+
+
+def pool(
+    log_probabilities: Probabilities, track: NDArray[np.intp], y: NDArray[np.intp]
+) -> tuple[Probabilities, NDArray[np.intp]]:
+    """Average clips' log-probabilities over each track.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray, shape (clips, labels)
+    track : ndarray of int, shape (clips,)
+        Track of each clip.
+    y : ndarray of int, shape (clips,)
+        Label of each clip, the same within a track.
+
+    Returns
+    -------
+    pooled : ndarray, shape (tracks, labels)
+        Mean log-probabilities, not normalised, in the order of track numbers.
+    truth : ndarray of int, shape (tracks,)
+        Label of each track.
+    """
+    tracks, first, position = np.unique(track, return_index=True, return_inverse=True)
+    total = np.zeros((len(tracks), log_probabilities.shape[1]))
+    np.add.at(total, position, log_probabilities)
+    return total / np.bincount(position)[:, None], y[first]
+
+
+def softmax(logits: Probabilities) -> Probabilities:
+    """Probabilities from logits or log-probabilities, over the last axis."""
+    exponential = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Probabilities = exponential / exponential.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def fit_temperature(logits: Probabilities, truth: NDArray[np.intp]) -> float:
+    """Temperature at which ``softmax(logits / T)`` gives the truth the highest likelihood (Guo et al. 2017).
+
+    Parameters
+    ----------
+    logits : ndarray, shape (n, labels)
+    truth : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    float
+        Between 0.05 and 20, to 1 %; 1 where there is nothing to fit.
+    """
+    if not len(truth):
+        return 1.0
+    grid = np.geomspace(0.05, 20, 602)  # steps of 1 %
+    likelihood = [np.log(softmax(logits / t)[np.arange(len(truth)), truth] + 1e-12).mean() for t in grid]
+    return float(grid[int(np.argmax(likelihood))])
+
+
+def calibration_error(probabilities: Probabilities, truth: NDArray[np.intp], bins: int = 10) -> float:
+    """Expected calibration error: mean distance of confidence and accuracy over equal-width bins of confidence.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, labels)
+    truth : ndarray of int, shape (n,)
+    bins : int
+        Number of bins.
+
+    Returns
+    -------
+    float
+        0 is perfect.
+    """
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean()
+        for b in set(which)
+    ]
+    return float(sum(gaps))
+
+
+def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> float:
+    """Largest threshold that still keeps at least `coverage` of the tracks.
+
+    Examples
+    --------
+    >>> threshold_for_coverage(np.array([0.2, 0.4, 0.6, 0.8]), 0.75)
+    0.4
+    """
+    if not len(confidence):
+        return 0.0
+    kept = int(np.ceil(coverage * len(confidence) - 1e-9))
+    return float(np.sort(confidence)[::-1][max(kept, 1) - 1])

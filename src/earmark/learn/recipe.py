@@ -1,0 +1,175 @@
+"""A recipe says how to make a model; what it does not say is as in the paper."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from earmark.errors import SettingError
+from earmark.listen.spectrogram import LogMel, StftDensity
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Network(_Settings):
+    """The network; see :class:`earmark.learn.networks.RecurrentNetwork`."""
+
+    cell: Literal["rnn", "lstm"] = "lstm"
+    layers: int = Field(1, ge=1)
+    units: int = Field(125, ge=1)
+    attention: Literal["dot", "scaled-dot", "general", "additive"] | None = None
+    bidirectional: bool = False
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class Training(_Settings):
+    """How it is trained; see :class:`earmark.learn.estimators.RecurrentClassifier`."""
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(1.0, gt=0)
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    batch_size: int = Field(128, ge=1)
+    clip_norm: float = Field(5.0, gt=0)
+    max_epochs: int = Field(100, ge=1)
+    patience: int | None = Field(15, ge=0)
+
+
+class Augmentation(_Settings):
+    """Distortions in training; see :class:`earmark.learn.augment.Augmentation`."""
+
+    frequency_masks: int = Field(0, ge=0)
+    frequency_mask_bins: int = Field(0, ge=0)
+    time_masks: int = Field(0, ge=0)
+    time_mask_frames: int = Field(0, ge=0)
+
+
+class Recipe(_Settings):
+    """Everything that makes one model from a corpus, but for the seed.
+
+    Attributes
+    ----------
+    front_end : StftDensity or LogMel
+        How samples become frames.
+    clip_seconds : float
+        Length of a clip.
+    train_hop_seconds : float, optional
+        From one training clip to the next; shorter than a clip gives more, overlapping ones.
+    top_db : float, optional
+        For dB front ends: floor and centre each clip by itself, see
+        :class:`earmark.learn.estimators.LevelNormalizer`.
+    per_bin : bool
+        Standardise each bin by itself instead of all alike.
+    network : Network
+    training : Training
+    augmentation : Augmentation
+    """
+
+    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
+    clip_seconds: float = Field(5.0, gt=0)
+    train_hop_seconds: float | None = Field(None, gt=0)
+    top_db: float | None = Field(None, gt=0)
+    per_bin: bool = False
+    network: Network = Network()
+    training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+
+    def toml(self) -> str:
+        """The recipe as TOML, holding only its difference from the paper's defaults."""
+        lines: list[str] = []
+        tables: list[str] = []
+        difference = self.model_dump(mode="json", exclude_defaults=True)
+        if "front_end" in difference:  # what its own defaults are depends on its kind
+            difference["front_end"] = {"kind": self.front_end.kind, **difference["front_end"]}
+        for key, value in difference.items():
+            if isinstance(value, dict):
+                tables += [f"\n[{key}]", *(f"{k} = {_toml(v)}" for k, v in value.items() if v is not None)]
+            else:
+                lines.append(f"{key} = {_toml(value)}")
+        return "\n".join(lines + tables).strip() + "\n"
+
+
+def names() -> list[str]:
+    """The recipes that come with the package."""
+    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+
+
+def open_recipe(which: str) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    which : str
+        Name of one that comes with the package, or the path of a TOML file.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    SettingError
+        If there is no such recipe, or it holds an unknown key or a value that makes no sense.
+    """
+    if which in names():
+        text = (_folder() / f"{which}.toml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(which).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            near = difflib.get_close_matches(which, names(), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
+            raise SettingError(
+                f"no recipe {which!r}: neither a readable file nor one of ours; {hint}"
+            ) from error
+    return parse_recipe(text, which)
+
+
+def parse_recipe(text: str, name: str) -> Recipe:
+    """Read a recipe from TOML text; `name` is used in errors. See :func:`open_recipe`."""
+    try:
+        return Recipe.model_validate_json(json.dumps(_with_kind(tomllib.loads(text)), default=str))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{name}: not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = [str(part) for part in first["loc"] if part not in ("stft-density", "log-mel")]
+        if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            raise SettingError(f"{name}: unknown key {'.'.join(where)!r}{_nearest(first['loc'])}") from error
+        raise SettingError(f"{name}: {'.'.join(where)}: {first['msg']}, not {first['input']!r}") from error
+
+
+def _with_kind(raw: dict[str, Any]) -> dict[str, Any]:
+    """A front end without a kind is the paper's."""
+    if isinstance(raw.get("front_end"), dict):
+        raw["front_end"] = {"kind": "stft-density", **raw["front_end"]}
+    return raw
+
+
+def _nearest(where: tuple[int | str, ...]) -> str:
+    tables: dict[str, Any] = {"network": Network, "training": Training, "augmentation": Augmentation}
+    if where[0] == "front_end":
+        fields = list({"stft-density": StftDensity, "log-mel": LogMel}[str(where[1])].__dataclass_fields__)
+    else:
+        fields = list(tables.get(str(where[0]), Recipe).model_fields)
+    near = difflib.get_close_matches(str(where[-1]), fields, 1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(fields)}"
+
+
+def _folder() -> Any:
+    return resources.files("earmark.learn") / "recipes"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, int | float) else f'"{value}"'

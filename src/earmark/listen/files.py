@@ -1,0 +1,34 @@
+"""Finding the sound files below a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+SUFFIXES = frozenset(
+    ".3g2 .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .flac .m4a .m4b .mka .mkv .mov .mp2 .mp3 "
+    ".mp4 .mpc .mpeg .mpg .oga .ogg .ogv .opus .ra .rm .snd .spx .tta .w64 .wav .wave .weba .webm .wma .wmv "
+    ".wv".split()
+)
+"""What is taken for sound when a folder is walked; a file named outright is always tried."""
+
+
+def walk(root: str | os.PathLike[str]) -> Iterator[Path]:
+    """All sound files below a folder, in sorted order.
+
+    Hidden files and folders are left out, and links to folders are not followed.
+
+    Parameters
+    ----------
+    root : path
+
+    Yields
+    ------
+    Path
+    """
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(folder, name)
