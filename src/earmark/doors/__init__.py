@@ -1,0 +1,1 @@
+"""Where people enter: the command line, and what it shows."""

@@ -73,9 +73,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="Model file, or name of a bundled model.", show_default="bundled"),
 ]
-JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.")
-]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 
@@ -118,28 +116,18 @@ def _root(
 @app.command()
 @_command
 def classify(
-    paths: Annotated[
-        list[str], typer.Argument(help="Files, and folders to search for audio.", metavar="PATH...")
-    ],
+    paths: Annotated[list[str], typer.Argument(help="Files, and folders to search for audio.", metavar="PATH...")],
     form: Annotated[
         Format, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Format.table,
     model: ModelOption = None,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")
-    ] = None,
-    timeline: Annotated[
-        bool, typer.Option("--timeline", help="Show each clip, and what was attended to.")
-    ] = False,
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")
-    ] = False,
+    top: Annotated[int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")] = None,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, and what was attended to.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")] = False,
     jobs: JobsOption = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
 ) -> None:
-    """Name the genre of audio files.
+    r"""Name the genre of audio files.
 
     [bold]Examples[/bold]
 
@@ -171,24 +159,18 @@ def classify(
 def train(
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
-    recipe: Annotated[
-        str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.")
-    ] = "attention-2x60",
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.")] = "attention-2x60",
     protocol: Annotated[
         Split,
         typer.Option(
             "--protocol",
             "-p",
-            help="What learns, chooses and judges: clip (the paper's, leaky), track, artist, or GTZAN's fault-filtered.",
+            help="Who learns, chooses and judges: clip (the paper's, leaky), track, artist, GTZAN's fault-filtered.",
         ),
     ] = Split.track,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs at most, instead of the recipe's.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipe's.")] = None,
     seed: SeedOption = 0,
-    name: Annotated[
-        str | None, typer.Option(help="Name in the model's card.", show_default="file's name")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name in the model's card.", show_default="file's name")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the model, for its card.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda…")] = "auto",
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
@@ -213,9 +195,7 @@ def train(
 
     chosen = open_recipe(recipe)
     if epochs:
-        chosen = chosen.model_copy(
-            update={"training": chosen.training.model_copy(update={"max_epochs": epochs})}
-        )
+        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"max_epochs": epochs})})
     source = open_corpus(corpus)
     _say(_summary(source))
     with _training_progress(len(source.tracks), chosen.training.max_epochs) as (on_track, on_epoch):
@@ -291,9 +271,7 @@ def evaluate(
 @app.command()
 @_command
 def models(
-    files: Annotated[
-        list[str] | None, typer.Argument(help="Further model files.", metavar="[FILE]...")
-    ] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="[FILE]...")] = None,
     form: Annotated[
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Shape.table,
@@ -339,9 +317,7 @@ def export(
     with _replacing(output) as partial:
         partial.write_bytes(graph)
     front = opened.card.front_end
-    reads = (
-        f"samples at {front.sample_rate} Hz" if waveform else f"{front.kind} frames of {front.n_bins} bins"
-    )
+    reads = f"samples at {front.sample_rate} Hz" if waveform else f"{front.kind} frames of {front.n_bins} bins"
     print(f"{output}: reads {reads}, gives probabilities of {', '.join(opened.card.labels)}")
 
 

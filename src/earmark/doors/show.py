@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -84,9 +85,7 @@ class TableWriter:
                 self.console.print(self._clip_line(clip))
 
     def _clip_line(self, clip: ClipVerdict) -> Text:
-        line = Text(
-            "  " + f"{clock(clip.start)}–{clock(clip.end)}".ljust(self.name_width), style="dim", no_wrap=True
-        )
+        line = Text("  " + f"{clock(clip.start)}–{clock(clip.end)}".ljust(self.name_width), style="dim", no_wrap=True)
         if not clip.genres:
             return line.append("(nothing heard)")
         genre, share = next(iter(clip.genres.items()))
@@ -131,9 +130,7 @@ class CsvWriter:
             self.table.writerow({**record, **part, **genres})
 
 
-WRITERS: dict[
-    str, Callable[[TextIO, Sequence[str], int | None, bool], TableWriter | JsonWriter | CsvWriter]
-] = {
+WRITERS: dict[str, Callable[[TextIO, Sequence[str], int | None, bool], TableWriter | JsonWriter | CsvWriter]] = {
     "table": TableWriter,
     "json": JsonWriter,
     "csv": CsvWriter,
@@ -185,9 +182,7 @@ def models(cards: Sequence[tuple[Card, bool]]) -> Table:
         table.add_column(column, overflow="fold")
     for card, default in cards:
         figures = [
-            f"{m.value:.1%} of {m.n} tracks ({m.protocol} {m.part})"
-            for m in card.metrics
-            if m.name == "track_accuracy"
+            f"{m.value:.1%} of {m.n} tracks ({m.protocol} {m.part})" for m in card.metrics if m.name == "track_accuracy"
         ]
         table.add_row(
             Text(card.name, style="bold") + Text(" (default)" if default else "", style="green"),
@@ -203,7 +198,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
     """Values over time as a line of little bars, `width` characters long at most."""
     width = min(width, len(values))
     bounds = [round(i * len(values) / width) for i in range(width + 1)]
-    peaks = [max(values[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    peaks = [max(values[a:b]) for a, b in pairwise(bounds)]
     highest = max(peaks) or 1.0
     return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * p / highest))] for p in peaks)
 

@@ -1,0 +1,1 @@
+"""A corpus becomes a model. Training needs the extra ``learn``; corpora, splits and judging do not."""

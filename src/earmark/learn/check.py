@@ -42,9 +42,7 @@ class Finding:
         return asdict(self)
 
 
-def check_corpus(
-    corpus: Corpus, *, jobs: int = 1, on_track: Callable[[Track], None] | None = None
-) -> list[Finding]:
+def check_corpus(corpus: Corpus, *, jobs: int = 1, on_track: Callable[[Track], None] | None = None) -> list[Finding]:
     """Look through every track of a corpus.
 
     Parameters

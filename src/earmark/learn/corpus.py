@@ -101,29 +101,25 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
     if path.is_dir():
         corpus = from_folder(path)
     elif not path.is_file():
-        raise CorpusError(
-            f"no corpus at {path}: need a folder of genre folders, a .csv manifest or an .npz of arrays"
-        )
+        raise CorpusError(f"no corpus at {path}: need a folder of genre folders, a .csv manifest or an .npz of arrays")
     elif path.suffix.lower() == ".csv":
         corpus = from_manifest(path)
     elif path.suffix.lower() == ".npz":
         corpus = from_arrays(path)
     else:
-        raise CorpusError(
-            f"{path} is no corpus: need a folder of genre folders, a .csv manifest or an .npz of arrays"
-        )
+        raise CorpusError(f"{path} is no corpus: need a folder of genre folders, a .csv manifest or an .npz of arrays")
     if not corpus.tracks:
         raise CorpusError(f"{path} holds no tracks")
     return corpus
 
 
 def from_folder(folder: Path) -> Corpus:
-    """Read a folder of folders: each folder directly below is a genre, all audio inside it (at any depth) its tracks."""
+    """Read a folder of folders: each folder directly below is a genre, all audio inside, at any depth, its tracks."""
     genres = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     found = [(genre.name, path) for genre in genres for path in walk(genre)]
     if not found:
         raise CorpusError(
-            f"{folder} holds no audio in genre folders: expected {folder}/<genre>/<track>, such as {folder}/jazz/so-what.mp3"
+            f"{folder} holds no audio in genre folders: expected {folder}/GENRE/TRACK, such as {folder}/jazz/so-what.mp3"
         )
     return Corpus(folder.name, _tracks([(path, genre, "") for genre, path in found], folder))
 
@@ -160,12 +156,7 @@ def from_arrays(path: Path) -> Corpus:
             X, ids, y, genres = (arrays[key] for key in ("X", "ids", "y", "genres"))
     except (OSError, ValueError, KeyError) as error:
         raise CorpusError(f"{path}: not an .npz with the arrays X, ids, y and genres ({error})") from error
-    if (
-        X.ndim != 3
-        or not len(X) == len(ids) == len(y)
-        or y.min(initial=0) < 0
-        or y.max(initial=0) >= len(genres)
-    ):
+    if X.ndim != 3 or not len(X) == len(ids) == len(y) or y.min(initial=0) < 0 or y.max(initial=0) >= len(genres):
         raise CorpusError(
             f"{path}: shapes do not fit: X {X.shape}, ids {ids.shape}, y {y.shape}, genres {genres.shape}"
         )
@@ -184,9 +175,7 @@ def _tracks(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
     ids = [path.stem if stems[path.stem] == 1 else os.path.relpath(path, root) for path, _, _ in rows]
     twice = [i for i, n in Counter(ids).items() if n > 1]
     if twice:
-        raise CorpusError(
-            f"listed twice: {twice[0]}" + (f" and {len(twice) - 1} more" if len(twice) > 1 else "")
-        )
+        raise CorpusError(f"listed twice: {twice[0]}" + (f" and {len(twice) - 1} more" if len(twice) > 1 else ""))
     tracks = [
         Track(i, genre, path, artist=artist or gtzan.artist(i))
         for i, (path, genre, artist) in zip(ids, rows, strict=True)

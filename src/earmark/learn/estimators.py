@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from skorch import NeuralNetClassifier
-from skorch.callbacks import GradientNormClipping
-from skorch.dataset import Dataset
-from skorch.helper import predefined_split
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from skorch import NeuralNetClassifier
+from skorch.callbacks import GradientNormClipping
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
 from torch import Tensor, nn
 
 from earmark.errors import SettingError
@@ -59,7 +59,7 @@ def stack(sequences: Sequence[NDArray[np.floating]]) -> Clips:
     return X
 
 
-class _ClipEstimator(BaseEstimator):  # type: ignore[misc]
+class _ClipEstimator(BaseEstimator):
     """What all of ours share: three-dimensional input in which NaN means filling."""
 
     def __sklearn_tags__(self) -> Any:
@@ -76,15 +76,14 @@ class _ClipEstimator(BaseEstimator):  # type: ignore[misc]
                 self.n_features_in_ = clips.shape[2]
             elif clips.shape[2] != self.n_features_in_:
                 raise ValueError(
-                    f"X has {clips.shape[2]} bins a frame, but {type(self).__name__} is expecting "
-                    f"{self.n_features_in_}"
+                    f"X has {clips.shape[2]} bins a frame, but {type(self).__name__} is expecting {self.n_features_in_}"
                 )
             return clips
         flat: Clips = validate_data(self, X, reset=reset, dtype=np.float32)
         return flat[:, None, :]  # (clips, bins) → clips of one frame
 
 
-class LevelNormalizer(TransformerMixin, _ClipEstimator):  # type: ignore[misc]
+class LevelNormalizer(TransformerMixin, _ClipEstimator):
     """Make dB spectrograms indifferent to gain: floor each clip below its peak, then take its mean off.
 
     Parameters
@@ -118,7 +117,8 @@ class LevelNormalizer(TransformerMixin, _ClipEstimator):  # type: ignore[misc]
         peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
         clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
         clips = clips - np.nanmean(clips, axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
-        return clips.reshape(np.shape(X))
+        level: Clips = clips.reshape(np.shape(X))
+        return level
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph, for clips without filling."""
@@ -127,7 +127,7 @@ class LevelNormalizer(TransformerMixin, _ClipEstimator):  # type: ignore[misc]
         return graph("Sub", x, graph("ReduceMean", x, axes=[1, 2]))
 
 
-class Standardizer(TransformerMixin, _ClipEstimator):  # type: ignore[misc]
+class Standardizer(TransformerMixin, _ClipEstimator):
     """Take off the mean and divide by the standard deviation of the training clips.
 
     Parameters
@@ -168,7 +168,7 @@ class Standardizer(TransformerMixin, _ClipEstimator):  # type: ignore[misc]
         return graph("Div", graph("Sub", x, graph.constant(self.mean_)), graph.constant(self.scale_))
 
 
-class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc]
+class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
     """A recurrent network as a scikit-learn classifier; the defaults train as the paper does.
 
     SGD at learning rate 1, batches of 128, gradient norm clipped at 5, dropout 0.2, and the epoch with
@@ -287,9 +287,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc
         check_classification_targets(labels)
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(clips) != len(targets):
-            raise ValueError(
-                f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels"
-            )
+            raise ValueError(f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels")
         if len(self.classes_) < 2:
             raise ValueError(f"the data has 1 class ({self.classes_[0]!r}): a classifier needs two or more")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -368,9 +366,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc
         optimizers = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
         if self.optimizer not in optimizers:
             raise SettingError(f"optimizer is {self.optimizer!r}: must be one of {', '.join(optimizers)}")
-        network = {
-            k: getattr(self, k) for k in ("cell", "layers", "units", "attention", "bidirectional", "dropout")
-        }
+        network = {k: getattr(self, k) for k in ("cell", "layers", "units", "attention", "bidirectional", "dropout")}
         self._keeper = KeepBest(self.patience, Path(self.checkpoint) if self.checkpoint else None)
         callbacks: list[Any] = [
             EpochSeed(seed),
@@ -382,9 +378,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):  # type: ignore[misc
         if self.on_epoch:
             callbacks.append(OnEpoch(self.on_epoch))
         return _Net(
-            _Trainable(
-                RecurrentNetwork(self.n_features_in_, len(self.classes_), **network), self.augmentation
-            ),
+            _Trainable(RecurrentNetwork(self.n_features_in_, len(self.classes_), **network), self.augmentation),
             criterion=nn.CrossEntropyLoss,
             criterion__label_smoothing=self.label_smoothing,
             optimizer=optimizers[self.optimizer],
@@ -414,7 +408,7 @@ class _Trainable(nn.Module):
         return logits_and_attention
 
 
-class _Net(NeuralNetClassifier):  # type: ignore[misc]
+class _Net(NeuralNetClassifier):
     """Skorch's loop over a module that also gives attention, which the loss does not look at."""
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:

@@ -179,9 +179,7 @@ def evaluate(
                 track.append(i)
                 y.append(tagger.labels.index(item.genre))
     if not y:
-        raise CorpusError(
-            "no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items())
-        )
+        raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
     # The verdict's clips are tempered; undo it, so that pooling gives the track's own probabilities.
     logits = np.array(log_p) * tagger.card.calibration.clip_temperature
     return judge(

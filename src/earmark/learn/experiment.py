@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -155,9 +154,7 @@ def train(
     pipeline = _fit(experiment, parts, run / "checkpoint.pt", device, watch.on_epoch)
     labels = tuple(str(c) for c in pipeline[-1].classes_)
     log_p = {
-        part: np.log(np.maximum(pipeline.predict_proba(f.X), 1e-12))
-        for part, f in parts.items()
-        if part != "train"
+        part: np.log(np.maximum(pipeline.predict_proba(f.X), 1e-12)) for part, f in parts.items() if part != "train"
     }
     y = {part: np.searchsorted(np.array(labels), parts[part].y) for part in log_p}
     calibration = _calibrate(log_p["valid"], parts["valid"].track, y["valid"])
@@ -236,11 +233,7 @@ def _features(
     kept = np.array(sorted(set(range(len(corpus.tracks))) - set(every.failed)))
     readable = corpus.subset(kept)
     split = split_clips(readable, np.searchsorted(kept, every.track), experiment.protocol, experiment.seed)
-    parts = {
-        part: every.part(getattr(split, part))
-        for part in ("train", "valid", "test")
-        if len(getattr(split, part))
-    }
+    parts = {part: every.part(getattr(split, part)) for part in ("train", "valid", "test") if len(getattr(split, part))}
     _require_all(parts, readable)
     if recipe.train_hop_seconds and experiment.protocol != "clip":
         learning = corpus.subset(np.unique(parts["train"].track))
@@ -320,14 +313,12 @@ def _run_folder(experiment: Experiment, output: Path) -> Path:
     identity = json.dumps(experiment.identity, sort_keys=True, indent=1)
     if record.exists():
         if record.read_text(encoding="utf-8") != identity:
-            raise TrainingError(
-                f"{run} holds a run with another corpus, recipe, protocol or seed: delete it first"
-            )
+            raise TrainingError(f"{run} holds a run with another corpus, recipe, protocol or seed: delete it first")
         return run
     run.mkdir(parents=True, exist_ok=True)
     partial = record.with_suffix(".partial")
     partial.write_text(identity, encoding="utf-8")
-    os.replace(partial, record)
+    partial.replace(record)
     return run
 
 

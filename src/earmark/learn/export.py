@@ -77,11 +77,7 @@ def _front_end_graph(front_end: FrontEnd) -> Any:
         x = graph("Pad", x, graph.integers(0, pad, 0, pad))
     spectrum = _detrended_spectrum(graph, x, front_end)
     power = graph("ReduceSum", graph("Mul", spectrum, spectrum), graph.integers(3), keepdims=0)
-    frames = (
-        _density(graph, power, front_end)
-        if isinstance(front_end, StftDensity)
-        else _mel(graph, power, front_end)
-    )
+    frames = _density(graph, power, front_end) if isinstance(front_end, StftDensity) else _mel(graph, power, front_end)
     graph.output(frames, "frames", ["clips", "frames", front_end.n_bins])
     return graph.model("front_end")
 
@@ -106,9 +102,7 @@ def _density(graph: Graph, power: str, front_end: StftDensity) -> str:
     scale[0] = 1.0
     if front_end.n_fft % 2 == 0:
         scale[-1] = 1.0
-    density = graph(
-        "Mul", power, graph.constant(scale * front_end.amplitude**2 / np.sum(front_end.window**2))
-    )
+    density = graph("Mul", power, graph.constant(scale * front_end.amplitude**2 / np.sum(front_end.window**2)))
     return _decibels(graph, graph("Add", density, graph.constant(1e-10))) if front_end.log else density
 
 

@@ -104,9 +104,7 @@ def extract(
     with ThreadPoolExecutor(jobs) as pool:
         results = list(pool.map(one, corpus.tracks))
     failed = {i: str(result) for i, result in enumerate(results) if isinstance(result, AudioError)}
-    clips = [
-        (i, clip) for i, result in enumerate(results) if not isinstance(result, AudioError) for clip in result
-    ]
+    clips = [(i, clip) for i, result in enumerate(results) if not isinstance(result, AudioError) for clip in result]
     if not clips:
         first = next(iter(failed.items()), None)
         raise CorpusError(
@@ -126,9 +124,7 @@ def _clips_of_array(
     assert track.spectrogram is not None
     frames, bins = track.spectrogram.shape
     if bins != front_end.n_bins:
-        raise CorpusError(
-            f"{track.id} has {bins} bins a frame, the recipe's front end gives {front_end.n_bins}"
-        )
+        raise CorpusError(f"{track.id} has {bins} bins a frame, the recipe's front end gives {front_end.n_bins}")
     seconds = frames * front_end.hop_length / front_end.sample_rate
     return [clip for _, clip in cut_frames(track.spectrogram, seconds, clip_seconds, width, hop_seconds)]
 

@@ -48,13 +48,13 @@ class Fact:
 def facts() -> dict[str, Fact]:
     """All thousand excerpts by track id, such as ``"blues.00000"``."""
     table = resources.files("earmark.learn") / "gtzan.csv"
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    links = ("identical_to", "same_recording_as")
-    return {
-        row["track"]: Fact(**{k: tuple(v.split()) if k in links else v for k, v in row.items()})
-        for row in rows
-    }
+    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    return {row["track"]: _fact(row) for row in rows}
+
+
+def _fact(row: dict[str, str]) -> Fact:
+    links = {key: tuple(row.pop(key).split()) for key in ("identical_to", "same_recording_as")}
+    return Fact(**row, **links)  # type: ignore[arg-type]
 
 
 def artist(track: str) -> str:

@@ -86,7 +86,7 @@ def fit_temperature(logits: Probabilities, truth: NDArray[np.intp]) -> float:
 
 
 def calibration_error(probabilities: Probabilities, truth: NDArray[np.intp], bins: int = 10) -> float:
-    """Expected calibration error: mean distance of confidence and accuracy over equal-width bins of confidence.
+    """Expected calibration error: mean distance of confidence and accuracy, over equal bins of confidence.
 
     Parameters
     ----------
@@ -102,10 +102,7 @@ def calibration_error(probabilities: Probabilities, truth: NDArray[np.intp], bin
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean()
-        for b in set(which)
-    ]
+    gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which)]
     return float(sum(gaps))
 
 

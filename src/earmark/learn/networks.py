@@ -67,9 +67,7 @@ class RecurrentNetwork(nn.Module):
         if cell not in CELLS:
             raise SettingError(f"cell is {cell!r}: must be one of {', '.join(CELLS)}")
         if cell == "rnn" and attention in ("dot", "scaled-dot"):
-            raise SettingError(
-                f"attention {attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'"
-            )
+            raise SettingError(f"attention {attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'")
         self.cell, self.directions = cell, 2 if bidirectional else 1
         self.embed = nn.Linear(bins, units, bias=False) if cell == "rnn" else None
         width = units * self.directions
@@ -84,7 +82,7 @@ class RecurrentNetwork(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise as the authors' code does: forget bias 1, other biases 0.1, dense weights N(0, 0.1) cut at 2σ."""
+        """Start as the authors' code does: forget bias 1, other biases 0.1, dense weights N(0, 0.1) cut at 2σ."""
         for name, weight in self.named_parameters():
             if "bias_hh" in name:  # torch adds two biases a gate; one is enough
                 nn.init.zeros_(weight)
@@ -136,7 +134,7 @@ class RecurrentNetwork(nn.Module):
         return h, last.transpose(0, 1).flatten(1), memory.transpose(0, 1).flatten(1)
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
-        """Write the forward pass into an ONNX graph, without dropout; returns the names of logits and attention."""
+        """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
         h = x if self.embed is None else graph.linear(self.embed, x)
         for recurrence in self.recurrences:
             h, last, memory = graph.recurrence(recurrence, h)

@@ -97,10 +97,7 @@ class Graph:
         outputs = self.node("LSTM" if lstm else "RNN", inputs, 3 if lstm else 2, **settings)
         # ONNX: (frames, directions, clips, units) → (clips, frames, directions · units)
         every = self("Reshape", self("Transpose", outputs[0], perm=[2, 0, 1, 3]), self.integers(0, 0, -1))
-        ends = [
-            self("Reshape", self("Transpose", end, perm=[1, 0, 2]), self.integers(0, -1))
-            for end in outputs[1:]
-        ]
+        ends = [self("Reshape", self("Transpose", end, perm=[1, 0, 2]), self.integers(0, -1)) for end in outputs[1:]]
         return every, ends[0], ends[-1]
 
     def model(self, name: str) -> onnx.ModelProto:
@@ -121,8 +118,7 @@ def _gates(tensors: list[Any], lstm: bool) -> NDArray[np.float32]:
     arrays = [_array(t) for t in tensors]
     if lstm:
         arrays = [
-            np.concatenate([a[0:1], a[3:4], a[1:2], a[2:3]])
-            for a in (x.reshape(4, -1, *x.shape[1:]) for x in arrays)
+            np.concatenate([a[0:1], a[3:4], a[1:2], a[2:3]]) for a in (x.reshape(4, -1, *x.shape[1:]) for x in arrays)
         ]
         arrays = [a.reshape(-1, *a.shape[2:]) for a in arrays]
     return np.concatenate(arrays)

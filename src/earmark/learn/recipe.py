@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 import tomllib
@@ -128,9 +129,7 @@ def open_recipe(which: str) -> Recipe:
         except (OSError, UnicodeDecodeError) as error:
             near = difflib.get_close_matches(which, names(), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
-            raise SettingError(
-                f"no recipe {which!r}: neither a readable file nor one of ours; {hint}"
-            ) from error
+            raise SettingError(f"no recipe {which!r}: neither a readable file nor one of ours; {hint}") from error
     return parse_recipe(text, which)
 
 
@@ -158,7 +157,8 @@ def _with_kind(raw: dict[str, Any]) -> dict[str, Any]:
 def _nearest(where: tuple[int | str, ...]) -> str:
     tables: dict[str, Any] = {"network": Network, "training": Training, "augmentation": Augmentation}
     if where[0] == "front_end":
-        fields = list({"stft-density": StftDensity, "log-mel": LogMel}[str(where[1])].__dataclass_fields__)
+        kinds: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
+        fields = [f.name for f in dataclasses.fields(kinds[str(where[1])])]
     else:
         fields = list(tables.get(str(where[0]), Recipe).model_fields)
     near = difflib.get_close_matches(str(where[-1]), fields, 1, cutoff=0.5)

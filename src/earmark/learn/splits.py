@@ -113,9 +113,7 @@ def origin_groups(corpus: Corpus) -> Indices:
         A group number for each track.
     """
     if not any(track.artist for track in corpus.tracks):
-        raise CorpusError(
-            "no artists are known: give a manifest with an 'artist' column, or use protocol 'track'"
-        )
+        raise CorpusError("no artists are known: give a manifest with an 'artist' column, or use protocol 'track'")
     index = {track.id: i for i, track in enumerate(corpus.tracks)}
     parent = list(range(len(corpus.tracks)))
 
@@ -172,7 +170,7 @@ def _fault_filtered(corpus: Corpus) -> NDArray[np.str_]:
 
 
 def _fill(groups: Indices, genres: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.str_]:
-    """Deal groups to the parts: first a small one of each genre to valid and test, then large ones where most lacks."""
+    """Deal groups to parts: a small one of each genre to valid and test, then the large ones where most lacks."""
     members: dict[int, list[int]] = defaultdict(list)
     for i in rng.permutation(len(groups)):
         members[int(groups[i])].append(int(i))

@@ -418,9 +418,7 @@ def _bossa(score: Score) -> None:
     score.tune(lead, rhythms, low=score.pick(64, 67), presence=0.8)
 
 
-@_style(
-    160, 178, {_MINOR: "Cm9 Cm9 Abmaj7 Bb | Cm7 Ebmaj7 Fm9 Gm7 | Abmaj9 Gm7 Cm9 Cm9"}, swing=0.2, feel=0.002
-)
+@_style(160, 178, {_MINOR: "Cm9 Cm9 Abmaj7 Bb | Cm7 Ebmaj7 Fm9 Gm7 | Abmaj9 Gm7 Cm9 Cm9"}, swing=0.2, feel=0.002)
 def _breakbeat(score: Score) -> None:
     """Write a chopped drum break at double speed over a slow, deep bass."""
     kick = score.pick("x.x.......xx....", "x.....x...x.....", "x..x......x..x..")
@@ -433,9 +431,7 @@ def _breakbeat(score: Score) -> None:
     bass = score.pick("0-----2-", "0--..0-3", "0-0----.....0-3-", "0-------0---1---")
     score.part(score.pick(_REESE, _SUB), f"{bass} {score.pick(bass, '0')}", low=31, level=0.9)
     score.part(_PAD, "x", low=57, level=0.16, presence=0.7)
-    score.part(
-        _STAB, score.pick("...x............ .", "x.....x......... ."), level=0.2, presence=0.7, echo=0.5
-    )
+    score.part(_STAB, score.pick("...x............ .", "x.....x......... ."), level=0.2, presence=0.7, echo=0.5)
     score.tune(score.pick(_GLASS, _SQUARE), "x-..x-....x-.... x--..x-. .", low=69, level=0.2, presence=0.5)
 
 
@@ -496,9 +492,7 @@ def _gamelan(score: Score) -> None:
     score.part(_TOM, score.ghosts(score.pick("x..xx..x", "....x..x....x.x."), 0.15), level=0.35, presence=0.8)
 
 
-@_style(
-    108, 124, {_MAJOR: "C C G7 G7 | C F G7 C | F C G7 C | C A7 D7 G7 | Am Em D7 G7"}, room=0.3, feel=0.008
-)
+@_style(108, 124, {_MAJOR: "C C G7 G7 | C F G7 C | F C G7 C | C A7 D7 G7 | Am Em D7 G7"}, room=0.3, feel=0.008)
 def _march(score: Score) -> None:
     """Write for a parade band: tuba and drum on the beat, horns off it, snare rolls, brass tune, piccolo."""
     score.part(_TUBA, f"0.2.0.2. 0.2.0.2. 0.2.0.2. {score.pick('0.2.0.2.', '0.0.1.2.')}", low=36, level=0.8)
@@ -554,9 +548,7 @@ _DANCES = {
 def _waltz(score: Score) -> None:
     """Write one in the bass, two and three above it, and strings or an accordion that sing and turn."""
     score.part(score.pick(_BASS, _TUBA), "0.. 2..", low=36, level=0.8)
-    score.part(
-        score.pick(_STRINGS, _ACCORDION, _PIANO), score.pick("..x.x.", ".xx", "..x-x."), low=55, level=0.35
-    )
+    score.part(score.pick(_STRINGS, _ACCORDION, _PIANO), score.pick("..x.x.", ".xx", "..x-x."), low=55, level=0.35)
     lead = score.pick(_STRINGS, _ACCORDION, _CLARINET)
     score.tune(lead, "x-x xxx x--xx- x-xxxx x x-.", low=67, level=0.6)
     score.tune(score.pick(_FLUTE, _STRINGS), "x x-x x", low=74, level=0.25, presence=0.5)

@@ -1,10 +1,9 @@
-"""What skorch's training loop leaves to us: seeds, the learning rate, the best epoch, and coming back after a kill."""
+"""What skorch's loop leaves to us: seeds, the learning rate, the best epoch, coming back after a kill."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from earmark.errors import TrainingError
 ScheduleName = Literal["constant", "one-cycle"]
 
 
-class EpochSeed(Callback):  # type: ignore[misc]
+class EpochSeed(Callback):
     """Seed each epoch from (seed, epoch), so that an interrupted run goes on exactly as it would have."""
 
     def __init__(self, seed: int) -> None:
@@ -29,7 +28,7 @@ class EpochSeed(Callback):  # type: ignore[misc]
         torch.manual_seed(self.seed + 1_000_003 * len(net.history))
 
 
-class Schedule(Callback):  # type: ignore[misc]
+class Schedule(Callback):
     """The learning rate as a pure function of the step: nothing to save, nothing to restore."""
 
     def __init__(self, name: ScheduleName, peak: float, total_steps: int, steps_per_epoch: int) -> None:
@@ -51,19 +50,20 @@ class Schedule(Callback):  # type: ignore[misc]
         return self.peak * (0.001 + 0.999 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)) / 2)
 
 
-class FiniteLoss(Callback):  # type: ignore[misc]
+class FiniteLoss(Callback):
     """Stop at once when the loss is no number, instead of training on rubble."""
 
     def on_batch_end(self, net: Any, training: bool = False, **_: Any) -> None:
         """Look at the loss of the batch."""
-        if training and not math.isfinite(net.history[-1, "batches", -1, "train_loss"]):
+        loss = net.history[-1, "batches", -1, "train_loss"] if training else 0.0
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss became {net.history[-1, 'batches', -1, 'train_loss']} in epoch {len(net.history)}: "
+                f"the loss became {loss} in epoch {len(net.history)}: "
                 "lower the learning rate or the gradient clip, or look for broken input"
             )
 
 
-class OnEpoch(Callback):  # type: ignore[misc]
+class OnEpoch(Callback):
     """Tell someone about each finished epoch."""
 
     def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
@@ -86,7 +86,7 @@ def best_epoch(losses: list[float]) -> int | None:
     return min(finite)[1] if finite else None
 
 
-class KeepBest(Callback):  # type: ignore[misc]
+class KeepBest(Callback):
     """Keep the weights of the best validation epoch, know when to stop, survive a kill.
 
     Parameters
@@ -151,7 +151,7 @@ class KeepBest(Callback):  # type: ignore[misc]
         }
         partial = self.path.with_suffix(".partial")
         torch.save(state, partial)
-        os.replace(partial, self.path)
+        partial.replace(self.path)
 
 
 def _validation_losses(history: History) -> list[float]:

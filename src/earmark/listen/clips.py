@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import SettingError
 
-
 SILENCE_DB = -70.0
-"""RMS in dB re full scale below which a clip is silence (16-bit rounding noise alone is at −101)."""
+"""RMS in dB re full scale below which a clip is silence (16-bit rounding noise alone is at -101)."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,7 @@ class Clip:
         return bool(power < 10 ** (SILENCE_DB / 10))
 
 
-def cut(
-    blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int | None = None
-) -> Iterator[Clip]:
+def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int | None = None) -> Iterator[Clip]:
     """Cut a stream of blocks into clips, holding no more than one clip and one block.
 
     A remainder of half a hop or more is padded with zeros and kept, a shorter one dropped, unless it is
@@ -147,9 +144,7 @@ def cut_frames(
     [(0.0, 64), (5.0, 64)]
     """
     hop = None if hop_seconds is None else round(hop_seconds * 1000)
-    clips = cut(
-        [np.zeros(round(duration * 1000), np.float32)], round(clip_seconds * 1000), hop
-    )  # in milliseconds
+    clips = cut([np.zeros(round(duration * 1000), np.float32)], round(clip_seconds * 1000), hop)  # in milliseconds
     per_second = len(frames) / duration
     wanted = [(c.start / 1000, min(clip_frames, max(1, round(c.length / 1000 * per_second)))) for c in clips]
     return [(start, frames[round(start * per_second) :][:n]) for start, n in wanted]

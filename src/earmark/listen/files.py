@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-SUFFIXES = frozenset(
-    ".3g2 .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dff .dsf .flac .m4a .m4b .mka .mkv .mov .mp2 .mp3 "
-    ".mp4 .mpc .mpeg .mpg .oga .ogg .ogv .opus .ra .rm .snd .spx .tta .w64 .wav .wave .weba .webm .wma .wmv "
-    ".wv".split()
-)
+_NAMES = """
+3g2 3gp aac ac3 aif aifc aiff amr ape au caf dff dsf flac m4a m4b mka mkv mov mp2 mp3 mp4 mpc mpeg mpg oga ogg ogv
+opus ra rm snd spx tta w64 wav wave weba webm wma wmv wv
+"""
+
+SUFFIXES = frozenset("." + name for name in _NAMES.split())
 """What is taken for sound when a folder is walked; a file named outright is always tried."""
 
 

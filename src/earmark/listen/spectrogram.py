@@ -96,9 +96,7 @@ class StftDensity:
         frames = frame(samples, self.n_fft, self.hop_length).astype(np.float64) * self.amplitude
         frames -= frames.mean(axis=-1, keepdims=True)
         power = _power(frames, self.window) / np.sum(self.window**2)  # density at fs = 1
-        power[..., 1 : -1 if self.n_fft % 2 == 0 else None] *= (
-            2  # one-sided: all but DC and Nyquist stand for two
-        )
+        power[..., 1 : -1 if self.n_fft % 2 == 0 else None] *= 2  # one-sided: all but DC and Nyquist stand for two
         return (10 * np.log10(power + 1e-10) if self.log else power).astype(np.float32)
 
 
@@ -207,7 +205,7 @@ class LogMel:
             samples = np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(pad, pad)])
         frames = frame(samples, self.n_fft, self.hop_length)  # (..., frames, n_fft)
         power = _power(frames, self.window).astype(np.float32) @ self.filters  # (..., frames, mels)
-        level = 10 * np.log10(np.maximum(power, np.float32(self.amin)))
+        level: Spectrogram = 10 * np.log10(np.maximum(power, np.float32(self.amin)))
         if level.size == 0:
             return level
         peak = level.max(axis=(-2, -1), keepdims=True)
@@ -255,9 +253,7 @@ def tukey(length: int, taper: float) -> NDArray[np.float64]:
     """
     if taper <= 0:
         return np.ones(length)
-    flank = np.minimum(np.arange(length), length - np.arange(length)) / (
-        taper * length / 2
-    )  # distance to an end
+    flank = np.minimum(np.arange(length), length - np.arange(length)) / (taper * length / 2)  # distance to an end
     return 0.5 - 0.5 * np.cos(np.pi * np.minimum(flank, 1.0))
 
 

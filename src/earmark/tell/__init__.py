@@ -1,0 +1,1 @@
+"""A model file and sound become answers. Needs onnxruntime."""

@@ -142,9 +142,7 @@ class Card(_Strict):
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
         if self.n_bins != self.front_end.n_bins:
-            raise ValueError(
-                f"the network reads {self.n_bins} bins, the front end gives {self.front_end.n_bins}"
-            )
+            raise ValueError(f"the network reads {self.n_bins} bins, the front end gives {self.front_end.n_bins}")
         return self
 
     @property

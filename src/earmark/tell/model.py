@@ -76,9 +76,7 @@ class Model:
         try:
             session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors share no public parent
-            raise ModelError(
-                f"{self.name}: onnxruntime refuses the graph ({str(error).splitlines()[0]})"
-            ) from error
+            raise ModelError(f"{self.name}: onnxruntime refuses the graph ({str(error).splitlines()[0]})") from error
         shapes = {value.name: value.shape for value in [*session.get_inputs(), *session.get_outputs()]}
         labels, bins = shapes.get("probabilities", [None])[-1], shapes.get("spectrogram", [None])[-1]
         if (labels, bins) != (len(self.card.labels), self.card.n_bins):
@@ -173,15 +171,13 @@ def parse(data: bytes, name: str) -> Model:
         raise ModelError(f"{name}: not an ONNX model; give a file written by 'earmark train'")
     text, graph = None, bytearray()
     for number, whole, content in fields:
-        entry = dict((n, c) for n, _, c in _fields(content)) if number == _METADATA_FIELD else {}
+        entry = {n: c for n, _, c in _fields(content)} if number == _METADATA_FIELD else {}
         if entry.get(1) == _KEY:
             text = entry.get(2, b"")
         else:
             graph += whole
     if text is None:
-        raise ModelError(
-            f"{name}: an ONNX model, but without an Earmark card; give one written by 'earmark train'"
-        )
+        raise ModelError(f"{name}: an ONNX model, but without an Earmark card; give one written by 'earmark train'")
     return Model(_checked_card(text, bytes(graph), name), bytes(graph))
 
 
@@ -198,9 +194,7 @@ def _checked_card(text: bytes, graph: bytes, name: str) -> Card:
         )
     # Sealed as it was written, so that fields a later minor version adds do not break the seal.
     if raw.get("checksum") != _seal(graph, json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()):
-        raise ModelError(
-            f"{name}: the checksum does not match: the file was altered or damaged after training"
-        )
+        raise ModelError(f"{name}: the checksum does not match: the file was altered or damaged after training")
     try:
         return Card.model_validate(raw)
     except ValidationError as error:

@@ -150,9 +150,7 @@ class Tagger:
         """The genres it can name."""
         return self.card.labels
 
-    def classify(
-        self, source: Source | ArrayLike, sample_rate: int | None = None, *, preview: bool = False
-    ) -> Verdict:
+    def classify(self, source: Source | ArrayLike, sample_rate: int | None = None, *, preview: bool = False) -> Verdict:
         """Name the genre of one track.
 
         Parameters
@@ -181,9 +179,7 @@ class Tagger:
             return self._classify_file(source, preview)  # type: ignore[arg-type]
         samples = self._resampled(np.asarray(source), sample_rate)
         clips = cut([samples], self.card.clip_length)
-        return self._verdict(
-            list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None
-        )
+        return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
 
     def classify_many(
         self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, preview: bool = False
@@ -265,14 +261,13 @@ class Tagger:
     def _classify_file(self, source: Source, preview: bool) -> Verdict:
         rate, length = self.card.front_end.sample_rate, self.card.clip_length
         with Recording(source) as recording:
-            starts = []
+            starts: list[float] = []
+            clips: Iterable[Clip]
             if preview and recording.info.duration:
                 starts = preview_starts(recording.info.duration, self.card.clip_seconds, PREVIEW_CLIPS)
             if starts:
                 clips = chain.from_iterable(
-                    _shifted(
-                        cut(recording.blocks(rate, start=s, duration=self.card.clip_seconds), length), s, rate
-                    )
+                    _shifted(cut(recording.blocks(rate, start=s, duration=self.card.clip_seconds), length), s, rate)
                     for s in starts
                 )
             else:
@@ -308,14 +303,12 @@ class Tagger:
             yield _Heard(clip.start / rate, (clip.start + length) / rate, log_probabilities, weights)
 
     def _run(self, frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
-        """Spectrograms (clips, frames, bins) → log-probabilities (clips, labels), attention (clips, frames)."""
+        """Frames (clips, frames, bins) → log-probabilities (clips, labels) and attention (clips, frames)."""
         outputs = self._session.run(None, {"spectrogram": frames})
         log_p = np.log(np.maximum(outputs[0].astype(np.float64), 1e-12))
         return log_p, outputs[1] if self.card.attention else None
 
-    def _verdict(
-        self, heard: list[_Heard], duration: float | None, path: str | None, damage: str | None
-    ) -> Verdict:
+    def _verdict(self, heard: list[_Heard], duration: float | None, path: str | None, damage: str | None) -> Verdict:
         calibration = self.card.calibration
         audible = [h.log_probabilities for h in heard if h.log_probabilities is not None]
         genres, reason = {}, "silence"
@@ -367,9 +360,7 @@ class Tagger:
         mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
         if not np.isfinite(mono).all():
             raise AudioError("samples are not finite numbers (NaN or infinite)")
-        resampled: NDArray[np.float32] = soxr.resample(
-            mono, sample_rate, self.card.front_end.sample_rate, quality="HQ"
-        )
+        resampled: NDArray[np.float32] = soxr.resample(mono, sample_rate, self.card.front_end.sample_rate, quality="HQ")
         return resampled
 
 
