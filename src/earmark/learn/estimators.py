@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 from skorch import NeuralNetClassifier
@@ -60,30 +60,52 @@ def stack(sequences: Sequence[NDArray[np.floating]]) -> Clips:
 
 
 class _ClipEstimator(BaseEstimator):
-    """What all of ours share: three-dimensional input in which NaN means filling."""
+    """What all of ours share: three-dimensional input in which a clip may end in NaN frames."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
         return tags
 
     def _clips(self, X: ArrayLike, *, reset: bool) -> Clips:
         """Check input and give it three dimensions; what a fit learns of it is only the number of bins."""
-        if getattr(X, "ndim", 2) == 3:  # scikit-learn would take the frames, which may vary, for the features
-            clips: Clips = check_array(X, dtype=np.float32, ensure_all_finite="allow-nan", allow_nd=True)
-            if reset:
-                self.n_features_in_ = clips.shape[2]
-            elif clips.shape[2] != self.n_features_in_:
-                raise ValueError(
-                    f"X has {clips.shape[2]} bins a frame, but {type(self).__name__} is expecting {self.n_features_in_}"
-                )
-            return clips
-        flat: Clips = validate_data(self, X, reset=reset, dtype=np.float32)
-        return flat[:, None, :]  # (clips, bins) → clips of one frame
+        if not _is_3d(X):
+            flat: Clips = validate_data(self, X, reset=reset, dtype=np.float32)
+            return flat[:, None, :]  # (clips, bins) → clips of one frame
+        # scikit-learn would take the frames, whose number may vary, for the features
+        clips: Clips = check_array(X, dtype=np.float32, ensure_all_finite="allow-nan", allow_nd=True)
+        missing = np.isnan(clips)  # (clips, frames, bins)
+        gone: NDArray[np.bool_] = missing.any(axis=2)
+        if (gone != missing.all(axis=2)).any() or gone[:, 0].any() or (gone[:, :-1] & ~gone[:, 1:]).any():
+            raise ValueError("Input X contains NaN elsewhere than in whole frames at the end of a clip.")
+        if reset:
+            self.n_features_in_ = clips.shape[2]
+        elif clips.shape[2] != self.n_features_in_:
+            raise ValueError(
+                f"X has {clips.shape[2]} bins a frame, but {type(self).__name__} is expecting {self.n_features_in_}"
+            )
+        return clips
 
 
-class LevelNormalizer(TransformerMixin, _ClipEstimator):
+class _ClipTransformer(TransformerMixin, _ClipEstimator):
+    """Clips in, clips out, in float32."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _is_3d(X: ArrayLike) -> bool:
+    return getattr(X, "ndim", 2) == 3
+
+
+def _as_given(clips: Clips, X: ArrayLike) -> Clips:
+    """Clips in as many dimensions as X has."""
+    return clips if _is_3d(X) else clips[:, 0]
+
+
+class LevelNormalizer(_ClipTransformer):
     """Make dB spectrograms indifferent to gain: floor each clip below its peak, then take its mean off.
 
     Parameters
@@ -117,8 +139,7 @@ class LevelNormalizer(TransformerMixin, _ClipEstimator):
         peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
         clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
         clips = clips - np.nanmean(clips, axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
-        level: Clips = clips.reshape(np.shape(X))
-        return level
+        return _as_given(clips, X)
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph, for clips without filling."""
@@ -127,7 +148,7 @@ class LevelNormalizer(TransformerMixin, _ClipEstimator):
         return graph("Sub", x, graph("ReduceMean", x, axes=[1, 2]))
 
 
-class Standardizer(TransformerMixin, _ClipEstimator):
+class Standardizer(_ClipTransformer):
     """Take off the mean and divide by the standard deviation of the training clips.
 
     Parameters
@@ -161,7 +182,7 @@ class Standardizer(TransformerMixin, _ClipEstimator):
         """
         check_is_fitted(self)
         clips = self._clips(X, reset=False)
-        return ((clips - np.float32(self.mean_)) / np.float32(self.scale_)).reshape(np.shape(X))
+        return _as_given((clips - np.float32(self.mean_)) / np.float32(self.scale_), X)
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph."""
@@ -284,6 +305,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         """
         clips = self._clips(X, reset=True)
         labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(clips) != len(targets):

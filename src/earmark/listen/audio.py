@@ -14,13 +14,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import av
 import av.error
 import av.filter
 import numpy as np
 import soxr
+from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.errors import AudioError
@@ -33,6 +34,12 @@ _BLOCK = 65536
 
 _LOUDEST = 1e6
 """Full scale is 1; no audio is a million times that (NaN fails the comparison too)."""
+
+_RATES = (1000, 10_000_000)
+"""Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz."""
+
+_RUN_UP = 0.3
+"""Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it."""
 
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
 """Containers whose header states the length, so that a missing end can be noticed."""
@@ -100,27 +107,28 @@ class Recording:
         self.damage: str | None = None
         self.heard = 0.0
         with ExitStack() as stack:
-            stream = source if hasattr(source, "read") else stack.enter_context(_open_file(source))
+            if isinstance(source, str | bytes | os.PathLike):
+                self._file = _Named(stack.enter_context(_open_file(source)), source)
+            else:
+                self._file = _Named(source, getattr(source, "name", ""))
             try:
                 # No protocol is allowed: a playlist inside the file must not reach other files or hosts.
-                self._container = stack.enter_context(
-                    av.open(
-                        _Named(stream, source),
-                        options={"protocol_whitelist": "none"},
-                        metadata_errors="replace",
-                    )
+                container = av.open(
+                    self._file, mode="r", options={"protocol_whitelist": "none"}, metadata_errors="replace"
                 )
             except (av.error.FFmpegError, ValueError, OSError) as error:
-                raise AudioError(f"not a sound file that FFmpeg can read ({_reason(error)})") from error
+                reason = _reason(self._file.error or error)
+                raise AudioError(f"not a sound file that FFmpeg can read ({reason})") from error
+            self._container = stack.enter_context(container)
             best = self._container.streams.best("audio")
             if best is None or not isinstance(best, av.AudioStream):
                 raise AudioError("no audio stream in this file")
             self._stream = best
-            try:
-                self.info = self._describe()
-            except ValueError as error:
-                raise AudioError(f"the audio stream cannot be decoded ({_reason(error)})") from error
+            self.info = self._describe()
             self._close = stack.pop_all()
+        self._touched = False  # whether anything was read, so that the next reading has to go back
+        self._skip: float | None = None
+        self._damaged = 0
 
     def __enter__(self) -> Self:
         return self
@@ -140,22 +148,26 @@ class Recording:
         sample_rate : int
             Hz of the samples that come out.
         start : float
-            Seconds into the file; the file is seeked, so far starts cost no more than near ones.
+            Seconds into the file; the file is seeked, so far starts cost no more than near ones. Samples
+            begin at this time within ±1 sample in formats that store exact times, and within some tens of
+            milliseconds in the others.
         duration : float, optional
             Seconds to read at most; to the end when left out.
 
         Yields
         ------
         ndarray of float32, shape (samples,)
-            Channels averaged; full scale is ±1 (float files may exceed it). Never empty.
+            Channels averaged; full scale is ±1 (float files may exceed it). Never empty; none at all if
+            `start` lies beyond the end.
 
         Raises
         ------
         AudioError
             If nothing at all can be decoded, or samples are not finite numbers.
         """
-        if start:
-            self._container.seek(round((start + self._origin) / self._time_base), stream=self._stream)
+        if start or self._touched:
+            self._seek(start)
+        self._touched = True
         wanted = None if duration is None else max(1, round(duration * sample_rate))
         given = 0
         for block in self._resampled(sample_rate, start):
@@ -165,10 +177,9 @@ class Recording:
             yield taken
             if wanted is not None and given >= wanted:
                 return
-        if not given:
-            raise AudioError("no samples could be decoded: the sound is empty or damaged")
-        if wanted is None and not start:
-            self._note_missing_end()
+        if not given and not start:
+            raise AudioError(f"no samples could be decoded: {self.damage or 'the sound is empty or damaged'}")
+        self._note_missing_end(start, given / sample_rate, duration)
 
     @property
     def _time_base(self) -> float:
@@ -179,52 +190,83 @@ class Recording:
         """Seconds at which the stream's own clock starts."""
         return (self._stream.start_time or 0) * self._time_base
 
+    def _seek(self, start: float) -> None:
+        target = max(0.0, start - _RUN_UP) + self._origin
+        try:
+            self._container.seek(round(target / self._time_base), stream=self._stream)
+        except (av.error.FFmpegError, OverflowError) as error:
+            raise AudioError(f"cannot go to {start:g} s in this file ({_reason(error)})") from error
+
     def _describe(self) -> AudioInfo:
         stream, container = self._stream, self._container
+        codec: AudioCodecContext | None = stream.codec_context
+        if codec is None:
+            raise AudioError("the audio stream cannot be decoded (FFmpeg has no decoder for it)")
         duration = None
         if stream.duration is not None:
             duration = stream.duration * self._time_base
         elif container.duration is not None:
             duration = container.duration / 1e6  # AV_TIME_BASE: microseconds
-        codec = stream.codec_context
-        if not codec.sample_rate or not codec.channels:
+        channels = codec.channels  # ask only once, and see below
+        if not codec.sample_rate or not channels:
             raise AudioError("the audio stream has no sample rate or no channels: the file is damaged")
-        return AudioInfo(duration, codec.sample_rate, codec.channels, codec.name, container.format.name)
+        _check_rate(codec.sample_rate)
+        # PyAV 18.1 frees a layout of odd channel order (right before left, say) twice, which kills the process.
+        # The order does not matter here, so the decoder is given a layout that is only a number.
+        codec.layout = f"{channels} channels"
+        return AudioInfo(duration, codec.sample_rate, channels, codec.name, container.format.name)
 
-    def _frames(self) -> Iterator[av.AudioFrame]:
+    def _frames(self, start: float) -> Iterator[av.AudioFrame]:
         """Decoded frames; a damaged packet is passed over and noted, as players do."""
-        damaged = 0
+        settled = not start  # the first packets after seeking may lack what came before them
         try:
             for packet in self._container.demux(self._stream):
                 try:
-                    yield from packet.decode()  # type: ignore[misc]
-                except av.error.InvalidDataError:
-                    damaged += 1
+                    for frame in packet.decode():
+                        settled = True
+                        yield frame
+                except (av.error.FFmpegError, ValueError):
+                    if settled:
+                        self._damaged += 1
+                        self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
         except (av.error.FFmpegError, OSError) as error:
             self.damage = f"reading stopped early ({_reason(error)})"
-        if damaged:
-            self.damage = f"{damaged} damaged packet{'s' * (damaged > 1)} passed over"
+        if self._file.error:
+            self.damage = f"reading stopped early ({_reason(self._file.error)})"
 
     def _resampled(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
         """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
-        for (form, layout, rate), frames in groupby(self._frames(), _form):
-            resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-            skip = None
-            for block, time in _gathered(frames, form, layout, rate):
-                if skip is None:  # the frame found by seeking starts at or before `start`
-                    begins = start if time is None else time * self._time_base - self._origin
-                    skip = max(0, round((start - begins) * rate))
-                mono, skip = block.mean(axis=0)[skip:], max(0, skip - block.shape[1])  # (samples,)
-                if mono.size and not np.abs(mono).max() < _LOUDEST:
-                    raise AudioError("samples are not finite numbers (NaN, infinite or absurdly large)")
-                yield from _non_empty(mono if rate == sample_rate else resampler.resample_chunk(mono))
-            if rate != sample_rate:
-                yield from _non_empty(resampler.resample_chunk(np.empty(0, np.float32), last=True))
+        self._skip = None
+        for (form, layout, rate), frames in groupby(self._frames(start), _form):
+            _check_rate(rate)
+            blocks = _gathered(frames, form, layout, rate)
+            yield from _converted(self._mono(blocks, rate, start), rate, sample_rate)
 
-    def _note_missing_end(self) -> None:
-        said, heard = self.info.duration, self.heard
-        if said and self.info.container in _EXACT_DURATION and heard < said - max(0.5, 0.02 * said):
-            self.damage = f"only {heard:.1f} of {said:.1f} s could be read: the file is truncated or damaged"
+    def _mono(
+        self, blocks: Iterator[tuple[NDArray[np.float32], int | None]], rate: int, start: float
+    ) -> Iterator[NDArray[np.float32]]:
+        """Average the channels, from `start` on."""
+        for block, time in blocks:
+            if self._skip is None:  # seconds between the frame found by seeking and `start`
+                self._skip = 0.0 if time is None else start - (time * self._time_base - self._origin)
+            dropped = min(max(0, round(self._skip * rate)), block.shape[1])
+            self._skip -= dropped / rate
+            if dropped < block.shape[1]:
+                with np.errstate(invalid="ignore"):  # +inf and -inf
+                    mono: NDArray[np.float32] = block[:, dropped:].mean(axis=0)
+                if not np.abs(mono).max() < _LOUDEST:
+                    raise AudioError("samples are not finite numbers (NaN, infinite or absurdly large)")
+                yield mono
+
+    def _note_missing_end(self, start: float, heard: float, wanted: float | None) -> None:
+        """Compare how far reading came with what the file promises, as far as that was asked for."""
+        said = self.info.duration
+        if not said or self.info.container not in _EXACT_DURATION:
+            return
+        asked = said if wanted is None else min(said, start + wanted)
+        if start + heard < asked - max(0.5, 0.02 * said):
+            far = f"only {start + heard:.1f}" if heard else f"nothing from {start:.1f} s on"
+            self.damage = f"{far} of {said:.1f} s could be read: the file is truncated or damaged"
 
 
 def probe(source: Source) -> AudioInfo:
@@ -271,13 +313,31 @@ def decode(source: Source, sample_rate: int) -> NDArray[np.float32]:
 
 
 class _Named:
-    """A byte stream under a harmless name: FFmpeg sees only the suffix, which helps it guess the format."""
+    """A byte stream under a harmless name: FFmpeg sees only the suffix, which helps it guess the format.
 
-    def __init__(self, stream: BinaryIO, source: Source) -> None:
-        named = source if isinstance(source, str | bytes | os.PathLike) else getattr(source, "name", "")
-        suffix = os.path.splitext(os.fsdecode(named) if not isinstance(named, int) else "")[1]
+    Errors must not pass through FFmpeg, since PyAV prints tracebacks where several meet: `error` keeps the last.
+    """
+
+    def __init__(self, stream: BinaryIO, name: Any) -> None:
+        known = isinstance(name, str | bytes | os.PathLike)  # of a file descriptor, the name is its number
+        suffix = os.path.splitext(os.fsdecode(name))[1] if known else ""
         self.name = "sound" + (suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else "")
-        self.read, self.seek, self.tell = stream.read, stream.seek, stream.tell
+        self.tell = stream.tell
+        self.error: Exception | None = None
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (OSError, ValueError) as error:
+            self.error = error
+            return b""
+
+    def seek(self, offset: int, whence: int) -> int:
+        try:
+            return self._stream.seek(offset, whence)
+        except (OSError, ValueError):  # FFmpeg tries positions that do not exist
+            return -1
 
 
 def _open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BinaryIO:
@@ -300,44 +360,68 @@ def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
+def _check_rate(rate: int) -> None:
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise AudioError(f"a sample rate of {rate} Hz: need {_RATES[0]} to {_RATES[1]}")
+
+
 def _gathered(
     frames: Iterator[av.AudioFrame], form: str, layout: str, rate: int
 ) -> Iterator[tuple[NDArray[np.float32], int | None]]:
     """Join small codec frames, in C, into large float blocks (channels, samples) with their first time."""
     graph = av.filter.Graph()
-    source = graph.add_abuffer(sample_rate=rate, format=form, layout=layout)
-    steps = [
-        source,
-        graph.add("aformat", "sample_fmts=fltp"),
-        graph.add("asetnsamples", f"n={_BLOCK}:p=0"),
-        graph.add("abuffersink"),
-    ]
-    graph.link_nodes(*steps).configure()
-    first: int | None = None
-    for i, frame in enumerate(frames):
-        if i == 0:
-            first = frame.pts
-        source.push(frame)
-        if i % 32 == 31:
-            for block in _drained(steps[-1]):
-                yield block, first
-    source.push(None)
-    for block in _drained(steps[-1]):
-        yield block, first
+    try:
+        source = graph.add_abuffer(sample_rate=rate, format=form, layout=layout)
+        steps = [
+            source,
+            graph.add("aformat", "sample_fmts=fltp"),
+            graph.add("asetnsamples", f"n={_BLOCK}:p=0"),
+            graph.add("abuffersink"),
+        ]
+        graph.link_nodes(*steps).configure()
+        first: int | None = None
+        for i, frame in enumerate(frames):
+            if i == 0:
+                first = frame.pts
+            source.push(frame)
+            if i % 32 == 31:
+                for block in _drained(steps[-1]):
+                    yield block, first
+        source.push(None)
+        for block in _drained(steps[-1]):
+            yield block, first
+    except (av.error.FFmpegError, ValueError) as error:
+        if isinstance(error, AudioError):
+            raise
+        raise AudioError(f"{layout} of {form} at {rate} Hz cannot be mixed ({_reason(error)})") from error
 
 
 def _drained(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float32]]:
     while True:
         try:
-            frame = sink.pull()
+            frame: Any = sink.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        yield frame.to_ndarray()  # type: ignore[union-attr, misc]
+        yield frame.to_ndarray()
 
 
-def _non_empty(block: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    if len(block):
-        yield block
+def _converted(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    """Resample a stretch of one rate; of the shortest, too, at least one sample comes out."""
+    if rate == sample_rate:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+    given, block = 0, np.empty(0, np.float32)
+    for block in blocks:
+        resampled = resampler.resample_chunk(block)
+        given += len(resampled)
+        if len(resampled):
+            yield resampled
+    rest = resampler.resample_chunk(np.empty(0, np.float32), last=True)
+    if not given and not len(rest):
+        rest = block[:1]
+    if len(rest):
+        yield rest
 
 
 def _reason(error: BaseException) -> str:

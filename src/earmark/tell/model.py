@@ -164,14 +164,16 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
 def parse(data: bytes, name: str) -> Model:
     """Read a model from bytes; `name` is used in errors. See :func:`open_model`."""
     try:
-        fields = list(_fields(data))
+        fields = [
+            (number, whole, {n: c for n, _, c in _fields(content)} if number == _METADATA_FIELD else {})
+            for number, whole, content in _fields(data)
+        ]
     except (ValueError, IndexError):
         fields = []
     if not any(number == _GRAPH_FIELD for number, _, _ in fields):
-        raise ModelError(f"{name}: not an ONNX model; give a file written by 'earmark train'")
+        raise ModelError(f"{name}: not an ONNX model, or cut short; give a file written by 'earmark train'")
     text, graph = None, bytearray()
-    for number, whole, content in fields:
-        entry = {n: c for n, _, c in _fields(content)} if number == _METADATA_FIELD else {}
+    for _, whole, entry in fields:
         if entry.get(1) == _KEY:
             text = entry.get(2, b"")
         else:

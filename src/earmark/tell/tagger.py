@@ -273,6 +273,8 @@ class Tagger:
             else:
                 clips = cut(recording.blocks(rate), length)
             heard = list(self._hear(clips))
+            if not heard:  # the length that the file states was far too long
+                starts, heard = [], list(self._hear(cut(recording.blocks(rate), length)))
             duration = recording.info.duration if starts else recording.heard
             path = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else None
             return self._verdict(heard, duration, path, recording.damage)

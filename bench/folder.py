@@ -1,0 +1,48 @@
+"""A folder of 30 s MP3s: ours against decoding alone, and against the usual script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import peers
+from material import tracks
+from report import Row, at_most, faster, interleaved
+
+from earmark.tell.tagger import Tagger
+
+_DECODERS: dict[str, tuple[Callable[[Path], int], float | None]] = {
+    "decode to mono 22050 Hz": (peers.mono_22050, 1.5),
+    "decode at the file's rate": (peers.own_rate, 1.5),
+    "decode, samples unseen": (peers.packets, None),
+}
+
+
+def run(work: Path, *, quick: bool) -> Iterator[Row]:
+    """Measure; the targets are the issue's, the rows without one are for information."""
+    paths = tracks(work / "tracks", 6 if quick else 24)
+    tagger = Tagger()
+    scripts = {
+        "librosa + torch": peers.UsualScript(tagger.card),
+        "librosa + torch, the model's hop": peers.UsualScript(tagger.card, tagger.card.front_end.hop_length),
+    }
+    for warm in (tagger.classify, peers.mono_22050, *scripts.values()):
+        warm(paths[0])
+    scripts_seconds: dict[str, float] = {}
+    for jobs in dict.fromkeys([1, os.cpu_count() or 1]):
+        contenders: dict[str, Callable[[], object]] = {
+            "ours": lambda jobs=jobs: list(tagger.classify_many(paths, jobs=jobs))
+        }
+        for name, (decoder, _) in _DECODERS.items():
+            contenders[name] = partial(peers.every, decoder, paths, jobs)
+        if not scripts_seconds:
+            contenders |= {name: partial(peers.every, script, paths, 1) for name, script in scripts.items()}
+        seconds = interleaved(contenders, 3)
+        scripts_seconds |= {name: seconds[name] for name in scripts if name in seconds}
+        what = f"classify {len(paths)} MP3s of 30 s, jobs={jobs}"
+        for name, (_, times) in _DECODERS.items():
+            yield at_most(what, seconds["ours"], name, seconds[name], times)
+        for name, its in scripts_seconds.items():
+            yield faster(what, seconds["ours"], name, its, 3 if name == "librosa + torch" else None)

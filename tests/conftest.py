@@ -1,0 +1,95 @@
+"""Sounds and files that several test files need."""
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+CODECS = {
+    ".wav": "pcm_s16le",
+    ".flac": "flac",
+    ".mp3": "libmp3lame",
+    ".ogg": "vorbis",
+    ".opus": "libopus",
+    ".m4a": "aac",
+    ".mp4": "aac",
+    ".mkv": "aac",
+    ".wma": "wmav2",
+    ".aiff": "pcm_s16be",
+    ".ac3": "ac3",
+    ".mp2": "mp2",
+}
+CONTAINERS = {".m4a": "ipod", ".wma": "asf", ".mkv": "matroska", ".opus": "ogg"}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def gtzan():
+    """The folder of real music, which not every machine has."""
+    folder = Path(os.environ.get("EARMARK_GTZAN") or Path(__file__).parents[2] / "shared" / "gtzan")
+    if not folder.is_dir():
+        pytest.skip(f"no GTZAN at {folder}: set EARMARK_GTZAN")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tone():
+    """A sine of peak 0.5."""
+
+    def make(frequency, seconds, rate):
+        return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_sound():
+    """Encode samples, shape (n,) or (channels, n), in the format that the name's suffix says."""
+    return _write_sound
+
+
+def _write_sound(path, samples, rate, *, codec=None, container=None, video=False, picture=None, tags=()):
+    samples = np.atleast_2d(np.asarray(samples, np.float32))
+    options = {"strict": "-2"}  # FFmpeg's own Vorbis encoder counts as experimental
+    with av.open(str(path), "w", format=container or CONTAINERS.get(path.suffix), options=options) as file:
+        file.metadata.update(tags)
+        stream = file.add_stream(codec or CODECS[path.suffix], rate=rate, layout=f"{len(samples)}c", options=options)
+        if stream.codec.name == "wmav2":
+            stream.bit_rate = 128_000  # it has no default
+        if picture is not None:
+            _attach(file, picture)
+        if video:
+            _film(file, samples.shape[1] / rate)
+        for start in range(0, samples.shape[1], 65536):
+            part = np.ascontiguousarray(samples[:, start : start + 65536])
+            frame = av.AudioFrame.from_ndarray(part, "fltp", stream.layout.name)
+            frame.sample_rate = rate
+            frame.pts = start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+def _attach(file, picture):
+    cover = file.add_stream("png")
+    cover.width, cover.height = picture.shape[1::-1]
+    cover.pix_fmt = "rgb24"
+    cover.disposition = 1024  # attached picture
+    file.mux(cover.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+    file.mux(cover.encode(None))
+
+
+def _film(file, seconds):
+    """Grey pictures, five a second."""
+    stream = file.add_stream("mpeg4", rate=5)
+    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    for i in range(round(5 * seconds)):
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * i % 256, np.uint8), "rgb24")
+        file.mux(stream.encode(frame))
+    file.mux(stream.encode(None))

@@ -1,0 +1,184 @@
+"""From sound to verdict: aggregation, calibration, unknowns, attention."""
+
+import io
+import wave
+
+import numpy as np
+import pytest
+
+import earmark
+from earmark.errors import AudioError, SettingError
+from earmark.tell.tagger import Tagger, pooled
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return earmark.load()
+
+
+def noise(seconds, rate=22050, level=0.1, seed=0):
+    """Noise that swells twice a second: dull, but not silence."""
+    n = round(seconds * rate)
+    swell = 1 + np.sin(2 * np.pi * 2 * np.arange(n) / rate)
+    return (level * swell * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
+
+
+def wav(samples, rate):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as w:
+        w.setparams((1, 2, rate, 0, "NONE", ""))
+        w.writeframes((samples * 32767).astype("<i2").tobytes())
+    file.seek(0)
+    return file
+
+
+def test_a_verdict_adds_up(tagger):
+    verdict = tagger.classify(noise(32), 22050)
+    assert verdict.duration == pytest.approx(32)
+    assert set(verdict.genres) == set(tagger.labels)
+    assert sum(verdict.genres.values()) == pytest.approx(1)
+    assert list(verdict.genres.values()) == sorted(verdict.genres.values(), reverse=True)
+    assert verdict.confidence == max(verdict.genres.values())
+    assert [clip.start for clip in verdict.clips] == [0, 5, 10, 15, 20, 25]  # the last 2 s are less than half a clip
+    for clip in verdict.clips:
+        assert clip.end == clip.start + 5
+        assert sum(clip.genres.values()) == pytest.approx(1)
+        assert sum(clip.attention) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_padded_clip_attends_to_its_real_frames_only(tagger):
+    full, half = tagger.classify(noise(8), 22050).clips
+    assert (half.start, half.end) == (5, pytest.approx(8))
+    frames = tagger.card.front_end.n_frames
+    assert len(full.attention) == frames(tagger.card.clip_length)
+    assert len(half.attention) == frames(3 * 22050) < len(full.attention)
+    assert sum(half.attention) == pytest.approx(1, abs=1e-5)
+
+
+def test_file_object_and_array_say_the_same(tagger):
+    sound = np.round(noise(10) * 32767) / 32767
+    sound = np.clip(sound, -1, 1)
+    heard = tagger.classify(wav(sound, 22050))
+    given = tagger.classify(sound * np.float32(32767 / 32768), 22050)
+    assert heard.genres == pytest.approx(given.genres, abs=1e-4)
+    assert heard.path is None
+
+
+def test_channels_and_sample_rate_of_an_array(tagger):
+    sound = noise(10, rate=44100)
+    mono = tagger.classify(sound, 44100)
+    stereo = tagger.classify(np.stack([sound, sound]), 44100)
+    assert mono.genres == pytest.approx(stereo.genres, abs=1e-4)
+
+
+@pytest.mark.parametrize("gain_db", [-20, 20])
+def test_gain_changes_nothing(tagger, gain_db):
+    sound = noise(10, level=0.02)
+    louder = tagger.classify((sound * 10 ** (gain_db / 20)).astype(np.float32), 22050)
+    assert louder.genres == pytest.approx(tagger.classify(sound, 22050).genres, abs=0.02)
+
+
+def test_silence_is_no_genre(tagger):
+    verdict = tagger.classify(np.zeros(22050 * 6, np.float32), 22050)
+    assert (verdict.genre, verdict.reason, verdict.genres) == (None, "silence", {})
+
+
+def test_silent_clips_do_not_count(tagger):
+    sound = noise(5)
+    alone = tagger.classify(sound, 22050)
+    framed = tagger.classify(np.concatenate([np.zeros(5 * 22050, np.float32), sound]), 22050)
+    assert framed.genres == pytest.approx(alone.genres)
+    assert [bool(clip.genres) for clip in framed.clips] == [False, True]
+
+
+@pytest.mark.parametrize("seconds", [1 / 22050, 0.3, 0.99])
+def test_too_short(tagger, seconds):
+    verdict = tagger.classify(noise(seconds), 22050)
+    assert (verdict.genre, verdict.reason, verdict.error) == (None, "too short", None)
+
+
+def test_what_is_uncertain_is_unknown(tagger):
+    sound = noise(10)
+    card = tagger.card
+    for threshold, named in ((0.0, True), (1.0, False)):
+        calibration = card.calibration.model_copy(update={"threshold": threshold})
+        model = type(tagger.model)(card.model_copy(update={"calibration": calibration}), tagger.model.graph)
+        verdict = Tagger(model).classify(sound, 22050)
+        assert (verdict.genre is not None) == named
+        assert verdict.reason == (None if named else "low confidence")
+        assert verdict.best is not None
+
+
+def test_the_track_is_the_geometric_mean_of_its_clips():
+    clips = np.array([[0.9, 0.1], [0.4, 0.6]])
+    expected = np.sqrt(clips[0] * clips[1])
+    np.testing.assert_allclose(pooled(np.log(clips), 1.0), expected / expected.sum())
+    assert pooled(np.log(clips), 5.0).max() < pooled(np.log(clips), 1.0).max()
+
+
+def test_a_spectrogram_takes_the_way_of_the_sound(tagger):
+    sound = noise(20)
+    front_end = tagger.card.front_end
+    verdict = tagger.classify_spectrogram(front_end(sound[None])[0], 20.0)
+    heard = tagger.classify(sound, 22050)
+    assert [c.start for c in verdict.clips] == [c.start for c in heard.clips]
+    assert verdict.genres == pytest.approx(heard.genres, abs=0.05)
+
+
+def test_a_spectrogram_of_one_clip_is_exactly_the_sound(tagger):
+    sound = noise(5)
+    frames = tagger.card.front_end(sound)
+    assert tagger.classify_spectrogram(frames, 5.0).genres == pytest.approx(tagger.classify(sound, 22050).genres)
+
+
+@pytest.mark.parametrize(
+    ("frames", "says"),
+    [(np.zeros((4, 7)), r"shape \(4, 7\): need \(frames, 128\)"), (np.full((64, 128), np.nan), "not finite")],
+)
+def test_spectrograms_that_do_not_fit(tagger, frames, says):
+    with pytest.raises(AudioError, match=says):
+        tagger.classify_spectrogram(frames)
+
+
+@pytest.mark.parametrize(
+    ("source", "rate", "error", "says"),
+    [
+        (np.zeros(9), None, SettingError, "needs its sample rate"),
+        (np.zeros(9, np.int16), 8000, AudioError, "need floats"),
+        (np.zeros((2, 3, 4)), 8000, AudioError, "need floats"),
+        (np.zeros(0), 8000, AudioError, "need floats"),
+        (np.full(9000, np.nan), 8000, AudioError, "not finite"),
+        ("song.mp3", 44100, SettingError, "sample_rate is for arrays"),
+    ],
+)
+def test_sources_that_make_no_sense(tagger, source, rate, error, says):
+    with pytest.raises(error, match=says):
+        tagger.classify(source, rate)
+
+
+def test_many_keep_their_order_and_bad_ones_do_not_stop_them(tagger, tmp_path):
+    paths = []
+    for i in range(7):
+        path = tmp_path / f"{i}.wav"
+        path.write_bytes(b"noise" if i == 3 else wav(noise(2 + i, seed=i).clip(-1, 1), 22050).read())
+        paths.append(path)
+    one, two = (list(tagger.classify_many(paths, jobs=jobs)) for jobs in (1, 3))
+    assert one == two
+    assert [v.path for v in one] == [str(p) for p in paths]
+    assert [bool(v.error) for v in one] == [i == 3 for i in range(7)]
+
+
+def test_paths_are_read_as_the_work_goes_on(tagger, tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(noise(1.5).clip(-1, 1), 22050).read())
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield path
+
+    verdicts = tagger.classify_many(endless(), jobs=2)
+    assert next(verdicts).error is None
+    verdicts.close()
+    assert len(taken) < 10

@@ -1,0 +1,155 @@
+"""The callbacks on hand-written series, and whole runs: seeds, kills, NaN."""
+
+import math
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from skorch.history import History
+
+from earmark.errors import TrainingError
+from earmark.learn.estimators import RecurrentClassifier
+from earmark.learn.training import KeepBest, Schedule, best_epoch
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [([3, 2, 1], 2), ([1, 1, 1], 0), ([NAN, 2, NAN, 1], 3), ([NAN, NAN], None), ([math.inf, 5], 1)],
+)
+def test_best_epoch(losses, best):
+    assert best_epoch(losses) == best
+
+
+class Net:
+    """As much of a skorch net as the callback touches; its one weight counts epochs."""
+
+    def __init__(self):
+        self.module_ = torch.nn.Linear(1, 1, bias=False)
+        self.history = History()
+
+    def epoch(self, keeper, loss):
+        self.module_.weight.data.fill_(len(self.history))
+        self.history.new_epoch()
+        self.history.record("valid_loss", loss)
+        keeper.on_epoch_end(self)
+        return keeper.exhausted
+
+
+@pytest.mark.parametrize(
+    ("patience", "losses", "stops_after", "keeps"),
+    [
+        (0, [3, 2, 1, 1], 4, 2),  # patience 0 never stops an improving run, and a tie is no improvement
+        (1, [3, 2, 5, 1, 5, 5], 6, 3),
+        (2, [3, NAN, 2, NAN, NAN, NAN], 6, 2),  # one NaN is an epoch without improvement, not the end
+        (None, [1, 2, 3, 4, 5], None, 0),
+        (1, [NAN, NAN], 2, None),
+    ],
+)
+def test_patience(patience, losses, stops_after, keeps):
+    net, keeper = Net(), KeepBest(patience)
+    stopped = [net.epoch(keeper, loss) for loss in losses]
+    assert (stopped.index(True) + 1 if any(stopped) else None) == stops_after
+    keeper.on_train_end(net)
+    assert net.module_.weight.item() == (len(losses) - 1 if keeps is None else keeps)
+
+
+def test_one_cycle_rises_then_falls():
+    schedule = Schedule("one-cycle", 2.0, 100, 10)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert np.argmax(rates) == 9
+    assert max(rates) == pytest.approx(2.0)
+    assert rates[-1] == pytest.approx(0.002)
+    assert all(np.diff(rates[:10]) > 0)
+    assert all(np.diff(rates[10:]) < 0)
+
+
+def blobs(rng, n=90, frames=6, bins=5):
+    y = np.arange(n) % 3
+    X = rng.standard_normal((n, frames, bins)).astype(np.float32)
+    X[np.arange(n), :, y] += 2
+    return X, np.array(["rock", "jazz", "pop"])[y]
+
+
+SMALL = {"units": 8, "batch_size": 16, "max_epochs": 6, "attention": "dot"}
+
+
+def test_same_seed_same_network(rng):
+    X, y = blobs(rng)
+    one, two, other = (RecurrentClassifier(**SMALL, random_state=s).fit(X, y).predict_proba(X) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.allclose(one, other)
+
+
+def test_the_callers_random_state_is_left_alone(rng):
+    X, y = blobs(rng)
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    RecurrentClassifier(**SMALL, random_state=1).fit(X, y)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_loss_that_is_no_number_stops_training(rng):
+    X, y = blobs(rng)
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch \d+: lower the learning rate"):
+        RecurrentClassifier(units=8, lr=1e38, clip_norm=1e38, random_state=0).fit(X, y)
+
+
+KILLED = """
+    import os, signal, sys
+    import numpy as np
+    from earmark.learn.estimators import RecurrentClassifier
+
+    data = np.load(sys.argv[1])
+    def die(record):
+        if record["epoch"] == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+    RecurrentClassifier(
+        units=8, batch_size=16, max_epochs=6, attention="dot", random_state=4, checkpoint=sys.argv[2], on_epoch=die
+    ).fit(data["X"], data["y"])
+"""
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng):
+    X, y = blobs(rng)
+    np.savez(tmp_path / "data.npz", X=X, y=y)
+    state = tmp_path / "state.pt"
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path / "data.npz", state], check=False, timeout=120
+    )
+    assert killed.returncode == -signal.SIGKILL
+    epochs = []
+    resumed = RecurrentClassifier(**SMALL, random_state=4, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"]))
+    resumed.fit(X, y)
+    assert epochs == [4, 5, 6]
+    whole = RecurrentClassifier(**SMALL, random_state=4).fit(X, y)
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    np.testing.assert_array_equal(
+        resumed.net_.history[:, "train_loss"], whole.net_.history[:, "train_loss"]
+    )
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, rng):
+    X, y = blobs(rng)
+    state = tmp_path / "state.pt"
+    first = RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+    epochs = []
+    again = RecurrentClassifier(**SMALL, random_state=0, checkpoint=state, on_epoch=epochs.append).fit(X, y)
+    assert epochs == []
+    np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path, rng):
+    X, y = blobs(rng)
+    state = tmp_path / "state.pt"
+    RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+    with pytest.raises(TrainingError, match="delete it to start afresh"):
+        RecurrentClassifier(**{**SMALL, "units": 9}, random_state=0, checkpoint=state).fit(X, y)
+    state.write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match="delete it to start afresh"):
+        RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
