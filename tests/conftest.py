@@ -67,8 +67,8 @@ def _write_sound(path, samples, rate, *, codec=None, container=None, video=False
         if video:
             _film(file, samples.shape[1] / rate)
         for start in range(0, samples.shape[1], 65536):
-            part = np.ascontiguousarray(samples[:, start : start + 65536])
-            frame = av.AudioFrame.from_ndarray(part, "fltp", stream.layout.name)
+            part = np.ascontiguousarray(samples[:, start : start + 65536].T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(part, "flt", stream.layout.name)
             frame.sample_rate = rate
             frame.pts = start
             file.mux(stream.encode(frame))

@@ -56,7 +56,9 @@ def test_clips_of_different_lengths_and_their_attention(rng):
     for i, sequence in enumerate(sequences):
         sequence[:, i % 2] += 3
     X, y = stack(sequences), np.arange(24) % 2
-    fitted = RecurrentClassifier(units=6, attention="dot", batch_size=8, lr=0.5, max_epochs=20, random_state=0).fit(X, y)
+    fitted = RecurrentClassifier(units=6, attention="dot", batch_size=8, lr=0.5, max_epochs=20, random_state=0).fit(
+        X, y
+    )
     assert fitted.score(X, y) > 0.9
     weights = fitted.attend(X)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)

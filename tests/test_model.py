@@ -45,7 +45,7 @@ def test_what_is_saved_is_opened(tmp_path, graph):
     opened = open_model(tmp_path / "m.onnx")
     assert opened == saved
     assert opened.card.model_copy(update={"checksum": ""}) == card()
-    probabilities, = opened.session().run(None, {"spectrogram": np.ones((2, 4, 3), np.float32)})
+    (probabilities,) = opened.session().run(None, {"spectrogram": np.ones((2, 4, 3), np.float32)})
     np.testing.assert_allclose(probabilities, 0.5)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 
@@ -96,9 +96,7 @@ def test_a_future_format_asks_for_an_upgrade(tmp_path, graph):
         open_model(tmp_path / "m.onnx")
 
 
-@pytest.mark.parametrize(
-    ("labels", "says"), [(("a", "b", "c"), "3 labels and 3 bins, but the graph has 2 and 3")]
-)
+@pytest.mark.parametrize(("labels", "says"), [(("a", "b", "c"), "3 labels and 3 bins, but the graph has 2 and 3")])
 def test_foreign_labels(tmp_path, graph, labels, says):
     save_model(tmp_path / "m.onnx", graph, card(labels=labels))
     with pytest.raises(ModelError, match=says):

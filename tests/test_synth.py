@@ -50,9 +50,7 @@ def pulse(samples, hop=128):
     correlation = self_similarity(onsets(samples, hop))
     bpm = np.geomspace(40, 200, 600)
     lags = 60 * RATE / hop / bpm
-    return bpm[
-        np.argmax(sum(np.interp(n * lags, np.arange(correlation.size), correlation) for n in (1, 2, 3, 4)))
-    ]
+    return bpm[np.argmax(sum(np.interp(n * lags, np.arange(correlation.size), correlation) for n in (1, 2, 3, 4)))]
 
 
 # What every track promises
@@ -68,9 +66,7 @@ def test_a_track_keeps_its_promises_at_any_length_and_rate(style, seed, seconds,
     peak = np.abs(samples).max()  # NaN would fail here
     assert 0.3 - 1e-4 <= peak <= 0.95 + 1e-4
     assert abs(samples.mean()) < 1e-4
-    longest_silence = np.diff(
-        np.flatnonzero(np.abs(samples) > 0.01 * peak), prepend=0, append=samples.size
-    ).max()
+    longest_silence = np.diff(np.flatnonzero(np.abs(samples) > 0.01 * peak), prepend=0, append=samples.size).max()
     assert longest_silence < 1.5 * sample_rate
 
 
@@ -99,9 +95,7 @@ def test_tracks_of_a_style_differ_in_tempo_key_form_and_instruments(style):
     assert high >= tempi.max() > high - 0.25 * (high - low)
     assert len({written.tonic for written in scores}) >= 6
     assert len({tuple(written.form) for written in scores}) >= 3
-    assert (
-        len({note.voice for written in scores for note in written.notes}) >= 24 * 3
-    )  # none is heard in two tracks
+    assert len({note.voice for written in scores for note in written.notes}) >= 24 * 3  # none is heard in two tracks
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -262,9 +256,7 @@ def test_when_on_track_raises_only_whole_files_are_left(jobs, tmp_path):
             raise StopError
 
     with pytest.raises(StopError):
-        write_corpus(
-            tmp_path, tracks=60, seconds=1, sample_rate=8000, styles=["bossa"], jobs=jobs, on_track=on_track
-        )
+        write_corpus(tmp_path, tracks=60, seconds=1, sample_rate=8000, styles=["bossa"], jobs=jobs, on_track=on_track)
     files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert set(seen) <= set(files)
     assert len(files) == 2 if jobs == 1 else len(files) < 60  # other processes may be a little ahead

@@ -124,14 +124,14 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng):
     )
     assert killed.returncode == -signal.SIGKILL
     epochs = []
-    resumed = RecurrentClassifier(**SMALL, random_state=4, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"]))
+    resumed = RecurrentClassifier(
+        **SMALL, random_state=4, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"])
+    )
     resumed.fit(X, y)
     assert epochs == [4, 5, 6]
     whole = RecurrentClassifier(**SMALL, random_state=4).fit(X, y)
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
-    np.testing.assert_array_equal(
-        resumed.net_.history[:, "train_loss"], whole.net_.history[:, "train_loss"]
-    )
+    np.testing.assert_array_equal(resumed.net_.history[:, "train_loss"], whole.net_.history[:, "train_loss"])
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path, rng):

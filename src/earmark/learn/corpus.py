@@ -114,7 +114,7 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
 
 
 def from_folder(folder: Path) -> Corpus:
-    """Read a folder of folders: each one directly below is a genre, all audio inside, at any depth, its tracks."""
+    """Read a folder of folders: each directly below is a genre, all audio inside, at any depth, its tracks."""
     genres = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     found = [(genre.name, path) for genre in genres for path in walk(genre)]
     if not found:

@@ -25,14 +25,19 @@ from skorch.helper import predefined_split
 from torch import Tensor, nn
 
 from earmark.errors import SettingError
-from earmark.learn.augment import Augment, Augmentation
+from earmark.learn.augment import Augment, Augmentation, mix
 from earmark.learn.networks import Cell, RecurrentNetwork, Scorer
-from earmark.learn.training import EpochSeed, FiniteLoss, KeepBest, OnEpoch, Schedule, ScheduleName
+from earmark.learn.training import EpochSeed, FiniteLoss, Keep, KeepBest, OnEpoch, Schedule, ScheduleName
 
 if TYPE_CHECKING:
     from earmark.learn.onnxgraph import Graph
 
 Clips = NDArray[np.float32]
+
+_NETWORK = (
+    "cell", "layers", "units", "attention", "bidirectional", "dropout",
+    "texture_window", "texture_hop", "projection", "input_dropout", "skip",
+)  # fmt: skip
 
 
 def stack(sequences: Sequence[NDArray[np.floating]]) -> Clips:
@@ -75,7 +80,7 @@ class _ClipEstimator(BaseEstimator):
         # scikit-learn would take the frames, whose number may vary, for the features
         clips: Clips = check_array(X, dtype=np.float32, ensure_all_finite="allow-nan", allow_nd=True)
         missing = np.isnan(clips)  # (clips, frames, bins)
-        gone: NDArray[np.bool_] = missing.any(axis=2)
+        gone = np.any(missing, axis=2)
         if (gone != missing.all(axis=2)).any() or gone[:, 0].any() or (gone[:, :-1] & ~gone[:, 1:]).any():
             raise ValueError("Input X contains NaN elsewhere than in whole frames at the end of a clip.")
         if reset:
@@ -94,6 +99,12 @@ class _ClipTransformer(TransformerMixin, _ClipEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _lengths(clips: Clips) -> NDArray[np.intp]:
+    """Real frames of each clip."""
+    lengths: NDArray[np.intp] = np.sum(~np.isnan(clips[:, :, 0]), axis=1)
+    return lengths
 
 
 def _is_3d(X: ArrayLike) -> bool:
@@ -155,10 +166,13 @@ class Standardizer(_ClipTransformer):
     ----------
     per_bin : bool
         One mean and deviation for each bin; otherwise one of each for everything, as in the paper.
+    with_std : bool
+        Divide by the deviation; otherwise only the mean is taken off and dB stay dB.
     """
 
-    def __init__(self, per_bin: bool = False) -> None:
+    def __init__(self, per_bin: bool = False, with_std: bool = True) -> None:
         self.per_bin = per_bin
+        self.with_std = with_std
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn mean and deviation, of real frames only."""
@@ -166,7 +180,8 @@ class Standardizer(_ClipTransformer):
         axes = (0, 1) if self.per_bin else None
         self.mean_ = np.nanmean(clips, axis=axes, dtype=np.float64)
         deviation = np.nanstd(clips, axis=axes, dtype=np.float64)
-        self.scale_ = np.where(deviation > 0, deviation, 1.0)  # a constant bin stays at zero
+        # a constant bin stays at zero
+        self.scale_ = np.where((deviation > 0) & self.with_std, deviation, 1.0)
         return self
 
     def transform(self, X: ArrayLike) -> Clips:
@@ -197,7 +212,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
 
     Parameters
     ----------
-    cell, layers, units, attention, bidirectional, dropout
+    cell, layers, units, attention, bidirectional, dropout, texture_window, texture_hop, projection, input_dropout, skip
         The network, see :class:`~earmark.learn.networks.RecurrentNetwork`.
     optimizer : {"sgd", "adamw"}
     lr : float
@@ -214,6 +229,8 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         Epochs at most.
     patience : int, optional
         Stop after so many epochs without a better validation loss; None runs all epochs.
+    keep : {"best", "last"}
+        Which epoch's weights: of the best validation loss, or the last (for schedules that end near zero).
     validation_fraction : float
         Share of the clips set aside when `fit` gets no validation data; 0 keeps the last epoch.
     augmentation : Augmentation, optional
@@ -243,6 +260,11 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         attention: Scorer | None = None,
         bidirectional: bool = False,
         dropout: float = 0.2,
+        texture_window: int = 0,
+        texture_hop: int = 8,
+        projection: int = 0,
+        input_dropout: float = 0.0,
+        skip: bool = False,
         optimizer: str = "sgd",
         lr: float = 1.0,
         schedule: ScheduleName = "constant",
@@ -252,6 +274,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         clip_norm: float = 5.0,
         max_epochs: int = 100,
         patience: int | None = 15,
+        keep: Keep = "best",
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -265,6 +288,11 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         self.attention = attention
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.texture_window = texture_window
+        self.texture_hop = texture_hop
+        self.projection = projection
+        self.input_dropout = input_dropout
+        self.skip = skip
         self.optimizer = optimizer
         self.lr = lr
         self.schedule = schedule
@@ -274,6 +302,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         self.clip_norm = clip_norm
         self.max_epochs = max_epochs
         self.patience = patience
+        self.keep = keep
         self.validation_fraction = validation_fraction
         self.augmentation = augmentation
         self.random_state = random_state
@@ -312,11 +341,16 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
             raise ValueError(f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels")
         if len(self.classes_) < 2:
             raise ValueError(f"the data has 1 class ({self.classes_[0]!r}): a classifier needs two or more")
+        shortest, needed = int(_lengths(clips).min()), self.texture_window or 1
+        if shortest < needed:
+            raise ValueError(
+                f"a clip has {shortest} real frames, but this network needs {needed}: leave short ones out"
+            )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, valid = self._split(clips, targets, X_valid, y_valid, seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.net_ = self._net(valid, seed, steps=-(-len(train) // self.batch_size))
+            self.net_ = self._net(train, valid, seed)
             self.net_.initialize()
             self._keeper.resume(self.net_)
             self.net_.notify("on_train_begin", X=train, y=None)
@@ -384,12 +418,18 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         train, valid = next(splitter.split(targets, targets))
         return Dataset(clips[train], targets[train]), Dataset(clips[valid], targets[valid])
 
-    def _net(self, valid: Dataset | None, seed: int, steps: int) -> _Net:
+    def _net(self, train: Dataset, valid: Dataset | None, seed: int) -> _Net:
         optimizers = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
         if self.optimizer not in optimizers:
             raise SettingError(f"optimizer is {self.optimizer!r}: must be one of {', '.join(optimizers)}")
-        network = {k: getattr(self, k) for k in ("cell", "layers", "units", "attention", "bidirectional", "dropout")}
-        self._keeper = KeepBest(self.patience, Path(self.checkpoint) if self.checkpoint else None)
+        network = RecurrentNetwork(
+            self.n_features_in_, len(self.classes_), **{key: getattr(self, key) for key in _NETWORK}
+        )
+        network.measure(torch.as_tensor(train.X))
+        self._keeper = KeepBest(
+            self.patience, Path(self.checkpoint) if self.checkpoint else None, keep_last=self.keep == "last"
+        )
+        steps = -(-len(train) // self.batch_size)
         callbacks: list[Any] = [
             EpochSeed(seed),
             Schedule(self.schedule, self.lr, steps * self.max_epochs, steps),
@@ -400,7 +440,8 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         if self.on_epoch:
             callbacks.append(OnEpoch(self.on_epoch))
         return _Net(
-            _Trainable(RecurrentNetwork(self.n_features_in_, len(self.classes_), **network), self.augmentation),
+            _Trainable(network, self.augmentation),
+            mixup=self.augmentation.mixup if self.augmentation else 0.0,
             criterion=nn.CrossEntropyLoss,
             criterion__label_smoothing=self.label_smoothing,
             optimizer=optimizers[self.optimizer],
@@ -431,7 +472,24 @@ class _Trainable(nn.Module):
 
 
 class _Net(NeuralNetClassifier):
-    """Skorch's loop over a module that also gives attention, which the loss does not look at."""
+    """Skorch's loop over a module that also gives attention, which the loss does not look at.
+
+    Parameters
+    ----------
+    mixup : float
+        See :class:`~earmark.learn.augment.Augmentation`.
+    """
+
+    def __init__(self, *args: Any, mixup: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mixup = mixup
+
+    def train_step_single(self, batch: tuple[Tensor, Tensor], **fit_params: Any) -> dict[str, Tensor]:
+        if self.mixup:
+            X, y = batch
+            batch = mix(X, nn.functional.one_hot(y, len(self.classes)).to(X.dtype), self.mixup)
+        step: dict[str, Tensor] = super().train_step_single(batch, **fit_params)
+        return step
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         logits: Tensor = super().infer(x, **fit_params)[0]

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,7 @@ def train(
         clip_seconds=experiment.recipe.clip_seconds,
         front_end=experiment.recipe.front_end,
         n_bins=experiment.recipe.front_end.n_bins,
+        min_frames=pipeline[-1].network.min_frames,
         attention=experiment.recipe.network.attention is not None,
         calibration=calibration,
         training=Training(
@@ -217,7 +218,10 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
         random_state=seed,
         **settings,
     )
-    steps: list[tuple[str, Any]] = [("standardize", Standardizer(recipe.per_bin)), ("network", classifier)]
+    steps: list[tuple[str, Any]] = [
+        ("standardize", Standardizer(recipe.per_bin, recipe.with_std)),
+        ("network", classifier),
+    ]
     if recipe.top_db is not None:
         steps.insert(0, ("level", LevelNormalizer(recipe.top_db)))
     return Pipeline(steps)
@@ -228,23 +232,29 @@ def _features(
 ) -> tuple[dict[str, Features], dict[str, str]]:
     """Clips of each part; those that learn may overlap."""
     corpus, recipe = experiment.corpus, experiment.recipe
-    every = extract(corpus, recipe.front_end, recipe.clip_seconds, cache=cache, jobs=jobs, on_track=on_track)
+
+    def clips(some: Corpus, hop_seconds: float | None = None, told: Callable[[Track], None] | None = None) -> Features:
+        return extract(
+            some,
+            recipe.front_end,
+            recipe.clip_seconds,
+            hop_seconds=hop_seconds,
+            min_frames=recipe.min_frames,
+            cache=cache,
+            jobs=jobs,
+            on_track=told,
+        )
+
+    every = clips(corpus, None, on_track)
     failed = {corpus.tracks[i].id: error for i, error in every.failed.items()}
     kept = np.array(sorted(set(range(len(corpus.tracks))) - set(every.failed)))
     readable = corpus.subset(kept)
-    split = split_clips(readable, np.searchsorted(kept, every.track), experiment.protocol, experiment.seed)
+    every = replace(every, track=np.searchsorted(kept, every.track))
+    split = split_clips(readable, every.track, experiment.protocol, experiment.seed)
     parts = {part: every.part(getattr(split, part)) for part in ("train", "valid", "test") if len(getattr(split, part))}
     _require_all(parts, readable)
     if recipe.train_hop_seconds and experiment.protocol != "clip":
-        learning = corpus.subset(np.unique(parts["train"].track))
-        parts["train"] = extract(
-            learning,
-            recipe.front_end,
-            recipe.clip_seconds,
-            hop_seconds=recipe.train_hop_seconds,
-            cache=cache,
-            jobs=jobs,
-        )
+        parts["train"] = clips(readable.subset(np.unique(parts["train"].track)), recipe.train_hop_seconds)
     return parts, failed
 
 

@@ -57,6 +57,7 @@ def extract(
     clip_seconds: float,
     *,
     hop_seconds: float | None = None,
+    min_frames: int = 1,
     cache: Path | None = None,
     jobs: int = 1,
     on_track: Callable[[Track], None] | None = None,
@@ -70,6 +71,8 @@ def extract(
     clip_seconds : float
     hop_seconds : float, optional
         From clip to clip; `clip_seconds` (no overlap) when left out.
+    min_frames : int
+        Clips with fewer frames are left out.
     cache : Path, optional
         Folder to keep results in, one file a track, named by the sound's content and the settings.
     jobs : int
@@ -104,12 +107,13 @@ def extract(
     with ThreadPoolExecutor(jobs) as pool:
         results = list(pool.map(one, corpus.tracks))
     failed = {i: str(result) for i, result in enumerate(results) if isinstance(result, AudioError)}
-    clips = [(i, clip) for i, result in enumerate(results) if not isinstance(result, AudioError) for clip in result]
+    heard = {i: result for i, result in enumerate(results) if not isinstance(result, AudioError)}
+    clips = [(i, clip) for i, result in heard.items() for clip in result if len(clip) >= min_frames]
     if not clips:
         first = next(iter(failed.items()), None)
         raise CorpusError(
             f"none of the {len(corpus.tracks)} tracks gave a clip"
-            + (f"; the first: {corpus.tracks[first[0]].id}: {first[1]}" if first else ": all are silent")
+            + (f"; the first: {corpus.tracks[first[0]].id}: {first[1]}" if first else ": all are silent or too short")
         )
     X = np.full((len(clips), width, front_end.n_bins), np.nan, np.float32)
     for row, (_, clip) in zip(X, clips, strict=True):
@@ -135,8 +139,7 @@ def _clips_of_sound(
     rate = front_end.sample_rate
     with Recording(path) as recording:
         clips = cut(recording.blocks(rate), round(clip_seconds * rate), round(hop_seconds * rate))
-        frames = [front_end(clip.samples[: clip.length]) for clip in clips if not clip.silent]
-    return [f for f in frames if len(f)]
+        return [front_end(clip.samples[: clip.length]) for clip in clips if not clip.silent]
 
 
 def _cached(

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from earmark.errors import SettingError
+from earmark.learn.texture import Texture
 
 if TYPE_CHECKING:
     from earmark.learn.onnxgraph import Graph
 
 Cell = Literal["rnn", "lstm"]
-Scorer = Literal["dot", "scaled-dot", "general", "additive"]
+Scorer = Literal["dot", "scaled-dot", "general", "additive", "learned"]
 CELLS = ("rnn", "lstm")
-SCORERS = ("dot", "scaled-dot", "general", "additive")
+SCORERS = ("dot", "scaled-dot", "general", "additive", "learned")
 
 
 class RecurrentNetwork(nn.Module):
@@ -39,12 +41,21 @@ class RecurrentNetwork(nn.Module):
         The recurrent cell. The paper's RNN embeds each frame first, ``h_t^1 = W x_t`` (read as layer 0).
     layers, units : int
         Recurrent layers, and the size of each.
-    attention : {"dot", "scaled-dot", "general", "additive"}, optional
+    attention : {"dot", "scaled-dot", "general", "additive", "learned"}, optional
         How frames are scored, see :class:`Attention`; the paper's is "dot".
     bidirectional : bool
         Read each layer in both directions (a variant that the authors tried).
     dropout : float
         Share of outputs dropped after each recurrent layer and before the softmax layer, when training.
+    texture_window, texture_hop : int
+        Beyond the paper: frames a window of :class:`~earmark.learn.texture.Texture`, which the recurrence
+        then reads instead of frames; 0 for none.
+    projection : int
+        Beyond the paper: units of a :class:`Projection` before the recurrence; 0 for none.
+    input_dropout : float
+        Share of the projection's inputs dropped, when training.
+    skip : bool
+        Attend to what enters the recurrence too, beside what leaves it.
 
     References
     ----------
@@ -62,28 +73,44 @@ class RecurrentNetwork(nn.Module):
         attention: Scorer | None = None,
         bidirectional: bool = False,
         dropout: float = 0.2,
+        texture_window: int = 0,
+        texture_hop: int = 8,
+        projection: int = 0,
+        input_dropout: float = 0.0,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise SettingError(f"cell is {cell!r}: must be one of {', '.join(CELLS)}")
         if cell == "rnn" and attention in ("dot", "scaled-dot"):
             raise SettingError(f"attention {attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'")
-        self.cell, self.directions = cell, 2 if bidirectional else 1
-        self.embed = nn.Linear(bins, units, bias=False) if cell == "rnn" else None
-        width = units * self.directions
+        self.cell = cell
+        self.texture = Texture(bins, texture_window, texture_hop) if texture_window else None
+        size = self.texture.features if self.texture else bins
+        self.projection = Projection(size, projection, input_dropout, dropout) if projection else None
+        size = projection or size
+        self.embed = nn.Linear(size, units, bias=False) if cell == "rnn" else None
+        width = units * (2 if bidirectional else 1)
         kind = nn.LSTM if cell == "lstm" else nn.RNN
-        sizes = [units if cell == "rnn" else bins] + [width] * (layers - 1)
         self.recurrences = nn.ModuleList(
-            kind(size, units, batch_first=True, bidirectional=bidirectional) for size in sizes
+            kind(read, units, batch_first=True, bidirectional=bidirectional)
+            for read in [units if cell == "rnn" else size] + [width] * (layers - 1)
         )
         self.dropout = nn.Dropout(dropout)
-        self.attention = Attention(width, attention) if attention else None
+        self.attention = Attention(width, attention, size if skip else 0) if attention else None
         self.output = nn.Linear(width, classes)  # W_hy
         self.reset_parameters()
+
+    @property
+    def min_frames(self) -> int:
+        """Fewest frames that it can say anything about."""
+        return self.texture.window if self.texture else 1
 
     def reset_parameters(self) -> None:
         """Start as the authors' code does: forget bias 1, other biases 0.1, dense weights N(0, 0.1) cut at 2σ."""
         for name, weight in self.named_parameters():
+            if "norm" in name:
+                continue
             if "bias_hh" in name:  # torch adds two biases a gate; one is enough
                 nn.init.zeros_(weight)
             elif "bias" in name:
@@ -93,6 +120,13 @@ class RecurrentNetwork(nn.Module):
                     nn.init.ones_(weight.data[forget])
             elif "recurrences" not in name:
                 nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
+
+    @torch.no_grad()
+    def measure(self, x: Tensor) -> None:
+        """Let the projection learn the scale of its inputs from training clips (clips, frames, bins)."""
+        if self.projection is not None:
+            frames = torch.cat([self.texture(part) for part in x.split(256)]) if self.texture else x
+            self.projection.measure(frames[~frames[:, :, 0].isnan()])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Classify a batch.
@@ -108,40 +142,120 @@ class RecurrentNetwork(nn.Module):
         attention : Tensor of shape (clips, frames), or None
             Weights that sum to 1 over a clip's real frames and are 0 on filling.
         """
-        real = ~x[:, :, 0].isnan()  # (clips, frames)
+        n_frames = x.shape[1]
+        if self.texture is not None:
+            x = self.texture(x)  # (clips, windows, features)
+        real = ~x[:, :, 0].isnan()  # (clips, frames or windows)
         lengths = real.sum(1)
         ragged = bool((lengths < x.shape[1]).any())
-        h = x.masked_fill(~real[:, :, None], 0.0) if ragged else x
-        if self.embed is not None:
-            h = self.embed(h)  # (clips, frames, units)
+        u = x.masked_fill(~real[:, :, None], 0.0) if ragged else x
+        if self.projection is not None:
+            u = self.projection(u, real)
+        h = u if self.embed is None else self.embed(u)
         for recurrence in self.recurrences:
-            h, last, memory = self._run(recurrence, h, lengths if ragged else None)
+            h, last, memory = _run(recurrence, h, lengths if ragged else None)
             h = self.dropout(h)  # (clips, frames, H)
         if self.attention is None:
             return self.output(self.dropout(last)), None
-        state, weights = self.attention(h, last, memory, real)
+        state, weights = self.attention(h, last, memory, real, u)
+        if self.texture is not None:
+            weights = _spread(weights, self.texture, n_frames)
         return self.output(self.dropout(state)), weights
-
-    def _run(self, recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """One layer: outputs (clips, frames, H), last output h_T (clips, H), last memory c_T (clips, H)."""
-        if lengths is None:
-            h, state = recurrence(x)
-        else:
-            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-            h, state = recurrence(packed)
-            h, _ = pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
-        last, memory = state if isinstance(state, tuple) else (state, state)
-        return h, last.transpose(0, 1).flatten(1), memory.transpose(0, 1).flatten(1)
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
-        h = x if self.embed is None else graph.linear(self.embed, x)
+        u = x if self.texture is None else self.texture.to_onnx(graph, x)
+        if self.projection is not None:
+            u = self.projection.to_onnx(graph, u)
+        h = u if self.embed is None else graph.linear(self.embed, u)
         for recurrence in self.recurrences:
             h, last, memory = graph.recurrence(recurrence, h)
         if self.attention is None:
             return graph.linear(self.output, last), None
-        state, weights = self.attention.to_onnx(graph, h, last, memory)
+        state, weights = self.attention.to_onnx(graph, h, last, memory, u)
+        if self.texture is not None:
+            weights = _spread_onnx(graph, weights, self.texture, x)
         return graph.linear(self.output, state), weights
+
+
+def _run(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """One layer: outputs (clips, frames, H), last output h_T (clips, H), last memory c_T (clips, H)."""
+    if lengths is None:
+        h, state = recurrence(x)
+    else:
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        h, state = recurrence(packed)
+        h, _ = pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
+    last, memory = state if isinstance(state, tuple) else (state, state)
+    return h, last.transpose(0, 1).flatten(1), memory.transpose(0, 1).flatten(1)
+
+
+def _spread(weights: Tensor, texture: Texture, n_frames: int) -> Tensor:
+    """Attention over windows (clips, windows) → over frames (clips, frames), evenly within each window."""
+    even = weights.new_full((1, 1, texture.window), 1 / texture.window)
+    frames = functional.conv_transpose1d(weights[:, None], even, stride=texture.hop)[:, 0]
+    return functional.pad(frames, (0, n_frames - frames.shape[1]))
+
+
+def _spread_onnx(graph: Graph, weights: str, texture: Texture, x: str) -> str:
+    even = graph.constant([[[1 / texture.window] * texture.window]])
+    frames = graph("ConvTranspose", graph.unsqueeze(weights, 1), even, strides=[texture.hop])
+    frames = graph.squeeze(frames, 1)
+    wanted, given = (graph("Shape", value, start=1, end=2) for value in (x, frames))
+    none = graph.integers(0)
+    missing = graph("Concat", none, none, none, graph("Sub", wanted, given), axis=0)
+    return graph("Pad", frames, missing)
+
+
+class Projection(nn.Module):
+    """Many features → few: standardised, clamped, mixed linearly, batch-normalised, rectified.
+
+    Parameters
+    ----------
+    size, units : int
+        Numbers a frame, in and out.
+    input_dropout, dropout : float
+        Shares dropped of what enters and of what leaves.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, size: int, units: int, input_dropout: float = 0.0, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+        self.mix = nn.Linear(size, units)
+        self.norm = nn.BatchNorm1d(units)
+        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
+
+    def measure(self, rows: Tensor) -> None:
+        """Learn mean and deviation of each feature from frames (frames, size)."""
+        self.mean.copy_(rows.mean(0))
+        self.scale.copy_(rows.std(0) + 1e-4)
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:
+        """Project real frames; zeros elsewhere. (clips, frames, size) → (clips, frames, units)."""
+        rows = ((x[real] - self.mean) / self.scale).clamp(-_FARTHEST, _FARTHEST)  # (real frames, size)
+        rows = self.dropout(self.norm(self.mix(self.input_dropout(rows))).relu())
+        projected: Tensor = rows.new_zeros(*real.shape, rows.shape[1])
+        projected[real] = rows
+        return projected
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph, for clips without filling."""
+        x = graph("Div", graph("Sub", x, graph.constant(self.mean)), graph.constant(self.scale))
+        x = graph("Clip", x, graph.constant(-_FARTHEST), graph.constant(_FARTHEST))
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
+        offset = norm.bias.detach() - norm.running_mean * gain
+        x = graph("Mul", graph.linear(self.mix, x), graph.constant(gain))
+        return graph("Relu", graph("Add", x, graph.constant(offset)))
+
+
+_FARTHEST = 5.0
+"""Standard deviations beyond which a feature says no more."""
 
 
 class Attention(nn.Module):
@@ -154,29 +268,36 @@ class Attention(nn.Module):
     scaled-dot    ``q · h_t / √H``, ``q = c_T``   Vaswani et al. 2017
     general       ``q · h_t``, ``q = W_a h_T``    Luong et al. 2015; what the authors' code does
     additive      ``v · tanh(W_q q + W_h h_t)``   Bahdanau et al. 2015, ``q = h_T``
+    learned       ``v · tanh(W_h h_t + b)``       Yang et al. 2016: a query learned with the rest, no ``q``
     ============  ==============================  ======================================================
 
     Parameters
     ----------
     width : int
         Size H of the outputs that are attended to.
-    scorer : {"dot", "scaled-dot", "general", "additive"}
+    scorer : {"dot", "scaled-dot", "general", "additive", "learned"}
+    skip : int
+        Size of what entered the recurrence, to be averaged with the same weights and joined to ``c``;
+        0 for none.
     """
 
-    def __init__(self, width: int, scorer: Scorer = "dot") -> None:
+    def __init__(self, width: int, scorer: Scorer = "dot", skip: int = 0) -> None:
         super().__init__()
         if scorer not in SCORERS:
             raise SettingError(f"attention is {scorer!r}: must be one of {', '.join(SCORERS)}, or none")
-        self.scorer = scorer
-        self.combine = nn.Linear(2 * width, width)  # W_c
+        self.scorer, self.skip = scorer, bool(skip)
+        self.combine = nn.Linear(width + skip + (0 if scorer == "learned" else width), width)  # W_c
         if scorer == "general":
             self.query = nn.Linear(width, width)  # W_a
         elif scorer == "additive":
             self.query = nn.Linear(width, width)  # W_q
             self.key = nn.Linear(width, width, bias=False)  # W_h
             self.score = nn.Linear(width, 1, bias=False)  # v
+        elif scorer == "learned":
+            self.key = nn.Linear(width, width)
+            self.score = nn.Linear(width, 1, bias=False)
 
-    def forward(self, h: Tensor, last: Tensor, memory: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, h: Tensor, last: Tensor, memory: Tensor, real: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Attend.
 
         Parameters
@@ -186,6 +307,8 @@ class Attention(nn.Module):
             The top layer's h_T and c_T.
         real : Tensor of bool, shape (clips, frames)
             False on filling, which gets no weight.
+        u : Tensor, shape (clips, frames, size)
+            What entered the recurrence.
 
         Returns
         -------
@@ -198,15 +321,18 @@ class Attention(nn.Module):
             query = self.query(query)
         if self.scorer == "additive":
             scores = self.score(torch.tanh(self.query(query)[:, None] + self.key(h)))[:, :, 0]
+        elif self.scorer == "learned":
+            scores = self.score(torch.tanh(self.key(h)))[:, :, 0]
         else:
             scores = (h @ query[:, :, None])[:, :, 0]  # (clips, frames)
         if self.scorer == "scaled-dot":
             scores = scores / h.shape[-1] ** 0.5
         weights = scores.masked_fill(~real, -torch.inf).softmax(dim=1)
-        context = (weights[:, None] @ h)[:, 0]  # (clips, H)
-        return torch.tanh(self.combine(torch.cat([context, query], dim=1))), weights
+        parts = [(weights[:, None] @ value)[:, 0] for value in ([h, u] if self.skip else [h])]  # c: (clips, H)
+        parts += [] if self.scorer == "learned" else [query]
+        return torch.tanh(self.combine(torch.cat(parts, dim=1))), weights
 
-    def to_onnx(self, graph: Graph, h: str, last: str, memory: str) -> tuple[str, str]:
+    def to_onnx(self, graph: Graph, h: str, last: str, memory: str, u: str) -> tuple[str, str]:
         """Write the same equations into an ONNX graph; returns the names of h~ and of the weights."""
         query = memory if self.scorer in ("dot", "scaled-dot") else last
         if self.scorer == "general":
@@ -214,11 +340,14 @@ class Attention(nn.Module):
         if self.scorer == "additive":
             broad = graph.unsqueeze(graph.linear(self.query, query), 1)
             scores = graph.linear(self.score, graph("Tanh", graph("Add", broad, graph.linear(self.key, h))))
+        elif self.scorer == "learned":
+            scores = graph.linear(self.score, graph("Tanh", graph.linear(self.key, h)))
         else:
             scores = graph("MatMul", h, graph.unsqueeze(query, 2))  # (clips, frames, 1)
         if self.scorer == "scaled-dot":
             scores = graph("Div", scores, graph.constant(self.combine.out_features**0.5))
         weights = graph("Softmax", graph.squeeze(scores, 2), axis=1)
-        context = graph.squeeze(graph("MatMul", graph.unsqueeze(weights, 1), h), 1)
-        joined = graph("Concat", context, query, axis=1)
-        return graph("Tanh", graph.linear(self.combine, joined)), weights
+        broad = graph.unsqueeze(weights, 1)
+        parts = [graph.squeeze(graph("MatMul", broad, value), 1) for value in ([h, u] if self.skip else [h])]
+        parts += [] if self.scorer == "learned" else [query]
+        return graph("Tanh", graph.linear(self.combine, graph("Concat", *parts, axis=1))), weights

@@ -26,9 +26,14 @@ class Network(_Settings):
     cell: Literal["rnn", "lstm"] = "lstm"
     layers: int = Field(1, ge=1)
     units: int = Field(125, ge=1)
-    attention: Literal["dot", "scaled-dot", "general", "additive"] | None = None
+    attention: Literal["dot", "scaled-dot", "general", "additive", "learned"] | None = None
     bidirectional: bool = False
     dropout: float = Field(0.2, ge=0, lt=1)
+    texture_window: int = Field(0, ge=0)
+    texture_hop: int = Field(8, ge=1)
+    projection: int = Field(0, ge=0)
+    input_dropout: float = Field(0.0, ge=0, lt=1)
+    skip: bool = False
 
 
 class Training(_Settings):
@@ -43,6 +48,7 @@ class Training(_Settings):
     clip_norm: float = Field(5.0, gt=0)
     max_epochs: int = Field(100, ge=1)
     patience: int | None = Field(15, ge=0)
+    keep: Literal["best", "last"] = "best"
 
 
 class Augmentation(_Settings):
@@ -52,6 +58,9 @@ class Augmentation(_Settings):
     frequency_mask_bins: int = Field(0, ge=0)
     time_masks: int = Field(0, ge=0)
     time_mask_frames: int = Field(0, ge=0)
+    shift_bins: int = Field(0, ge=0)
+    equalizer: float = Field(0.0, ge=0)
+    mixup: float = Field(0.0, ge=0)
 
 
 class Recipe(_Settings):
@@ -68,8 +77,8 @@ class Recipe(_Settings):
     top_db : float, optional
         For dB front ends: floor and centre each clip by itself, see
         :class:`earmark.learn.estimators.LevelNormalizer`.
-    per_bin : bool
-        Standardise each bin by itself instead of all alike.
+    per_bin, with_std : bool
+        See :class:`earmark.learn.estimators.Standardizer`.
     network : Network
     training : Training
     augmentation : Augmentation
@@ -80,9 +89,15 @@ class Recipe(_Settings):
     train_hop_seconds: float | None = Field(None, gt=0)
     top_db: float | None = Field(None, gt=0)
     per_bin: bool = False
+    with_std: bool = True
     network: Network = Network()
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
+
+    @property
+    def min_frames(self) -> int:
+        """Fewest frames of a clip that the network can say anything about."""
+        return self.network.texture_window or 1
 
     def toml(self) -> str:
         """The recipe as TOML, holding only its difference from the paper's defaults."""

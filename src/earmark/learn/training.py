@@ -15,6 +15,7 @@ from skorch.history import History
 from earmark.errors import TrainingError
 
 ScheduleName = Literal["constant", "one-cycle"]
+Keep = Literal["best", "last"]
 
 
 class EpochSeed(Callback):
@@ -93,13 +94,15 @@ class KeepBest(Callback):
     ----------
     patience : int, optional
         Epochs without improvement after which training stops; 0 stops at the first of them.
+    keep_last : bool
+        Keep the last epoch's weights after all.
     path : Path, optional
         Written whole after every epoch, under another name first: weights, optimiser, best weights and
         history. Tensors and JSON only, loaded without executing anything.
     """
 
-    def __init__(self, patience: int | None, path: Path | None = None) -> None:
-        self.patience, self.path = patience, path
+    def __init__(self, patience: int | None, path: Path | None = None, *, keep_last: bool = False) -> None:
+        self.patience, self.path, self.keep_last = patience, path, keep_last
         self.best: dict[str, torch.Tensor] | None = None
         self.exhausted = False
 
@@ -116,7 +119,7 @@ class KeepBest(Callback):
 
     def on_train_end(self, net: Any, **_: Any) -> None:
         """Put the best weights back."""
-        if self.best is not None:
+        if self.best is not None and not self.keep_last:
             net.module_.load_state_dict(self.best)
 
     def resume(self, net: Any) -> None:

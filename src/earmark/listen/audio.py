@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ _RATES = (1000, 10_000_000)
 
 _RUN_UP = 0.3
 """Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it."""
+
+_CHUNKS = 100
+"""Chunks of a WAV that are looked through for its sound."""
+
+_UNKNOWN_SIZE = 0x7FFF0000
+"""From here on, a WAV's size is what programs write that do not know it yet."""
 
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
 """Containers whose header states the length, so that a missing end can be noticed."""
@@ -207,6 +214,8 @@ class Recording:
             duration = stream.duration * self._time_base
         elif container.duration is not None:
             duration = container.duration / 1e6  # AV_TIME_BASE: microseconds
+        if duration and container.format.name == "wav":
+            duration *= self._file.wave_shortage()
         channels = codec.channels  # ask only once, and see below
         if not codec.sample_rate or not channels:
             raise AudioError("the audio stream has no sample rate or no channels: the file is damaged")
@@ -237,26 +246,23 @@ class Recording:
     def _resampled(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
         """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
         self._skip = None
-        for (form, layout, rate), frames in groupby(self._frames(start), _form):
-            _check_rate(rate)
-            blocks = _gathered(frames, form, layout, rate)
-            yield from _converted(self._mono(blocks, rate, start), rate, sample_rate)
+        for form, frames in groupby(self._frames(start), _form):
+            yield from _converted(self._trimmed(_mixed(frames, *form), form[-1], start), form[-1], sample_rate)
 
-    def _mono(
+    def _trimmed(
         self, blocks: Iterator[tuple[NDArray[np.float32], int | None]], rate: int, start: float
     ) -> Iterator[NDArray[np.float32]]:
-        """Average the channels, from `start` on."""
+        """Blocks from `start` on: the frame found by seeking lies before it."""
         for block, time in blocks:
-            if self._skip is None:  # seconds between the frame found by seeking and `start`
+            if self._skip is None:  # seconds still to be passed over
                 self._skip = 0.0 if time is None else start - (time * self._time_base - self._origin)
-            dropped = min(max(0, round(self._skip * rate)), block.shape[1])
+            dropped = min(max(0, round(self._skip * rate)), len(block))
             self._skip -= dropped / rate
-            if dropped < block.shape[1]:
-                with np.errstate(invalid="ignore"):  # +inf and -inf
-                    mono: NDArray[np.float32] = block[:, dropped:].mean(axis=0)
-                if not np.abs(mono).max() < _LOUDEST:
+            if dropped < len(block):
+                kept = block[dropped:]
+                if not np.abs(kept).max() < _LOUDEST:
                     raise AudioError("samples are not finite numbers (NaN, infinite or absurdly large)")
-                yield mono
+                yield kept
 
     def _note_missing_end(self, start: float, heard: float, wanted: float | None) -> None:
         """Compare how far reading came with what the file promises, as far as that was asked for."""
@@ -266,7 +272,8 @@ class Recording:
         asked = said if wanted is None else min(said, start + wanted)
         if start + heard < asked - max(0.5, 0.02 * said):
             far = f"only {start + heard:.1f}" if heard else f"nothing from {start:.1f} s on"
-            self.damage = f"{far} of {said:.1f} s could be read: the file is truncated or damaged"
+            cause = self.damage or "the file is truncated or damaged"
+            self.damage = f"{far} of {said:.1f} s could be read: {cause}"
 
 
 def probe(source: Source) -> AudioInfo:
@@ -323,6 +330,7 @@ class _Named:
         suffix = os.path.splitext(os.fsdecode(name))[1] if known else ""
         self.name = "sound" + (suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else "")
         self.tell = stream.tell
+        self.seekable = getattr(stream, "seekable", lambda: True)
         self.error: Exception | None = None
         self._stream = stream
 
@@ -339,14 +347,40 @@ class _Named:
         except (OSError, ValueError):  # FFmpeg tries positions that do not exist
             return -1
 
+    def wave_shortage(self) -> float:
+        """How many times more sound the header of a WAV promises than there is, which FFmpeg hides."""
+        try:
+            before = self.tell()
+            try:
+                return self._wave_shortage()
+            finally:
+                self._stream.seek(before)
+        except (OSError, ValueError, struct.error):
+            return 1.0
+
+    def _wave_shortage(self) -> float:
+        end = self._stream.seek(0, os.SEEK_END)
+        at = 12  # after "RIFF", size and "WAVE"
+        for _ in range(_CHUNKS):
+            self._stream.seek(at)
+            name, size = struct.unpack("<4sI", self._stream.read(8))
+            if name == b"data":
+                there = max(1, end - at - 8)
+                return size / there if there < size < _UNKNOWN_SIZE else 1.0
+            at += 8 + size + size % 2
+        return 1.0
+
 
 def _open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BinaryIO:
     try:
-        kind = os.stat(path).st_mode
+        status = os.stat(path)
+        kind = status.st_mode
         if stat.S_ISDIR(kind):
             raise AudioError("is a folder, not a file")
         if not stat.S_ISREG(kind):  # opening a named pipe would wait for ever
             raise AudioError("is not a regular file (a pipe, socket or device)")
+        if not status.st_size:
+            raise AudioError("is empty")
         return open(path, "rb")
     except (OSError, ValueError) as error:
         if isinstance(error, AudioError):
@@ -356,8 +390,8 @@ def _open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Bin
         raise AudioError(f"cannot be opened ({_reason(error)})") from error
 
 
-def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
-    return frame.format.name, frame.layout.name, frame.sample_rate
+def _form(frame: av.AudioFrame) -> tuple[str, str, int, int]:
+    return frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate
 
 
 def _check_rate(rate: int) -> None:
@@ -365,16 +399,18 @@ def _check_rate(rate: int) -> None:
         raise AudioError(f"a sample rate of {rate} Hz: need {_RATES[0]} to {_RATES[1]}")
 
 
-def _gathered(
-    frames: Iterator[av.AudioFrame], form: str, layout: str, rate: int
+def _mixed(
+    frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int
 ) -> Iterator[tuple[NDArray[np.float32], int | None]]:
-    """Join small codec frames, in C, into large float blocks (channels, samples) with their first time."""
+    """Join small codec frames, in C, into large blocks of mono floats, with the time of the first frame."""
+    _check_rate(rate)
     graph = av.filter.Graph()
     try:
         source = graph.add_abuffer(sample_rate=rate, format=form, layout=layout)
         steps = [
             source,
             graph.add("aformat", "sample_fmts=fltp"),
+            graph.add("pan", "mono|c0=" + "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))),
             graph.add("asetnsamples", f"n={_BLOCK}:p=0"),
             graph.add("abuffersink"),
         ]
@@ -402,7 +438,7 @@ def _drained(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float
             frame: Any = sink.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        yield frame.to_ndarray()
+        yield frame.to_ndarray()[0]
 
 
 def _converted(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int) -> Iterator[NDArray[np.float32]]:

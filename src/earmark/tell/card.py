@@ -105,6 +105,8 @@ class Card(_Strict):
         How samples become the frames that the network reads; it holds the sample rate.
     n_bins : int
         Numbers a frame.
+    min_frames : int
+        Fewest frames that the network can say anything about.
     attention : bool
         Whether the network gives attention weights.
     calibration : Calibration
@@ -127,6 +129,7 @@ class Card(_Strict):
     clip_seconds: float = Field(gt=0)
     front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")]
     n_bins: int = Field(gt=0)
+    min_frames: int = Field(1, gt=0)
     attention: bool
     calibration: Calibration = Calibration()
     training: Training

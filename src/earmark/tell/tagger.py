@@ -17,7 +17,7 @@ from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
 from earmark.tell.model import Model, open_model
 
 SHORTEST = 1.0
-"""Seconds below which nothing is said: a beat or two is no music yet."""
+"""Seconds below which nothing is said, whatever the model: a beat or two is no music yet."""
 
 PREVIEW_CLIPS = 6
 """Clips heard in a preview: as many as the 30 s excerpts of GTZAN hold."""
@@ -121,6 +121,7 @@ class _Heard:
     end: float
     log_probabilities: NDArray[np.float64] | None
     attention: NDArray[np.float32] | None
+    short: bool = False
 
 
 class Tagger:
@@ -253,8 +254,11 @@ class Tagger:
         cuts = cut_frames(frames, seconds, self.card.clip_seconds, front_end.n_frames(self.card.clip_length))
         heard: list[_Heard] = []
         for start, clip in cuts:
-            log_p, attention = self._run(clip[None])
             end = min(seconds, start + self.card.clip_seconds)
+            if len(clip) < self.card.min_frames:
+                heard.append(_Heard(start, end, None, None, short=True))
+                continue
+            log_p, attention = self._run(clip[None])
             heard.append(_Heard(start, end, log_p[0], None if attention is None else attention[0]))
         return self._verdict(heard, seconds, None, None)
 
@@ -295,14 +299,14 @@ class Tagger:
         samples = np.stack([clip.samples[:length] for clip in clips])  # (clips, samples)
         loud = np.array([not clip.silent for clip in clips])
         rate = self.card.front_end.sample_rate
-        enough = length >= rate * SHORTEST and self.card.front_end.n_frames(length) > 0
+        enough = length >= rate * SHORTEST and self.card.front_end.n_frames(length) >= self.card.min_frames
         results: Iterator[tuple[NDArray[np.float64], NDArray[np.float32] | None]] = iter(())
         if enough and loud.any():
             log_p, attention = self._run(self.card.front_end(samples[loud]))
             results = zip(log_p, attention if attention is not None else [None] * len(log_p), strict=True)
         for clip, audible in zip(clips, loud, strict=True):
             log_probabilities, weights = next(results) if enough and audible else (None, None)
-            yield _Heard(clip.start / rate, (clip.start + length) / rate, log_probabilities, weights)
+            yield _Heard(clip.start / rate, (clip.start + length) / rate, log_probabilities, weights, not enough)
 
     def _run(self, frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
         """Frames (clips, frames, bins) → log-probabilities (clips, labels) and attention (clips, frames)."""
@@ -313,12 +317,11 @@ class Tagger:
     def _verdict(self, heard: list[_Heard], duration: float | None, path: str | None, damage: str | None) -> Verdict:
         calibration = self.card.calibration
         audible = [h.log_probabilities for h in heard if h.log_probabilities is not None]
-        genres, reason = {}, "silence"
+        genres: dict[str, float] = {}
+        reason = "too short" if all(h.short for h in heard) else "silence"
         if audible:
             genres = self._named(pooled(np.stack(audible), calibration.track_temperature))
             reason = "low confidence"
-        elif duration is not None and duration < SHORTEST:
-            reason = "too short"
         confidence = next(iter(genres.values()), 0.0)
         certain = bool(genres) and confidence >= calibration.threshold
         clips = tuple(
