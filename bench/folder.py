@@ -22,7 +22,7 @@ _DECODERS: dict[str, tuple[Callable[[Path], int], float | None]] = {
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:
     """Measure; the targets are the issue's, the rows without one are for information."""
-    paths = tracks(work / "tracks", 6 if quick else 24)
+    paths = tracks(work / "tracks", 4 if quick else 24)
     tagger = Tagger()
     scripts = {
         "librosa + torch": peers.UsualScript(tagger.card),

@@ -124,18 +124,25 @@ def test_one_loud_channel_of_six_is_a_sixth_as_loud(tmp_path, write_sound, tone)
     assert np.abs(read(path) - samples[3] / 6).max() < 1e-4
 
 
+def caf_bytes(samples, labels, rate):
+    layout = struct.pack(">III", 0, 0, len(labels)) + b"".join(struct.pack(">II3f", n, 0, 0, 0, 0) for n in labels)
+    description = struct.pack(">d4sIIIII", rate, b"lpcm", 2, 2 * len(labels), 1, len(labels), 16)
+    file = b"caff\0\1\0\0"
+    data = bytes(4) + samples.T.astype("<i2").tobytes()
+    for name, body in ((b"desc", description), (b"chan", layout), (b"data", data)):
+        file += name + struct.pack(">q", len(body)) + body
+    return file
+
+
 @pytest.mark.parametrize("labels", [(2, 1), (3, 1, 2, 4)])
 def test_channels_in_an_odd_order_are_mixed_like_others(rng, labels):
     """PyAV 18.1 crashes on the layouts that FFmpeg gives them."""
     samples = rng.integers(-9000, 9000, (len(labels), 3000))
-    layout = struct.pack(">III", 0, 0, len(labels)) + b"".join(struct.pack(">II3f", n, 0, 0, 0, 0) for n in labels)
-    description = struct.pack(">d4sIIIII", RATE, b"lpcm", 2, 2 * len(labels), 1, len(labels), 16)
-    data = bytes(4) + samples.T.astype("<i2").tobytes()
-    file = b"caff\0\1\0\0"
-    for name, body in ((b"desc", description), (b"chan", layout), (b"data", data)):
-        file += name + struct.pack(">q", len(body)) + body
     for _ in range(20):  # a double free may go unnoticed once
-        assert np.abs(read(io.BytesIO(file)) - samples.mean(axis=0) / 32768).max() < 1e-6
+        heard = read(io.BytesIO(caf_bytes(samples, labels, RATE)))
+        assert np.abs(heard - samples.mean(axis=0) / 32768).max() < 1e-6
+        with pytest.raises(AudioError, match="sample rate of 99 Hz"):
+            probe(io.BytesIO(caf_bytes(samples, labels, 99)))
 
 
 def test_16_bit_samples_at_their_own_rate_are_exact(rng):

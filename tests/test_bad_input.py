@@ -6,13 +6,11 @@ import io
 import json
 import os
 import socket
-import stat
 import struct
 import subprocess
 import sys
 import threading
 import time
-from functools import cache
 from pathlib import Path
 
 import av
@@ -22,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.errors import AudioError, SettingError
-from earmark.listen.audio import Recording, decode, probe
+from earmark.listen.audio import Recording, decode
 from earmark.tell.tagger import Tagger
 
 RATE = 22050
@@ -57,7 +55,7 @@ def test_what_is_no_sound_is_refused(tmp_path, rng, suffix):
 def test_an_empty_file_is_called_empty(tmp_path):
     path = tmp_path / "a.wav"
     path.touch()
-    with pytest.raises(AudioError, match="^is empty$"):
+    with pytest.raises(AudioError, match=r"^is empty$"):
         Recording(path)
     with pytest.raises(AudioError, match="not a sound file"):
         Recording(io.BytesIO())
@@ -239,20 +237,15 @@ def index_first(file):
 def test_of_a_truncated_stream_the_beginning_is_heard(tmp_path, write_sound, music, suffix):
     file = write_sound(tmp_path / f"a{suffix}", music, 44100).read_bytes()
     seconds, _ = heard(io.BytesIO(file[: len(file) // 2]))
-    assert 1 < seconds < 3
+    assert 0.9 < seconds < 3  # of Ogg the last page is lost, one second here
 
 
 def test_a_damaged_packet_is_passed_over(tmp_path, write_sound, music):
-    file = bytearray(write_sound(tmp_path / "a.mp3", music, 44100).read_bytes())
+    file = write_sound(tmp_path / "a.mp3", music, 44100).read_bytes()
     middle = len(file) // 2
-    file[middle : middle + 3000] = b"\0" * 3000
-    seconds, _ = heard(io.BytesIO(file))
+    seconds, damage = heard(io.BytesIO(file[:middle] + bytes(3000) + file[middle + 3000 :] + b"junk" * 200))
     assert 3.5 < seconds < 4.1
-    file = write_sound(tmp_path / "a.flac", music, 44100).read_bytes()
-    at = len(file) // 2
-    seconds, damage = heard(io.BytesIO(file[:at] + bytes(200) + file[at + 200 :]))
-    assert 3.4 < seconds <= 4.1
-    assert damage is not None
+    assert damage == "2 damaged packets passed over"
 
 
 class Failing(io.BytesIO):
@@ -344,8 +337,8 @@ def test_no_playlist_calls_a_host(tmp_path, listener):
         with pytest.raises(AudioError, match=r"not a sound file|no audio stream|cannot be decoded"):
             decode(path, RATE)
     assert not visitors
-    with pytest.raises((av.error.FFmpegError, ValueError, OSError)):
-        av.open(str(tmp_path / "a.m3u8"), timeout=5)  # which does call
+    with pytest.raises(av.error.FFmpegError):  # to show that it would be called if it were allowed
+        av.open(str(tmp_path / "a.m3u8"), options={"protocol_whitelist": "file,http,tcp"}, timeout=5)
     time.sleep(0.2)
     assert visitors
 
@@ -353,16 +346,13 @@ def test_no_playlist_calls_a_host(tmp_path, listener):
 # Anything at all
 
 
-@cache
-def originals():
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory, write_sound):
     """One short file of each format."""
-    import tempfile
-
-    from conftest import CODECS, _write_sound
-
+    folder = tmp_path_factory.mktemp("originals")
     sound = np.random.default_rng(0).normal(size=(2, 9600)) * 0.1
-    with tempfile.TemporaryDirectory() as folder:
-        return [_write_sound(Path(folder, f"a{suffix}"), sound, 48000).read_bytes() for suffix in CODECS]
+    suffixes = [".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".mkv", ".wma", ".aiff", ".ac3", ".mp2"]
+    return [write_sound(folder / f"a{suffix}", sound, 48000).read_bytes() for suffix in suffixes]
 
 
 def survives(file):
@@ -374,14 +364,14 @@ def survives(file):
             assert total <= 1000 * RATE
             list(recording.blocks(RATE, start=0.05, duration=0.05))
     except AudioError as error:
-        assert str(error)  # noqa: PT017
+        assert str(error)
     assert time.perf_counter() - begin < 10
 
 
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
-def test_no_damage_does_more_than_raise_audio_error(data):
-    file = bytearray(data.draw(st.sampled_from(originals())))
+def test_no_damage_does_more_than_raise_audio_error(originals, data):
+    file = bytearray(data.draw(st.sampled_from(originals)))
     near_start = st.integers(0, min(400, len(file) - 1))
     for at in data.draw(st.lists(near_start | st.integers(0, len(file) - 1), min_size=1, max_size=20)):
         file[at] = data.draw(st.integers(0, 255))
@@ -452,7 +442,7 @@ def folder(tmp_path_factory, write_sound):
     """Good, odd and bad files, as a user's folder may hold them; and which of them must fail."""
     root = tmp_path_factory.mktemp("music")
     rng = np.random.default_rng(0)
-    sound = rng.normal(size=(2, 6 * 44100)) * 0.1
+    sound = rng.normal(size=(2, 5 * 44100)) * 0.1
     good = {
         "8bit.wav": write_sound(root / "8bit.wav", sound, 44100, codec="pcm_u8"),
         "8channels.wav": write_sound(root / "8channels.wav", np.repeat(sound, 4, axis=0), 44100),
@@ -507,7 +497,7 @@ def test_a_folder_of_good_and_bad_files(tmp_path, folder):
     assert (by_name["short.wav"]["genre"], by_name["short.wav"]["reason"]) == (None, "too short")
     assert (by_name["silence.wav"]["genre"], by_name["silence.wav"]["reason"]) == (None, "silence")
     assert by_name["192k.flac"]["duration"] == pytest.approx(2, abs=0.01)
-    assert by_name["film.mp4"]["duration"] == pytest.approx(6, abs=0.1)
+    assert by_name["film.mp4"]["duration"] == pytest.approx(5, abs=0.1)
     assert f"{len(bad) + 1} files with errors" in error
 
     # The same alone, one at a time, into a file
@@ -520,13 +510,14 @@ def test_a_folder_of_good_and_bad_files(tmp_path, folder):
 
 def test_tables_show_every_file_and_no_control_characters(folder):
     root, good, bad = folder
-    out, _ = earmark(root, "--top", "2", status=1, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     out, _ = earmark(root, "--top", "2", status=1)
     lines = out.decode().splitlines()
     assert len(lines) == len(good | bad)
     assert "\x1b" not in out.decode()
     assert sum("✗" in line for line in lines) == len(bad) - 1
     assert sum("too short" in line for line in lines) == 1
+    out, _ = earmark(root / "東京.wav", env={**os.environ, "PYTHONIOENCODING": "ascii"})  # a terminal of old
+    assert b"/??.wav" in out
 
 
 def test_csv_has_a_row_for_each_file(folder):

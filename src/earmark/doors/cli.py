@@ -379,7 +379,7 @@ def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> 
 
     def files() -> Iterator[str]:
         for path in paths:
-            if not Path(path).is_dir():
+            if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the name is too long
                 yield path
                 continue
             found = False
@@ -453,7 +453,8 @@ def _replacing(path: Path) -> Iterator[Path]:
 def _output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that appears when it is whole; names keep their bytes either way."""
     if path is None:
-        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+        unicode = sys.stdout.encoding.lower().startswith("utf")  # else bars and foreign names need replacing
+        sys.stdout.reconfigure(errors="surrogateescape" if unicode else "replace")  # type: ignore[union-attr]
         yield sys.stdout
         return
     with (

@@ -138,40 +138,34 @@ WRITERS: dict[str, Callable[[TextIO, Sequence[str], int | None, bool], TableWrit
 
 
 def report(report: Report) -> RenderableType:
-    """A report as a page: figures, accuracy per genre with bars, confusion matrix."""
-    head = Table.grid(padding=(0, 2))
-    where = f"{report.corpus}, protocol {report.protocol}, part {report.part}"
-    head.add_row(
-        Text("track accuracy", style="bold"), bar(report.track_accuracy),
-        Text(f"{report.track_accuracy:.1%}", style="bold"), f"of {report.n_tracks} tracks ({where})",
-    )  # fmt: skip
-    head.add_row(
-        "clip accuracy",
-        bar(report.clip_accuracy),
-        f"{report.clip_accuracy:.1%}",
-        f"of {report.n_clips} clips",
-    )
+    """A report as a page: figures with bars, then the confusion matrix with the accuracy of each genre."""
+    title = Text(f"{report.corpus}: {report.n_tracks} tracks, ", style="dim")
+    title.append("all of them" if report.part == "all" else f"the {report.part} part of protocol {report.protocol}")
+    figures = Table.grid(padding=(0, 2))
+    rows = [
+        ("track accuracy", report.track_accuracy, ""),
+        ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
+    ]
     if report.unknown < 1:
-        head.add_row(
-            "when named", bar(report.named_accuracy), f"{report.named_accuracy:.1%}",
-            f"{report.unknown:.0%} of the tracks are left unknown",
-        )  # fmt: skip
-    return Group(head, Text(), confusion(report))
+        rows.append(("when named", report.named_accuracy, f"{report.unknown:.0%} of the tracks are left unknown"))
+    for name, share, note in rows:
+        figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
+    return Group(title, figures, Text(), confusion(report))
 
 
 def confusion(report: Report) -> Table:
     """Confusion matrix of the genres that occur: rows the truth, columns the best guess, right ones in green."""
     shown = [i for i, row in enumerate(report.confusion) if sum(row)]
     used = [j for j in range(len(report.labels)) if j in shown or any(row[j] for row in report.confusion)]
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
-    table.add_column("truth ↓  guess →", style="bold")
-    table.add_column("right", justify="right")
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)  # columns: the guess
+    table.add_column("truth", style="bold", no_wrap=True)
     for j in used:
-        table.add_column(report.labels[j][:5], justify="right")
+        table.add_column(report.labels[j][:4], justify="right", no_wrap=True, min_width=4)
+    table.add_column("right", justify="right", no_wrap=True)
     for i in shown:
         row = report.confusion[i]
         cells = [Text("·" if not row[j] else str(row[j]), style=_cell_style(i == j, row[j])) for j in used]
-        table.add_row(report.labels[i], f"{row[i] / sum(row):.0%}", *cells)
+        table.add_row(report.labels[i], *cells, f"{row[i] / sum(row):.0%}")
     return table
 
 

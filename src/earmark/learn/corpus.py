@@ -90,7 +90,8 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
     Returns
     -------
     Corpus
-        Tracks named as GTZAN names them get the artists of GTZAN's index.
+        Tracks named as GTZAN names them get the artists of GTZAN's index; where all are, the corpus is
+        called GTZAN.
 
     Raises
     ------
@@ -110,6 +111,8 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
         raise CorpusError(f"{path} is no corpus: need a folder of genre folders, a .csv manifest or an .npz of arrays")
     if not corpus.tracks:
         raise CorpusError(f"{path} holds no tracks")
+    if all(track.id in gtzan.facts() for track in corpus.tracks):
+        return Corpus(f"GTZAN ({len(corpus.tracks)} of 1000 tracks)", corpus.tracks)
     return corpus
 
 
@@ -119,7 +122,7 @@ def from_folder(folder: Path) -> Corpus:
     found = [(genre.name, path) for genre in genres for path in walk(genre)]
     if not found:
         raise CorpusError(
-            f"{folder} holds no audio in genre folders: expected {folder}/GENRE/TRACK, such as {folder}/jazz/so-what.mp3"
+            f"{folder} holds no audio in genre folders: expected GENRE/TRACK below it, such as jazz/so-what.mp3"
         )
     return Corpus(folder.name, _tracks([(path, genre, "") for genre, path in found], folder))
 

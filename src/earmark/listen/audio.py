@@ -216,13 +216,15 @@ class Recording:
             duration = container.duration / 1e6  # AV_TIME_BASE: microseconds
         if duration and container.format.name == "wav":
             duration *= self._file.wave_shortage()
-        channels = codec.channels  # ask only once, and see below
+        # PyAV 18.1 frees a layout of odd channel order (right before left, say) twice, which kills the process:
+        # once after this question, and once at the end. The order does not matter here, so the decoder is given,
+        # before anything else happens, a layout that is only a number.
+        channels = codec.channels
+        if channels:
+            codec.layout = f"{channels} channels"
         if not codec.sample_rate or not channels:
             raise AudioError("the audio stream has no sample rate or no channels: the file is damaged")
         _check_rate(codec.sample_rate)
-        # PyAV 18.1 frees a layout of odd channel order (right before left, say) twice, which kills the process.
-        # The order does not matter here, so the decoder is given a layout that is only a number.
-        codec.layout = f"{channels} channels"
         return AudioInfo(duration, codec.sample_rate, channels, codec.name, container.format.name)
 
     def _frames(self, start: float) -> Iterator[av.AudioFrame]:
@@ -240,6 +242,8 @@ class Recording:
                         self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
         except (av.error.FFmpegError, OSError) as error:
             self.damage = f"reading stopped early ({_reason(error)})"
+        except IndexError:  # PyAV 18.1 stumbles, after the end, over streams that began in mid-file (MPEG-TS)
+            pass
         if self._file.error:
             self.damage = f"reading stopped early ({_reason(self._file.error)})"
 

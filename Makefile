@@ -1,0 +1,45 @@
+# Everything a newcomer needs: `make demo`, `make test`. Each target installs what it needs into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check format bench clean
+
+demo: $(VENV)/learn ## compose a corpus, train on it, judge, and classify
+	@BIN=$(BIN) sh demo.sh
+
+test: $(VENV)/test ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(VENV)/check ## lint, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/check ## put the code in shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/test ## measured ratios, as a table
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) build demo
+
+$(VENV)/made:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/learn: $(VENV)/made pyproject.toml constraints.txt
+	@echo "installing Earmark and PyTorch into $(VENV) (a minute or two) …"
+	$(PIP) --editable '.[learn]'
+	touch $@
+
+$(VENV)/test: $(VENV)/learn
+	$(PIP) --editable '.[learn,test]'
+	touch $@
+
+$(VENV)/check: $(VENV)/test
+	$(PIP) --editable '.[learn,test,check]'
+	touch $@

@@ -1,0 +1,74 @@
+"""Recipes: the paper's defaults, strict keys, and nothing lost on the way to the card."""
+
+import pytest
+
+from earmark.errors import SettingError
+from earmark.learn.recipe import Recipe, names, open_recipe, parse_recipe
+from earmark.listen import LogMel, StftDensity
+
+
+def test_defaults_are_the_papers():
+    recipe = Recipe()
+    assert recipe.front_end == StftDensity(4000, 1024, 896, 0.25, 32768.0)
+    assert recipe.clip_seconds == 5
+    training = recipe.training
+    assert (training.optimizer, training.lr, training.batch_size, training.clip_norm) == ("sgd", 1.0, 128, 5.0)
+    assert recipe.network.dropout == 0.2
+    assert training.max_epochs == 100
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recipe_survives_being_written_down(name):
+    recipe = open_recipe(name)
+    assert parse_recipe(recipe.toml(), "copy") == recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "layers", "units", "attention"),
+    [
+        ("rnn-1x125", "rnn", 1, 125, None),
+        ("rnn-2x125", "rnn", 2, 125, None),
+        ("lstm-1x250", "lstm", 1, 250, None),
+        ("lstm-2x250", "lstm", 2, 250, None),
+        ("attention-1x500", "lstm", 1, 500, "dot"),
+        ("attention-2x60", "lstm", 2, 60, "dot"),
+    ],
+)
+def test_the_rows_of_figure_5_differ_in_the_network_only(name, cell, layers, units, attention):
+    recipe = open_recipe(name)
+    network = recipe.network
+    assert (network.cell, network.layers, network.units, network.attention) == (cell, layers, units, attention)
+    assert recipe.model_copy(update={"network": Recipe().network}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("clip_second = 3.0", "unknown key 'clip_second'; did you mean 'clip_seconds'?"),
+        ("[network]\nunit = 3", "unknown key 'network.unit'; did you mean 'units'?"),
+        ("[training]\nlearning = 1", "unknown key 'training.learning'; known are: optimizer"),
+        ('[front_end]\nkind = "log-mel"\nn_mel = 3', "unknown key 'front_end.n_mel'; did you mean 'n_mels'?"),
+        ("[network]\nunits = '60'", "network.units: Input should be a valid integer, not '60'"),
+        ("[network]\nlayers = 0", "network.layers: Input should be greater than or equal to 1, not 0"),
+        ("[network]\ncell = 'gru'", "network.cell: Input should be 'rnn' or 'lstm', not 'gru'"),
+        ("[front_end]\nkind = 'cqt'", "front_end: "),
+        ("clip_seconds == 3", "not TOML"),
+    ],
+)
+def test_recipes_that_make_no_sense(text, says):
+    with pytest.raises(SettingError) as caught:
+        parse_recipe(text, "mine.toml")
+    assert str(caught.value).startswith("mine.toml: ")
+    assert says in str(caught.value)
+
+
+def test_a_misspelt_name_is_set_right():
+    with pytest.raises(SettingError, match="did you mean 'lstm-2x250'"):
+        open_recipe("lstm-2x25")
+
+
+def test_a_recipe_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('top_db = 50.0\n[front_end]\nkind = "log-mel"\nn_mels = 40\n')
+    recipe = open_recipe(str(path))
+    assert recipe.front_end == LogMel(n_mels=40)
