@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before anything imports onnxruntime
+
 import av
 import numpy as np
 import pytest

@@ -140,7 +140,9 @@ def test_a_leak_is_caught(kind):
     facts = list(gtzan.facts().values())
     index = {f.track: i for i, f in enumerate(facts)}
     pairs = {
-        "artist": ((i, j) for i, f in enumerate(facts) for j, g in enumerate(facts) if f.artist and f.artist == g.artist),
+        "artist": (
+            (i, j) for i, f in enumerate(facts) for j, g in enumerate(facts) if f.artist and f.artist == g.artist
+        ),
         "copy": ((i, index[o]) for i, f in enumerate(facts) for o in f.identical_to),
         "recording": ((i, index[o]) for i, f in enumerate(facts) for o in f.same_recording_as),
     }[kind]

@@ -68,6 +68,7 @@ class Model:
         ModelError
             If the runtime refuses the graph, or the graph does not fit the card.
         """
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would write to the user's cache folder, and call home
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -22,8 +22,8 @@ SHORTEST = 1.0
 PREVIEW_CLIPS = 6
 """Clips heard in a preview: as many as the 30 s excerpts of GTZAN hold."""
 
-_BATCH = 32
-"""Clips that go through the network at once; bounds the memory."""
+_BATCH = 8
+"""Clips that go through front end and network at once; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Tagger:
     Examples
     --------
     >>> tagger = Tagger()
-    >>> tagger.classify(np.zeros(44100), 22050).reason
+    >>> tagger.classify(np.zeros(5 * 22050), 22050).reason
     'silence'
     """
 
