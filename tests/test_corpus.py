@@ -251,6 +251,7 @@ def test_check_finds_what_is_wrong(folder):
     (dub / "dub.0.wav").write_bytes(b"junk")
     write_wav(dub / "dub.1.wav", level=0)
     write_wav(dub / "dub.2.wav", seconds=2)
+    write_wav(polka / "polka.3.wav", seconds=40, rate=22050)  # longer than one block of decoding
     shutil.copy(polka / "polka.0.wav", polka / "polka.1.wav")
     shutil.copy(polka / "polka.2.wav", dub / "dub.3.wav")
     findings = {(f.track, f.kind) for f in check_corpus(open_corpus(folder), jobs=2)}

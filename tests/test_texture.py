@@ -107,6 +107,12 @@ def test_a_network_over_texture(frames, attention):
     logits, weights = network(x)
     assert weights.shape == (2, 50)
     torch.testing.assert_close(weights.sum(1), torch.ones(2))
+    for weight in network.attention.score.parameters() if attention == "learned" else ():
+        kept = weight.detach().clone()
+        weight.data.zero_()  # every window scores the same
+        even = network(x)[1][:, :48]  # the windows reach as far as frame 48
+        torch.testing.assert_close(even, torch.full_like(even, 1 / 48))
+        weight.data.copy_(kept)
 
     ragged = x.clone()
     ragged[1, 41:] = torch.nan

@@ -169,23 +169,26 @@ def confusion(report: Report) -> Table:
     return table
 
 
-def models(cards: Sequence[tuple[Card, bool]]) -> Table:
-    """Models, one a row, with their figures and where these come from."""
-    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
-    for column in ("model", "genres", "front end", "trained on", "judged by"):
-        table.add_column(column, overflow="fold")
+def models(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
+    """Models, a paragraph each: what they name, what they learned from, how good they were at what."""
+    page = Table.grid(padding=(0, 2))
+    page.add_column(no_wrap=True, style="dim")
     for card, default in cards:
-        figures = [
-            f"{m.value:.1%} of {m.n} tracks ({m.protocol} {m.part})" for m in card.metrics if m.name == "track_accuracy"
-        ]
-        table.add_row(
-            Text(card.name, style="bold") + Text(" (default)" if default else "", style="green"),
-            ", ".join(card.labels),
-            f"{card.front_end.kind}, {card.front_end.sample_rate} Hz, {card.clip_seconds:g} s clips",
-            f"{card.training.corpus}, {card.training.n_tracks} tracks",
-            "\n".join(figures) or "nothing",
+        name = Text(card.name, style="bold")
+        page.add_row("model", name.append(" (default)", style="green") if default else name)
+        page.add_row("names", ", ".join(card.labels))
+        front = card.front_end
+        page.add_row(
+            "hears", f"{card.clip_seconds:g} s clips as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins"
         )
-    return table
+        training = card.training
+        page.add_row("learned from", f"{training.corpus}, {training.n_tracks} tracks, protocol {training.protocol}")
+        for m in card.metrics:
+            if m.name == "track_accuracy":
+                page.add_row("judged by", f"{m.n} tracks, the {m.part} part: {m.value:.1%} right")
+        page.add_row("licence", card.licence or "not stated")
+        page.add_row()
+    return page
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -159,7 +159,7 @@ class RecurrentNetwork(nn.Module):
             return self.output(self.dropout(last)), None
         state, weights = self.attention(h, last, memory, real, u)
         if self.texture is not None:
-            weights = _spread(weights, self.texture, n_frames)
+            weights = _spread(weights, real, self.texture, n_frames)
         return self.output(self.dropout(state)), weights
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
@@ -190,21 +190,31 @@ def _run(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tens
     return h, last.transpose(0, 1).flatten(1), memory.transpose(0, 1).flatten(1)
 
 
-def _spread(weights: Tensor, texture: Texture, n_frames: int) -> Tensor:
-    """Attention over windows (clips, windows) → over frames (clips, frames), evenly within each window."""
-    even = weights.new_full((1, 1, texture.window), 1 / texture.window)
-    frames = functional.conv_transpose1d(weights[:, None], even, stride=texture.hop)[:, 0]
-    return functional.pad(frames, (0, n_frames - frames.shape[1]))
+def _spread(weights: Tensor, real: Tensor, texture: Texture, n_frames: int) -> Tensor:
+    """Attention over windows (clips, windows) → over frames (clips, frames).
+
+    A frame gets the mean weight of the real windows that it lies in, so that even attention stays even.
+    """
+    ones = weights.new_ones((1, 1, texture.window))
+    total, count = (
+        functional.conv_transpose1d(value[:, None], ones, stride=texture.hop)[:, 0]
+        for value in (weights, real.to(weights))
+    )
+    mean = total / count.clamp(min=1)
+    return functional.pad(mean / mean.sum(1, keepdim=True), (0, n_frames - mean.shape[1]))
 
 
 def _spread_onnx(graph: Graph, weights: str, texture: Texture, x: str) -> str:
-    even = graph.constant([[[1 / texture.window] * texture.window]])
-    frames = graph("ConvTranspose", graph.unsqueeze(weights, 1), even, strides=[texture.hop])
-    frames = graph.squeeze(frames, 1)
+    def over_frames(value: str) -> str:
+        ones = graph.constant([[[1.0] * texture.window]])
+        return graph.squeeze(graph("ConvTranspose", graph.unsqueeze(value, 1), ones, strides=[texture.hop]), 1)
+
+    even = graph("Sub", graph("Add", weights, graph.constant(1.0)), weights)  # ones, in the same shape
+    mean = graph("Div", over_frames(weights), over_frames(even))
+    frames = graph("Div", mean, graph("ReduceSum", mean, graph.integers(1)))
     wanted, given = (graph("Shape", value, start=1, end=2) for value in (x, frames))
     none = graph.integers(0)
-    missing = graph("Concat", none, none, none, graph("Sub", wanted, given), axis=0)
-    return graph("Pad", frames, missing)
+    return graph("Pad", frames, graph("Concat", none, none, none, graph("Sub", wanted, given), axis=0))
 
 
 class Projection(nn.Module):
