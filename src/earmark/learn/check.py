@@ -88,14 +88,14 @@ def _listen(track: Track) -> tuple[list[Finding], str]:
         with track.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         with Recording(track.path) as recording:
-            silent = all([clip.silent for clip in cut(recording.blocks(_RATE), _RATE)])  # a list: hear it to the end
+            quiet = [clip.silent for clip in cut(recording.blocks(_RATE), _RATE)]  # each second, to the end
             seconds, damage = recording.heard, recording.damage
     except (AudioError, OSError) as error:
         return [Finding(track.id, "unreadable", str(error))], ""
     findings = []
     if damage:
         findings.append(Finding(track.id, "damaged", damage))
-    if silent:
+    if all(quiet):
         findings.append(Finding(track.id, "silent", f"all of its {seconds:.1f} s"))
     elif seconds < _SHORT:
         findings.append(Finding(track.id, "short", f"{seconds:.1f} s"))

@@ -209,7 +209,7 @@ def _spread_onnx(graph: Graph, weights: str, texture: Texture, x: str) -> str:
         ones = graph.constant([[[1.0] * texture.window]])
         return graph.squeeze(graph("ConvTranspose", graph.unsqueeze(value, 1), ones, strides=[texture.hop]), 1)
 
-    even = graph("Sub", graph("Add", weights, graph.constant(1.0)), weights)  # ones, in the same shape
+    even = graph("Exp", graph("Sub", weights, weights))  # ones, in the same shape
     mean = graph("Div", over_frames(weights), over_frames(even))
     frames = graph("Div", mean, graph("ReduceSum", mean, graph.integers(1)))
     wanted, given = (graph("Shape", value, start=1, end=2) for value in (x, frames))
