@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.learn import synth
-from earmark.learn.synth import STYLES, TEMPI, compose, write_corpus
+from earmark.learn.synth import STYLES, TEMPI, compose, instruments, styles, write_corpus
+from earmark.learn.synth.score import Score, chords, strokes
 
 RATE = 11025
 
@@ -22,8 +22,8 @@ def track(style, *seed, seconds=6.0, sample_rate=RATE):
 
 
 def score(style, *seed, seconds=30.0):
-    written = synth.Score(synth._BOOK[style], np.random.default_rng(seed), seconds)
-    synth._BOOK[style].write(written)
+    written = Score(styles.BOOK[style], np.random.default_rng(seed), seconds)
+    styles.BOOK[style].write(written)
     return written
 
 
@@ -100,11 +100,11 @@ def test_tracks_of_a_style_differ_in_tempo_key_form_and_instruments(style):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_progression_and_motif_fills_its_phrase(style):
-    for progressions in synth._BOOK[style].modes.values():
-        assert all(len(synth._chords(symbols)) == 4 for symbols in progressions.split("|"))
+    for progressions in styles.BOOK[style].modes.values():
+        assert all(len(chords(symbols)) == 4 for symbols in progressions.split("|"))
     written = score(style, 2, seconds=60)
     assert max(note.onset for note in written.notes) * 60 / written.tempo > 50
-    pitches = [note.pitch for note in written.notes if isinstance(note.voice, synth.Tone)]
+    pitches = [note.pitch for note in written.notes if isinstance(note.voice, instruments.Tone)]
     assert 28 <= min(pitches) <= max(pitches) <= 110
 
 
@@ -125,14 +125,14 @@ def test_the_pulse_lies_in_the_stated_range(style, multiples):
 @pytest.mark.parametrize("bpm", [110, 123])
 @pytest.mark.parametrize("style", ["chiptune", "march", "techno"])
 def test_the_pulse_is_the_tempo_of_the_score(style, bpm, monkeypatch):
-    monkeypatch.setitem(synth._BOOK, style, replace(synth._BOOK[style], tempo=(bpm, bpm)))
+    monkeypatch.setitem(styles.BOOK, style, replace(styles.BOOK[style], tempo=(bpm, bpm)))
     heard = pulse(track(style, 4, seconds=12))
     assert min(abs(n * heard / bpm - 1) for n in (1, 2)) < 0.01
 
 
 @pytest.mark.parametrize(("style", "bar", "no_bar"), [("march", 4, 3), ("waltz", 3, 4)])
 def test_a_waltz_turns_in_threes_and_a_march_in_fours(style, bar, no_bar, monkeypatch):
-    monkeypatch.setitem(synth._BOOK, style, replace(synth._BOOK[style], tempo=(150, 150)))
+    monkeypatch.setitem(styles.BOOK, style, replace(styles.BOOK[style], tempo=(150, 150)))
     heard = [self_similarity(onsets(track(style, 6, seed, seconds=10))) for seed in range(6)]
     repeats = np.mean(heard, axis=0)
     after_a_bar, after_no_bar = (repeats[round(beats * 60 / 150 * RATE / 128)] for beats in (bar, no_bar))
@@ -170,7 +170,7 @@ def test_styles_are_separable_on_held_out_tracks_and_no_two_tracks_are_alike():
 
 @pytest.mark.parametrize("sample_rate", [8000, 22050, 44100])
 def test_a_tone_has_its_pitch_and_nothing_between_its_harmonics(sample_rate):
-    saw = synth.Tone(tuple(range(1, 17)), chorus=0.0, ring=1e6, attack=0.05, release=0.05)
+    saw = instruments.Tone(tuple(range(1, 17)), chorus=0.0, ring=1e6, attack=0.05, release=0.05)
     samples = saw.render(81, 0.95, sample_rate, np.random.default_rng(0))  # A5, 880 Hz
     power = np.abs(np.fft.rfft(samples * np.blackman(samples.size))) ** 2
     hz = np.fft.rfftfreq(samples.size, 1 / sample_rate)
@@ -180,19 +180,19 @@ def test_a_tone_has_its_pitch_and_nothing_between_its_harmonics(sample_rate):
 
 
 def test_a_note_above_nyquist_is_silent():
-    assert not synth._SQUARE.render(110, 0.2, 4000, np.random.default_rng(0)).any()
+    assert not instruments.SQUARE.render(110, 0.2, 4000, np.random.default_rng(0)).any()
 
 
 def test_a_chord_is_voiced_close_and_moves_little():
     written = score("chiptune", 0)
-    voicings = [written._pitches("x", chord, 60) for chord in synth._chords("C Am F G Cm Bb")]
+    voicings = [written._pitches("x", chord, 60) for chord in chords("C Am F G Cm Bb")]
     assert all(60 <= pitch < 72 for voicing in voicings for pitch in voicing)
     for before, after in pairwise(voicings):
         assert sum(min(abs(a - b) for b in before) for a in after) <= 8
 
 
 @pytest.mark.parametrize(
-    ("pattern", "strokes"),
+    ("pattern", "expected"),
     [
         ("x", [(0, 4, "x")]),
         ("x-.o", [(0, 2, "x"), (3, 1, "o")]),
@@ -200,8 +200,8 @@ def test_a_chord_is_voiced_close_and_moves_little():
         (".", []),
     ],
 )
-def test_a_pattern_is_one_bar(pattern, strokes):
-    assert list(synth._strokes(pattern, 4)) == strokes
+def test_a_pattern_is_one_bar(pattern, expected):
+    assert list(strokes(pattern, 4)) == expected
 
 
 # Files

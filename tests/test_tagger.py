@@ -156,29 +156,32 @@ def test_sources_that_make_no_sense(tagger, source, rate, error, says):
         tagger.classify(source, rate)
 
 
-def test_many_keep_their_order_and_bad_ones_do_not_stop_them(tagger, tmp_path):
-    paths = []
-    for i in range(7):
-        path = tmp_path / f"{i}.wav"
-        path.write_bytes(b"noise" if i == 3 else wav(noise(2 + i, seed=i).clip(-1, 1), 22050).read())
-        paths.append(path)
-    one, two = (list(tagger.classify_many(paths, jobs=jobs)) for jobs in (1, 3))
+@pytest.fixture
+def folder(tmp_path):
+    """Twenty short files, one of them bad."""
+    for i in range(20):
+        sound = noise(1.5 + i % 4, seed=i).clip(-1, 1)
+        (tmp_path / f"{i:02}.wav").write_bytes(b"noise" if i == 3 else wav(sound, 22050).read())
+    return sorted(tmp_path.iterdir())
+
+
+def test_many_keep_their_order_and_bad_ones_do_not_stop_them(tagger, folder):
+    one, two = (list(tagger.classify_many(folder, jobs=jobs)) for jobs in (1, 2))
     assert one == two
-    assert [v.path for v in one] == [str(p) for p in paths]
-    assert [bool(v.error) for v in one] == [i == 3 for i in range(7)]
+    assert [v.path for v in one] == [str(p) for p in folder]
+    assert [bool(v.error) for v in one] == [i == 3 for i in range(20)]
 
 
-def test_paths_are_read_as_the_work_goes_on(tagger, tmp_path):
-    path = tmp_path / "a.wav"
-    path.write_bytes(wav(noise(1.5).clip(-1, 1), 22050).read())
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_paths_are_read_as_the_work_goes_on(tagger, folder, jobs):
     taken = []
 
     def endless():
         while True:
             taken.append(1)
-            yield path
+            yield folder[0]
 
-    verdicts = tagger.classify_many(endless(), jobs=2)
+    verdicts = tagger.classify_many(endless(), jobs=jobs)
     assert next(verdicts).error is None
     verdicts.close()
-    assert len(taken) < 10
+    assert len(taken) < 25

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ SHORTEST = 1.0
 
 PREVIEW_CLIPS = 6
 """Clips heard in a preview: as many as the 30 s excerpts of GTZAN hold."""
+
+_FEW, _LITTLE = 15, 20_000_000
+"""Files, and bytes of them together, that are done before processes would have started."""
 
 _BATCH = 8
 """Clips that go through front end and network at once; bounds the memory."""
@@ -192,7 +197,8 @@ class Tagger:
         paths : iterable of path
             Read as the work goes on, so it may be endless.
         jobs : int
-            Files worked on at once (threads; decoding and network run outside Python's lock).
+            Files worked on at once. More than a few are given to so many processes; a script must then
+            begin its work under ``if __name__ == "__main__":``, as always with processes in Python.
         preview : bool
             As in :meth:`classify`.
 
@@ -200,27 +206,28 @@ class Tagger:
         ------
         Verdict
         """
-        from concurrent.futures import ThreadPoolExecutor
-
-        def one(path: str | os.PathLike[str]) -> Verdict:
-            try:
-                return self.classify(path, preview=preview)
-            except EarmarkError as error:
-                return Verdict(None, None, 0.0, {}, None, (), self.card.name, os.fspath(path), str(error))
-
-        if jobs == 1:
-            yield from map(one, paths)
-            return
         waiting = iter(paths)
-        with ThreadPoolExecutor(jobs) as pool:
-            running = [pool.submit(one, path) for path in islice(waiting, 2 * jobs)]
-            try:
-                while running:
-                    verdict = running.pop(0).result()
-                    running.extend(pool.submit(one, path) for path in islice(waiting, 1))
-                    yield verdict
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        first = list(islice(waiting, _FEW + 1))
+        every = chain(first, waiting)
+        if jobs == 1 or (len(first) <= _FEW and sum(map(_size, first)) < _LITTLE):
+            yield from (self._answer(path, preview) for path in every)
+            return
+        from earmark.tell.pool import Pool
+
+        pool = Pool(partial(_answering, self.model, preview), jobs, self._crashed)
+        yield from pool.map(every)
+
+    def _answer(self, path: str | os.PathLike[str], preview: bool) -> Verdict:
+        try:
+            return self.classify(path, preview=preview)
+        except EarmarkError as error:
+            return self._failed(path, str(error))
+
+    def _failed(self, path: str | os.PathLike[str], error: str) -> Verdict:
+        return Verdict(None, None, 0.0, {}, None, (), self.card.name, os.fspath(path), error)
+
+    def _crashed(self, path: str | os.PathLike[str]) -> Verdict:
+        return self._failed(path, "killed the process that was decoding it: the file is damaged, or too large")
 
     def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
         """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
@@ -387,6 +394,18 @@ def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArra
     scores = np.exp(scores - scores.max())
     total: NDArray[np.float64] = scores / scores.sum()
     return total
+
+
+def _answering(model: Model, preview: bool) -> Callable[[str | os.PathLike[str]], Verdict]:
+    """What each process of a pool does with its files."""
+    return partial(Tagger(model)._answer, preview=preview)
+
+
+def _size(path: str | os.PathLike[str]) -> int:
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _is_source(source: object) -> bool:

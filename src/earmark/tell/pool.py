@@ -1,0 +1,93 @@
+"""Many files at once, in processes of their own: Python's lock does not slow them, a crash does not end them."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Pool(Generic[Item, Result]):
+    """Apply a function to a stream of items, in order, a few at a time.
+
+    Parameters
+    ----------
+    prepare : callable
+        Called once in each process; gives the function that is then applied to the items. It and all that
+        it holds must be picklable.
+    jobs : int
+        Processes.
+    crashed : callable
+        Gives the result for an item that killed its process.
+    """
+
+    def __init__(
+        self, prepare: Callable[[], Callable[[Item], Result]], jobs: int, crashed: Callable[[Item], Result]
+    ) -> None:
+        self.prepare, self.jobs, self.crashed = prepare, jobs, crashed
+
+    def map(self, items: Iterator[Item]) -> Iterator[Result]:
+        """Results in the order of the items, which are taken as the work goes on."""
+        executor = self._executor(self.jobs)
+        running: deque[tuple[Item, Future[Result]]] = deque()
+        try:
+            while True:
+                while len(running) < 2 * self.jobs and (item := next(items, None)) is not None:
+                    running.append((item, _submit(executor, item)))
+                if not running:
+                    return
+                try:
+                    result = running[0][1].result()
+                except BrokenProcessPool:  # one of those in flight did it: each gets a process to itself
+                    executor.shutdown(cancel_futures=True)
+                    yield from (self._alone(item) for item, _ in running)
+                    running.clear()
+                    executor = self._executor(self.jobs)
+                else:
+                    running.popleft()
+                    yield result
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _alone(self, item: Item) -> Result:
+        with self._executor(1) as executor:
+            try:
+                result: Result = _submit(executor, item).result()
+            except BrokenProcessPool:
+                return self.crashed(item)
+            return result
+
+    def _executor(self, jobs: int) -> ProcessPoolExecutor:
+        # Forking a process that holds threads and codecs is not safe; a fresh one costs half a second.
+        return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(self.prepare,))
+
+
+_function: Callable[[Any], Any] | None = None
+
+
+def _begin(prepare: Callable[[], Callable[[Any], Any]]) -> None:
+    global _function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _function = prepare()
+
+
+def _apply(item: Any) -> Any:
+    assert _function is not None
+    return _function(item)
+
+
+def _submit(executor: ProcessPoolExecutor, item: Any) -> Future[Any]:
+    """Hand an item over; a pool that broke in the meantime shows in the future, not here."""
+    try:
+        return executor.submit(_apply, item)
+    except BrokenProcessPool as error:
+        broken: Future[Any] = Future()
+        broken.set_exception(error)
+        return broken
