@@ -76,4 +76,4 @@ def test_frames_are_cut_as_the_sound_would_be(frames, seconds):
     for start, clip in clips:
         assert len(clip) <= 64
         if len(clip):
-            assert clip[0, 0] == round(start * frames / seconds)
+            assert abs(clip[0, 0] - start * frames / seconds) <= 0.5 + 1e-6

@@ -9,7 +9,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from earmark.errors import SettingError
 from earmark.learn.augment import Augmentation
-from earmark.learn.estimators import LevelNormalizer, RecurrentClassifier, Standardizer, stack
+from earmark.learn.estimators import RecurrentClassifier
+from earmark.learn.features import stack
+from earmark.learn.scalers import LevelNormalizer, Standardizer
 
 
 @parametrize_with_checks(

@@ -5,7 +5,7 @@
 >>> tagger.labels[:3]
 ('blues', 'classical', 'country')
 
-``tagger.classify("song.mp3")`` gives a :class:`~earmark.tell.tagger.Verdict`. Importing this package is
+``tagger.classify("song.mp3")`` gives a :class:`~earmark.tell.verdict.Verdict`. Importing this package is
 cheap; the heavy parts are imported when they are first used.
 """
 
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
-    from earmark.listen.audio import Source
-    from earmark.tell.tagger import Tagger, Verdict
+    from earmark.listen.bytestream import Source
+    from earmark.tell.tagger import Tagger
+    from earmark.tell.verdict import Verdict
 
 __all__ = ["EarmarkError", "__version__", "classify", "load"]
 

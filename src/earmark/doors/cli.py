@@ -1,4 +1,4 @@
-"""The ``earmark`` command: parse, call, print, exit. Nothing else in the package prints or exits."""
+"""The ``earmark`` command: parse, call, print, exit. No other room of the house prints or exits."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from earmark.doors import terminal
 from earmark.errors import EarmarkError, MissingExtra
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from earmark.learn.corpus import Corpus
 
 app = typer.Typer(
@@ -90,10 +88,10 @@ def _command(function: Command) -> Command:
         try:
             function(*args, **kwargs)
         except EarmarkError as error:
-            _say(str(error), "red")
+            terminal.say(str(error), "red")
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
-            _say("stopped", "yellow")
+            terminal.say("stopped", "yellow")
             raise typer.Exit(130) from None
         except BrokenPipeError:  # the reader has seen enough, as in `earmark … | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -143,14 +141,14 @@ def classify(
     tagger = Tagger(model)
     failed = 0
     rows_on_screen = output is None and sys.stdout.isatty()  # they are progress enough
-    with _output(output) as file, _progress("listening", None, quiet=rows_on_screen) as advance:
+    with terminal.output(output) as file, terminal.progress("listening", None, quiet=rows_on_screen) as advance:
         writer = show.WRITERS[form](file, tagger.labels, top, timeline)
         for verdict in _classified(tagger, paths, jobs, preview):
             failed += verdict.error is not None
             writer.write(verdict)
             advance(1)
     if failed:
-        _say(f"{failed} file{'s' * (failed > 1)} with errors", "red")
+        terminal.say(f"{failed} file{'s' * (failed > 1)} with errors", "red")
         raise typer.Exit(1)
 
 
@@ -185,20 +183,20 @@ def train(
       earmark train ~/Music/by-genre -o mine.onnx
       earmark train gtzan -o lstm.onnx --recipe lstm-2x250 --protocol clip
     """
-    with _extra("training", "learn"):
-        from earmark.learn.corpus import open_corpus
-        from earmark.learn.experiment import Experiment, Watch
-        from earmark.learn.experiment import train as run
-        from earmark.learn.features import default_cache
-        from earmark.learn.recipe import open_recipe
     from earmark.doors import show
+    from earmark.learn.corpus import open_corpus
+    from earmark.learn.features import default_cache
+    from earmark.learn.recipe import open_recipe
 
     chosen = open_recipe(recipe)
     if epochs:
         chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"max_epochs": epochs})})
     source = open_corpus(corpus)
-    _say(_summary(source))
-    with _training_progress(len(source.tracks), chosen.training.max_epochs) as (on_track, on_epoch):
+    terminal.say(_summary(source))
+    with _extra("training", "learn"):
+        from earmark.learn.experiment import Experiment, Watch
+        from earmark.learn.experiment import train as run
+    with terminal.training_progress(len(source.tracks), chosen.training.max_epochs) as (on_track, on_epoch):
         outcome = run(
             Experiment(source, chosen, protocol.value, seed),
             output,
@@ -210,7 +208,7 @@ def train(
             watch=Watch(on_track, on_epoch),
         )
     part = "test" if "test" in outcome.reports else "valid"
-    console = _console(sys.stdout)
+    console = terminal.console(sys.stdout)
     console.print(show.report(outcome.reports[part]))
     console.print(
         f"\n[bold]{show.clean(str(output))}[/bold]  {output.stat().st_size / 1e6:.1f} MB, {outcome.epochs} epochs"
@@ -246,7 +244,7 @@ def evaluate(
     tagger = Tagger(model)
     source = open_corpus(corpus)
     which = (part or (Part.test if protocol else Part.all)).value
-    with _progress("judging", None) as advance:
+    with terminal.progress("judging", None) as advance:
         report = judge(
             tagger,
             source,
@@ -259,12 +257,12 @@ def evaluate(
     record = {"model": tagger.card.name, **report.to_dict()}
     if output:
         output.mkdir(parents=True, exist_ok=True)
-        with _output(output / "evaluation.json") as file:
+        with terminal.output(output / "evaluation.json") as file:
             file.write(show.as_json(record) + "\n")
     if form is Shape.json:
         print(show.as_json(record))
     else:
-        _console(sys.stdout).print(show.report(report))
+        terminal.console(sys.stdout).print(show.report(report))
     _exit_after(report.failed)
 
 
@@ -287,7 +285,7 @@ def models(
             record = card.model_dump(mode="json")
             print(show.as_json({"name": record.pop("name"), "default": default, **record}))
     else:
-        _console(sys.stdout).print(show.models(cards))
+        terminal.console(sys.stdout).print(show.models(cards))
 
 
 @app.command()
@@ -314,7 +312,9 @@ def export(
         with _extra("export --waveform", "learn"):
             from earmark.learn.export import waveform_graph
         graph = waveform_graph(opened)
-    with _replacing(output) as partial:
+    from earmark.listen.files import replacing
+
+    with replacing(output) as partial:
         partial.write_bytes(graph)
     front = opened.card.front_end
     reads = f"samples at {front.sample_rate} Hz" if waveform else f"{front.kind} frames of {front.n_bins} bins"
@@ -334,7 +334,7 @@ def synth(
     """Compose a small corpus of ten made-up styles, as WAV files in genre folders."""
     from earmark.learn.synth import STYLES, write_corpus
 
-    with _progress("composing", tracks * len(STYLES)) as advance:
+    with terminal.progress("composing", tracks * len(STYLES)) as advance:
         written = write_corpus(
             folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=_cores(jobs),
             on_track=lambda _: advance(1),
@@ -357,8 +357,8 @@ def check(
     from earmark.learn.corpus import open_corpus
 
     source = open_corpus(corpus)
-    _say(_summary(source))
-    with _progress("checking", len(source.tracks)) as advance:
+    terminal.say(_summary(source))
+    with terminal.progress("checking", len(source.tracks)) as advance:
         findings = check_corpus(source, jobs=_cores(jobs), on_track=lambda _: advance(1))
     for finding in findings:
         if form is Shape.json:
@@ -367,13 +367,13 @@ def check(
             print(f"{finding.kind:<10} {show.clean(finding.track)}: {show.clean(finding.detail)}")
     if findings:
         raise typer.Exit(1)
-    _say("nothing wrong", "green")
+    terminal.say("nothing wrong", "green")
 
 
 def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> Iterator[Any]:
     """Verdicts of files and of all audio in folders; a folder without any is an error of its own."""
     from earmark.listen.files import walk
-    from earmark.tell.tagger import Verdict
+    from earmark.tell.verdict import Verdict
 
     empty: list[str] = []
 
@@ -407,23 +407,9 @@ def _exit_after(failed: dict[str, str]) -> None:
     from earmark.doors import show
 
     for track, error in failed.items():
-        _say(f"skipped {show.clean(track)}: {error}", "red")
+        terminal.say(f"skipped {show.clean(track)}: {error}", "red")
     if failed:
         raise typer.Exit(1)
-
-
-def _console(file: TextIO) -> Console:
-    from rich.console import Console
-
-    return Console(file=file, highlight=False)
-
-
-def _say(message: str, style: str = "dim") -> None:
-    """A word to the person at the terminal, on stderr."""
-    from rich.console import Console
-    from rich.text import Text
-
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style=style))
 
 
 @contextmanager
@@ -435,77 +421,3 @@ def _extra(feature: str, extra: str) -> Iterator[None]:
         if (error.name or "").split(".")[0] == "earmark":
             raise
         raise MissingExtra(feature, extra) from error
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a partial file's path, and put it in place if all went well."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears when it is whole; names keep their bytes either way."""
-    if path is None:
-        unicode = sys.stdout.encoding.lower().startswith("utf")  # else bars and foreign names need replacing
-        sys.stdout.reconfigure(errors="surrogateescape" if unicode else "replace")  # type: ignore[union-attr]
-        yield sys.stdout
-        return
-    with (
-        _replacing(path) as partial,
-        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-    ):
-        yield file
-
-
-@contextmanager
-def _progress(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, where that is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    with _bar() as progress:
-        task = progress.add_task(what, total=total, note="")
-        yield lambda n: progress.advance(task, n)
-
-
-@contextmanager
-def _training_progress(
-    n_tracks: int, epochs: int
-) -> Iterator[tuple[Callable[[Any], None], Callable[[dict[str, Any]], None]]]:
-    """Two bars on stderr, where that is a terminal: tracks heard, then epochs with loss and accuracy."""
-    if not sys.stderr.isatty():
-        yield (lambda _: None), (lambda _: None)
-        return
-    with _bar() as progress:
-        hearing = progress.add_task("hearing", total=n_tracks, note="")
-        learning = progress.add_task("learning", total=epochs, visible=False, note="")
-
-        def on_epoch(record: dict[str, Any]) -> None:
-            note = f"loss {record['train_loss']:.3f}"
-            if "valid_loss" in record:
-                note += f"  valid {record['valid_loss']:.3f}  accuracy {record['valid_acc']:.1%}"
-            progress.update(learning, completed=record["epoch"], visible=True, note=note)
-
-        yield (lambda _: progress.advance(hearing)), on_epoch
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description:>9}"),
-        BarColumn(30),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
-        console=Console(stderr=True),
-        transient=True,
-    )

@@ -15,7 +15,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from earmark.learn.evaluation import Report
     from earmark.tell.card import Card
-    from earmark.tell.tagger import ClipVerdict, Verdict
+    from earmark.tell.verdict import ClipVerdict, Verdict
 
 _BAR = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -1,23 +1,22 @@
-"""Everything that learns is a scikit-learn estimator: scalers are transformers, networks are classifiers.
+"""The recurrent networks as scikit-learn estimators, trained by skorch.
 
-Input is ``(clips, frames, bins)`` float32; a clip shorter than the others ends in NaN frames
-(:func:`stack` makes such an array from a list). Two-dimensional input is read as clips of one frame.
+Input is as in :mod:`earmark.learn.scalers`: ``(clips, frames, bins)``, with NaN frames where a clip is shorter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skorch import NeuralNetClassifier
 from skorch.callbacks import GradientNormClipping
 from skorch.dataset import Dataset
@@ -25,14 +24,11 @@ from skorch.helper import predefined_split
 from torch import Tensor, nn
 
 from earmark.errors import SettingError
+from earmark.learn.attention import Scorer
 from earmark.learn.augment import Augment, Augmentation, mix
-from earmark.learn.networks import Cell, RecurrentNetwork, Scorer
+from earmark.learn.networks import Cell, RecurrentNetwork
+from earmark.learn.scalers import ClipEstimator, Clips, lengths
 from earmark.learn.training import EpochSeed, FiniteLoss, Keep, KeepBest, OnEpoch, Schedule, ScheduleName
-
-if TYPE_CHECKING:
-    from earmark.learn.onnxgraph import Graph
-
-Clips = NDArray[np.float32]
 
 _NETWORK = (
     "cell", "layers", "units", "attention", "bidirectional", "dropout",
@@ -40,171 +36,7 @@ _NETWORK = (
 )  # fmt: skip
 
 
-def stack(sequences: Sequence[NDArray[np.floating]]) -> Clips:
-    """Put sequences of different lengths into one array, filled with NaN frames at their ends.
-
-    Parameters
-    ----------
-    sequences : sequence of ndarray, shape (frames, bins)
-
-    Returns
-    -------
-    ndarray of float32, shape (clips, longest, bins)
-
-    Examples
-    --------
-    >>> stack([np.ones((2, 1)), np.ones((1, 1))])[:, :, 0]
-    array([[ 1.,  1.],
-           [ 1., nan]], dtype=float32)
-    """
-    longest = max(len(s) for s in sequences)
-    X = np.full((len(sequences), longest, sequences[0].shape[1]), np.nan, np.float32)
-    for row, sequence in zip(X, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return X
-
-
-class _ClipEstimator(BaseEstimator):
-    """What all of ours share: three-dimensional input in which a clip may end in NaN frames."""
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def _clips(self, X: ArrayLike, *, reset: bool) -> Clips:
-        """Check input and give it three dimensions; what a fit learns of it is only the number of bins."""
-        if not _is_3d(X):
-            flat: Clips = validate_data(self, X, reset=reset, dtype=np.float32)
-            return flat[:, None, :]  # (clips, bins) → clips of one frame
-        # scikit-learn would take the frames, whose number may vary, for the features
-        clips: Clips = check_array(X, dtype=np.float32, ensure_all_finite="allow-nan", allow_nd=True)
-        missing = np.isnan(clips)  # (clips, frames, bins)
-        gone = np.any(missing, axis=2)
-        if (gone != missing.all(axis=2)).any() or gone[:, 0].any() or (gone[:, :-1] & ~gone[:, 1:]).any():
-            raise ValueError("Input X contains NaN elsewhere than in whole frames at the end of a clip.")
-        if reset:
-            self.n_features_in_ = clips.shape[2]
-        elif clips.shape[2] != self.n_features_in_:
-            raise ValueError(
-                f"X has {clips.shape[2]} bins a frame, but {type(self).__name__} is expecting {self.n_features_in_}"
-            )
-        return clips
-
-
-class _ClipTransformer(TransformerMixin, _ClipEstimator):
-    """Clips in, clips out, in float32."""
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
-
-
-def _lengths(clips: Clips) -> NDArray[np.intp]:
-    """Real frames of each clip."""
-    lengths: NDArray[np.intp] = np.sum(~np.isnan(clips[:, :, 0]), axis=1)
-    return lengths
-
-
-def _is_3d(X: ArrayLike) -> bool:
-    return getattr(X, "ndim", 2) == 3
-
-
-def _as_given(clips: Clips, X: ArrayLike) -> Clips:
-    """Clips in as many dimensions as X has."""
-    return clips if _is_3d(X) else clips[:, 0]
-
-
-class LevelNormalizer(_ClipTransformer):
-    """Make dB spectrograms indifferent to gain: floor each clip below its peak, then take its mean off.
-
-    Parameters
-    ----------
-    top_db : float
-        Range kept below the clip's own maximum, dB.
-    """
-
-    def __init__(self, top_db: float = 60.0) -> None:
-        self.top_db = top_db
-
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Learn nothing: each clip is its own reference."""
-        self._clips(X, reset=True)
-        return self
-
-    def transform(self, X: ArrayLike) -> Clips:
-        """Normalise each clip by itself.
-
-        Parameters
-        ----------
-        X : array, shape (clips, frames, bins)
-            dB.
-
-        Returns
-        -------
-        ndarray of float32, the same shape
-        """
-        check_is_fitted(self)
-        clips = self._clips(X, reset=False)
-        peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
-        clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
-        clips = clips - np.nanmean(clips, axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
-        return _as_given(clips, X)
-
-    def to_onnx(self, graph: Graph, x: str) -> str:
-        """Write the same into an ONNX graph, for clips without filling."""
-        floor = graph("Sub", graph("ReduceMax", x, axes=[1, 2]), graph.constant(self.top_db))
-        x = graph("Max", x, floor)
-        return graph("Sub", x, graph("ReduceMean", x, axes=[1, 2]))
-
-
-class Standardizer(_ClipTransformer):
-    """Take off the mean and divide by the standard deviation of the training clips.
-
-    Parameters
-    ----------
-    per_bin : bool
-        One mean and deviation for each bin; otherwise one of each for everything, as in the paper.
-    with_std : bool
-        Divide by the deviation; otherwise only the mean is taken off and dB stay dB.
-    """
-
-    def __init__(self, per_bin: bool = False, with_std: bool = True) -> None:
-        self.per_bin = per_bin
-        self.with_std = with_std
-
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Learn mean and deviation, of real frames only."""
-        clips = self._clips(X, reset=True)
-        axes = (0, 1) if self.per_bin else None
-        self.mean_ = np.nanmean(clips, axis=axes, dtype=np.float64)
-        deviation = np.nanstd(clips, axis=axes, dtype=np.float64)
-        # a constant bin stays at zero
-        self.scale_ = np.where((deviation > 0) & self.with_std, deviation, 1.0)
-        return self
-
-    def transform(self, X: ArrayLike) -> Clips:
-        """Scale with what was learned.
-
-        Parameters
-        ----------
-        X : array, shape (clips, frames, bins)
-
-        Returns
-        -------
-        ndarray of float32, the same shape
-        """
-        check_is_fitted(self)
-        clips = self._clips(X, reset=False)
-        return _as_given((clips - np.float32(self.mean_)) / np.float32(self.scale_), X)
-
-    def to_onnx(self, graph: Graph, x: str) -> str:
-        """Write the same into an ONNX graph."""
-        return graph("Div", graph("Sub", x, graph.constant(self.mean_)), graph.constant(self.scale_))
-
-
-class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
+class RecurrentClassifier(ClassifierMixin, ClipEstimator):
     """A recurrent network as a scikit-learn classifier; the defaults train as the paper does.
 
     SGD at learning rate 1, batches of 128, gradient norm clipped at 5, dropout 0.2, and the epoch with
@@ -332,7 +164,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
         TrainingError
             If the loss stops being a number.
         """
-        clips = self._clips(X, reset=True)
+        clips = self.as_clips(X, reset=True)
         labels = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
@@ -341,7 +173,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
             raise ValueError(f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels")
         if len(self.classes_) < 2:
             raise ValueError(f"the data has 1 class ({self.classes_[0]!r}): a classifier needs two or more")
-        shortest, needed = int(_lengths(clips).min()), self.texture_window or 1
+        shortest, needed = int(lengths(clips).min()), self.texture_window or 1
         if shortest < needed:
             raise ValueError(
                 f"a clip has {shortest} real frames, but this network needs {needed}: leave short ones out"
@@ -363,7 +195,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Probability of each class, shape (clips, classes), in the order of ``classes_``."""
         check_is_fitted(self)
-        probabilities: NDArray[np.float32] = self.net_.predict_proba(self._clips(X, reset=False))
+        probabilities: NDArray[np.float32] = self.net_.predict_proba(self.as_clips(X, reset=False))
         return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -385,7 +217,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
             raise SettingError("this network has no attention: choose attention='dot', or another scorer")
         self.net_.module_.eval()
         with torch.no_grad():
-            _, weights = self.net_.module_(torch.as_tensor(self._clips(X, reset=False)).to(self.net_.device))
+            _, weights = self.net_.module_(torch.as_tensor(self.as_clips(X, reset=False)).to(self.net_.device))
         return np.asarray(weights.cpu().numpy(), np.float32)
 
     @property
@@ -408,7 +240,7 @@ class RecurrentClassifier(ClassifierMixin, _ClipEstimator):
             if unknown:
                 raise ValueError(f"validation labels {sorted(unknown)} do not occur in training")
             return Dataset(clips, targets), Dataset(
-                self._clips(X_valid, reset=False), np.searchsorted(self.classes_, np.asarray(y_valid))
+                self.as_clips(X_valid, reset=False), np.searchsorted(self.classes_, np.asarray(y_valid))
             )
         rare = int(np.bincount(targets).min())
         n_valid = round(self.validation_fraction * len(clips))

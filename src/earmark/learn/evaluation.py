@@ -14,7 +14,8 @@ from earmark.learn import metrics
 from earmark.learn.corpus import Corpus, Track
 from earmark.learn.splits import PARTS, split_tracks
 from earmark.tell.card import Calibration
-from earmark.tell.tagger import Tagger, Verdict
+from earmark.tell.tagger import Tagger
+from earmark.tell.verdict import Verdict
 
 
 @dataclass(frozen=True)

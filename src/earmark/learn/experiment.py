@@ -20,12 +20,14 @@ from earmark.errors import CorpusError, TrainingError
 from earmark.learn import metrics
 from earmark.learn.augment import Augmentation
 from earmark.learn.corpus import Corpus, Track
-from earmark.learn.estimators import LevelNormalizer, RecurrentClassifier, Standardizer
+from earmark.learn.estimators import RecurrentClassifier
 from earmark.learn.evaluation import Report, judge
 from earmark.learn.export import pipeline_graph
 from earmark.learn.features import Features, extract
 from earmark.learn.recipe import Recipe
+from earmark.learn.scalers import LevelNormalizer, Standardizer
 from earmark.learn.splits import Protocol, split_clips
+from earmark.listen.files import replacing
 from earmark.tell.card import Calibration, Card, Metric, Training
 from earmark.tell.model import Model, save_model
 
@@ -325,10 +327,8 @@ def _run_folder(experiment: Experiment, output: Path) -> Path:
         if record.read_text(encoding="utf-8") != identity:
             raise TrainingError(f"{run} holds a run with another corpus, recipe, protocol or seed: delete it first")
         return run
-    run.mkdir(parents=True, exist_ok=True)
-    partial = record.with_suffix(".partial")
-    partial.write_text(identity, encoding="utf-8")
-    partial.replace(record)
+    with replacing(record) as partial:
+        partial.write_text(identity, encoding="utf-8")
     return run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from earmark.errors import AudioError, CorpusError
 from earmark.learn.corpus import Corpus, Track
 from earmark.listen import FrontEnd, Recording, cut
 from earmark.listen.clips import cut_frames
+from earmark.listen.files import replacing
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,32 @@ class Features:
     def part(self, clips: NDArray[np.intp]) -> Features:
         """Return only these clips."""
         return Features(self.X[clips], self.y[clips], self.track[clips], self.failed)
+
+
+def stack(sequences: Sequence[NDArray[np.floating]], frames: int | None = None) -> NDArray[np.float32]:
+    """Put sequences of different lengths into one array, filled with NaN frames at their ends.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray, shape (frames, bins)
+    frames : int, optional
+        Frames of the array; those of the longest sequence when left out.
+
+    Returns
+    -------
+    ndarray of float32, shape (clips, frames, bins)
+
+    Examples
+    --------
+    >>> stack([np.ones((2, 1)), np.ones((1, 1))])[:, :, 0]
+    array([[ 1.,  1.],
+           [ 1., nan]], dtype=float32)
+    """
+    longest = max(len(s) for s in sequences) if frames is None else frames
+    X = np.full((len(sequences), longest, sequences[0].shape[1]), np.nan, np.float32)
+    for row, sequence in zip(X, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return X
 
 
 def default_cache() -> Path:
@@ -115,9 +142,7 @@ def extract(
             f"none of the {len(corpus.tracks)} tracks gave a clip"
             + (f"; the first: {corpus.tracks[first[0]].id}: {first[1]}" if first else ": all are silent or too short")
         )
-    X = np.full((len(clips), width, front_end.n_bins), np.nan, np.float32)
-    for row, (_, clip) in zip(X, clips, strict=True):
-        row[: len(clip)] = clip
+    X = stack([clip for _, clip in clips], width)
     index = np.array([i for i, _ in clips])
     return Features(X, np.array([corpus.tracks[i].genre for i in index]), index, failed)
 
@@ -168,9 +193,6 @@ def _cached(
     ):  # not there yet, or damaged: make it (again)
         clips = _clips_of_sound(track.path, front_end, clip_seconds, hop_seconds)
     if clips:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(f".{os.getpid()}.partial")
-        with partial.open("wb") as file:
+        with replacing(kept) as partial, partial.open("wb") as file:
             np.savez(file, frames=np.concatenate(clips), ends=np.cumsum([len(c) for c in clips]))
-        partial.replace(kept)
     return clips

@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 from skorch.history import History
 
 from earmark.errors import TrainingError
+from earmark.listen.files import replacing
 
 ScheduleName = Literal["constant", "one-cycle"]
 Keep = Literal["best", "last"]
@@ -152,9 +153,8 @@ class KeepBest(Callback):
             "exhausted": self.exhausted,
             "history": json.dumps(net.history.to_list()),
         }
-        partial = self.path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.path)
+        with replacing(self.path) as partial:
+            torch.save(state, partial)
 
 
 def _validation_losses(history: History) -> list[float]:

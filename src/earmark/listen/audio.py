@@ -7,15 +7,12 @@ over as byte streams, so a name may hold any bytes, and a file can never make FF
 from __future__ import annotations
 
 import os
-import re
-import stat
-import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import av
 import av.error
@@ -26,9 +23,7 @@ from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.errors import AudioError
-
-Source = str | bytes | os.PathLike[str] | os.PathLike[bytes] | BinaryIO
-"""What can be listened to: a path, or a seekable binary file object."""
+from earmark.listen.bytestream import ByteStream, Source, open_file, reason_of
 
 _BLOCK = 65536
 """Source samples a block: large enough that Python costs nothing, small enough to stay in cache."""
@@ -41,12 +36,6 @@ _RATES = (1000, 10_000_000)
 
 _RUN_UP = 0.3
 """Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it."""
-
-_CHUNKS = 100
-"""Chunks of a WAV that are looked through for its sound."""
-
-_UNKNOWN_SIZE = 0x7FFF0000
-"""From here on, a WAV's size is what programs write that do not know it yet."""
 
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
 """Containers whose header states the length, so that a missing end can be noticed."""
@@ -115,17 +104,17 @@ class Recording:
         self.heard = 0.0
         with ExitStack() as stack:
             if isinstance(source, str | bytes | os.PathLike):
-                self._file = _Named(stack.enter_context(_open_file(source)), source)
+                self._file = ByteStream(stack.enter_context(open_file(source)), source)
             else:
-                self._file = _Named(source, getattr(source, "name", ""))
+                self._file = ByteStream(source, getattr(source, "name", ""))
             try:
                 # No protocol is allowed: a playlist inside the file must not reach other files or hosts.
                 container = av.open(
                     self._file, mode="r", options={"protocol_whitelist": "none"}, metadata_errors="replace"
                 )
             except (av.error.FFmpegError, ValueError, OSError) as error:
-                reason = _reason(self._file.error or error)
-                raise AudioError(f"not a sound file that FFmpeg can read ({reason})") from error
+                cause = reason_of(self._file.error or error)
+                raise AudioError(f"not a sound file that FFmpeg can read ({cause})") from error
             self._container = stack.enter_context(container)
             best = self._container.streams.best("audio")
             if best is None or not isinstance(best, av.AudioStream):
@@ -202,7 +191,7 @@ class Recording:
         try:
             self._container.seek(round(target / self._time_base), stream=self._stream)
         except (av.error.FFmpegError, OverflowError) as error:
-            raise AudioError(f"cannot go to {start:g} s in this file ({_reason(error)})") from error
+            raise AudioError(f"cannot go to {start:g} s in this file ({reason_of(error)})") from error
 
     def _describe(self) -> AudioInfo:
         stream, container = self._stream, self._container
@@ -241,11 +230,11 @@ class Recording:
                         self._damaged += 1
                         self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
         except (av.error.FFmpegError, OSError) as error:
-            self.damage = f"reading stopped early ({_reason(error)})"
+            self.damage = f"reading stopped early ({reason_of(error)})"
         except IndexError:  # PyAV 18.1 stumbles, after the end, over streams that began in mid-file (MPEG-TS)
             pass
         if self._file.error:
-            self.damage = f"reading stopped early ({_reason(self._file.error)})"
+            self.damage = f"reading stopped early ({reason_of(self._file.error)})"
 
     def _resampled(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
         """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
@@ -323,77 +312,6 @@ def decode(source: Source, sample_rate: int) -> NDArray[np.float32]:
         return np.concatenate(list(recording.blocks(sample_rate)))
 
 
-class _Named:
-    """A byte stream under a harmless name: FFmpeg sees only the suffix, which helps it guess the format.
-
-    Errors must not pass through FFmpeg, since PyAV prints tracebacks where several meet: `error` keeps the last.
-    """
-
-    def __init__(self, stream: BinaryIO, name: Any) -> None:
-        known = isinstance(name, str | bytes | os.PathLike)  # of a file descriptor, the name is its number
-        suffix = os.path.splitext(os.fsdecode(name))[1] if known else ""
-        self.name = "sound" + (suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else "")
-        self.tell = stream.tell
-        self.seekable = getattr(stream, "seekable", lambda: True)
-        self.error: Exception | None = None
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        try:
-            return self._stream.read(size)
-        except (OSError, ValueError) as error:
-            self.error = error
-            return b""
-
-    def seek(self, offset: int, whence: int) -> int:
-        try:
-            return self._stream.seek(offset, whence)
-        except (OSError, ValueError):  # FFmpeg tries positions that do not exist
-            return -1
-
-    def wave_shortage(self) -> float:
-        """How many times more sound the header of a WAV promises than there is, which FFmpeg hides."""
-        try:
-            before = self.tell()
-            try:
-                return self._wave_shortage()
-            finally:
-                self._stream.seek(before)
-        except (OSError, ValueError, struct.error):
-            return 1.0
-
-    def _wave_shortage(self) -> float:
-        end = self._stream.seek(0, os.SEEK_END)
-        at = 12  # after "RIFF", size and "WAVE"
-        for _ in range(_CHUNKS):
-            self._stream.seek(at)
-            name, size = struct.unpack("<4sI", self._stream.read(8))
-            if name == b"data":
-                there = max(1, end - at - 8)
-                return size / there if there < size < _UNKNOWN_SIZE else 1.0
-            at += 8 + size + size % 2
-        return 1.0
-
-
-def _open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BinaryIO:
-    try:
-        status = os.stat(path)
-        kind = status.st_mode
-        if stat.S_ISDIR(kind):
-            raise AudioError("is a folder, not a file")
-        if not stat.S_ISREG(kind):  # opening a named pipe would wait for ever
-            raise AudioError("is not a regular file (a pipe, socket or device)")
-        if not status.st_size:
-            raise AudioError("is empty")
-        return open(path, "rb")
-    except (OSError, ValueError) as error:
-        if isinstance(error, AudioError):
-            raise
-        if os.path.islink(path) and isinstance(error, FileNotFoundError):
-            raise AudioError("broken link: the file it points to does not exist") from error
-        raise AudioError(f"cannot be opened ({_reason(error)})") from error
-
-
 def _form(frame: av.AudioFrame) -> tuple[str, str, int, int]:
     return frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate
 
@@ -433,7 +351,7 @@ def _mixed(
     except (av.error.FFmpegError, ValueError) as error:
         if isinstance(error, AudioError):
             raise
-        raise AudioError(f"{layout} of {form} at {rate} Hz cannot be mixed ({_reason(error)})") from error
+        raise AudioError(f"{layout} of {form} at {rate} Hz cannot be mixed ({reason_of(error)})") from error
 
 
 def _drained(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float32]]:
@@ -462,8 +380,3 @@ def _converted(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: in
         rest = block[:1]
     if len(rest):
         yield rest
-
-
-def _reason(error: BaseException) -> str:
-    """Return the cause in a few words, without the stream's made-up name."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,9 +1,10 @@
-"""Finding the sound files below a folder."""
+"""Finding sound files below a folder, and writing files whole or not at all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _NAMES = """
@@ -33,3 +34,26 @@ def walk(root: str | os.PathLike[str]) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                 yield Path(folder, name)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all: give another name to write to, and put that in place if all goes well.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be; its folder is made where missing.
+
+    Yields
+    ------
+    Path
+        A name beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from earmark.errors import ModelError
+from earmark.listen.files import replacing
 from earmark.tell.card import FORMAT_VERSION, Card
 
 if TYPE_CHECKING:
@@ -153,12 +154,8 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
     """
     sealed = card.model_copy(update={"checksum": _seal(graph, _card_json(card))})
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    with replacing(target) as partial:
         partial.write_bytes(graph + _metadata(_card_json(sealed)))
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
     return Model(sealed, graph, target)
 
 

@@ -9,7 +9,6 @@ seed fixes a track.
 from __future__ import annotations
 
 import math
-import os
 import wave
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +24,7 @@ from earmark.learn.synth.instruments import Rng, Samples
 from earmark.learn.synth.render import master, perform
 from earmark.learn.synth.score import Score
 from earmark.learn.synth.styles import BOOK, STYLES, TEMPI
+from earmark.listen.files import replacing
 
 __all__ = ["STYLES", "TEMPI", "compose", "write_corpus"]
 
@@ -86,16 +86,12 @@ def _write(job: _Job) -> Path:
     """Compose one track into its WAV file, which appears under its name only when it is whole."""
     rng = np.random.default_rng(job.seed)
     track = compose(job.style, rng, seconds=job.seconds, sample_rate=job.sample_rate)
-    unfinished = job.path.with_name(f".{job.path.name}.{os.getpid()}")
-    try:
-        with wave.open(str(unfinished), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(job.sample_rate)
-            file.writeframes(np.rint(track * 32768).astype("<i2").tobytes())
-        return unfinished.replace(job.path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(job.path) as unfinished, wave.open(str(unfinished), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(job.sample_rate)
+        file.writeframes(np.rint(track * 32768).astype("<i2").tobytes())
+    return job.path
 
 
 def write_corpus(

@@ -1,0 +1,92 @@
+"""The terminal: words and progress on stderr, answers on stdout or into a file that appears when it is whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def console(file: TextIO) -> Console:
+    """A console that colours nothing by itself."""
+    from rich.console import Console
+
+    return Console(file=file, highlight=False)
+
+
+def say(message: str, style: str = "dim") -> None:
+    """A word to the person at the terminal, on stderr."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style=style))
+
+
+@contextmanager
+def output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears when it is whole; names keep their bytes either way."""
+    if path is None:
+        unicode = sys.stdout.encoding.lower().startswith("utf")  # else bars and foreign names need replacing
+        sys.stdout.reconfigure(errors="surrogateescape" if unicode else "replace")  # type: ignore[union-attr]
+        yield sys.stdout
+        return
+    from earmark.listen.files import replacing
+
+    with (
+        replacing(path) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+@contextmanager
+def progress(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr, where that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with _bar() as progress:
+        task = progress.add_task(what, total=total, note="")
+        yield lambda n: progress.advance(task, n)
+
+
+@contextmanager
+def training_progress(
+    n_tracks: int, epochs: int
+) -> Iterator[tuple[Callable[[Any], None], Callable[[dict[str, Any]], None]]]:
+    """Two bars on stderr, where that is a terminal: tracks heard, then epochs with loss and accuracy."""
+    if not sys.stderr.isatty():
+        yield (lambda _: None), (lambda _: None)
+        return
+    with _bar() as progress:
+        hearing = progress.add_task("hearing", total=n_tracks, note="")
+        learning = progress.add_task("learning", total=epochs, visible=False, note="")
+
+        def on_epoch(record: dict[str, Any]) -> None:
+            note = f"loss {record['train_loss']:.3f}"
+            if "valid_loss" in record:
+                note += f"  valid {record['valid_loss']:.3f}  accuracy {record['valid_acc']:.1%}"
+            progress.update(learning, completed=record["epoch"], visible=True, note=note)
+
+        yield (lambda _: progress.advance(hearing)), on_epoch
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description:>9}"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=Console(stderr=True),
+        transient=True,
+    )
