@@ -7,11 +7,11 @@ say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 run() { printf '\033[2m$ earmark %s\033[0m\n' "$*"; "$earmark" "$@"; }
 
 rm -rf demo
-say "1. Compose a corpus: ten made-up styles, sixteen tracks each."
-run data synth demo/corpus --tracks 16 --seconds 15 --seed 1
+say "1. Compose a corpus: ten made-up styles, twelve tracks each."
+run data synth demo/corpus --tracks 12 --seconds 15 --seed 1
 
 say "2. Train an LSTM with attention on it; a fifth of the tracks is kept aside to judge by."
-run train demo/corpus -o demo/styles.onnx --recipe demo
+run train demo/corpus -o demo/styles.onnx
 
 say "3. Let the new model classify tracks that nobody has heard, and show where it listened."
 run data synth demo/new --tracks 1 --seconds 15 --seed 99

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from earmark.doors import terminal
-from earmark.errors import EarmarkError, MissingExtra
-
-if TYPE_CHECKING:
-    from earmark.learn.corpus import Corpus
+from earmark.doors.data import data
+from earmark.doors.options import Format, JobsOption, ModelOption, Part, SeedOption, Shape, Split, cores
+from earmark.doors.terminal import extra, guarded, summary
 
 app = typer.Typer(
     name="earmark",
@@ -28,76 +24,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data = typer.Typer(name="data", help="Make and check corpora.", no_args_is_help=True)
 app.add_typer(data)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Format(StrEnum):
-    """Output formats of ``classify``."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-
-
-class Shape(StrEnum):
-    """Output formats of commands that give one report."""
-
-    table = "table"
-    json = "json"
-
-
-class Split(StrEnum):
-    """Protocols, see ``earmark train --help``."""
-
-    clip = "clip"
-    track = "track"
-    artist = "artist"
-    fault_filtered = "fault-filtered"
-
-
-class Part(StrEnum):
-    """Parts of a split."""
-
-    train = "train"
-    valid = "valid"
-    test = "test"
-    all = "all"
-
-
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="Model file, or name of a bundled model.", show_default="bundled"),
-]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _command(function: Command) -> Command:
-    """Turn our errors into one clear line and an exit status."""
-
-    @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except EarmarkError as error:
-            terminal.say(str(error), "red")
-            raise typer.Exit(2) from error
-        except KeyboardInterrupt:
-            terminal.say("stopped", "yellow")
-            raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader has seen enough, as in `earmark … | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(141) from None
-
-    return run  # type: ignore[return-value]
 
 
 @app.callback(invoke_without_command=True)
@@ -112,7 +44,7 @@ def _root(
 
 
 @app.command()
-@_command
+@guarded
 def classify(
     paths: Annotated[list[str], typer.Argument(help="Files, and folders to search for audio.", metavar="PATH...")],
     form: Annotated[
@@ -132,12 +64,12 @@ def classify(
       earmark classify ~/Music
       earmark classify song.mp3 --timeline
       earmark classify ~/Music --format csv -o genres.csv
-      earmark classify ~/Music --format json | jq -r '"\\(.genre) \\(.path)"'
+      earmark classify ~/Music --format json | jq -r '"\(.genre) \(.path)"'
     """
     from earmark.doors import show
     from earmark.tell.tagger import Tagger
 
-    jobs = _cores(jobs)
+    jobs = cores(jobs)
     tagger = Tagger(model)
     failed = 0
     rows_on_screen = output is None and sys.stdout.isatty()  # they are progress enough
@@ -153,11 +85,11 @@ def classify(
 
 
 @app.command()
-@_command
+@guarded
 def train(
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
-    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.")] = "attention-2x60",
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.")] = "house",
     protocol: Annotated[
         Split,
         typer.Option(
@@ -192,8 +124,8 @@ def train(
     if epochs:
         chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"max_epochs": epochs})})
     source = open_corpus(corpus)
-    terminal.say(_summary(source))
-    with _extra("training", "learn"):
+    terminal.say(summary(source))
+    with extra("training", "learn"):
         from earmark.learn.experiment import Experiment, Watch
         from earmark.learn.experiment import train as run
     with terminal.training_progress(len(source.tracks), chosen.training.max_epochs) as (on_track, on_epoch):
@@ -203,7 +135,7 @@ def train(
             name=name,
             licence=licence,
             cache=default_cache() if cache else None,
-            jobs=_cores(jobs),
+            jobs=cores(jobs),
             device=device,
             watch=Watch(on_track, on_epoch),
         )
@@ -217,7 +149,7 @@ def train(
 
 
 @app.command()
-@_command
+@guarded
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
@@ -252,7 +184,7 @@ def evaluate(
             part=which,
             seed=seed,
             on_track=lambda _: advance(1),
-            jobs=_cores(jobs),
+            jobs=cores(jobs),
         )
     record = {"model": tagger.card.name, **report.to_dict()}
     if output:
@@ -267,7 +199,7 @@ def evaluate(
 
 
 @app.command()
-@_command
+@guarded
 def models(
     files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="[FILE]...")] = None,
     form: Annotated[
@@ -289,7 +221,7 @@ def models(
 
 
 @app.command()
-@_command
+@guarded
 def export(
     model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
@@ -309,7 +241,7 @@ def export(
     opened = open_model(model)
     graph = opened.graph
     if waveform:
-        with _extra("export --waveform", "learn"):
+        with extra("export --waveform", "learn"):
             from earmark.learn.export import waveform_graph
         graph = waveform_graph(opened)
     from earmark.listen.files import replacing
@@ -321,55 +253,6 @@ def export(
     print(f"{output}: reads {reads}, gives probabilities of {', '.join(opened.card.labels)}")
 
 
-@data.command()
-@_command
-def synth(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    tracks: Annotated[int, typer.Option(min=1, help="Tracks of each style.")] = 10,
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of a track.")] = 30.0,
-    sample_rate: Annotated[int, typer.Option(min=4000, max=48000, help="Hz.")] = 22050,
-    seed: SeedOption = 0,
-    jobs: JobsOption = 0,
-) -> None:
-    """Compose a small corpus of ten made-up styles, as WAV files in genre folders."""
-    from earmark.learn.synth import STYLES, write_corpus
-
-    with terminal.progress("composing", tracks * len(STYLES)) as advance:
-        written = write_corpus(
-            folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=_cores(jobs),
-            on_track=lambda _: advance(1),
-        )  # fmt: skip
-    print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
-
-
-@data.command()
-@_command
-def check(
-    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
-    form: Annotated[
-        Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
-    ] = Shape.table,
-    jobs: JobsOption = 0,
-) -> None:
-    """Find what is wrong with a corpus: unreadable, silent, short and doubled tracks. Exit status 1 if anything is."""
-    from earmark.doors import show
-    from earmark.learn.check import check_corpus
-    from earmark.learn.corpus import open_corpus
-
-    source = open_corpus(corpus)
-    terminal.say(_summary(source))
-    with terminal.progress("checking", len(source.tracks)) as advance:
-        findings = check_corpus(source, jobs=_cores(jobs), on_track=lambda _: advance(1))
-    for finding in findings:
-        if form is Shape.json:
-            print(show.as_json(finding.to_dict()))
-        else:
-            print(f"{finding.kind:<10} {show.clean(finding.track)}: {show.clean(finding.detail)}")
-    if findings:
-        raise typer.Exit(1)
-    terminal.say("nothing wrong", "green")
-
-
 def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> Iterator[Any]:
     """Verdicts of files and of all audio in folders; a folder without any is an error of its own."""
     from earmark.listen.files import walk
@@ -379,7 +262,7 @@ def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> 
 
     def files() -> Iterator[str]:
         for path in paths:
-            if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the name is too long
+            if not os.path.isdir(path):
                 yield path
                 continue
             found = False
@@ -394,15 +277,6 @@ def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> 
         yield Verdict(None, None, 0.0, {}, None, (), tagger.card.name, path, "no audio files in this folder")
 
 
-def _cores(jobs: int) -> int:
-    return jobs or os.cpu_count() or 1
-
-
-def _summary(corpus: Corpus) -> str:
-    counts = corpus.counts
-    return f"{corpus.name}: {len(corpus.tracks)} tracks — " + ", ".join(f"{g} {n}" for g, n in counts.items())
-
-
 def _exit_after(failed: dict[str, str]) -> None:
     from earmark.doors import show
 
@@ -410,14 +284,3 @@ def _exit_after(failed: dict[str, str]) -> None:
         terminal.say(f"skipped {show.clean(track)}: {error}", "red")
     if failed:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _extra(feature: str, extra: str) -> Iterator[None]:
-    """Say which extra to install where a package is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] == "earmark":
-            raise
-        raise MissingExtra(feature, extra) from error

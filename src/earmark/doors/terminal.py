@@ -1,16 +1,63 @@
-"""The terminal: words and progress on stderr, answers on stdout or into a file that appears when it is whole."""
+"""The terminal: words, errors and progress on stderr; answers on stdout, or in a file that appears when it is whole."""
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import typer
+
+from earmark.errors import EarmarkError, MissingExtra
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+
+    from earmark.learn.corpus import Corpus
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def guarded(function: Command) -> Command:
+    """Make a command turn our errors into one clear line and an exit status."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except EarmarkError as error:
+            say(str(error), "red")
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            say("stopped", "yellow")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader has seen enough, as in `earmark … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from None
+
+    return run  # type: ignore[return-value]
+
+
+@contextmanager
+def extra(feature: str, name: str) -> Iterator[None]:
+    """Say which extra to install where a package is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "earmark":
+            raise
+        raise MissingExtra(feature, name) from error
+
+
+def summary(corpus: Corpus) -> str:
+    """A corpus in one line."""
+    counts = corpus.counts
+    return f"{corpus.name}: {len(corpus.tracks)} tracks — " + ", ".join(f"{g} {n}" for g, n in counts.items())
 
 
 def console(file: TextIO) -> Console:
@@ -72,7 +119,7 @@ def training_progress(
             note = f"loss {record['train_loss']:.3f}"
             if "valid_loss" in record:
                 note += f"  valid {record['valid_loss']:.3f}  accuracy {record['valid_acc']:.1%}"
-            progress.update(learning, completed=record["epoch"], visible=True, note=note)
+            progress.update(learning, completed=record["epoch"], total=record["epochs"], visible=True, note=note)
 
         yield (lambda _: progress.advance(hearing)), on_epoch
 

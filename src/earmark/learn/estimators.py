@@ -5,6 +5,7 @@ Input is as in :mod:`earmark.learn.scalers`: ``(clips, frames, bins)``, with NaN
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -59,6 +60,8 @@ class RecurrentClassifier(ClassifierMixin, ClipEstimator):
         Limit on the gradient's norm.
     max_epochs : int
         Epochs at most.
+    min_steps : int
+        More epochs where so few clips would otherwise give fewer steps than this.
     patience : int, optional
         Stop after so many epochs without a better validation loss; None runs all epochs.
     keep : {"best", "last"}
@@ -80,6 +83,8 @@ class RecurrentClassifier(ClassifierMixin, ClipEstimator):
     ----------
     classes_ : ndarray
         Labels, sorted.
+    epochs_ : int
+        Epochs planned.
     net_ : skorch.NeuralNetClassifier
         The trained net, with its history.
     """
@@ -105,6 +110,7 @@ class RecurrentClassifier(ClassifierMixin, ClipEstimator):
         batch_size: int = 128,
         clip_norm: float = 5.0,
         max_epochs: int = 100,
+        min_steps: int = 0,
         patience: int | None = 15,
         keep: Keep = "best",
         validation_fraction: float = 0.1,
@@ -133,6 +139,7 @@ class RecurrentClassifier(ClassifierMixin, ClipEstimator):
         self.batch_size = batch_size
         self.clip_norm = clip_norm
         self.max_epochs = max_epochs
+        self.min_steps = min_steps
         self.patience = patience
         self.keep = keep
         self.validation_fraction = validation_fraction
@@ -186,7 +193,7 @@ class RecurrentClassifier(ClassifierMixin, ClipEstimator):
             self.net_.initialize()
             self._keeper.resume(self.net_)
             self.net_.notify("on_train_begin", X=train, y=None)
-            while not self._keeper.exhausted and len(self.net_.history) < self.max_epochs:
+            while not self._keeper.exhausted and len(self.net_.history) < self.epochs_:
                 self.net_.fit_loop(train, epochs=1)  # not net.fit(), which swallows Ctrl-C
             self.net_.notify("on_train_end", X=train, y=None)
         self.n_iter_ = len(self.net_.history)
@@ -261,16 +268,17 @@ class RecurrentClassifier(ClassifierMixin, ClipEstimator):
         self._keeper = KeepBest(
             self.patience, Path(self.checkpoint) if self.checkpoint else None, keep_last=self.keep == "last"
         )
-        steps = -(-len(train) // self.batch_size)
+        steps = math.ceil(len(train) / self.batch_size)
+        self.epochs_ = max(self.max_epochs, math.ceil(self.min_steps / steps))
         callbacks: list[Any] = [
             EpochSeed(seed),
-            Schedule(self.schedule, self.lr, steps * self.max_epochs, steps),
+            Schedule(self.schedule, self.lr, steps * self.epochs_, steps),
             FiniteLoss(),
             GradientNormClipping(self.clip_norm),
             self._keeper,
         ]
         if self.on_epoch:
-            callbacks.append(OnEpoch(self.on_epoch))
+            callbacks.append(OnEpoch(self.on_epoch, self.epochs_))
         return _Net(
             _Trainable(network, self.augmentation),
             mixup=self.augmentation.mixup if self.augmentation else 0.0,

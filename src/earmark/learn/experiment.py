@@ -167,31 +167,7 @@ def train(
         )
         for part in log_p
     }  # fmt: skip
-    card = Card(
-        name=name or output.stem,
-        labels=labels,
-        clip_seconds=experiment.recipe.clip_seconds,
-        front_end=experiment.recipe.front_end,
-        n_bins=experiment.recipe.front_end.n_bins,
-        min_frames=pipeline[-1].network.min_frames,
-        attention=experiment.recipe.network.attention is not None,
-        calibration=calibration,
-        training=Training(
-            corpus=experiment.corpus.name,
-            fingerprint=experiment.corpus.fingerprint,
-            protocol=experiment.protocol,
-            n_tracks=len(np.unique(parts["train"].track)),
-            n_clips=len(parts["train"].y),
-            recipe=experiment.recipe.toml(),
-            seed=experiment.seed,
-            epochs=pipeline[-1].n_iter_,
-        ),
-        metrics=_figures(experiment, reports),
-        licence=licence,
-        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        commit=_commit(),
-        earmark=earmark.__version__,
-    )
+    card = _card(experiment, name or output.stem, licence, pipeline, calibration, parts["train"], reports)
     model = save_model(output, pipeline_graph(pipeline, card.name), card)
     shutil.rmtree(run)
     return Outcome(model, reports, failed, pipeline[-1].n_iter_)
@@ -298,6 +274,42 @@ def _calibrate(log_p: NDArray[np.floating], track: NDArray[np.intp], y: NDArray[
         track_temperature=temperature,
         threshold=threshold,
         coverage=float((confidence >= threshold).mean()),
+    )
+
+
+def _card(
+    experiment: Experiment,
+    name: str,
+    licence: str,
+    pipeline: Pipeline,
+    calibration: Calibration,
+    learned: Features,
+    reports: dict[str, Report],
+) -> Card:
+    return Card(
+        name=name,
+        labels=tuple(str(c) for c in pipeline[-1].classes_),
+        clip_seconds=experiment.recipe.clip_seconds,
+        front_end=experiment.recipe.front_end,
+        n_bins=experiment.recipe.front_end.n_bins,
+        min_frames=pipeline[-1].network.min_frames,
+        attention=experiment.recipe.network.attention is not None,
+        calibration=calibration,
+        training=Training(
+            corpus=experiment.corpus.name,
+            fingerprint=experiment.corpus.fingerprint,
+            protocol=experiment.protocol,
+            n_tracks=len(np.unique(learned.track)),
+            n_clips=len(learned.y),
+            recipe=experiment.recipe.toml(),
+            seed=experiment.seed,
+            epochs=pipeline[-1].n_iter_,
+        ),
+        metrics=_figures(experiment, reports),
+        licence=licence,
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        commit=_commit(),
+        earmark=earmark.__version__,
     )
 
 

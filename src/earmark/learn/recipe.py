@@ -47,6 +47,7 @@ class Training(_Settings):
     batch_size: int = Field(128, ge=1)
     clip_norm: float = Field(5.0, gt=0)
     max_epochs: int = Field(100, ge=1)
+    min_steps: int = Field(0, ge=0)
     patience: int | None = Field(15, ge=0)
     keep: Literal["best", "last"] = "best"
 

@@ -66,14 +66,14 @@ class FiniteLoss(Callback):
 
 
 class OnEpoch(Callback):
-    """Tell someone about each finished epoch."""
+    """Tell someone about each finished epoch: skorch's record of it, and how many are planned ("epochs")."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
-        self.tell = tell
+    def __init__(self, tell: Callable[[dict[str, Any]], None], epochs: int) -> None:
+        self.tell, self.epochs = tell, epochs
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
         """Pass the record on, without the batches."""
-        self.tell({k: v for k, v in net.history[-1].items() if k != "batches"})
+        self.tell({"epochs": self.epochs, **{k: v for k, v in net.history[-1].items() if k != "batches"}})
 
 
 def best_epoch(losses: list[float]) -> int | None:

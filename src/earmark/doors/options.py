@@ -1,0 +1,55 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """Output formats of ``classify``."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class Shape(StrEnum):
+    """Output formats of commands that give one report."""
+
+    table = "table"
+    json = "json"
+
+
+class Split(StrEnum):
+    """Protocols, see ``earmark train --help``."""
+
+    clip = "clip"
+    track = "track"
+    artist = "artist"
+    fault_filtered = "fault-filtered"
+
+
+class Part(StrEnum):
+    """Parts of a split."""
+
+    train = "train"
+    valid = "valid"
+    test = "test"
+    all = "all"
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Model file, or name of a bundled model.", show_default="bundled"),
+]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+
+
+def cores(jobs: int) -> int:
+    """How many files to work on at once: as said, or one a core."""
+    return jobs or os.cpu_count() or 1
