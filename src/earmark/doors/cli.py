@@ -262,7 +262,7 @@ def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> 
 
     def files() -> Iterator[str]:
         for path in paths:
-            if not os.path.isdir(path):
+            if not os.path.isdir(path):  # noqa: PTH112 (Path raises where a name is too long)
                 yield path
                 continue
             found = False
