@@ -2,7 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
 
 from earmark.tell.pool import Pool
 
@@ -32,3 +39,22 @@ def test_nothing_to_do():
 def test_what_kills_its_process_is_named_and_the_rest_goes_on():
     results = list(Pool(partial(prepared, (3, 9)), 2, crashed).map(iter(range(1, 13))))
     assert results == [-n if n in (3, 9) else n * n for n in range(1, 13)]
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.8, 1.5])
+def test_ctrl_c_ends_all_processes_quietly(tmp_path, write_sound, seconds):
+    rng = np.random.default_rng(0)
+    song = write_sound(tmp_path / "song.wav", 0.1 * rng.standard_normal(22050 * 60), 22050)
+    for i in range(60):
+        (tmp_path / f"{i}.wav").symlink_to(song)
+    command = [Path(sys.executable).with_name("earmark"), "classify", tmp_path, "--format", "json", "--jobs", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    _, said = process.communicate(timeout=30)  # ends when the last process has closed its end
+    assert process.returncode in (130, -signal.SIGINT)  # the latter before our command has begun
+    if process.returncode == 130:
+        assert said == "stopped\n"

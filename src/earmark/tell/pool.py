@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -69,13 +72,54 @@ class Pool(Generic[Item, Result]):
         return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(self.prepare,))
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C, and put off one that comes meanwhile.
+
+    Processes inherit which signals are blocked; and a KeyboardInterrupt amid starting them would leave a pool
+    that neither works nor ends.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other may say what signals do
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    _block(signal.SIGINT)
+    try:
+        yield
+    finally:
+        _unblock(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _block(number: int) -> None:
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+
+
+def _unblock(number: int) -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+
+
 _function: Callable[[Any], Any] | None = None
 
 
 def _begin(prepare: Callable[[], Callable[[Any], Any]]) -> None:
     global _function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _function = prepare()
+
+
+def _end_with_parent() -> None:
+    """Leave no process behind when the parent is killed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _apply(item: Any) -> Any:
@@ -86,7 +130,8 @@ def _apply(item: Any) -> Any:
 def _submit(executor: ProcessPoolExecutor, item: Any) -> Future[Any]:
     """Hand an item over; a pool that broke in the meantime shows in the future, not here."""
     try:
-        return executor.submit(_apply, item)
+        with uninterrupted():
+            return executor.submit(_apply, item)
     except BrokenProcessPool as error:
         broken: Future[Any] = Future()
         broken.set_exception(error)

@@ -25,6 +25,7 @@ from earmark.learn.synth.render import master, perform
 from earmark.learn.synth.score import Score
 from earmark.learn.synth.styles import BOOK, STYLES, TEMPI
 from earmark.listen.files import replacing
+from earmark.tell.pool import uninterrupted
 
 __all__ = ["STYLES", "TEMPI", "compose", "write_corpus"]
 
@@ -171,4 +172,6 @@ def _each(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
         yield from map(_write, queue)
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_write, queue)  # when closed, it cancels what has not begun
+        with uninterrupted():
+            written = pool.map(_write, queue)
+        yield from written  # when closed, it cancels what has not begun
