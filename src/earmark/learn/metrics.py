@@ -76,11 +76,12 @@ def fit_temperature(logits: Probabilities, truth: NDArray[np.intp]) -> float:
     Returns
     -------
     float
-        Between 0.05 and 20, to 1 %; 1 where there is nothing to fit.
+        Between 0.5 and 20, to 1 %; 1 where there is nothing to fit.
     """
     if not len(truth):
         return 1.0
-    grid = np.geomspace(0.05, 20, 602)  # steps of 1 %
+    # Steps of 1 %. Not below 0.5: a handful of tracks, all of them right, would ask for certainty.
+    grid = np.geomspace(0.5, 20, 372)
     likelihood = [np.log(softmax(logits / t)[np.arange(len(truth)), truth] + 1e-12).mean() for t in grid]
     return float(grid[int(np.argmax(likelihood))])
 
