@@ -274,7 +274,7 @@ def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> 
 
     yield from tagger.classify_many(files(), jobs=jobs, preview=preview)
     for path in empty:
-        yield Verdict(None, None, 0.0, {}, None, (), tagger.card.name, path, "no audio files in this folder")
+        yield Verdict.failed(tagger.card.name, path, "no audio files in this folder")
 
 
 def _exit_after(failed: dict[str, str]) -> None:

@@ -222,4 +222,4 @@ def _verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track
             try:
                 yield track, tagger.classify_spectrogram(track.spectrogram)
             except AudioError as error:
-                yield track, Verdict(None, None, 0.0, {}, None, (), tagger.card.name, None, str(error))
+                yield track, Verdict.failed(tagger.card.name, None, str(error))

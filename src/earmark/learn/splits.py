@@ -99,7 +99,9 @@ def split_tracks(corpus: Corpus, protocol: Protocol, seed: int = 0) -> NDArray[n
                 f"genre {genre!r} has {n} {what}{'s' * (n != 1)}: each needs at least 3, one to learn from, one to "
                 f"choose by, one to judge by; add {what}s or remove the genre"
             )
-    return _fill(groups, genres, np.random.default_rng(seed))
+    sides = _fill(groups, genres, np.random.default_rng(seed))
+    prove_no_leak(corpus, sides, groups)
+    return sides
 
 
 def origin_groups(corpus: Corpus) -> Indices:

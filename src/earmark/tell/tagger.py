@@ -139,7 +139,7 @@ class Tagger:
             return self._failed(path, str(error))
 
     def _failed(self, path: str | os.PathLike[str], error: str) -> Verdict:
-        return Verdict(None, None, 0.0, {}, None, (), self.card.name, os.fspath(path), error)
+        return Verdict.failed(self.card.name, os.fspath(path), error)
 
     def _crashed(self, path: str | os.PathLike[str]) -> Verdict:
         return self._failed(path, "killed the process that was decoding it: the file is damaged, or too large")

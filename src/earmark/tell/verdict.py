@@ -62,6 +62,11 @@ class Verdict:
     path: str | None = None
     error: str | None = None
 
+    @classmethod
+    def failed(cls, model: str, path: str | None, error: str) -> Verdict:
+        """Say of a track only that it could not be heard, and why."""
+        return cls(None, None, 0.0, {}, None, (), model, path, error)
+
     @property
     def best(self) -> str | None:
         """The most probable genre, whether or not it is certain enough to be named."""
