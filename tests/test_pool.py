@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.tell.pool import Pool
+from earmark.listen.pool import Pool
 
 
 def square_or_die(deadly, n):

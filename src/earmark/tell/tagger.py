@@ -127,7 +127,7 @@ class Tagger:
         if jobs == 1 or (len(first) <= _FEW and sum(map(_size, first)) < _LITTLE):
             yield from (self._answer(path, preview) for path in every)
             return
-        from earmark.tell.pool import Pool
+        from earmark.listen.pool import Pool
 
         pool = Pool(partial(_answering, self.model, preview), jobs, self._crashed)
         yield from pool.map(every)

@@ -25,7 +25,7 @@ from earmark.learn.synth.render import master, perform
 from earmark.learn.synth.score import Score
 from earmark.learn.synth.styles import BOOK, STYLES, TEMPI
 from earmark.listen.files import replacing
-from earmark.tell.pool import uninterrupted
+from earmark.listen.pool import uninterrupted
 
 __all__ = ["STYLES", "TEMPI", "compose", "write_corpus"]
 

@@ -29,12 +29,20 @@ class Pool(Generic[Item, Result]):
         Processes.
     crashed : callable
         Gives the result for an item that killed its process.
+    ahead : int, optional
+        Items taken before the first result is asked for; twice `jobs` when left out. More keeps all processes
+        busy where one item may take as long as many others.
     """
 
     def __init__(
-        self, prepare: Callable[[], Callable[[Item], Result]], jobs: int, crashed: Callable[[Item], Result]
+        self,
+        prepare: Callable[[], Callable[[Item], Result]],
+        jobs: int,
+        crashed: Callable[[Item], Result],
+        ahead: int | None = None,
     ) -> None:
         self.prepare, self.jobs, self.crashed = prepare, jobs, crashed
+        self.ahead = 2 * jobs if ahead is None else ahead
 
     def map(self, items: Iterator[Item]) -> Iterator[Result]:
         """Results in the order of the items, which are taken as the work goes on."""
@@ -42,7 +50,7 @@ class Pool(Generic[Item, Result]):
         running: deque[tuple[Item, Future[Result]]] = deque()
         try:
             while True:
-                while len(running) < 2 * self.jobs and (item := next(items, None)) is not None:
+                while len(running) < self.ahead and (item := next(items, None)) is not None:
                     running.append((item, _submit(executor, item)))
                 if not running:
                     return
