@@ -14,7 +14,8 @@ from earmark.learn import gtzan
 from earmark.learn.check import check_corpus
 from earmark.learn.corpus import Corpus, Track, open_corpus
 from earmark.learn.features import extract
-from earmark.learn.splits import PARTS, origin_groups, prove_no_leak, split_clips, split_tracks
+from earmark.learn.origins import origin_groups
+from earmark.learn.splits import PARTS, prove_no_leak, split_clips, split_tracks
 from earmark.listen import LogMel, StftDensity
 
 

@@ -10,19 +10,19 @@ from onnx import compose
 from sklearn.pipeline import Pipeline
 
 from earmark.errors import SettingError
-from earmark.learn.estimators import RecurrentClassifier
+from earmark.learn.network_classifier import NetworkClassifier
 from earmark.learn.onnxgraph import Graph
 from earmark.listen.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.tell.model import Model
 
 
 def pipeline_graph(pipeline: Pipeline, name: str) -> bytes:
-    """Write a fitted pipeline of scalers and a recurrent classifier as ONNX.
+    """Write a fitted pipeline of scalers and a network as ONNX.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        Each step but the last has ``to_onnx(graph, x)``; the last is a :class:`RecurrentClassifier`.
+        Each step but the last has ``to_onnx(graph, x)``; the last is a :class:`NetworkClassifier`.
     name : str
         Name of the graph.
 
@@ -33,8 +33,8 @@ def pipeline_graph(pipeline: Pipeline, name: str) -> bytes:
         ``probabilities`` (clips, labels) and, with attention, ``attention`` (clips, frames).
     """
     *scalers, classifier = (step for _, step in pipeline.steps)
-    if not isinstance(classifier, RecurrentClassifier):
-        raise SettingError(f"a {type(classifier).__name__} has no ONNX form here; only recurrent networks do")
+    if not isinstance(classifier, NetworkClassifier):
+        raise SettingError(f"a {type(classifier).__name__} has no ONNX form here; only networks do")
     graph = Graph()
     x = graph.input("spectrogram", ["clips", "frames", classifier.n_features_in_])
     for scaler in scalers:

@@ -32,6 +32,81 @@ def confusion(truth: NDArray[np.intp], predicted: NDArray[np.intp], n_labels: in
     return cells.reshape(n_labels, n_labels)
 
 
+def top_k_accuracy(probabilities: Probabilities, truth: NDArray[np.intp], k: int = 3) -> float:
+    """Share of rows whose truth is among the `k` most probable labels; NaN where there are none.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, labels)
+        Or logits, or anything that orders the labels.
+    truth : ndarray of int, shape (n,)
+
+    Examples
+    --------
+    >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]]), np.array([1, 2]), k=2)
+    0.5
+    """
+    if not len(truth):
+        return float("nan")
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float((best == truth[:, None]).any(axis=1).mean())
+
+
+def macro_f1(confusion: NDArray[np.intp]) -> float:
+    """Mean of the labels' F1 scores, over labels that occur as truth or as prediction.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (labels, labels)
+        As :func:`confusion` gives it.
+
+    Examples
+    --------
+    >>> macro_f1(np.array([[1, 0], [1, 1]]))  # two F1 scores of 2/3
+    0.6666666666666666
+    """
+    occurs = confusion.sum(axis=0) + confusion.sum(axis=1)  # 2 TP + FP + FN
+    f1 = 2 * np.diag(confusion)[occurs > 0] / occurs[occurs > 0]
+    return float(f1.mean()) if len(f1) else float("nan")
+
+
+def bootstrap_interval(
+    right: NDArray[np.floating],
+    rng: np.random.Generator,
+    weights: NDArray[np.floating] | None = None,
+    *,
+    confidence: float = 0.95,
+    rounds: int = 2000,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of an accuracy, drawing whole tracks (Efron and Tibshirani 1993, chapter 13).
+
+    Parameters
+    ----------
+    right : ndarray, shape (tracks,)
+        1 for each track that is right, 0 otherwise; the mean over runs where a track was judged several times.
+    rng : numpy.random.Generator
+    weights : ndarray, shape (tracks,), optional
+        How often each track was judged; alike when left out.
+    confidence : float
+        Share of the draws between the bounds.
+    rounds : int
+        Draws.
+
+    Returns
+    -------
+    low, high : float
+        NaN where there are no tracks.
+    """
+    n = len(right)
+    if not n:
+        return float("nan"), float("nan")
+    w = np.ones(n) if weights is None else weights
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=rounds)  # (rounds, tracks): how often each is drawn
+    means = drawn @ (w * right) / (drawn @ w)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
 def pool(
     log_probabilities: Probabilities, track: NDArray[np.intp], y: NDArray[np.intp]
 ) -> tuple[Probabilities, NDArray[np.intp]]:

@@ -6,6 +6,7 @@ different lengths share a batch by filling with NaN frames at the end; what is f
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -24,7 +25,25 @@ Cell = Literal["rnn", "lstm"]
 CELLS = ("rnn", "lstm")
 
 
-class RecurrentNetwork(nn.Module):
+class Network(nn.Module, ABC):
+    """What every network here can do: be measured, give logits and attention, and write itself as ONNX."""
+
+    min_frames: int
+    """Fewest frames that it can say anything about."""
+
+    def measure(self, x: Tensor) -> None:
+        """Learn the scale of the inputs from training clips (clips, frames, bins), where the network has to."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Clips (clips, frames, bins) → logits (clips, classes), and attention (clips, frames) or None."""
+
+    @abstractmethod
+    def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
+        """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
+
+
+class RecurrentNetwork(Network):
     """Frames → recurrent layers → (attention) → class logits.
 
     The paper's three networks are ``cell="rnn"`` (3.2.1), ``cell="lstm"`` (3.2.2), and
@@ -42,8 +61,8 @@ class RecurrentNetwork(nn.Module):
         Recurrent layers, and the size of each.
     attention : {"dot", "scaled-dot", "general", "additive", "learned"}, optional
         How frames are scored, see :class:`Attention`; the paper's is "dot".
-    bidirectional : bool
-        Read each layer in both directions (a variant that the authors tried).
+    bidirectional : bool or "first"
+        Read each layer, or the first one only, in both directions (variants that the authors tried).
     dropout : float
         Share of outputs dropped after each recurrent layer and before the softmax layer, when training.
     texture_window, texture_hop : int
@@ -70,7 +89,7 @@ class RecurrentNetwork(nn.Module):
         layers: int = 1,
         units: int = 125,
         attention: Scorer | None = None,
-        bidirectional: bool = False,
+        bidirectional: bool | Literal["first"] = False,
         dropout: float = 0.2,
         texture_window: int = 0,
         texture_hop: int = 8,
@@ -84,26 +103,24 @@ class RecurrentNetwork(nn.Module):
         if cell == "rnn" and attention in ("dot", "scaled-dot"):
             raise SettingError(f"attention {attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'")
         self.cell = cell
+        self.min_frames = texture_window or 1
         self.texture = Texture(bins, texture_window, texture_hop) if texture_window else None
         size = self.texture.features if self.texture else bins
         self.projection = Projection(size, projection, input_dropout, dropout) if projection else None
         size = projection or size
         self.embed = nn.Linear(size, units, bias=False) if cell == "rnn" else None
-        width = units * (2 if bidirectional else 1)
+        both_ways = [bool(bidirectional)] + [bidirectional is True] * (layers - 1)
+        widths = [units * (1 + both) for both in both_ways]
+        width = widths[-1]
         kind = nn.LSTM if cell == "lstm" else nn.RNN
         self.recurrences = nn.ModuleList(
-            kind(read, units, batch_first=True, bidirectional=bidirectional)
-            for read in [units if cell == "rnn" else size] + [width] * (layers - 1)
+            kind(read, units, batch_first=True, bidirectional=both)
+            for read, both in zip([units if cell == "rnn" else size, *widths[:-1]], both_ways, strict=True)
         )
         self.dropout = nn.Dropout(dropout)
         self.attention = Attention(width, attention, size if skip else 0) if attention else None
         self.output = nn.Linear(width, classes)  # W_hy
         self.reset_parameters()
-
-    @property
-    def min_frames(self) -> int:
-        """Fewest frames that it can say anything about."""
-        return self.texture.window if self.texture else 1
 
     def reset_parameters(self) -> None:
         """Start as the authors' code does: forget bias 1, other biases 0.1, dense weights N(0, 0.1) cut at 2σ."""

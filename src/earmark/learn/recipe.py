@@ -1,4 +1,8 @@
-"""A recipe says how to make a model; what it does not say is as in the paper."""
+"""A recipe says how to make a model; what it does not say is as in the paper.
+
+A recipe makes a recurrent network (``[network]``), unless it has a table ``[mlp]``, ``[svm]`` or ``[logistic]``: the
+baselines of the paper's Figure 3.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.errors import SettingError
 from earmark.listen.spectrogram import LogMel, StftDensity
@@ -21,13 +25,13 @@ class _Settings(BaseModel):
 
 
 class Network(_Settings):
-    """The network; see :class:`earmark.learn.networks.RecurrentNetwork`."""
+    """The recurrent network; see :class:`earmark.learn.networks.RecurrentNetwork`."""
 
     cell: Literal["rnn", "lstm"] = "lstm"
     layers: int = Field(1, ge=1)
     units: int = Field(125, ge=1)
     attention: Literal["dot", "scaled-dot", "general", "additive", "learned"] | None = None
-    bidirectional: bool = False
+    bidirectional: bool | Literal["first"] = False
     dropout: float = Field(0.2, ge=0, lt=1)
     texture_window: int = Field(0, ge=0)
     texture_hop: int = Field(8, ge=1)
@@ -36,8 +40,31 @@ class Network(_Settings):
     skip: bool = False
 
 
+class Mlp(_Settings):
+    """A network of one hidden layer; see :class:`earmark.learn.estimators.MLPClassifier`."""
+
+    units: int = Field(125, ge=1)
+    activation: Literal["relu", "leaky-relu", "sigmoid", "tanh", "elu", "none"] = "relu"
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class Svm(_Settings):
+    """A support vector machine, one-versus-rest; see :func:`earmark.learn.baselines.support_vector_machine`."""
+
+    kernel: Literal["linear", "rbf", "poly", "sigmoid"] = "linear"
+    penalty: Literal["l1", "l2"] = "l2"
+    C: float = Field(1.0, gt=0)
+
+
+class Logistic(_Settings):
+    """Logistic regression; see :func:`earmark.learn.baselines.logistic_regression`."""
+
+    multiclass: Literal["ovr", "multinomial"] = "ovr"
+    C: float = Field(1.0, gt=0)
+
+
 class Training(_Settings):
-    """How it is trained; see :class:`earmark.learn.estimators.RecurrentClassifier`."""
+    """How networks are trained; see :class:`earmark.learn.network_classifier.NetworkClassifier`."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(1.0, gt=0)
@@ -80,7 +107,13 @@ class Recipe(_Settings):
         :class:`earmark.learn.estimators.LevelNormalizer`.
     per_bin, with_std : bool
         See :class:`earmark.learn.estimators.Standardizer`.
+    class_weight : {"balanced"}, optional
+        Let clips of rare genres count more, so that all genres weigh alike.
     network : Network
+        The recurrent network that is made, unless there is one of:
+    mlp : Mlp, optional
+    svm : Svm, optional
+    logistic : Logistic, optional
     training : Training
     augmentation : Augmentation
     """
@@ -91,9 +124,33 @@ class Recipe(_Settings):
     top_db: float | None = Field(None, gt=0)
     per_bin: bool = False
     with_std: bool = True
+    class_weight: Literal["balanced"] | None = None
     network: Network = Network()
+    mlp: Mlp | None = None
+    svm: Svm | None = None
+    logistic: Logistic | None = None
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Recipe:
+        given = [kind for kind in ("mlp", "svm", "logistic") if getattr(self, kind) is not None]
+        given += ["network"] if self.network != Network() else []
+        if len(given) > 1:
+            raise ValueError(f"describes {' and '.join(given)}: a recipe makes one of them")
+        if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
+            raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
+        return self
+
+    @property
+    def kind(self) -> Literal["network", "mlp", "svm", "logistic"]:
+        """What it makes."""
+        return "mlp" if self.mlp else "svm" if self.svm else "logistic" if self.logistic else "network"
+
+    @property
+    def attention(self) -> bool:
+        """Whether the model says where it listens."""
+        return self.kind == "network" and self.network.attention is not None
 
     @property
     def min_frames(self) -> int:
@@ -116,7 +173,7 @@ class Recipe(_Settings):
 
 
 def names() -> list[str]:
-    """The recipes that come with the package."""
+    """The recipes that come with the package: the rows of the paper's figures, and the bundled model's."""
     return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
 
 
@@ -126,7 +183,8 @@ def open_recipe(which: str) -> Recipe:
     Parameters
     ----------
     which : str
-        Name of one that comes with the package, or the path of a TOML file.
+        Name of one that comes with the package or belongs to a sweep (:mod:`earmark.learn.sweeps`), or the path
+        of a TOML file. ``-log`` after a name takes the density's logarithm, in dB.
 
     Returns
     -------
@@ -138,15 +196,30 @@ def open_recipe(which: str) -> Recipe:
         If there is no such recipe, or it holds an unknown key or a value that makes no sense.
     """
     if which in names():
-        text = (_folder() / f"{which}.toml").read_text(encoding="utf-8")
-    else:
-        try:
-            text = Path(which).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            near = difflib.get_close_matches(which, names(), 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
-            raise SettingError(f"no recipe {which!r}: neither a readable file nor one of ours; {hint}") from error
+        return parse_recipe((_folder() / f"{which}.toml").read_text(encoding="utf-8"), which)
+    from earmark.learn import sweeps  # which knows recipes, as we know of it
+
+    if which in sweeps.names():
+        return sweeps.recipe(which)
+    if which.endswith(_LOG) and which.removesuffix(_LOG) in [*names(), *sweeps.names()]:
+        return _logarithmic(open_recipe(which.removesuffix(_LOG)), which)
+    try:
+        text = Path(which).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = [*names(), *sweeps.names()]
+        near = difflib.get_close_matches(which, [*known, *(name + _LOG for name in known)], 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
+        raise SettingError(f"no recipe {which!r}: neither a readable file nor one of ours; {hint}") from error
     return parse_recipe(text, which)
+
+
+_LOG = "-log"
+
+
+def _logarithmic(recipe: Recipe, name: str) -> Recipe:
+    if not isinstance(recipe.front_end, StftDensity):
+        raise SettingError(f"no recipe {name!r}: its front end is logarithmic already")
+    return recipe.model_copy(update={"front_end": dataclasses.replace(recipe.front_end, log=True)})
 
 
 def parse_recipe(text: str, name: str) -> Recipe:
@@ -160,6 +233,8 @@ def parse_recipe(text: str, name: str) -> Recipe:
         where = [str(part) for part in first["loc"] if part not in ("stft-density", "log-mel")]
         if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             raise SettingError(f"{name}: unknown key {'.'.join(where)!r}{_nearest(first['loc'])}") from error
+        if not where:
+            raise SettingError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
         raise SettingError(f"{name}: {'.'.join(where)}: {first['msg']}, not {first['input']!r}") from error
 
 
@@ -171,7 +246,10 @@ def _with_kind(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nearest(where: tuple[int | str, ...]) -> str:
-    tables: dict[str, Any] = {"network": Network, "training": Training, "augmentation": Augmentation}
+    tables: dict[str, Any] = {
+        "network": Network, "mlp": Mlp, "svm": Svm, "logistic": Logistic,
+        "training": Training, "augmentation": Augmentation,
+    }  # fmt: skip
     if where[0] == "front_end":
         kinds: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
         fields = [f.name for f in dataclasses.fields(kinds[str(where[1])])]
