@@ -52,10 +52,13 @@ class Corpus:
         How it is called in cards and reports.
     tracks : tuple of Track
         Sorted by genre and id.
+    notes : tuple of str
+        What was left out or changed in opening it, in words.
     """
 
     name: str
     tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def genres(self) -> tuple[str, ...]:
