@@ -148,7 +148,7 @@ def train(
     watch = watch or Watch()
     if len(experiment.corpus.genres) < 2:
         raise CorpusError(
-            f"the corpus has one genre, {experiment.corpus.genres[0]!r}: there is nothing to tell apart; add a folder "
+            f"the corpus has one genre, {experiment.corpus.genres[0]!r}: there is nothing to tell apart; add tracks "
             "of another"
         )
     run = _run_folder(experiment, output)
