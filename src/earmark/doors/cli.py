@@ -10,9 +10,22 @@ from typing import Annotated, Any
 
 import typer
 
-from earmark.doors import terminal
+from earmark.doors import corpora, terminal
 from earmark.doors.data import data
-from earmark.doors.options import Format, JobsOption, ModelOption, Part, SeedOption, Shape, Split, cores
+from earmark.doors.options import (
+    Format,
+    JobsOption,
+    Labels,
+    LabelsOption,
+    MinTracksOption,
+    ModelOption,
+    Part,
+    RareOption,
+    SeedOption,
+    Shape,
+    Split,
+    cores,
+)
 from earmark.doors.terminal import extra, guarded, summary
 
 app = typer.Typer(
@@ -89,6 +102,9 @@ def classify(
 def train(
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    labels: LabelsOption = Labels.folders,
+    min_tracks: MinTracksOption = None,
+    rare: RareOption = None,
     recipe: Annotated[str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.")] = "house",
     protocol: Annotated[
         Split,
@@ -113,17 +129,17 @@ def train(
     [bold]Examples[/bold]
 
       earmark train ~/Music/by-genre -o mine.onnx
+      earmark train ~/Music -o mine.onnx --labels tags
       earmark train gtzan -o lstm.onnx --recipe lstm-2x250 --protocol clip
     """
     from earmark.doors import show
-    from earmark.learn.corpus import open_corpus
     from earmark.learn.features import default_cache
     from earmark.learn.recipe import open_recipe
 
     chosen = open_recipe(recipe)
     if epochs:
         chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"max_epochs": epochs})})
-    source = open_corpus(corpus)
+    source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
     terminal.say(summary(source))
     with extra("training", "learn"):
         from earmark.learn.experiment import Experiment, Watch
@@ -153,6 +169,7 @@ def train(
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
+    labels: LabelsOption = Labels.folders,
     protocol: Annotated[
         Split | None, typer.Option("--protocol", "-p", help="Judge by a part of this split only.")
     ] = None,
@@ -169,12 +186,11 @@ def evaluate(
       earmark evaluate gtzan-attention gtzan.npz --protocol fault-filtered --part valid
     """
     from earmark.doors import show
-    from earmark.learn.corpus import open_corpus
     from earmark.learn.evaluation import evaluate as judge
     from earmark.tell.tagger import Tagger
 
     tagger = Tagger(model)
-    source = open_corpus(corpus)
+    source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
     which = (part or (Part.test if protocol else Part.all)).value
     with terminal.progress("judging", None) as advance:
         report = judge(

@@ -7,8 +7,17 @@ from typing import Annotated
 
 import typer
 
-from earmark.doors import terminal
-from earmark.doors.options import JobsOption, SeedOption, Shape, cores
+from earmark.doors import corpora, terminal
+from earmark.doors.options import (
+    JobsOption,
+    Labels,
+    LabelsOption,
+    MinTracksOption,
+    RareOption,
+    SeedOption,
+    Shape,
+    cores,
+)
 from earmark.doors.terminal import guarded, summary
 
 data = typer.Typer(name="data", help="Make and check corpora.", no_args_is_help=True)
@@ -38,7 +47,12 @@ def synth(
 @data.command()
 @guarded
 def check(
-    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
+    corpus: Annotated[
+        str, typer.Argument(help="Folder of genre folders, CSV manifest, or with --labels tags any folder.")
+    ],
+    labels: LabelsOption = Labels.folders,
+    min_tracks: MinTracksOption = None,
+    rare: RareOption = None,
     form: Annotated[
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Shape.table,
@@ -47,9 +61,8 @@ def check(
     """Find what is wrong with a corpus: unreadable, silent, short and doubled tracks. Exit status 1 if anything is."""
     from earmark.doors import show
     from earmark.learn.check import check_corpus
-    from earmark.learn.corpus import open_corpus
 
-    source = open_corpus(corpus)
+    source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
     terminal.say(summary(source))
     with terminal.progress("checking", len(source.tracks)) as advance:
         findings = check_corpus(source, jobs=cores(jobs), on_track=lambda _: advance(1))

@@ -42,11 +42,43 @@ class Part(StrEnum):
     all = "all"
 
 
+class Labels(StrEnum):
+    """Where the genres of a corpus come from."""
+
+    folders = "folders"
+    tags = "tags"
+
+
+class Rare(StrEnum):
+    """What becomes of genres with few tracks."""
+
+    drop = "drop"
+    merge = "merge"
+
+
 ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="Model file, or name of a bundled model.", show_default="bundled"),
 ]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.")]
+LabelsOption = Annotated[
+    Labels,
+    typer.Option(
+        "--labels", help="Where genres come from: folders (or the list itself), or the genre tags of a folder's files."
+    ),
+]
+MinTracksOption = Annotated[
+    int | None,
+    typer.Option(
+        min=3,
+        help="A genre with fewer tracks is rare. Without this and --rare, folders and lists are taken as they are.",
+        show_default="10",
+    ),
+]
+RareOption = Annotated[
+    Rare | None,
+    typer.Option(help="Leave rare genres out (drop), or file them under 'other' (merge).", show_default="drop"),
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 

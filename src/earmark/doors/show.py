@@ -160,12 +160,12 @@ def confusion(report: Report) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)  # columns: the guess
     table.add_column("truth", style="bold", no_wrap=True)
     for j in used:
-        table.add_column(report.labels[j][:4], justify="right", no_wrap=True, min_width=4)
+        table.add_column(Text(report.labels[j][:4]), justify="right", no_wrap=True, min_width=4)
     table.add_column("right", justify="right", no_wrap=True)
     for i in shown:
         row = report.confusion[i]
         cells = [Text("·" if not row[j] else str(row[j]), style=_cell_style(i == j, row[j])) for j in used]
-        table.add_row(report.labels[i], *cells, f"{row[i] / sum(row):.0%}")
+        table.add_row(Text(report.labels[i]), *cells, f"{row[i] / sum(row):.0%}")
     return table
 
 
@@ -176,13 +176,14 @@ def models(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
     for card, default in cards:
         name = Text(card.name, style="bold")
         page.add_row("model", name.append(" (default)", style="green") if default else name)
-        page.add_row("names", ", ".join(card.labels))
+        page.add_row("names", Text(", ".join(card.labels)))
         front = card.front_end
         page.add_row(
             "hears", f"{card.clip_seconds:g} s clips as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins"
         )
         training = card.training
-        page.add_row("learned from", f"{training.corpus}, {training.n_tracks} tracks, protocol {training.protocol}")
+        learned = f"{training.corpus}, {training.n_tracks} tracks, protocol {training.protocol}"
+        page.add_row("learned from", Text(learned))
         for m in card.metrics:
             if m.name == "track_accuracy":
                 page.add_row("judged by", f"{m.n} tracks, the {m.part} part: {m.value:.1%} right")

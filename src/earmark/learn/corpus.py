@@ -52,10 +52,13 @@ class Corpus:
         How it is called in cards and reports.
     tracks : tuple of Track
         Sorted by genre and id.
+    notes : tuple of str
+        What was left out or changed in opening it, in words.
     """
 
     name: str
     tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -79,7 +82,7 @@ class Corpus:
 
 
 def open_corpus(source: str | os.PathLike[str]) -> Corpus:
-    """Open a corpus of any kind.
+    """Open a corpus of any kind; for a library whose genres are in its tags, see :mod:`earmark.learn.tags`.
 
     Parameters
     ----------
@@ -124,7 +127,7 @@ def from_folder(folder: Path) -> Corpus:
         raise CorpusError(
             f"{folder} holds no audio in genre folders: expected GENRE/TRACK below it, such as jazz/so-what.mp3"
         )
-    return Corpus(folder.name, _tracks([(path, genre, "") for genre, path in found], folder))
+    return Corpus(folder.name, tracks_from([(path, genre, "") for genre, path in found], folder))
 
 
 def from_manifest(path: Path) -> Corpus:
@@ -145,7 +148,7 @@ def from_manifest(path: Path) -> Corpus:
             if not row["path"] or not row["genre"]:
                 raise CorpusError(f"{path}, line {reader.line_num}: path and genre must both be given")
             rows.append((path.parent / row["path"], row["genre"].strip(), (row.get("artist") or "").strip()))
-    return Corpus(path.stem, _tracks(rows, path.parent))
+    return Corpus(path.stem, tracks_from(rows, path.parent))
 
 
 def from_arrays(path: Path) -> Corpus:
@@ -172,10 +175,14 @@ def from_arrays(path: Path) -> Corpus:
     return Corpus(path.stem, tuple(sorted(tracks, key=lambda t: (t.genre, t.id))))
 
 
-def _tracks(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
-    """Give each file an id: its stem, or its path from `root` where stems are not unique."""
-    stems = Counter(path.stem for path, _, _ in rows)
-    ids = [path.stem if stems[path.stem] == 1 else os.path.relpath(path, root) for path, _, _ in rows]
+def tracks_from(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
+    """Make tracks of files, each with its genre and artist, sorted.
+
+    A file's id is its stem, or its path from `root` where that is not unique.
+    """
+    full = [os.path.relpath(path, root) for path, _, _ in rows]
+    taken = Counter([path.stem for path, _, _ in rows] + full)  # a.mp3 may also be the stem of a.mp3.wav
+    ids = [path.stem if taken[path.stem] == 1 else name for (path, _, _), name in zip(rows, full, strict=True)]
     twice = [i for i, n in Counter(ids).items() if n > 1]
     if twice:
         raise CorpusError(f"listed twice: {twice[0]}" + (f" and {len(twice) - 1} more" if len(twice) > 1 else ""))

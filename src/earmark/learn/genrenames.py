@@ -1,0 +1,100 @@
+"""Genres as people write them in tags: several in one value, ID3v1's numbers, many spellings of one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+_BETWEEN = re.compile(r"[;,|\0]|/(?!\s*songwriter)", re.IGNORECASE)  # singer/songwriter is one genre
+_AND = re.compile(r"\band\b|['\u2019]?(?<=[\s'\u2019])n(?=[\s'\u2019])['\u2019]?")  # rock and roll, rock 'n' roll
+_LOOSE = re.compile(r"[\s_\-\u2010-\u2015]")  # blanks, hyphens and dashes
+
+SAYS_NOTHING = frozenset(
+    ("unknown", "unknowngenre", "nogenre", "none", "undefined", "unclassified", "n/a", "other", "misc")
+)
+"""Values that taggers write for want of a genre (ID3v1's number 12 is "Other"), as :func:`spelling_key` gives them."""
+
+
+def genre_names(values: Iterable[str]) -> tuple[str, ...]:
+    """Name the genres in the values of a genre tag.
+
+    Parameters
+    ----------
+    values : iterable of str
+        As the tag holds them. Each may hold several genres, with ``;``, ``,``, ``/``, ``|`` or NUL between,
+        and numbers of ID3v1, bare or in brackets.
+
+    Returns
+    -------
+    tuple of str
+        In the tag's order, each once; none for values that say nothing, such as "Unknown" or "Other".
+
+    Examples
+    --------
+    >>> genre_names(["Hip-Hop/R&B; Drum & Bass", "(17)", "n/a"])
+    ('Hip-Hop', 'R&B', 'Drum & Bass', 'Rock')
+    """
+    names: dict[str, str] = {}
+    for value in values:
+        if spelling_key(value) in SAYS_NOTHING:
+            continue
+        for part in _BETWEEN.split(unicodedata.normalize("NFKC", value)):
+            for name in map(_tidy, _by_number(part.strip())):
+                if spelling_key(name) not in SAYS_NOTHING | {""}:
+                    names.setdefault(spelling_key(name), name)
+    return tuple(names.values())
+
+
+def one_spelling(choices: Sequence[Sequence[str]], given: Iterable[str] = ()) -> list[tuple[str, ...]]:
+    """Give all spellings of a genre one name: the one given, or else the one most often used.
+
+    Parameters
+    ----------
+    choices : sequence of sequence of str
+        The genres of each track.
+    given : iterable of str
+        Spellings that are settled, such as the labels of a model.
+
+    Returns
+    -------
+    list of tuple of str
+        The same genres, each once a track.
+
+    Examples
+    --------
+    >>> one_spelling([["Hip-Hop"], ["hip hop", "Soul"], ["Hip-Hop"]])
+    [('Hip-Hop',), ('Hip-Hop', 'Soul'), ('Hip-Hop',)]
+    """
+    used = Counter(name for names in choices for name in names)
+    shown = {spelling_key(name): name for name, _ in reversed(used.most_common())}  # of two, the more used stays
+    shown |= {spelling_key(name): name for name in given}
+    return [tuple(dict.fromkeys(shown[spelling_key(name)] for name in names)) for names in choices]
+
+
+@lru_cache(maxsize=4096)
+def spelling_key(name: str) -> str:
+    """What all spellings of a genre share: case, blanks and hyphens do not count, and "and" is "&".
+
+    Examples
+    --------
+    >>> spelling_key("Rock 'n' Roll") == spelling_key("rock & roll"), spelling_key("Hip-Hop")
+    (True, 'hiphop')
+    """
+    return _LOOSE.sub("", _AND.sub("&", unicodedata.normalize("NFKC", name).casefold()))
+
+
+def _by_number(text: str) -> list[str]:
+    """Resolve ID3v1's numbers: "17" and "(17)" are Rock, "(4)Eurodisco" is Disco and Eurodisco."""
+    if not text or text[0] not in "(0123456789":
+        return [text]
+    from mutagen.id3 import TCON
+
+    return [str(name) for name in TCON(encoding=3, text=[text]).genres]  # type: ignore[no-untyped-call]
+
+
+def _tidy(name: str) -> str:
+    """Single blanks, nothing unprintable, and no "&" left over from a list ("Folk, World, & Country")."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split()).strip("& ")
