@@ -30,7 +30,9 @@ def write_tar(path, members, mode="w:gz"):
     """Members are TarInfo, or (name, bytes)."""
     with tarfile.open(path, mode) as tar:
         for item in members:
-            info, data = (item, b"") if isinstance(item, tarfile.TarInfo) else (member(item[0], size=len(item[1])), item[1])
+            info, data = (
+                (item, b"") if isinstance(item, tarfile.TarInfo) else (member(item[0], size=len(item[1])), item[1])
+            )
             tar.addfile(info, io.BytesIO(data))
     return path
 
