@@ -47,6 +47,7 @@ class Mirror(ThreadingHTTPServer):
         self.stall_after = None  # bytes after which to wait for `go`
         self.go = threading.Event()
         self.redirect = None
+        self.kind = "application/gzip"
         self.asked = []  # (path, Range, If-Range)
         self.sent = 0
         self.url = f"http://127.0.0.1:{self.server_address[1]}/genres.tar.gz"
@@ -81,6 +82,7 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        self.send_header("Content-Type", mirror.kind)
         if mirror.says_length:
             self.send_header("Content-Length", str(total - start))
         for name, value in (("ETag", mirror.etag), ("Last-Modified", mirror.date)):
@@ -338,6 +340,16 @@ def test_a_server_that_never_ends_is_stopped(serve, archive, body, tmp_path):
     with pytest.raises(FetchError, match="sends more than 300000 bytes"):
         download(archive, tmp_path, [server.url])
     assert (tmp_path / "x.tar.gz.partial").stat().st_size <= 300_000
+
+
+def test_a_sign_in_page_does_not_cost_what_has_come(serve, mirror, archive, body, tmp_path):
+    page = serve(b"<html>Welcome to our wireless network")
+    page.kind, page.ranges, page.says_length = "text/html; charset=utf-8", False, False
+    (tmp_path / "x.tar.gz.partial").write_bytes(body[:200_000])
+    ear = Ear()
+    download(archive, tmp_path, [page.url, mirror.url], watch=ear)
+    assert "web page" in ear.notes[0]
+    assert mirror.sent == 100_000
 
 
 def test_a_server_that_says_no_length_is_believed_at_the_end(mirror, archive, body, tmp_path):
@@ -738,7 +750,7 @@ def test_a_terminal_sees_bytes_rate_and_time(serve, rng, tmp_path):
     os.close(ours)
     assert process.returncode == 0
     bars = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())  # without colours and movements
-    assert re.search(r"fetching ━+ +\d\.\d/3\.0 MB +\d+\.\d [kM]B/s +0:00:\d\d", bars)
+    assert re.search(r"fetching [━╺╸]+ 1\.5/3\.0 MB [\d.]+ [kMG]B/s 0:00:\d\d", bars)
     assert "unpacking" in bars
 
 

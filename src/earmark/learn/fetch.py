@@ -78,8 +78,8 @@ def fetch(
     mirrors : sequence of str
         Tried before the archive's own, see :func:`earmark.learn.download.download`.
     keep : bool, optional
-        Whether the archive stays. By default one that was there before does, and a downloaded one does not.
-        A local mirror stays always.
+        Whether the archive stays beside `folder`. By default one that was there before does, and a downloaded
+        one does not. A copy that lies elsewhere stays always.
     patience : Patience, optional
     watch : Watch, optional
 

@@ -140,6 +140,8 @@ def _receive(url: str, partial: Path, sizes: range, timeout: float, watch: Watch
     if response is None:
         return
     with response:
+        if response.headers.get_content_type() == "text/html":  # a sign-in or error page, under status 200
+            raise FetchError("it sends a web page instead of the file")
         at, total = _extent(response, length(partial))
         if total is not None and total not in sizes:
             raise FetchError(f"the file there has {total} bytes, not {_said(sizes)}")
