@@ -8,6 +8,7 @@
     ├── CorpusError     (ValueError)   a corpus that cannot be learned from or judged by
     ├── SettingError    (ValueError)   an option, recipe or front-end setting that makes no sense
     ├── TrainingError   (RuntimeError) training that cannot go on
+    ├── FetchError      (OSError)      a corpus that cannot be fetched whole and unaltered
     └── MissingExtra    (ImportError)  a feature whose optional packages are not installed
 
 Every message says what came, what is allowed and what to do. ``except EarmarkError`` catches all of them;
@@ -37,6 +38,10 @@ class SettingError(EarmarkError, ValueError):
 
 class TrainingError(EarmarkError, RuntimeError):
     """Training that cannot go on, such as a loss that is not a number."""
+
+
+class FetchError(EarmarkError, OSError):
+    """A corpus that cannot be fetched: no mirror has it, its checksum is wrong, its archive unsafe, the disk full."""
 
 
 class MissingExtra(EarmarkError, ImportError):

@@ -16,7 +16,7 @@ from earmark.errors import EarmarkError, MissingExtra
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from earmark.learn.corpus import Corpus
 
@@ -122,6 +122,42 @@ def training_progress(
             progress.update(learning, completed=record["epoch"], total=record["epochs"], visible=True, note=note)
 
         yield (lambda _: progress.advance(hearing)), on_epoch
+
+
+@contextmanager
+def bytes_progress() -> Iterator[tuple[Callable[[str, int, int | None], None], Callable[[str], None]]]:
+    """A bar for each step on stderr, where that is a terminal (bytes, rate, time left); and words in between."""
+    if not sys.stderr.isatty():
+        yield (lambda *_: None), say
+        return
+    with _byte_bar() as progress:
+        from rich.text import Text
+
+        tasks: dict[str, TaskID] = {}
+
+        def on_bytes(step: str, done: int, total: int | None) -> None:
+            if step not in tasks or done < progress.tasks[tasks[step]].completed:  # begun, or begun again
+                for task in tasks.values():
+                    progress.update(task, visible=False)
+                tasks[step] = progress.add_task(step, completed=done, total=total)
+            progress.update(tasks[step], completed=done, total=total, visible=True)
+
+        yield on_bytes, lambda word: progress.console.print(Text(word, style="dim"), soft_wrap=True)
+
+
+def _byte_bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    return Progress(
+        TextColumn("{task.description:>9}"),
+        BarColumn(30),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    )
 
 
 def _bar() -> Progress:
