@@ -120,10 +120,10 @@ def judge(
     labels: tuple[str, ...],
     calibration: Calibration,
     *,
-    ids: Sequence[str],
     corpus: str,
     protocol: str,
     part: str,
+    ids: Sequence[str] | None = None,
     failed: dict[str, str] | None = None,
     seed: int = 0,
 ) -> Report:
@@ -138,10 +138,10 @@ def judge(
         True label of each clip.
     labels : tuple of str
     calibration : Calibration
-    ids : sequence of str
-        Name of each track, by its number in `track`.
     corpus, protocol, part : str
         For the report.
+    ids : sequence of str, optional
+        Name of each track, by its number in `track`; the number when left out.
     failed : dict of str to str, optional
         For the report.
     seed : int
@@ -178,7 +178,7 @@ def judge(
             if row.sum()
         },
         tracks=[
-            TrackResult(ids[i], labels[t], labels[b], float(p[t]), float(p[b]))
+            TrackResult(ids[i] if ids else str(i), labels[t], labels[b], float(p[t]), float(p[b]))
             for i, t, b, p in zip(np.unique(track), truth, best, probabilities, strict=True)
         ],
         failed=failed or {},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from earmark.errors import SettingError, TrainingError
 from earmark.learn import trial as trials
 from earmark.learn.evaluation import Report
 from earmark.learn.export import pipeline_graph
+from earmark.learn.provenance import commit
 from earmark.learn.trial import Experiment, Trial, Watch
 from earmark.listen.files import replacing
 from earmark.tell.card import Card, Metric, Training
@@ -162,22 +162,3 @@ def _run_folder(experiment: Experiment, output: Path) -> Path:
     with replacing(record) as partial:
         partial.write_text(identity, encoding="utf-8")
     return run
-
-
-def commit() -> str:
-    """Git commit of Earmark's source tree, where it runs from one."""
-    tree = Path(__file__).parents[3]
-    if not (tree / ".git").exists():  # an installed package may lie inside someone else's repository
-        return ""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
-            cwd=tree,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return answer.stdout.strip()

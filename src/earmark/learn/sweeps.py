@@ -15,16 +15,21 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from earmark.errors import SettingError
 from earmark.learn.recipe import Mlp, Network, Recipe
+
+if TYPE_CHECKING:
+    from earmark.learn.attention import Scorer
 
 LAYERS = (1, 2)
 UNITS = (60, 125, 250, 500, 1000)
 FAMILIES = ("rnn", "lstm", "attention")
 ACTIVATIONS = get_args(Mlp.model_fields["activation"].annotation)
-SCORERS = ("dot", "scaled-dot", "general", "additive", "learned")
+
+
+_SCORERS: tuple[Scorer, ...] = ("dot", "scaled-dot", "general", "additive", "learned")
 
 
 def names(sweep: str | None = None) -> list[str]:
@@ -40,6 +45,11 @@ def names(sweep: str | None = None) -> list[str]:
     if sweep not in _sweeps():
         raise SettingError(f"no sweep {sweep!r}: there are {', '.join(_sweeps())}")
     return list(_sweeps()[sweep])
+
+
+def names_of_sweeps() -> list[str]:
+    """The sweeps there are."""
+    return list(_sweeps())
 
 
 def recipe(name: str) -> Recipe:
@@ -60,7 +70,7 @@ def _sweeps() -> dict[str, dict[str, Recipe]]:
         },
         "scorers": {
             f"attention-{scorer}-2x60": Recipe(network=Network(layers=2, units=60, attention=scorer))
-            for scorer in SCORERS
+            for scorer in _SCORERS
         },
         "bidirectional": {
             "bilstm-2x250": Recipe(network=Network(layers=2, units=250, bidirectional="first")),

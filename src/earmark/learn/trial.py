@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -124,6 +125,8 @@ class Trial:
         Fitted on the valid part.
     reports : dict of str to Report
         For "valid", and "test" where the split has one.
+    seconds : float
+        What fitting took; of a network, over all of its runs.
     notes : tuple of str
         What is to be known of it, such as a solver that stopped early.
     """
@@ -132,6 +135,7 @@ class Trial:
     material: Material
     calibration: Calibration
     reports: dict[str, Report]
+    seconds: float
     notes: tuple[str, ...]
 
     @property
@@ -147,10 +151,14 @@ class Trial:
     @property
     def history(self) -> list[dict[str, Any]]:
         """For each epoch of a network: losses, accuracy and seconds; empty for others."""
+        return _history(self.pipeline)
+
+    @property
+    def parameters(self) -> int | None:
+        """Numbers that a network has learned; None for others."""
         if not pipeline.is_network(self.pipeline):
-            return []
-        keys = ("epoch", "train_loss", "valid_loss", "valid_acc", "dur")
-        return [{k: row[k] for k in keys if k in row} for row in self.pipeline[-1].net_.history]
+            return None
+        return sum(weight.numel() for weight in self.pipeline[-1].network.parameters())
 
 
 def run(
@@ -193,12 +201,21 @@ def run(
     parts = material.parts
     settings: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "on_epoch": watch.on_epoch}
     made = pipeline.make_pipeline(experiment.recipe, experiment.seed, **settings)
+    begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         fitted = pipeline.fit(made, parts["train"].X, parts["train"].y, parts["valid"].X, parts["valid"].y)
     notes = {"a solver stopped at its limit of iterations" for w in caught if w.category is ConvergenceWarning}
+    seconds = sum(epoch["dur"] for epoch in _history(fitted)) or time.perf_counter() - begin
     calibration, reports = _judge(experiment, fitted, material)
-    return Trial(fitted, material, calibration, reports, tuple(notes))
+    return Trial(fitted, material, calibration, reports, seconds, tuple(notes))
+
+
+def _history(fitted: Pipeline) -> list[dict[str, Any]]:
+    if not pipeline.is_network(fitted):
+        return []
+    keys = ("epoch", "train_loss", "valid_loss", "valid_acc", "dur")
+    return [{k: row[k] for k in keys if k in row} for row in fitted[-1].net_.history]
 
 
 def gather(
