@@ -1,5 +1,6 @@
 """Sounds and files that several test files need."""
 
+import json
 import os
 from pathlib import Path
 
@@ -95,3 +96,57 @@ def _film(file, seconds):
         frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * i % 256, np.uint8), "rgb24")
         file.mux(stream.encode(frame))
     file.mux(stream.encode(None))
+
+
+GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
+
+
+@pytest.fixture
+def make_record():
+    """Make a record as a laboratory leaves it, of invented answers."""
+    return _make_record
+
+
+def _make_record(recipe, protocol="clip", seed=0, *, skill=0.6, fold=None, labels=GENRES, settings=None, n=6):
+    from earmark.learn.evaluation import judge
+    from earmark.learn.recipe import open_recipe
+    from earmark.tell.card import Calibration
+
+    settings = settings or open_recipe(recipe)
+    rng = np.random.default_rng([seed, len(recipe), len(protocol)])
+    y = np.repeat(np.arange(len(labels)), 2 * n)
+    logits = rng.normal(0, 1, (len(y), len(labels)))
+    logits[np.arange(len(y)), y] += np.where(rng.random(len(y)) < skill, 3.0, 0.0)
+    ids = [f"{label}.{i:05}" for label in labels for i in range(n)]
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    calibration = Calibration(clip_temperature=1.0, track_temperature=1.0, threshold=0.2, coverage=0.9)
+    report = judge(
+        log_p, np.arange(len(y)) // 2, y, tuple(labels), calibration, ids=ids,
+        corpus="made up", protocol=protocol, part="valid" if protocol == "fault-filtered" else "test",
+    ).to_dict()  # fmt: skip
+    network = settings.kind in ("network", "mlp")
+    epochs = range(1, 9) if network else []
+    turn = {"index": fold[0], "count": fold[1]} if fold else None
+    own = {"recipe": settings.model_dump(mode="json"), "protocol": protocol, "seed": seed, "fold": turn}
+    leak = {"clip": (1.0, 1.0), "track": (0.0, 0.3)}.get(protocol, (0.0, 0.0))
+    record = {
+        "identity": {"corpus": "0" * 64, **own},
+        "recipe": recipe,
+        "fold": fold and fold[0],
+        "folds": fold and fold[1],
+        "seed": seed,
+        **report,
+        "leak": dict(zip(("tracks", "artists"), leak, strict=True)),
+        "epochs": len(epochs) or None,
+        "seconds": 12.34,
+        "parameters": 4321 if network else None,
+        "history": [
+            {"epoch": e, "train_loss": 2.3 / e, "valid_loss": 2.3 / e + e / 20, "valid_acc": skill * e / 8, "dur": 1.5}
+            for e in epochs
+        ],
+        "attention": {g: [0.02] * 21 + [0.58] for g in labels} if settings.attention else None,
+        "notes": ["a solver stopped at its limit of iterations"] if settings.svm else [],
+        "failed": {},
+        "commit": "abc1234",
+    }
+    return json.loads(json.dumps(record))

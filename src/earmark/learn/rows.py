@@ -78,9 +78,17 @@ class Row:
         fold = f"-fold-{self.fold.index}-of-{self.fold.count}" if self.fold else ""
         return PurePosixPath(self.protocol, self.name, f"seed-{self.seed}{fold}")
 
-    def command(self, corpus: str) -> str:
-        """Return the command that fits and judges just this row again."""
+    def command(self, corpus: str, epochs: int | None = None) -> str:
+        """Return the command that fits and judges just this row again; of a cross-validation, with its other turns.
+
+        Parameters
+        ----------
+        corpus : str
+        epochs : int, optional
+            Limit on epochs, where it is not the recipe's own.
+        """
         options = ["--rows", self.recipe, "--protocol", self.protocol, "--first-seed", str(self.seed)]
+        options += ["--epochs", str(epochs)] if epochs else []
         options += ["--folds", str(self.fold.count)] if self.fold else []
         return shlex.join(["earmark", "reproduce", corpus, "-o", "again", *options])
 
