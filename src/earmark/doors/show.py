@@ -138,19 +138,35 @@ WRITERS: dict[str, Callable[[TextIO, Sequence[str], int | None, bool], TableWrit
 
 
 def report(report: Report) -> RenderableType:
-    """A report as a page: figures with bars, then the confusion matrix with the accuracy of each genre."""
+    """A report as a page: figures with bars, confusions with the accuracy of each genre, and what was mistaken."""
     title = Text(f"{report.corpus}: {report.n_tracks} tracks, ", style="dim")
     title.append("all of them" if report.part == "all" else f"the {report.part} part of protocol {report.protocol}")
     figures = Table.grid(padding=(0, 2))
+    low, high = report.interval
     rows = [
-        ("track accuracy", report.track_accuracy, ""),
+        ("track accuracy", report.track_accuracy, f"95 % interval {low:.1%} to {high:.1%}"),
         ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
+        ("macro F1", report.macro_f1, "mean over genres"),
+        ("among the top 3", report.top3_accuracy, ""),
     ]
     if report.unknown < 1:
         rows.append(("when named", report.named_accuracy, f"{report.unknown:.0%} of the tracks are left unknown"))
     for name, share, note in rows:
         figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
-    return Group(title, figures, Text(), confusion(report))
+    return Group(title, figures, Text(), confusion(report), *_mistakes(report))
+
+
+def _mistakes(report: Report, most: int = 5) -> list[RenderableType]:
+    """The genres most often taken for others, and the tracks whose label may be what is wrong."""
+    if not report.at_odds:
+        return []
+    pairs = ", ".join(f"{truth} as {heard} ({n})" for truth, heard, n in report.confusions[:3])
+    table = Table.grid(padding=(0, 2))
+    for track in report.at_odds[:most]:
+        said = f"{track.genre} by its label ({track.own:.0%}), heard as {track.heard} ({track.best:.0%})"
+        table.add_row(Text(clean(track.id), style="bold"), Text(said))
+    lines: list[RenderableType] = [Text(), Text(f"most often mistaken: {pairs}", style="dim"), Text()]
+    return [*lines, Text("most at odds with their label (mislabelled, perhaps):", style="dim"), table]
 
 
 def confusion(report: Report) -> Table:
