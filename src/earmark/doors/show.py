@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +15,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from earmark.learn.evaluation import Report
+    from earmark.learn.findings import Finding
     from earmark.tell.card import Card
     from earmark.tell.verdict import ClipVerdict, Verdict
 
@@ -206,6 +208,36 @@ def models(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
         page.add_row("licence", card.licence or "not stated")
         page.add_row()
     return page
+
+
+def finding(found: Finding) -> str:
+    """One finding of a check as a line."""
+    return f"{found.kind:<11} {clean(found.track)}: {clean(found.detail)}"
+
+
+def findings(found: Sequence[Finding]) -> Table:
+    """Findings of a check, which come sorted by kind: a paragraph a kind, faults red, notes yellow."""
+    table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", style="bold")
+    table.add_column(overflow="fold")
+    for kind, group in groupby(found, key=lambda one: one.kind):
+        for i, one in enumerate(group):
+            name = Text("" if i else kind, style="red" if one.grade == "fault" else "yellow")
+            table.add_row(name, Text(clean(one.track)), Text(clean(one.detail)))
+        table.add_row()
+    return table
+
+
+def tally(found: Sequence[Finding]) -> str:
+    """How many findings of each kind, in one line."""
+    parts = []
+    for grade in ("fault", "note"):
+        kinds = Counter(one.kind for one in found if one.grade == grade)
+        if n := kinds.total():
+            counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+            parts.append(f"{n} {grade}{'s' * (n > 1)}: {counts}")
+    return "; ".join(parts) or "nothing wrong"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
