@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import struct
+from io import BufferedReader
 from typing import Any, BinaryIO
 
 from earmark.errors import AudioError
@@ -74,7 +75,7 @@ class ByteStream:
         return 1.0
 
 
-def open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BinaryIO:
+def open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BufferedReader:
     """Open a regular file that has something in it; anything else is an :class:`AudioError` that says what it is."""
     try:
         status = os.stat(path)

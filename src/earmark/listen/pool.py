@@ -16,6 +16,9 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+DEADLY = "killed the process that was decoding it: the file is damaged, or too large"
+"""What to say of such a file."""
+
 
 class Pool(Generic[Item, Result]):
     """Apply a function to a stream of items, in order, a few at a time.
