@@ -51,6 +51,18 @@ class ByteStream:
         except (OSError, ValueError):  # FFmpeg tries positions that do not exist
             return -1
 
+    def is_mono_wave(self) -> bool:
+        """Whether it begins as WAVs of one channel do."""
+        try:
+            before = self.tell()
+            try:
+                name, kind, channels = struct.unpack("<4s4x8s6xH", self._stream.read(24))
+            finally:
+                self._stream.seek(before)
+        except (OSError, ValueError, TypeError, struct.error):  # if that is a fault, FFmpeg meets it again
+            return False
+        return bool(name in (b"RIFF", b"RF64") and kind == b"WAVEfmt " and channels == 1)
+
     def wave_shortage(self) -> float:
         """How many times more sound the header of a WAV promises than there is, which FFmpeg hides."""
         try:
