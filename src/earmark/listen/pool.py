@@ -56,6 +56,7 @@ class Pool(Generic[Item, Result]):
                 while len(running) < self.ahead and (item := next(items, None)) is not None:
                     running.append((item, _submit(executor, item)))
                 if not running:
+                    executor.shutdown()  # all are idle, so this is quick; Python trips over those that end as it does
                     return
                 try:
                     result = running[0][1].result()
