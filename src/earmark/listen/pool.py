@@ -56,7 +56,6 @@ class Pool(Generic[Item, Result]):
                 while len(running) < self.ahead and (item := next(items, None)) is not None:
                     running.append((item, _submit(executor, item)))
                 if not running:
-                    executor.shutdown()  # all are idle, so this is quick; Python trips over those that end as it does
                     return
                 try:
                     result = running[0][1].result()
@@ -69,7 +68,8 @@ class Pool(Generic[Item, Result]):
                     running.popleft()
                     yield result
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            # Where all are idle, waiting is quick, and Python does not trip over those that end when it does.
+            executor.shutdown(wait=not running, cancel_futures=True)
 
     def _alone(self, item: Item) -> Result:
         with self._executor(1) as executor:
