@@ -57,13 +57,15 @@ def write_sound():
     return _write_sound
 
 
-def _write_sound(path, samples, rate, *, codec=None, container=None, video=False, picture=None, tags=()):
+def _write_sound(path, samples, rate, *, codec=None, container=None, bit_rate=None, video=False, picture=None, tags=()):
     samples = np.atleast_2d(np.asarray(samples, np.float32))
     options = {"strict": "-2"}  # FFmpeg's own Vorbis encoder counts as experimental
     with av.open(str(path), "w", format=container or CONTAINERS.get(path.suffix), options=options) as file:
         file.metadata.update(tags)
         stream = file.add_stream(codec or CODECS[path.suffix], rate=rate, layout=f"{len(samples)}c", options=options)
-        if stream.codec.name == "wmav2":
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        elif stream.codec.name == "wmav2":
             stream.bit_rate = 128_000  # it has no default
         if picture is not None:
             _attach(file, picture)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.errors import AudioError
-from earmark.listen.audio import Recording, probe
+from earmark.listen.audio import Recording, decode, probe
 
 RATE = 22050
 LOSSLESS = {
@@ -407,3 +407,32 @@ def test_memory_does_not_grow_with_length(tmp_path, form, minutes):
     heard, grown = map(float, subprocess.run(run, capture_output=True, check=True, text=True).stdout.split())
     assert heard == pytest.approx(minutes, abs=0.001)
     assert grown < 60  # MB
+
+
+def disguised_dts(rng, frames=40):
+    """DTS as CDs and WAVs carry it: frames of 2048 bytes that begin with a core header, here with nonsense inside."""
+    header = f"{0x7FFE8001:032b}1{31:05b}0{15:07b}{2047:014b}{2:06b}{8:04b}{24:05b}"
+    begin = int(header.ljust(96, "0"), 2).to_bytes(12, "big")
+    content = b"".join(begin + rng.bytes(2048 - 12) for _ in range(frames))
+    return np.frombuffer(content, ">u2").astype("<u2")
+
+
+@pytest.mark.parametrize("quiet", [0, 50_000])
+def test_dts_that_says_it_is_pcm_is_found_out(rng, quiet):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as w:
+        w.setparams((2, 2, 44100, 0, "NONE", ""))
+        w.writeframes(bytes(4 * quiet) + disguised_dts(rng).tobytes())
+    file.seek(0)
+    assert probe(file).codec in ("dca", "dts")
+
+
+@pytest.mark.parametrize(
+    "codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le", "pcm_mulaw", "adpcm_ms", "adpcm_ima_wav", "mp2", "ac3"]
+)
+def test_large_packets_of_a_mono_wav_hold_the_same_sound(tmp_path, rng, write_sound, codec):
+    """The way round them: behind a chunk that hides what kind of WAV it is, packets are FFmpeg's own."""
+    path = write_sound(tmp_path / "a.wav", 0.1 * rng.standard_normal(7 * 44100), 44100, codec=codec)
+    content = path.read_bytes()
+    hidden = content[:12] + b"junk\x04\0\0\0\0\0\0\0" + content[12:]
+    np.testing.assert_array_equal(decode(io.BytesIO(content), 44100), decode(io.BytesIO(hidden), 44100))

@@ -239,7 +239,9 @@ def test_wrong_usage_is_one_clear_line_and_status_2(arguments, says, tmp_path):
 def test_data_synth_and_check(tmp_path):
     said = run("data", "synth", tmp_path / "c", "--tracks", 1, "--seconds", 6, "--jobs", 2)
     assert "10 tracks of ambient" in said.stdout
-    assert run("data", "check", tmp_path / "c").stdout == ""
+    checked = run("data", "check", tmp_path / "c")
+    assert checked.stdout == ""
+    assert "labels cannot be judged: that takes two genres with 10 tracks" in checked.stderr
     next((tmp_path / "c" / "waltz").iterdir()).write_bytes(b"")
     found = run("data", "check", tmp_path / "c", "--format", "json", expect=1)
     assert [json.loads(line)["kind"] for line in found.stdout.splitlines()] == ["unreadable"]

@@ -3,6 +3,7 @@
 import pytest
 
 from earmark.errors import SettingError
+from earmark.learn import rows, sweeps
 from earmark.learn.recipe import Recipe, names, open_recipe, parse_recipe
 from earmark.listen import LogMel, StftDensity
 
@@ -72,3 +73,62 @@ def test_a_recipe_of_ones_own(tmp_path):
     path.write_text('top_db = 50.0\n[front_end]\nkind = "log-mel"\nn_mels = 40\n')
     recipe = open_recipe(str(path))
     assert recipe.front_end == LogMel(n_mels=40)
+
+
+@pytest.mark.parametrize("name", rows.PAPER)
+def test_each_row_of_the_paper_is_a_small_file(name):
+    assert name in names()
+    assert open_recipe(name + "-log") == open_recipe(name).model_copy(update={"front_end": StftDensity(log=True)})
+    assert parse_recipe(open_recipe(name).toml(), name) == open_recipe(name)
+
+
+def test_sweeps_and_rows_agree_where_they_meet():
+    both = set(sweeps.names()) & set(names())
+    assert {"rnn-1x125", "lstm-2x250", "attention-2x60", "mlp-125-sigmoid"} <= both
+    for name in both:
+        assert sweeps.recipe(name) == open_recipe(name)
+    assert len(sweeps.names("recurrent")) == 3 * 2 * 5
+    assert len(sweeps.names("mlp")) == 5 * 6
+    assert open_recipe("attention-additive-2x60").network.attention == "additive"
+    assert open_recipe("bilstm-2x250-log").network.bidirectional == "first"
+
+
+def test_a_recipe_makes_one_thing():
+    with pytest.raises(SettingError, match="mine: describes mlp and svm: a recipe makes one of them"):
+        parse_recipe("[mlp]\n[svm]", "mine")
+    with pytest.raises(SettingError, match="mine: describes svm and network"):
+        parse_recipe("[svm]\n[network]\nunits = 3", "mine")
+    with pytest.raises(SettingError, match="penalty 'l1' is for kernel 'linear' only"):
+        parse_recipe('[svm]\nkernel = "rbf"\npenalty = "l1"', "mine")
+    with pytest.raises(SettingError, match="unknown key 'svm.kernl'; did you mean 'kernel'"):
+        parse_recipe('[svm]\nkernl = "rbf"', "mine")
+    with pytest.raises(SettingError, match="its front end is logarithmic already"):
+        open_recipe("house-log")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "chosen"),
+    [
+        (["lstm-*"], ["lstm-1x250", "lstm-2x250"]),
+        (["svm-r*", "svm-rbf"], ["svm-rbf"]),
+        (["lstm-2x*-log"], ["lstm-2x250-log"]),
+        (["figure-5-log"], [f"{name}-log" for name in rows.FIGURE_5]),
+        (["attention-*-2x60"], sweeps.names("scorers")),
+        (["house", "rnn-2x500"], ["house", "rnn-2x500"]),
+    ],
+)
+def test_rows_are_chosen_by_name_and_pattern(patterns, chosen):
+    assert rows.choose_recipes(patterns) == chosen
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("gru-*", "no rows fit 'gru-\\*'; the paper's are svm-"),
+        ("figure-6", "or the rows 'figure-"),
+        ("lstm-2x25", "did"),
+    ],
+)
+def test_rows_that_do_not_exist(pattern, says):
+    with pytest.raises(SettingError, match=says):
+        rows.choose_recipes([pattern])

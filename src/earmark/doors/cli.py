@@ -26,7 +26,11 @@ from earmark.doors.options import (
     Split,
     cores,
 )
+from earmark.doors.reproduce import reproduce
 from earmark.doors.terminal import extra, guarded, summary
+
+_UNEVEN = 5
+"""Times as many tracks of one genre as of another, from which on class weights are worth a word."""
 
 app = typer.Typer(
     name="earmark",
@@ -38,6 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data)
+app.command()(reproduce)
 
 
 def main() -> None:
@@ -114,6 +119,9 @@ def train(
             help="Who learns, chooses and judges: clip (the paper's, leaky), track, artist, GTZAN's fault-filtered.",
         ),
     ] = Split.track,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Let rare genres weigh as much as common ones, by class weights.")
+    ] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipe's.")] = None,
     seed: SeedOption = 0,
     name: Annotated[str | None, typer.Option(help="Name in the model's card.", show_default="file's name")] = None,
@@ -139,8 +147,13 @@ def train(
     chosen = open_recipe(recipe)
     if epochs:
         chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"max_epochs": epochs})})
+    if balanced:
+        chosen = chosen.model_copy(update={"class_weight": "balanced"})
     source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
     terminal.say(summary(source))
+    fewest, most = (pick(source.counts.items(), key=lambda item: item[1]) for pick in (min, max))
+    if most[1] >= _UNEVEN * fewest[1] and not chosen.class_weight:
+        terminal.say(f"uneven: {most[0]} {most[1]}, {fewest[0]} {fewest[1]}; --balanced lets genres weigh alike")
     with extra("training", "learn"):
         from earmark.learn.experiment import Experiment, Watch
         from earmark.learn.experiment import train as run

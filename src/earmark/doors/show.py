@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +15,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from earmark.learn.evaluation import Report
+    from earmark.learn.findings import Finding
     from earmark.tell.card import Card
     from earmark.tell.verdict import ClipVerdict, Verdict
 
@@ -138,19 +140,35 @@ WRITERS: dict[str, Callable[[TextIO, Sequence[str], int | None, bool], TableWrit
 
 
 def report(report: Report) -> RenderableType:
-    """A report as a page: figures with bars, then the confusion matrix with the accuracy of each genre."""
+    """A report as a page: figures with bars, confusions with the accuracy of each genre, and what was mistaken."""
     title = Text(f"{report.corpus}: {report.n_tracks} tracks, ", style="dim")
     title.append("all of them" if report.part == "all" else f"the {report.part} part of protocol {report.protocol}")
     figures = Table.grid(padding=(0, 2))
+    low, high = report.interval
     rows = [
-        ("track accuracy", report.track_accuracy, ""),
+        ("track accuracy", report.track_accuracy, f"95 % interval {low:.1%} to {high:.1%}"),
         ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
+        ("macro F1", report.macro_f1, "mean over genres"),
+        ("among the top 3", report.top3_accuracy, ""),
     ]
     if report.unknown < 1:
         rows.append(("when named", report.named_accuracy, f"{report.unknown:.0%} of the tracks are left unknown"))
     for name, share, note in rows:
         figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
-    return Group(title, figures, Text(), confusion(report))
+    return Group(title, figures, Text(), confusion(report), *_mistakes(report))
+
+
+def _mistakes(report: Report, most: int = 5) -> list[RenderableType]:
+    """The genres most often taken for others, and the tracks whose label may be what is wrong."""
+    if not report.at_odds:
+        return []
+    pairs = ", ".join(f"{truth} as {heard} ({n})" for truth, heard, n in report.confusions[:3])
+    table = Table.grid(padding=(0, 2))
+    for track in report.at_odds[:most]:
+        said = f"{track.genre} by its label ({track.own:.0%}), heard as {track.heard} ({track.best:.0%})"
+        table.add_row(Text(clean(track.id), style="bold"), Text(said))
+    lines: list[RenderableType] = [Text(), Text(f"most often mistaken: {pairs}", style="dim"), Text()]
+    return [*lines, Text("most at odds with their label (mislabelled, perhaps):", style="dim"), table]
 
 
 def confusion(report: Report) -> Table:
@@ -190,6 +208,36 @@ def models(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
         page.add_row("licence", card.licence or "not stated")
         page.add_row()
     return page
+
+
+def finding(found: Finding) -> str:
+    """One finding of a check as a line."""
+    return f"{found.kind:<11} {clean(found.track)}: {clean(found.detail)}"
+
+
+def findings(found: Sequence[Finding]) -> Table:
+    """Findings of a check, which come sorted by kind: a paragraph a kind, faults red, notes yellow."""
+    table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", style="bold")
+    table.add_column(overflow="fold")
+    for kind, group in groupby(found, key=lambda one: one.kind):
+        for i, one in enumerate(group):
+            name = Text("" if i else kind, style="red" if one.grade == "fault" else "yellow")
+            table.add_row(name, Text(clean(one.track)), Text(clean(one.detail)))
+        table.add_row()
+    return table
+
+
+def tally(found: Sequence[Finding]) -> str:
+    """How many findings of each kind, in one line."""
+    parts = []
+    for grade in ("fault", "note"):
+        kinds = Counter(one.kind for one in found if one.grade == grade)
+        if n := kinds.total():
+            counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+            parts.append(f"{n} {grade}{'s' * (n > 1)}: {counts}")
+    return "; ".join(parts) or "nothing wrong"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

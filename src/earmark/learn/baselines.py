@@ -20,7 +20,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from earmark.learn.scalers import ClipEstimator
+from earmark.learn.scalers import ClipTransformer
 
 Steps = list[tuple[str, Any]]
 """Named steps of a scikit-learn pipeline."""
@@ -90,7 +90,7 @@ def logistic_regression(
     return [("flatten", Flattener()), ("rotate", SpanRotation()), ("logistic", regression)]
 
 
-class Flattener(TransformerMixin, ClipEstimator):
+class Flattener(ClipTransformer):
     """Clips → vectors: frames one after another; filling becomes 0, the mean of standardised input.
 
     Attributes

@@ -17,7 +17,7 @@ from earmark.learn.augment import Augmentation
 from earmark.learn.network_classifier import NetworkClassifier
 from earmark.learn.networks import Cell, RecurrentNetwork
 from earmark.learn.perceptron import Activation, Perceptron
-from earmark.learn.training import Keep, ScheduleName
+from earmark.learn.training import ChooseBy, Keep, ScheduleName
 
 _NETWORK = (
     "cell", "layers", "units", "attention", "bidirectional", "dropout",
@@ -29,7 +29,7 @@ class RecurrentClassifier(NetworkClassifier):
     """A recurrent network as a scikit-learn classifier; the defaults train as the paper does.
 
     SGD at learning rate 1, batches of 128, gradient norm clipped at 5, dropout 0.2, and the epoch with
-    the best validation loss is the one that is kept (Section 5.1).
+    the best validation accuracy is the one that is kept (Section 5.1).
 
     Parameters
     ----------
@@ -62,8 +62,9 @@ class RecurrentClassifier(NetworkClassifier):
         clip_norm: float = 5.0,
         max_epochs: int = 100,
         min_steps: int = 0,
-        patience: int | None = 15,
+        patience: int | None = 30,
         keep: Keep = "best",
+        choose_by: ChooseBy = "accuracy",
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -75,8 +76,8 @@ class RecurrentClassifier(NetworkClassifier):
             optimizer=optimizer, lr=lr, schedule=schedule, weight_decay=weight_decay,
             label_smoothing=label_smoothing, class_weight=class_weight, batch_size=batch_size,
             clip_norm=clip_norm, max_epochs=max_epochs, min_steps=min_steps, patience=patience, keep=keep,
-            validation_fraction=validation_fraction, augmentation=augmentation, random_state=random_state,
-            device=device, checkpoint=checkpoint, on_epoch=on_epoch,
+            choose_by=choose_by, validation_fraction=validation_fraction, augmentation=augmentation,
+            random_state=random_state, device=device, checkpoint=checkpoint, on_epoch=on_epoch,
         )  # fmt: skip
         self.cell = cell
         self.layers = layers
@@ -139,8 +140,9 @@ class MLPClassifier(NetworkClassifier):
         clip_norm: float = 5.0,
         max_epochs: int = 100,
         min_steps: int = 0,
-        patience: int | None = 15,
+        patience: int | None = 30,
         keep: Keep = "best",
+        choose_by: ChooseBy = "accuracy",
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -152,8 +154,8 @@ class MLPClassifier(NetworkClassifier):
             optimizer=optimizer, lr=lr, schedule=schedule, weight_decay=weight_decay,
             label_smoothing=label_smoothing, class_weight=class_weight, batch_size=batch_size,
             clip_norm=clip_norm, max_epochs=max_epochs, min_steps=min_steps, patience=patience, keep=keep,
-            validation_fraction=validation_fraction, augmentation=augmentation, random_state=random_state,
-            device=device, checkpoint=checkpoint, on_epoch=on_epoch,
+            choose_by=choose_by, validation_fraction=validation_fraction, augmentation=augmentation,
+            random_state=random_state, device=device, checkpoint=checkpoint, on_epoch=on_epoch,
         )  # fmt: skip
         self.units = units
         self.activation = activation

@@ -1,24 +1,21 @@
-"""A corpus → clips of frames, in parallel, cached on disk by content and settings."""
+"""A corpus → clips of frames, by several processes, kept on disk between runs."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import AudioError, CorpusError
+from earmark.errors import CorpusError
+from earmark.learn.cache import Clips
 from earmark.learn.corpus import Corpus, Track
-from earmark.listen import FrontEnd, Recording, cut
-from earmark.listen.clips import cut_frames
-from earmark.listen.files import replacing
+from earmark.learn.hearing import Cutting, hear
+from earmark.listen import FrontEnd
 
 
 @dataclass(frozen=True)
@@ -101,11 +98,12 @@ def extract(
     min_frames : int
         Clips with fewer frames are left out.
     cache : Path, optional
-        Folder to keep results in, one file a track, named by the sound's content and the settings.
+        Folder to keep results in, named by the sound's content and the settings (see :mod:`earmark.learn.cache`).
     jobs : int
-        Tracks worked on at once.
+        Tracks worked on at once. More than a few are given to so many processes; a script must then begin its
+        work under ``if __name__ == "__main__":``, as always with processes in Python.
     on_track : callable, optional
-        Called after each track.
+        Called after each track, in corpus order.
 
     Returns
     -------
@@ -117,82 +115,44 @@ def extract(
     CorpusError
         If no track can be read, or arrays do not fit the front end.
     """
-    hop = clip_seconds if hop_seconds is None else hop_seconds
-    width = front_end.n_frames(round(clip_seconds * front_end.sample_rate))
-
-    def one(track: Track) -> list[NDArray[np.float32]] | AudioError:
-        try:
-            if track.spectrogram is not None:
-                return _clips_of_array(track, front_end, clip_seconds, hop, width)
-            return _cached(track, front_end, clip_seconds, hop, cache)
-        except AudioError as error:
-            return error
-        finally:
+    cutting = Cutting(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
+    rows = _Rows(cutting.frames, front_end.n_bins)
+    failed: dict[int, str] = {}
+    with closing(hear(corpus.tracks, cutting, cache, jobs)) as each:
+        for i, (track, heard) in enumerate(zip(corpus.tracks, each, strict=True)):
+            if heard.error:
+                failed[i] = heard.error
+            rows.add(i, [clip for clip in heard.clips if len(clip) >= min_frames])
             if on_track:
                 on_track(track)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        results = list(pool.map(one, corpus.tracks))
-    failed = {i: str(result) for i, result in enumerate(results) if isinstance(result, AudioError)}
-    heard = {i: result for i, result in enumerate(results) if not isinstance(result, AudioError)}
-    clips = [(i, clip) for i, result in heard.items() for clip in result if len(clip) >= min_frames]
-    if not clips:
+    if not rows.track:
         first = next(iter(failed.items()), None)
         raise CorpusError(
             f"none of the {len(corpus.tracks)} tracks gave a clip"
             + (f"; the first: {corpus.tracks[first[0]].id}: {first[1]}" if first else ": all are silent or too short")
         )
-    X = stack([clip for _, clip in clips], width)
-    index = np.array([i for i, _ in clips])
-    return Features(X, np.array([corpus.tracks[i].genre for i in index]), index, failed)
+    return Features(rows.array(), np.array([corpus.tracks[i].genre for i in rows.track]), np.array(rows.track), failed)
 
 
-def _clips_of_array(
-    track: Track, front_end: FrontEnd, clip_seconds: float, hop_seconds: float, width: int
-) -> list[NDArray[np.float32]]:
-    assert track.spectrogram is not None
-    frames, bins = track.spectrogram.shape
-    if bins != front_end.n_bins:
-        raise CorpusError(f"{track.id} has {bins} bins a frame, the recipe's front end gives {front_end.n_bins}")
-    seconds = frames * front_end.hop_length / front_end.sample_rate
-    return [clip for _, clip in cut_frames(track.spectrogram, seconds, clip_seconds, width, hop_seconds)]
+class _Rows:
+    """One array that grows with each track's clips, so that these are never held twice."""
 
+    def __init__(self, frames: int, bins: int) -> None:
+        self.track: list[int] = []
+        self._X = np.empty((0, frames, bins), np.float32)  # (clips, frames, bins), and some to spare
 
-def _clips_of_sound(
-    path: Path, front_end: FrontEnd, clip_seconds: float, hop_seconds: float
-) -> list[NDArray[np.float32]]:
-    rate = front_end.sample_rate
-    with Recording(path) as recording:
-        clips = cut(recording.blocks(rate), round(clip_seconds * rate), round(hop_seconds * rate))
-        return [front_end(clip.samples[: clip.length]) for clip in clips if not clip.silent]
+    def add(self, track: int, clips: Clips) -> None:
+        if not clips:
+            return
+        begin, end = len(self.track), len(self.track) + len(clips)
+        if end > len(self._X):
+            self._grow(end + end // 8)
+        self._X[begin:end] = stack(clips, self._X.shape[1])
+        self.track += [track] * len(clips)
 
+    def array(self) -> NDArray[np.float32]:
+        self._grow(len(self.track))
+        return self._X
 
-def _cached(
-    track: Track, front_end: FrontEnd, clip_seconds: float, hop_seconds: float, cache: Path | None
-) -> list[NDArray[np.float32]]:
-    assert track.path is not None
-    if cache is None:
-        return _clips_of_sound(track.path, front_end, clip_seconds, hop_seconds)
-    settings = json.dumps([asdict(front_end), clip_seconds, hop_seconds], sort_keys=True)
-    try:
-        with track.path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AudioError(f"cannot be read ({error.strerror})") from error
-    key = hashlib.sha256(f"{content} {settings}".encode()).hexdigest()
-    kept = cache / key[:2] / f"{key}.npz"
-    try:
-        with np.load(kept, allow_pickle=False) as arrays:
-            return np.split(arrays["frames"], arrays["ends"][:-1])
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        BadZipFile,
-    ):  # not there yet, or damaged: make it (again)
-        clips = _clips_of_sound(track.path, front_end, clip_seconds, hop_seconds)
-    if clips:
-        with replacing(kept) as partial, partial.open("wb") as file:
-            np.savez(file, frames=np.concatenate(clips), ends=np.cumsum([len(c) for c in clips]))
-    return clips
+    def _grow(self, length: int) -> None:
+        self._X.resize((length, *self._X.shape[1:]), refcheck=False)  # in place where the system can

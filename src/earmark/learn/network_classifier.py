@@ -29,13 +29,13 @@ from earmark.errors import SettingError
 from earmark.learn.augment import Augment, Augmentation, mix
 from earmark.learn.networks import Network
 from earmark.learn.scalers import ClipEstimator, Clips, lengths
-from earmark.learn.training import EpochSeed, FiniteLoss, Keep, KeepBest, OnEpoch, Schedule, ScheduleName
+from earmark.learn.training import ChooseBy, EpochSeed, FiniteLoss, Keep, KeepBest, OnEpoch, Schedule, ScheduleName
 
 
 class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
     """What the networks share: training, choosing the epoch, resuming, predicting.
 
-    SGD at learning rate 1, batches of 128, gradient norm clipped at 5, and the epoch with the best validation loss
+    SGD at learning rate 1, batches of 128, gradient norm clipped at 5, and the epoch with the best validation accuracy
     is the one that is kept (Section 5.1).
 
     Parameters
@@ -58,9 +58,12 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
     min_steps : int
         More epochs where so few clips would otherwise give fewer steps than this.
     patience : int, optional
-        Stop after so many epochs without a better validation loss; None runs all epochs.
+        Stop after so many epochs without a better one; None runs all epochs.
     keep : {"best", "last"}
-        Which epoch's weights: of the best validation loss, or the last (for schedules that end near zero).
+        Which epoch's weights: the best by validation, or the last (for schedules that end near zero).
+    choose_by : {"accuracy", "loss"}
+        What makes an epoch better. The paper's figures are accuracies; the loss soon rises where a network becomes
+        sure of its few mistakes, while its accuracy still grows.
     validation_fraction : float
         Share of the clips set aside when `fit` gets no validation data; 0 keeps the last epoch.
     augmentation : Augmentation, optional
@@ -99,8 +102,9 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
         clip_norm: float = 5.0,
         max_epochs: int = 100,
         min_steps: int = 0,
-        patience: int | None = 15,
+        patience: int | None = 30,
         keep: Keep = "best",
+        choose_by: ChooseBy = "accuracy",
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -120,6 +124,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
         self.min_steps = min_steps
         self.patience = patience
         self.keep = keep
+        self.choose_by = choose_by
         self.validation_fraction = validation_fraction
         self.augmentation = augmentation
         self.random_state = random_state
@@ -236,7 +241,10 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
             )
         network.measure(torch.as_tensor(train.X))
         self._keeper = KeepBest(
-            self.patience, Path(self.checkpoint) if self.checkpoint else None, keep_last=self.keep == "last"
+            self.patience,
+            Path(self.checkpoint) if self.checkpoint else None,
+            keep_last=self.keep == "last",
+            choose_by=self.choose_by,
         )
         steps = math.ceil(len(train) / self.batch_size)
         self.epochs_ = max(self.max_epochs, math.ceil(self.min_steps / steps))

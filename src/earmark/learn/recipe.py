@@ -75,8 +75,9 @@ class Training(_Settings):
     clip_norm: float = Field(5.0, gt=0)
     max_epochs: int = Field(100, ge=1)
     min_steps: int = Field(0, ge=0)
-    patience: int | None = Field(15, ge=0)
+    patience: int | None = Field(30, ge=0)
     keep: Literal["best", "last"] = "best"
+    choose_by: Literal["accuracy", "loss"] = "accuracy"
 
 
 class Augmentation(_Settings):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.errors import MissingExtra, SettingError
-from earmark.learn import findings, results, tables
+from earmark.learn import conclusions, results, tables
 from earmark.learn.corpus import Corpus
 from earmark.learn.describe import PROTOCOLS, in_short, in_words
 from earmark.learn.provenance import provenance
@@ -158,11 +158,11 @@ def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], 
         "run": run,
         "corpus": corpus,
         "summaries": summaries,
-        "protocols": findings.protocol_facts(summaries),
-        "warnings": findings.warnings(summaries, corpus),
+        "protocols": conclusions.protocol_facts(summaries),
+        "warnings": conclusions.warnings(summaries, corpus),
         "highlights": _highlights(summaries),
         "chapters": [(name, title, tables.compare(some)) for name, title, some in chapters if some],
-        "leak": findings.leak_in_words(summaries),
+        "leak": conclusions.leak_in_words(summaries),
         "losses": tables.losses(summaries),
         "appendix": _appendix(summaries, repeat),
         "commonest": max((s.commonest for s in summaries), default=None),
@@ -175,9 +175,9 @@ _FIGURES = {"figure-3": FIGURE_3, "figure-5": FIGURE_5}
 def _highlights(summaries: Sequence[Summary]) -> list[tuple[str, str, str]]:
     """For each protocol its best model: (heading, clip accuracy, model)."""
     best = []
-    for protocol in findings.protocols_of(summaries):
+    for protocol in conclusions.protocols_of(summaries):
         s = max((s for s in summaries if s.protocol == protocol), key=lambda s: s.clip_accuracy.mean)
-        best.append((PROTOCOLS[protocol], findings.percent(s.clip_accuracy.mean), in_short(s.recipe, s.settings)))
+        best.append((PROTOCOLS[protocol], conclusions.percent(s.clip_accuracy.mean), in_short(s.recipe, s.settings)))
     return best
 
 
@@ -214,7 +214,7 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "percent": findings.percent,
+        "percent": conclusions.percent,
         "brief": tables.in_brief,
         "interval": tables.interval,
         "anchor": tables.anchor,

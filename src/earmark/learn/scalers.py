@@ -48,8 +48,8 @@ class ClipEstimator(BaseEstimator):
         return clips
 
 
-class _ClipTransformer(TransformerMixin, ClipEstimator):
-    """Clips in, clips out, in float32."""
+class ClipTransformer(TransformerMixin, ClipEstimator):
+    """Clips in, float32 out."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -72,7 +72,7 @@ def _as_given(clips: Clips, X: ArrayLike) -> Clips:
     return clips if _is_3d(X) else clips[:, 0]
 
 
-class LevelNormalizer(_ClipTransformer):
+class LevelNormalizer(ClipTransformer):
     """Make dB spectrograms indifferent to gain: floor each clip below its peak, then take its mean off.
 
     Parameters
@@ -115,7 +115,7 @@ class LevelNormalizer(_ClipTransformer):
         return graph("Sub", x, graph("ReduceMean", x, axes=[1, 2]))
 
 
-class Standardizer(_ClipTransformer):
+class Standardizer(ClipTransformer):
     """Take off the mean and divide by the standard deviation of the training clips.
 
     Parameters

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.learn.describe import PROTOCOLS, in_short, in_words
-from earmark.learn.findings import drops, percent, protocols_of
+from earmark.learn.conclusions import drops, percent, protocols_of
 from earmark.learn.results import LOG, Spread, Summary
 from earmark.learn.rows import PAPER
 

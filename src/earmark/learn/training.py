@@ -17,6 +17,7 @@ from earmark.listen.files import replacing
 
 ScheduleName = Literal["constant", "one-cycle"]
 Keep = Literal["best", "last"]
+ChooseBy = Literal["accuracy", "loss"]
 
 
 class EpochSeed(Callback):
@@ -77,7 +78,7 @@ class OnEpoch(Callback):
 
 
 def best_epoch(losses: list[float]) -> int | None:
-    """Index of the smallest loss, the first among equals; NaN never wins, None where nothing is a number.
+    """Index of the smallest loss (or error), the first among equals; NaN never wins, None where all are NaN.
 
     Examples
     --------
@@ -97,19 +98,28 @@ class KeepBest(Callback):
         Epochs without improvement after which training stops; 0 stops at the first of them.
     keep_last : bool
         Keep the last epoch's weights after all.
+    choose_by : {"loss", "accuracy"}
+        What makes a validation epoch better than another.
     path : Path, optional
         Written whole after every epoch, under another name first: weights, optimiser, best weights and
         history. Tensors and JSON only, loaded without executing anything.
     """
 
-    def __init__(self, patience: int | None, path: Path | None = None, *, keep_last: bool = False) -> None:
-        self.patience, self.path, self.keep_last = patience, path, keep_last
+    def __init__(
+        self,
+        patience: int | None,
+        path: Path | None = None,
+        *,
+        keep_last: bool = False,
+        choose_by: ChooseBy = "loss",
+    ) -> None:
+        self.patience, self.path, self.keep_last, self.choose_by = patience, path, keep_last, choose_by
         self.best: dict[str, torch.Tensor] | None = None
         self.exhausted = False
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
         """Look whether this epoch is the best and whether patience has ended, and save."""
-        losses = _validation_losses(net.history)
+        losses = self._losses(net.history)
         best = best_epoch(losses) if losses else None
         if losses and best == len(losses) - 1:
             self.best = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
@@ -144,6 +154,13 @@ class KeepBest(Callback):
         net.history_ = History(json.loads(state["history"]))
         self.best, self.exhausted = state["best"], state["exhausted"]
 
+    def _losses(self, history: History) -> list[float]:
+        """What each epoch is judged by, less is better."""
+        rows = [row for row in history if "valid_loss" in row]
+        if self.choose_by == "accuracy":
+            return [1 - row["valid_acc"] for row in rows]
+        return [row["valid_loss"] for row in rows]
+
     def _save(self, net: Any) -> None:
         assert self.path is not None
         state = {
@@ -155,7 +172,3 @@ class KeepBest(Callback):
         }
         with replacing(self.path) as partial:
             torch.save(state, partial)
-
-
-def _validation_losses(history: History) -> list[float]:
-    return [row["valid_loss"] for row in history if "valid_loss" in row]

@@ -158,7 +158,7 @@ class Trial:
         """Numbers that a network has learned; None for others."""
         if not pipeline.is_network(self.pipeline):
             return None
-        return sum(weight.numel() for weight in self.pipeline[-1].network.parameters())
+        return sum(int(weight.numel()) for weight in self.pipeline[-1].network.parameters())
 
 
 def run(

@@ -40,6 +40,13 @@ _RUN_UP = 0.3
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
 """Containers whose header states the length, so that a missing end can be noticed."""
 
+_OPTIONS = {"protocol_whitelist": "none"}
+"""For FFmpeg: a playlist inside the file must not reach other files or hosts."""
+
+_MONO_WAVE_OPTIONS = {"max_size": "32768", "max_probe_packets": "1"}
+"""For FFmpeg, of a WAV of one channel: packets of so many bytes, and only the first is searched for what is no PCM
+though it says so. FFmpeg searches 32 of them, for DTS, which takes longer than all the rest; but DTS needs two."""
+
 
 @dataclass(frozen=True)
 class AudioInfo:
@@ -108,10 +115,8 @@ class Recording:
             else:
                 self._file = ByteStream(source, getattr(source, "name", ""))
             try:
-                # No protocol is allowed: a playlist inside the file must not reach other files or hosts.
-                container = av.open(
-                    self._file, mode="r", options={"protocol_whitelist": "none"}, metadata_errors="replace"
-                )
+                options = _OPTIONS | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
+                container = av.open(self._file, mode="r", options=options, metadata_errors="replace")
             except (av.error.FFmpegError, ValueError, OSError) as error:
                 cause = reason_of(self._file.error or error)
                 raise AudioError(f"not a sound file that FFmpeg can read ({cause})") from error

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import struct
+from io import BufferedReader
 from typing import Any, BinaryIO
 
 from earmark.errors import AudioError
@@ -50,6 +51,18 @@ class ByteStream:
         except (OSError, ValueError):  # FFmpeg tries positions that do not exist
             return -1
 
+    def is_mono_wave(self) -> bool:
+        """Whether it begins as WAVs of one channel do."""
+        try:
+            before = self.tell()
+            try:
+                name, kind, channels = struct.unpack("<4s4x8s6xH", self._stream.read(24))
+            finally:
+                self._stream.seek(before)
+        except (OSError, ValueError, TypeError, struct.error):  # if that is a fault, FFmpeg meets it again
+            return False
+        return bool(name in (b"RIFF", b"RF64") and kind == b"WAVEfmt " and channels == 1)
+
     def wave_shortage(self) -> float:
         """How many times more sound the header of a WAV promises than there is, which FFmpeg hides."""
         try:
@@ -74,7 +87,7 @@ class ByteStream:
         return 1.0
 
 
-def open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BinaryIO:
+def open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BufferedReader:
     """Open a regular file that has something in it; anything else is an :class:`AudioError` that says what it is."""
     try:
         status = os.stat(path)

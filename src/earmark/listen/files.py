@@ -1,9 +1,9 @@
-"""Finding sound files below a folder, and writing files whole or not at all."""
+"""Finding sound files below a folder, weighing them, and writing files whole or not at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,9 @@ opus ra rm snd spx tta w64 wav wave weba webm wma wmv wv
 
 SUFFIXES = frozenset("." + name for name in _NAMES.split())
 """What is taken for sound when a folder is walked; a file named outright is always tried."""
+
+FEW, LITTLE = 15, 20_000_000
+"""Files, and bytes of them together, that are done before processes would have started."""
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[Path]:
@@ -34,6 +37,18 @@ def walk(root: str | os.PathLike[str]) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                 yield Path(folder, name)
+
+
+def little(paths: Sequence[str | os.PathLike[str]]) -> bool:
+    """Say whether these files are so few and small that processes are not worth starting for them."""
+    return len(paths) <= FEW and sum(map(_size, paths)) < LITTLE
+
+
+def _size(path: str | os.PathLike[str]) -> int:
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 @contextmanager

@@ -16,6 +16,9 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+DEADLY = "killed the process that was decoding it: the file is damaged, or too large"
+"""What to say of such a file."""
+
 
 class Pool(Generic[Item, Result]):
     """Apply a function to a stream of items, in order, a few at a time.
@@ -68,7 +71,8 @@ class Pool(Generic[Item, Result]):
             _kill(executor)
             raise
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            # Where all are idle, waiting is quick, and Python does not trip over those that end when it does.
+            executor.shutdown(wait=not running, cancel_futures=True)
 
     def _alone(self, item: Item) -> Result:
         with self._executor(1) as executor:

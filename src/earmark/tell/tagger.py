@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from earmark.errors import AudioError, EarmarkError, SettingError
 from earmark.listen.audio import Recording
 from earmark.listen.bytestream import Source
 from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
+from earmark.listen.files import FEW, little
 from earmark.tell.model import Model, open_model
 from earmark.tell.verdict import ClipVerdict, Verdict
 
@@ -25,9 +25,6 @@ SHORTEST = 1.0
 
 PREVIEW_CLIPS = 6
 """Clips heard in a preview: as many as the 30 s excerpts of GTZAN hold."""
-
-_FEW, _LITTLE = 15, 20_000_000
-"""Files, and bytes of them together, that are done before processes would have started."""
 
 _BATCH = 8
 """Clips that go through front end and network at once; bounds the memory."""
@@ -122,9 +119,9 @@ class Tagger:
         Verdict
         """
         waiting = iter(paths)
-        first = list(islice(waiting, _FEW + 1))
+        first = list(islice(waiting, FEW + 1))
         every = chain(first, waiting)
-        if jobs == 1 or (len(first) <= _FEW and sum(map(_size, first)) < _LITTLE):
+        if jobs == 1 or little(first):
             yield from (self._answer(path, preview) for path in every)
             return
         from earmark.listen.pool import Pool
@@ -142,7 +139,9 @@ class Tagger:
         return Verdict.failed(self.card.name, os.fspath(path), error)
 
     def _crashed(self, path: str | os.PathLike[str]) -> Verdict:
-        return self._failed(path, "killed the process that was decoding it: the file is damaged, or too large")
+        from earmark.listen.pool import DEADLY
+
+        return self._failed(path, DEADLY)
 
     def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
         """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
@@ -314,13 +313,6 @@ def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArra
 def _answering(model: Model, preview: bool) -> Callable[[str | os.PathLike[str]], Verdict]:
     """What each process of a pool does with its files."""
     return partial(Tagger(model)._answer, preview=preview)
-
-
-def _size(path: str | os.PathLike[str]) -> int:
-    try:
-        return Path(path).stat().st_size
-    except (OSError, ValueError):
-        return 0
 
 
 def _is_source(source: object) -> bool:
