@@ -165,21 +165,28 @@ def _about_judging(summaries: Sequence[Summary]) -> Iterator[str]:
                 f"Under the {heading} there is no test part here: the valid part judges, which also chose each "
                 "network's epoch, so these numbers are a little too good."
             )
-        judged = {track["id"]: track["genre"] for s in own for r in s.records for track in r["tracks"]}
-        few = [f"{genre} ({n})" for genre, n in sorted(Counter(judged.values()).items()) if n < _FEW]
-        if few:
-            yield (
-                f"Under the {heading}, fewer than {_FEW} tracks judge {', '.join(few)}: single tracks decide what is "
-                "said of them."
-            )
+    rare: dict[str, list[str]] = {}
+    for protocol in protocols_of(summaries):
+        if genres := _rare_genres([s for s in summaries if s.protocol == protocol]):
+            rare.setdefault(genres, []).append(PROTOCOLS[protocol].lower())
+    for genres, headings in rare.items():
+        yield (
+            f"Under the {' and the '.join(headings)}, fewer than {_FEW} tracks judge {genres}: single tracks decide "
+            "what is said of them."
+        )
     if summaries and all(len(s.records) == 1 for s in summaries):
         yield "Each row was run once: how much another seed would change it is not known."
+
+
+def _rare_genres(summaries: Sequence[Summary]) -> str:
+    judged = {track["id"]: track["genre"] for s in summaries for r in s.records for track in r["tracks"]}
+    return ", ".join(f"{genre} ({n})" for genre, n in sorted(Counter(judged.values()).items()) if n < _FEW)
 
 
 def _about_models(summaries: Sequence[Summary]) -> Iterator[str]:
     guessing = [s for s in summaries if s.track_accuracy.mean <= s.commonest]
     if guessing:
-        named = ", ".join(f"{in_short(s.recipe, s.settings)} ({PROTOCOLS[s.protocol].lower()})" for s in guessing)
+        named = "; ".join(f"{in_short(s.recipe, s.settings)} ({PROTOCOLS[s.protocol].lower()})" for s in guessing)
         yield f"No better than always answering the commonest genre: {named}. Such a model has not learned to hear."
     noted: dict[str, list[str]] = {}
     for s in summaries:
@@ -187,7 +194,7 @@ def _about_models(summaries: Sequence[Summary]) -> Iterator[str]:
             name = in_short(s.recipe, s.settings)
             noted.setdefault(note, []).append(name)
     for note, names in noted.items():
-        yield f"{note[:1].upper()}{note[1:]}: {', '.join(dict.fromkeys(names))}."
+        yield f"{note[:1].upper()}{note[1:]}: {'; '.join(dict.fromkeys(names))}."
     failed = {track for s in summaries for record in s.records for track in record["failed"]}
     if failed:
         yield f"{len(failed)} tracks could not be read and are not counted: {', '.join(sorted(failed)[:5])}" + (

@@ -113,7 +113,8 @@ class Summary:
     @property
     def confusion(self) -> NDArray[np.intp]:
         """Judged tracks, all runs together: row the truth, column the answer."""
-        return np.sum([record["confusion"] for record in self.records], axis=0, dtype=np.intp)
+        counts: NDArray[np.intp] = np.sum([record["confusion"] for record in self.records], axis=0, dtype=np.intp)
+        return counts
 
     @property
     def commonest(self) -> float:
@@ -187,7 +188,9 @@ def pooled(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.f
 
 def ordered(records: Sequence[Record]) -> list[Record]:
     """Sort records: the paper's rows in its order, each variant ``-log`` after its row, then the others by name."""
-    return sorted(records, key=lambda r: (place(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0))
+    return sorted(
+        records, key=lambda r: (place(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
+    )
 
 
 def summarize(records: Sequence[Record]) -> list[Summary]:

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from earmark.learn.describe import PROTOCOLS, in_short, in_words
 from earmark.learn.conclusions import drops, percent, protocols_of
+from earmark.learn.describe import PROTOCOLS, in_short, in_words
 from earmark.learn.results import LOG, Spread, Summary
 from earmark.learn.rows import PAPER
 
@@ -96,7 +96,8 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
     columns = [(p, log) for p in protocols_of(summaries) for log in (False, True)]
     columns = [(p, log) for p, log in columns if any(key[1:] == (p, log) for key in found)]
     groups = [
-        (PROTOCOLS[p], ["dB" if log else "linear" for q, log in columns if q == p]) for p in dict.fromkeys(p for p, _ in columns)
+        (PROTOCOLS[p], ["dB" if log else "linear" for q, log in columns if q == p])
+        for p in dict.fromkeys(p for p, _ in columns)
     ]
     models = []
     for base in dict.fromkeys(key[0] for key in found):

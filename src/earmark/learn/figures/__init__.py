@@ -50,15 +50,19 @@ def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]
     if summaries:
         yield draw_others(summaries)
     if networks:
-        best = [best_of(networks, p) for p in PROTOCOLS if any(s.protocol == p for s in networks)]
-        yield draw_confusion(best)
-        yield draw_learning(networks)
-        if width := draw_width(networks):
-            yield width
-    if attentive := _strictest([s for s in networks if any(record["attention"] for record in s.records)]):
-        yield draw_attention(attentive)
+        yield from _networks(networks)
     if len({s.protocol for s in summaries}) > 1:
         yield draw_leak(summaries)
+
+
+def _networks(networks: Sequence[Summary]) -> Iterator[Drawing]:
+    """What only networks have: epochs, widths, attention."""
+    yield draw_confusion([best_of(networks, p) for p in PROTOCOLS if any(s.protocol == p for s in networks)])
+    yield draw_learning(networks)
+    if width := draw_width(networks):
+        yield width
+    if attentive := _strictest([s for s in networks if any(record["attention"] for record in s.records)]):
+        yield draw_attention(attentive)
 
 
 def _typical(networks: Sequence[Summary]) -> Summary:

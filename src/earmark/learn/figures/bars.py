@@ -10,7 +10,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from earmark.learn.describe import PROTOCOLS, in_short
-from earmark.learn.figures.style import FAINT, INK, PROTOCOL_COLOURS, QUIET, Drawing, canvas, finish, name_rows, percent_axis
+from earmark.learn.figures.style import (
+    FAINT,
+    INK,
+    PROTOCOL_COLOURS,
+    QUIET,
+    Drawing,
+    canvas,
+    finish,
+    name_rows,
+    percent_axis,
+)
 from earmark.learn.results import LOG, Summary
 from earmark.learn.rows import OTHERS, PAPER
 
@@ -40,7 +50,9 @@ def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
     percent_axis(axes, max(_reach(s) for s in summaries))
     axes.set_xlabel("accuracy, %")
     _legend(figure, protocols)
-    seen = "; ".join(f"{in_short(s.recipe, s.settings)}, {s.protocol}: {100 * s.clip_accuracy.mean:.1f} %" for s in summaries)
+    seen = "; ".join(
+        f"{in_short(s.recipe, s.settings)}, {s.protocol}: {100 * s.clip_accuracy.mean:.1f} %" for s in summaries
+    )
     caption = (
         "Bars: share of clips that are right, as the paper counts. Dots: share of whole tracks, with the 95 % interval "
         "over tracks. Black lines: what the paper prints."
@@ -66,8 +78,8 @@ def draw_others(summaries: Sequence[Summary]) -> Drawing:
     percent_axis(axes, 1.06 * max(values))
     axes.set_xlabel("accuracy, %")
     caption = (
-        "Grey: what the paper says of other work and its own best, each by its authors' own measure. Coloured: the best "
-        "clip accuracy here under each protocol."
+        "Grey: what the paper says of other work and its own best, each by its authors' own measure. Coloured: the "
+        "best clip accuracy here under each protocol."
     )
     alt = "Bar chart. " + "; ".join(f"{n.replace(chr(10), ' ')}: {100 * v:.1f} %" for n, v, _ in bars) + "."
     return finish(figure, "figure-4", "Other work beside ours", caption, alt)
@@ -86,7 +98,10 @@ def draw_leak(summaries: Sequence[Summary]) -> Drawing:
     name_rows(axes, range(len(recipes)), [_label(recipe, summaries) for recipe in recipes])
     percent_axis(axes, max(s.clip_accuracy.mean for s in summaries))
     axes.set_xlabel("clip accuracy, %")
-    handles = [Line2D([], [], marker="o", linestyle="", markersize=4.5, color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols]
+    handles = [
+        Line2D([], [], marker="o", linestyle="", markersize=4.5, color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p])
+        for p in protocols
+    ]
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), columnspacing=1.0, handletextpad=0.2)
     caption = "Clip accuracy of each model, split by clips as in the paper, and split so that less or nothing leaks."
     alt = "Dot chart of clip accuracy by protocol; the leak table holds the same numbers."
@@ -102,7 +117,9 @@ def _bar(axes: Axes, s: Summary, y: float, height: float) -> None:
     axes.barh(y, s.clip_accuracy.mean, 0.92 * height, color=PROTOCOL_COLOURS[s.protocol])
     low, high = s.interval
     axes.plot([low, high], [y, y], color=QUIET, linewidth=0.8, zorder=3)
-    axes.plot(s.track_accuracy.mean, y, "o", color="white", markeredgecolor=QUIET, markeredgewidth=0.7, markersize=3, zorder=3)
+    axes.plot(
+        s.track_accuracy.mean, y, "o", color="white", markeredgecolor=QUIET, markeredgewidth=0.7, markersize=3, zorder=3
+    )
 
 
 def _reach(s: Summary) -> float:
@@ -124,6 +141,19 @@ def _label(recipe: str, summaries: Sequence[Summary]) -> str:
 
 def _legend(figure: Figure, protocols: Sequence[str]) -> None:
     handles: list[Patch | Line2D] = [Patch(color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols]
-    handles.append(Line2D([], [], marker="|", linestyle="", color=INK, markersize=7, markeredgewidth=1.6, label="paper"))
-    handles.append(Line2D([], [], marker="o", color=QUIET, markerfacecolor="white", markersize=3, linewidth=0.8, label="whole tracks, 95 %"))
+    handles.append(
+        Line2D([], [], marker="|", linestyle="", color=INK, markersize=7, markeredgewidth=1.6, label="paper")
+    )
+    handles.append(
+        Line2D(
+            [],
+            [],
+            marker="o",
+            color=QUIET,
+            markerfacecolor="white",
+            markersize=3,
+            linewidth=0.8,
+            label="whole tracks, 95 %",
+        )
+    )
     figure.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.0, handletextpad=0.4)

@@ -57,4 +57,6 @@ def _worst(summary: Summary) -> str:
     np.fill_diagonal(counts, 0)
     i, j = np.unravel_index(int(counts.argmax()), counts.shape)
     name = in_short(summary.recipe, summary.settings)
-    return f"{name}, {summary.protocol}: most often {summary.labels[i]} was heard as {summary.labels[j]} ({counts[i, j]})."
+    return (
+        f"{name}, {summary.protocol}: most often {summary.labels[i]} was heard as {summary.labels[j]} ({counts[i, j]})."
+    )

@@ -11,10 +11,20 @@ from matplotlib.lines import Line2D
 
 from earmark.learn.describe import PROTOCOLS, family, in_short
 from earmark.learn.figures.style import (
-    BLUE, GREEN, INK, ORANGE, PROTOCOL_COLOURS, PURPLE, SKY, VERMILION, Drawing, canvas, finish,
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PROTOCOL_COLOURS,
+    PURPLE,
+    SKY,
+    VERMILION,
+    Drawing,
+    canvas,
+    finish,
 )  # fmt: skip
 from earmark.learn.recipe import Recipe
-from earmark.learn.results import Summary
+from earmark.learn.results import Record, Summary
 
 _MOST = 12
 """Networks in one figure of learning curves."""
@@ -51,8 +61,8 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
     figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.0)
     left_out = len({s.recipe for s in summaries}) - len(recipes)
     caption = (
-        "Left: mean loss of the validation clips (solid) and of the training clips (dotted). Right: share of validation "
-        "clips that are right. One line a run; the ring marks the epoch that was kept."
+        "Left: mean loss of the validation clips (solid) and of the training clips (dotted). Right: share of "
+        "validation clips that are right. One line a run; the ring marks the epoch that was kept."
         + (f" {left_out} further networks are left out here." if left_out else "")
     )
     alt = f"Learning curves of {len(recipes)} networks; epochs and accuracies are in the table of all results."
@@ -76,7 +86,10 @@ def draw_width(summaries: Sequence[Summary]) -> Drawing | None:
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
         axes.grid(axis="y")
     _width_axis(panels[-1], sorted({_units(p) for points in families.values() for p in points}))
-    caption = "Clip accuracy against the units of a layer, for models that are alike in all else; bars are ± one standard deviation over runs."
+    caption = (
+        "Clip accuracy against the units of a layer, for models that are alike in all else; bars are ± one standard "
+        "deviation over runs."
+    )
     alt = "Line chart of clip accuracy against width; the numbers are in the table of all results."
     return finish(figure, "width", "How much width helps", caption, alt)
 
@@ -90,8 +103,14 @@ def _learn(loss: Axes, accuracy: Axes, s: Summary) -> None:
         loss.plot(epochs, [row["valid_loss"] for row in history], color=colour)
         accuracy.plot(epochs, [row["valid_acc"] for row in history], color=colour)
         if history and s.settings.training.keep == "best":
-            kept = min(history, key=lambda row: row["valid_loss"])
+            kept = _kept(history, s.settings.training.choose_by)
             accuracy.plot(kept["epoch"], kept["valid_acc"], "o", color=colour, markerfacecolor="white", markersize=3.5)
+
+
+def _kept(history: Sequence[Record], choose_by: str) -> Record:
+    """The epoch whose weights were kept: the first of the best."""
+    by_loss = choose_by == "loss"
+    return min(history, key=lambda row: row["valid_loss"] if by_loss else -row["valid_acc"])
 
 
 def _clamp(axes: Axes, summaries: Sequence[Summary], recipes: Sequence[str]) -> None:

@@ -41,7 +41,9 @@ def draw_spectrogram(corpus: Corpus) -> Drawing | None:
     axes.set_ylabel("Hz")
     figure.colorbar(picture, label="power density, dB", pad=0.02).outline.set_visible(False)
     frames, bins = level.shape
-    caption = f"{frames} frames of {bins} bins: the first sounding clip of {track.id}, as the networks read it (here in dB)."
+    caption = (
+        f"{frames} frames of {bins} bins: the first sounding clip of {track.id}, as the networks read it (here in dB)."
+    )
     alt = f"Spectrogram of {seconds:.0f} seconds of {track.genre}, up to {front_end.sample_rate // 2} Hz."
     return finish(figure, "figure-2-spectrogram", f"Five seconds of {track.genre}", caption, alt)
 
@@ -63,7 +65,9 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
         front_end = s.settings.front_end
         hop = front_end.hop_length / front_end.sample_rate
         edges = np.append(front_end.times(weights.shape[1]) - hop / 2, front_end.times(weights.shape[1])[-1] + hop / 2)
-        picture = axes.pcolormesh(edges, np.arange(len(names) + 1), weights * weights.shape[1], norm=norm, cmap="PuOr_r")
+        picture = axes.pcolormesh(
+            edges, np.arange(len(names) + 1), weights * weights.shape[1], norm=norm, cmap="PuOr_r"
+        )
         axes.set_yticks(np.arange(len(names)) + 0.5, names)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(names), 0)
@@ -95,7 +99,8 @@ def _peaks(summaries: Sequence[Summary]) -> str:
         _, weights = mean_attention(s)
         mean = weights.mean(axis=0)
         at = s.settings.front_end.times(len(mean))[int(mean.argmax())]
-        said.append(f"{in_short(s.recipe, s.settings)}: highest at {at:.1f} s, {mean.max() * len(mean):.1f} times an even share.")
+        share = mean.max() * len(mean)
+        said.append(f"{in_short(s.recipe, s.settings)}: highest at {at:.1f} s, {share:.1f} times an even share.")
     return " ".join(said)
 
 

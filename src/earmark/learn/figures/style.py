@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ BLUE, SKY, ORANGE, GREEN, VERMILION, PURPLE, YELLOW = (
 
 PROTOCOL_COLOURS = {"clip": ORANGE, "track": SKY, "artist": BLUE, "fault-filtered": GREEN}
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same letters everywhere
     "font.size": 7,
     "axes.titlesize": 7,
@@ -41,6 +42,7 @@ _SETTINGS = {
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "text.color": INK,
+    "text.parse_math": False,  # a genre may be called $oul
     "xtick.color": QUIET,
     "ytick.color": QUIET,
     "xtick.labelcolor": INK,
@@ -101,7 +103,7 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def canvas(height: float, rows: int = 1, columns: int = 1, **settings: object) -> tuple[Figure, list[Axes]]:
+def canvas(height: float, rows: int = 1, columns: int = 1, **settings: Any) -> tuple[Figure, list[Axes]]:
     """An empty figure of a column's width.
 
     Parameters
@@ -121,7 +123,7 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **settings: object) -
     """
     figure = Figure(figsize=(COLUMN / 25.4, height / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, **settings)  # type: ignore[arg-type]
+    axes = figure.subplots(rows, columns, squeeze=False, **settings)
     return figure, [axis for row in axes for axis in row]
 
 
