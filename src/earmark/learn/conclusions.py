@@ -109,11 +109,11 @@ def leak_in_words(summaries: Sequence[Summary]) -> str:
 
 
 def _leaked(fact: ProtocolFacts, *, first: bool) -> str:
-    said = f"Under the {fact.heading.lower()}, {percent(fact.leak_tracks)} % of the judging clips have a sibling"
+    said = f"Under the {fact.heading.lower()}, {_round(fact.leak_tracks)} % of the judging clips have a sibling"
     said += ", another clip of the same track," if first else ""
     said += " among the clips that learned"
     if fact.leak_artists is not None:
-        said += f", and {percent(fact.leak_artists)} % an artist or a recording that was met there"
+        said += f", and {_round(fact.leak_artists)} % an artist or a recording that was met there"
     if first and fact.leak_tracks > 0.5:
         said += ": a model can be right because it remembers the track, not because it hears the genre"
     return said + "."
@@ -208,6 +208,11 @@ def percent(share: float) -> str:
     Examples
     --------
     >>> percent(0.3825), percent(1.0)
-    ('38.2', '100')
+    ('38.2', '100.0')
     """
-    return "100" if share == 1 else f"{100 * share:.1f}"
+    return f"{100 * share:.1f}"
+
+
+def _round(share: float) -> str:
+    """The same, but 0 and 100 as one says them."""
+    return percent(share).removesuffix(".0")

@@ -70,6 +70,11 @@ class Comparison:
     models: list[Model]
 
     @property
+    def paper(self) -> bool:
+        """Whether the paper prints anything of these models."""
+        return any(model.paper for model in self.models)
+
+    @property
     def variants(self) -> bool:
         """Whether any protocol has both variants."""
         return any(names != ["linear"] for _, names in self.groups)
@@ -185,7 +190,7 @@ def slug(name: str) -> str:
     Examples
     --------
     >>> slug("lstm-2x250"), slug("a b")
-    ('lstm-2x250', 'a-b-5d4cbc86')
+    ('lstm-2x250', 'a-b-806c5cd3')
     """
     plain = re.sub(r"[^A-Za-z0-9-]", "-", name)
     return plain if plain == name else f"{plain}-{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}"

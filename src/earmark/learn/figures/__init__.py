@@ -51,7 +51,7 @@ def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]
         yield draw_others(summaries)
     if networks:
         yield from _networks(networks)
-    if len({s.protocol for s in summaries}) > 1:
+    if len(summaries) > len({s.recipe for s in summaries}):  # some recipe ran under two protocols
         yield draw_leak(summaries)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 
 from earmark.learn.describe import PROTOCOLS, family, in_short
 from earmark.learn.figures.style import (
@@ -49,7 +50,7 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
         loss.set_title(in_short(recipe, own[0].settings))
     for axes in panels[:2]:
         axes.text(1, 1.04, "loss" if axes is panels[0] else "valid accuracy, %", transform=axes.transAxes, ha="right")
-    _clamp(panels[0], summaries, recipes)
+    _loss_axis(panels[0])
     panels[1].set_ylim(0, 1)
     for axes in panels[1::2]:
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
@@ -61,8 +62,8 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
     figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.0)
     left_out = len({s.recipe for s in summaries}) - len(recipes)
     caption = (
-        "Left: mean loss of the validation clips (solid) and of the training clips (dotted). Right: share of "
-        "validation clips that are right. One line a run; the ring marks the epoch that was kept."
+        "Left: mean loss (logarithmic) of the validation clips (solid) and of the training clips (dotted). Right: "
+        "share of validation clips that are right. One line a run; the ring marks the epoch that was kept."
         + (f" {left_out} further networks are left out here." if left_out else "")
     )
     alt = f"Learning curves of {len(recipes)} networks; epochs and accuracies are in the table of all results."
@@ -113,10 +114,12 @@ def _kept(history: Sequence[Record], choose_by: str) -> Record:
     return min(history, key=lambda row: row["valid_loss"] if by_loss else -row["valid_acc"])
 
 
-def _clamp(axes: Axes, summaries: Sequence[Summary], recipes: Sequence[str]) -> None:
-    """Let no single exploding epoch flatten all curves."""
-    first = [r["history"][0]["train_loss"] for s in summaries if s.recipe in recipes for r in s.records if r["history"]]
-    axes.set_ylim(0, 1.25 * max(first, default=1.0))
+def _loss_axis(axes: Axes) -> None:
+    """Logarithmic: recurrent networks begin with losses that are a hundred times those of their end."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _families(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], list[Summary]]:

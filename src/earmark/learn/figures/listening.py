@@ -34,7 +34,7 @@ def draw_spectrogram(corpus: Corpus) -> Drawing | None:
     seconds = len(clip.samples) / front_end.sample_rate
     top = float(level.max())
     picture = axes.imshow(
-        level.T, origin="lower", aspect="auto", interpolation="nearest", cmap="cividis", vmin=top - _RANGE_DB, vmax=top,
+        level.T, origin="lower", aspect="auto", interpolation="antialiased", cmap="cividis", vmin=top - _RANGE_DB, vmax=top,
         extent=(0, seconds, 0, front_end.sample_rate / 2),
     )  # fmt: skip
     axes.set_xlabel("seconds")
@@ -66,7 +66,13 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
         hop = front_end.hop_length / front_end.sample_rate
         edges = np.append(front_end.times(weights.shape[1]) - hop / 2, front_end.times(weights.shape[1])[-1] + hop / 2)
         picture = axes.pcolormesh(
-            edges, np.arange(len(names) + 1), weights * weights.shape[1], norm=norm, cmap="PuOr_r"
+            edges,
+            np.arange(len(names) + 1),
+            weights * weights.shape[1],
+            norm=norm,
+            cmap="PuOr_r",
+            edgecolors="face",
+            linewidth=0.2,
         )
         axes.set_yticks(np.arange(len(names)) + 0.5, names)
         axes.tick_params(axis="y", length=0)

@@ -131,7 +131,7 @@ def finish(figure: Figure, name: str, title: str, caption: str, alt: str) -> Dra
     """Render a figure; no date and no program's name in it, so that the same figure gives the same bytes."""
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
-    figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    figure.savefig(svg, format="svg", dpi=400, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return Drawing(name, title, caption, alt, png.getvalue(), svg.getvalue())
 
 
