@@ -95,10 +95,10 @@ class Laboratory:
         Yields
         ------
         Done
-            In the order of the rows; those that have a result already, without running them again.
+            As they come to their end; those that have a result already, without running them again.
         """
-        pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed, ahead=len(rows))
-        yield from pool.map(iter(rows))
+        pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed)
+        yield from pool.as_done(iter(rows))
 
     def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[Done]:
         """Run rows on a Ray cluster, through joblib; they read the corpus and write results on a shared disk.
