@@ -119,9 +119,7 @@ class Laboratory:
             ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="error")
         register_ray()
         with joblib.parallel_config(backend="ray"):
-            yield from joblib.Parallel(n_jobs=max(1, len(rows)), batch_size=1)(
-                joblib.delayed(run_row)(self, row) for row in rows
-            )
+            yield from joblib.Parallel(n_jobs=-1, batch_size=1)(joblib.delayed(run_row)(self, row) for row in rows)
 
     def place(self, row: Row) -> Path:
         """Return the folder of one row."""
