@@ -41,6 +41,22 @@ def test_what_kills_its_process_is_named_and_the_rest_goes_on():
     assert results == [-n if n in (3, 9) else n * n for n in range(1, 13)]
 
 
+def slow_or_die(n):
+    if n == 0:
+        time.sleep(1.5)
+    return square_or_die((3,), n)
+
+
+def test_results_as_they_are_done():
+    results = list(Pool(slowly, 2, crashed).as_done(iter(range(9))))
+    assert sorted(results) == sorted(-n if n == 3 else n * n for n in range(9))
+    assert results[0] != 0  # the slow one did not hold the others up
+
+
+def slowly():
+    return slow_or_die
+
+
 @pytest.mark.parametrize("seconds", [0.4, 0.8, 1.5])
 def test_ctrl_c_ends_all_processes_quietly(tmp_path, write_sound, seconds):
     rng = np.random.default_rng(0)

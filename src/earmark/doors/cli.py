@@ -42,7 +42,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data)
-app.command()(reproduce)
 
 
 def main() -> None:
@@ -175,6 +174,9 @@ def train(
         f"\n[bold]{show.clean(str(output))}[/bold]  {output.stat().st_size / 1e6:.1f} MB, {outcome.epochs} epochs"
     )
     _exit_after(outcome.failed)
+
+
+app.command()(reproduce)
 
 
 @app.command()

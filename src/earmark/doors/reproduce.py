@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.doors import corpora, terminal
-from earmark.doors.options import JobsOption, Labels, LabelsOption, MinTracksOption, RareOption, Split, cores
+from earmark.doors.options import Labels, LabelsOption, MinTracksOption, RareOption, Split, cores
 from earmark.doors.terminal import extra, guarded, summary
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def reproduce(
         typer.Option(help="Run rows on this Ray cluster (auto, ray://host:10001), over a shared disk."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda…")] = "auto",
-    jobs: JobsOption = 0,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Rows, and before them files, worked on at once; 0: one a core.")
+    ] = 0,
 ) -> None:
     """Rebuild the tables and figures of the paper, beside the splits that it lacks.
 

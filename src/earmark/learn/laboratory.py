@@ -95,10 +95,10 @@ class Laboratory:
         Yields
         ------
         Done
-            In the order of the rows; those that have a result already, without running them again.
+            As they come to their end; those that have a result already, without running them again.
         """
-        pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed, ahead=len(rows))
-        yield from pool.map(iter(rows))
+        pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed)
+        yield from pool.as_done(iter(rows))
 
     def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[Done]:
         """Run rows on a Ray cluster, through joblib; they read the corpus and write results on a shared disk.
@@ -119,9 +119,7 @@ class Laboratory:
             ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="error")
         register_ray()
         with joblib.parallel_config(backend="ray"):
-            yield from joblib.Parallel(n_jobs=max(1, len(rows)), batch_size=1)(
-                joblib.delayed(run_row)(self, row) for row in rows
-            )
+            yield from joblib.Parallel(n_jobs=-1, batch_size=1)(joblib.delayed(run_row)(self, row) for row in rows)
 
     def place(self, row: Row) -> Path:
         """Return the folder of one row."""

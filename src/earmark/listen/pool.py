@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
@@ -32,9 +32,6 @@ class Pool(Generic[Item, Result]):
         Processes.
     crashed : callable
         Gives the result for an item that killed its process.
-    ahead : int, optional
-        Items taken before the first result is asked for; twice `jobs` when left out. More keeps all processes
-        busy where one item may take as long as many others.
     """
 
     def __init__(
@@ -42,10 +39,8 @@ class Pool(Generic[Item, Result]):
         prepare: Callable[[], Callable[[Item], Result]],
         jobs: int,
         crashed: Callable[[Item], Result],
-        ahead: int | None = None,
     ) -> None:
         self.prepare, self.jobs, self.crashed = prepare, jobs, crashed
-        self.ahead = 2 * jobs if ahead is None else ahead
 
     def map(self, items: Iterator[Item]) -> Iterator[Result]:
         """Results in the order of the items, which are taken as the work goes on."""
@@ -53,7 +48,7 @@ class Pool(Generic[Item, Result]):
         running: deque[tuple[Item, Future[Result]]] = deque()
         try:
             while True:
-                while len(running) < self.ahead and (item := next(items, None)) is not None:
+                while len(running) < 2 * self.jobs and (item := next(items, None)) is not None:
                     running.append((item, _submit(executor, item)))
                 if not running:
                     return
@@ -72,6 +67,33 @@ class Pool(Generic[Item, Result]):
             raise
         finally:
             # Where all are idle, waiting is quick, and Python does not trip over those that end when it does.
+            executor.shutdown(wait=not running, cancel_futures=True)
+
+    def as_done(self, items: Iterator[Item]) -> Iterator[Result]:
+        """Results as they come, whichever is first: for items of which one may take as long as many others."""
+        executor = self._executor(self.jobs)
+        running: dict[Future[Result], Item] = {}
+        try:
+            while True:
+                while len(running) < self.jobs and (item := next(items, None)) is not None:
+                    running[_submit(executor, item)] = item
+                if not running:
+                    return
+                first = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
+                try:
+                    result = first.result()
+                except BrokenProcessPool:  # as in map
+                    executor.shutdown(cancel_futures=True)
+                    yield from (self._alone(item) for item in running.values())
+                    running.clear()
+                    executor = self._executor(self.jobs)
+                else:
+                    del running[first]
+                    yield result
+        except BaseException:
+            _kill(executor)
+            raise
+        finally:
             executor.shutdown(wait=not running, cancel_futures=True)
 
     def _alone(self, item: Item) -> Result:
