@@ -134,7 +134,7 @@ def test_losses_are_differences_of_clip_accuracy(make_record):
     ((words, _, accuracy, ((after, change),)),) = found.lines
     before, now = (100 * record["clip_accuracy"] for record in records[:2])
     assert (words, accuracy, after) == ("SVM rbf", f"{before:.1f}", f"{now:.1f}")
-    assert change == f"−{before - now:.1f}"
+    assert change == f"\N{MINUS SIGN}{before - now:.1f}"
     assert tables.losses(results.summarize(records[1:])) is None
 
 
@@ -172,7 +172,7 @@ def test_warnings_name_what_is_wrong(make_record):
     assert "5 of GTZAN's 1000 tracks" in said
     assert "uneven" in said
     assert "valid part judges" in said
-    assert "commonest genre: Attention 2×60 (clip split)" in said
+    assert "commonest genre: Attention 2\N{MULTIPLICATION SIGN}60 (clip split)" in said
     assert "fewer than 10 tracks judge blues (6)" in said
     assert "A solver stopped" in said
     assert "run once" in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,9 +14,10 @@ from earmark.errors import MissingExtra, SettingError
 from earmark.learn import conclusions, results, tables
 from earmark.learn.corpus import Corpus
 from earmark.learn.describe import PROTOCOLS, in_short, in_words
+from earmark.learn.laboratory import Record
 from earmark.learn.provenance import provenance
 from earmark.learn.recipe import Recipe, open_recipe
-from earmark.learn.results import LOG, Record, Summary
+from earmark.learn.results import LOG, Summary
 from earmark.learn.rows import FIGURE_3, FIGURE_5, PAPER, Row
 from earmark.learn.splits import Fold
 from earmark.listen.files import replacing
@@ -147,12 +148,15 @@ def _place(record: Record) -> str:
 
 def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], repeat: _Repeat) -> dict[str, Any]:
     """All that the templates speak of."""
-    known = {base: [s for s in summaries if s.recipe.removesuffix(LOG) in rows] for base, rows in _FIGURES.items()}
-    others = [s for s in summaries if s.recipe.removesuffix(LOG) not in PAPER]
+
+    def among(names: Collection[str]) -> list[Summary]:
+        return [s for s in summaries if s.recipe.removesuffix(LOG) in names]
+
+    others = {s.recipe.removesuffix(LOG) for s in summaries} - set(PAPER)
     chapters = [
-        ("figure-3", "Figure 3: baselines", known["figure-3"]),
-        ("figure-5", "Figure 5: recurrent networks", known["figure-5"]),
-        ("others", "Beyond the paper's rows", others),
+        ("figure-3", "Figure 3: baselines", among(FIGURE_3)),
+        ("figure-5", "Figure 5: recurrent networks", among(FIGURE_5)),
+        ("others", "Beyond the paper's rows", among(others)),
     ]
     return {
         "run": run,
@@ -167,9 +171,6 @@ def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], 
         "appendix": _appendix(summaries, repeat),
         "commonest": max((s.commonest for s in summaries), default=None),
     }
-
-
-_FIGURES = {"figure-3": FIGURE_3, "figure-5": FIGURE_5}
 
 
 def _highlights(summaries: Sequence[Summary]) -> list[tuple[str, str, str]]:

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.learn.laboratory import Record
 from earmark.learn.metrics import bootstrap_interval
 from earmark.learn.recipe import Recipe
 from earmark.learn.rows import PAPER
 from earmark.learn.splits import PROTOCOLS
-
-Record = dict[str, Any]
-"""What :class:`~earmark.learn.laboratory.Laboratory` leaves of one run, as JSON holds it."""
 
 LOG = "-log"
 """How the name of a logarithmic variant ends."""

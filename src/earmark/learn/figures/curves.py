@@ -23,9 +23,10 @@ from earmark.learn.figures.style import (
     Drawing,
     canvas,
     finish,
-)  # fmt: skip
+)
+from earmark.learn.laboratory import Record
 from earmark.learn.recipe import Recipe
-from earmark.learn.results import Record, Summary
+from earmark.learn.results import Summary
 
 _MOST = 12
 """Networks in one figure of learning curves."""

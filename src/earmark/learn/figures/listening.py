@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
@@ -34,8 +36,8 @@ def draw_spectrogram(corpus: Corpus) -> Drawing | None:
     seconds = len(clip.samples) / front_end.sample_rate
     top = float(level.max())
     picture = axes.imshow(
-        level.T, origin="lower", aspect="auto", interpolation="antialiased", cmap="cividis", vmin=top - _RANGE_DB, vmax=top,
-        extent=(0, seconds, 0, front_end.sample_rate / 2),
+        level.T, origin="lower", aspect="auto", interpolation="antialiased", cmap="cividis",
+        vmin=top - _RANGE_DB, vmax=top, extent=(0, seconds, 0, front_end.sample_rate / 2),
     )  # fmt: skip
     axes.set_xlabel("seconds")
     axes.set_ylabel("Hz")
@@ -59,29 +61,10 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
     summaries = summaries[:_MOST]
     genres = max(len(s.labels) for s in summaries)
     figure, panels = canvas((8 + 3.6 * genres) * len(summaries) + 12, len(summaries), sharex=True)
-    norm = LogNorm(1 / 4, 4, clip=True)
-    for axes, s in zip(panels, summaries, strict=True):
-        names, weights = mean_attention(s)
-        front_end = s.settings.front_end
-        hop = front_end.hop_length / front_end.sample_rate
-        edges = np.append(front_end.times(weights.shape[1]) - hop / 2, front_end.times(weights.shape[1])[-1] + hop / 2)
-        picture = axes.pcolormesh(
-            edges,
-            np.arange(len(names) + 1),
-            weights * weights.shape[1],
-            norm=norm,
-            cmap="PuOr_r",
-            edgecolors="face",
-            linewidth=0.2,
-        )
-        axes.set_yticks(np.arange(len(names)) + 0.5, names)
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(names), 0)
-        axes.spines[:].set_visible(False)
-        axes.set_title(f"{in_short(s.recipe, s.settings)} ({PROTOCOLS[s.protocol].lower()})")
+    maps = [_attention_map(axes, s) for axes, s in zip(panels, summaries, strict=True)]
     panels[-1].set_xlabel("seconds into the clip")
     ticks = [1 / 4, 1 / 2, 1, 2, 4]
-    bar = figure.colorbar(picture, ax=panels, location="bottom", ticks=ticks, aspect=40, shrink=0.7, pad=0.01)
+    bar = figure.colorbar(maps[0], ax=panels, location="bottom", ticks=ticks, aspect=40, shrink=0.7, pad=0.01)
     bar.ax.set_xticklabels(["¼", "½", "even share", "2×", "4×"])
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
@@ -90,6 +73,25 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
         "purple less; four times and more look alike."
     )
     return finish(figure, "attention", "Where attention lies", caption, "Heat maps of attention. " + _peaks(summaries))
+
+
+def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
+    """Genres by time; colour is the share of attention, against an even one."""
+    names, weights = mean_attention(s)
+    n_frames = weights.shape[1]
+    front_end = s.settings.front_end
+    centres, half = front_end.times(n_frames), front_end.hop_length / front_end.sample_rate / 2
+    edges = np.append(centres - half, centres[-1] + half)
+    picture = axes.pcolormesh(
+        edges, np.arange(len(names) + 1), weights * n_frames, norm=LogNorm(1 / 4, 4, clip=True), cmap="PuOr_r",
+        edgecolors="face", linewidth=0.2,
+    )  # fmt: skip
+    axes.set_yticks(np.arange(len(names)) + 0.5, names)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names), 0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(f"{in_short(s.recipe, s.settings)} ({PROTOCOLS[s.protocol].lower()})")
+    return picture
 
 
 def mean_attention(s: Summary) -> tuple[list[str], NDArray[np.float64]]:
