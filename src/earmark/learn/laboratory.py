@@ -169,12 +169,12 @@ def run_row(laboratory: Laboratory, row: Row) -> Done:
         if _read(place / "experiment.json") != identity:
             shutil.rmtree(place, ignore_errors=True)
             _write(place / "experiment.json", identity)
-        record = _run(laboratory, row, place)
+        record = {"identity": identity, **_run(laboratory, row, place)}
     except EarmarkError as error:
         return Done(row, {}, str(error))
     except Exception as error:  # a bug in one row must not end the others
         return Done(row, {}, f"{type(error).__name__}: {error}")
-    _write(place / "result.json", {"identity": identity, **record})
+    _write(place / "result.json", record)
     for name in ("checkpoint.pt", "state.json"):
         (place / name).unlink(missing_ok=True)
     return Done(row, record)
