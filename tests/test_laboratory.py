@@ -241,6 +241,14 @@ def test_folds_are_rows(folder, tmp_path):
     assert ids == sorted(track.id for track in laboratory.corpus.tracks)
 
 
+def test_rows_run_on_ray(folder, done, tmp_path):
+    pytest.importorskip("ray")
+    reproduce(folder, "-o", tmp_path / "out", "--rows", "svm-rbf", "-p", "track", "--address", "local")
+    assert figures(tmp_path / "out") == [
+        r for r in figures(done[0]) if (r["recipe"], r["protocol"], r["seed"]) == ("svm-rbf", "track", 0)
+    ]
+
+
 def test_a_live_table_is_shown_on_a_terminal(folder, tmp_path):
     arguments = [COMMAND, "reproduce", folder, "-o", tmp_path / "out", "--rows", "svm-rbf", "--rows", "svm-poly"]
     leader, follower = pty.openpty()
@@ -274,9 +282,9 @@ def test_a_live_table_is_shown_on_a_terminal(folder, tmp_path):
     [
         (["--rows", "lstm-2x25"], "did you mean 'lstm-2x250'"),
         (["--rows", "gru-*"], "no rows fit 'gru-*'"),
-        (["--folds", "2"], "not in the range x>=3"),
+        (["--folds", "2"], "greater than or equal to 3"),
         (["-p", "album"], "is not one of"),
-        (["--address", "ray://nowhere:1", "--seeds", "0"], "not in the range x>=1"),
+        (["--address", "ray://nowhere:1", "--seeds", "0"], "greater than or equal to 1"),
     ],
 )
 def test_wrong_usage(folder, tmp_path, arguments, says):

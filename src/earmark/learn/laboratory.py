@@ -11,6 +11,7 @@ A folder holds, for each row (:class:`~earmark.learn.rows.Row`), ``rows/PROTOCOL
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -97,6 +98,8 @@ class Laboratory:
         Done
             As they come to their end; those that have a result already, without running them again.
         """
+        for row in rows:  # what a killed run left behind runs no more
+            (self.place(row) / "state.json").unlink(missing_ok=True)
         pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed)
         yield from pool.as_done(iter(rows))
 
@@ -116,7 +119,7 @@ class Laboratory:
         import joblib
 
         if not ray.is_initialized():
-            ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="error")
+            ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level=logging.ERROR)
         register_ray()
         with joblib.parallel_config(backend="ray"):
             yield from joblib.Parallel(n_jobs=-1, batch_size=1)(joblib.delayed(run_row)(self, row) for row in rows)
