@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
@@ -118,7 +119,9 @@ def _kept(history: Sequence[Record], choose_by: str) -> Record:
 def _loss_axis(axes: Axes) -> None:
     """Logarithmic: recurrent networks begin with losses that are a hundred times those of their end."""
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    low, high = axes.get_ylim()
+    few = np.log10(high / low) < 1.5
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)) if few else LogLocator(numticks=4))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_locator(NullLocator())
 
