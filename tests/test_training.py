@@ -153,3 +153,20 @@ def test_a_foreign_checkpoint_is_refused(tmp_path, rng):
     state.write_bytes(b"not a checkpoint")
     with pytest.raises(TrainingError, match="delete it to start afresh"):
         RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+
+
+def test_a_schedule_that_keeps_its_last_epoch_is_not_cut_short(rng):
+    X, y = blobs(rng)
+    settings = {**SMALL, "max_epochs": 8, "patience": 0, "lr": 1e-9, "random_state": 0}
+    assert RecurrentClassifier(**settings, keep="best").fit(X, y).n_iter_ < 8
+    assert RecurrentClassifier(**settings, keep="last").fit(X, y).n_iter_ == 8
+
+
+@pytest.mark.parametrize("choose_by", ["accuracy", "loss"])
+def test_the_best_epoch_is_chosen_as_asked(rng, choose_by):
+    X, y = blobs(rng)
+    fitted = RecurrentClassifier(**{**SMALL, "max_epochs": 15}, choose_by=choose_by, random_state=3).fit(X, y, X, y)
+    history = fitted.net_.history
+    keys = {"accuracy": lambda row: -row["valid_acc"], "loss": lambda row: row["valid_loss"]}
+    best = min(history, key=keys[choose_by])
+    assert fitted.score(X, y) == pytest.approx(best["valid_acc"])

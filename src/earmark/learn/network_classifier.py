@@ -58,7 +58,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
     min_steps : int
         More epochs where so few clips would otherwise give fewer steps than this.
     patience : int, optional
-        Stop after so many epochs without a better one; None runs all epochs.
+        Stop after so many epochs without a better one; None, or keeping the last, runs all epochs.
     keep : {"best", "last"}
         Which epoch's weights: the best by validation, or the last (for schedules that end near zero).
     choose_by : {"accuracy", "loss"}
@@ -241,7 +241,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
             )
         network.measure(torch.as_tensor(train.X))
         self._keeper = KeepBest(
-            self.patience,
+            self.patience if self.keep == "best" else None,  # a schedule that is to end must not be cut short
             Path(self.checkpoint) if self.checkpoint else None,
             keep_last=self.keep == "last",
             choose_by=self.choose_by,
