@@ -92,7 +92,7 @@ class Board:
         protocols = list(dict.fromkeys(row.protocol for row in self.places))
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("recipe", no_wrap=True)
-        table.add_column("paper", justify="right", style="dim")
+        table.add_column("paper", justify="right", style="dim", no_wrap=True, min_width=5)
         for protocol in protocols:
             table.add_column(f"{protocol}: clips, tracks", no_wrap=True)
         for name in self._shown(height):
@@ -144,7 +144,7 @@ class Board:
         cell = Text()
         if done := [place.result for place in places if place.result]:
             share = mean(record["clip_accuracy"] for record in done)
-            cell.append(bar(share, 8)).append(f" {share:6.1%}", style="bold")
+            cell.append(bar(share, 6)).append(f" {share:6.1%}", style="bold")
             cell.append(f" {mean(record['track_accuracy'] for record in done):6.1%}", style="dim")
         running = [place for place in places if place.state is not None]
         for place in running[:1]:
