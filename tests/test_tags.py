@@ -18,12 +18,13 @@ from rich.console import Console
 from earmark.doors import show
 from earmark.errors import CorpusError, MissingExtra, SettingError
 from earmark.learn.corpus import open_corpus
-from earmark.learn.evaluation import Report
+from earmark.learn.evaluation import judge
 from earmark.learn.filing import file_common, file_known, without_rare
 from earmark.learn.genrenames import genre_names, one_spelling, spelling_key
 from earmark.learn.splits import split_tracks
 from earmark.learn.synth import write_corpus
 from earmark.learn.tags import open_library, read_tags
+from earmark.tell.card import Calibration
 from earmark.tell.model import open_model
 
 COMMAND = Path(sys.executable).with_name("earmark")
@@ -462,7 +463,9 @@ def test_a_tagged_library_becomes_a_model(music, recipe, tmp_path):
 
 def test_brackets_in_a_genre_are_shown():
     labels = ("[dub]", "ska")
-    report = Report("c", "all", "all", 1.0, 1.0, 1.0, 0.0, 2, 2, 0.0, labels, [[1, 0], [0, 1]], {})
+    log_p = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
+    both = np.arange(2)
+    report = judge(log_p, both, both, labels, Calibration(), corpus="c", protocol="all", part="all")
     page = io.StringIO()
     Console(file=page, width=80).print(show.confusion(report))
     assert "\n[dub]" in page.getvalue()
@@ -473,7 +476,9 @@ def test_rare_genres_are_merged_when_asked(music):
     assert "of genres with fewer than 10 tracks, too few to make up 'other': Waltz 2\n" in said.stderr
     tag(music / "untagged.wav", ["Fado"])
     try:
-        said = run("data", "check", music, "--labels", "tags", "--min-tracks", 3, "--rare", "merge")
+        arguments = ("--labels", "tags", "--min-tracks", 3, "--rare", "merge")
+        said = run("data", "check", music, *arguments, expect=1)  # it is the copy of a waltz, under other tags
+        assert "twin" in said.stdout
         assert "merged 3 tracks of genres with fewer than 3 tracks into 'other': Waltz 2, Fado 1\n" in said.stderr
         assert "33 tracks — Ambient 10, Brass 5, March 5, Techno 10, other 3\n" in said.stderr
     finally:
