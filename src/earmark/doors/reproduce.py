@@ -15,6 +15,7 @@ from earmark.doors.options import Labels, LabelsOption, MinTracksOption, RareOpt
 from earmark.doors.terminal import extra, guarded, summary
 
 if TYPE_CHECKING:
+    from earmark.learn.corpus import Corpus
     from earmark.learn.laboratory import Done, Laboratory
     from earmark.learn.rows import Row
 
@@ -78,8 +79,10 @@ def reproduce(
     interrupted.[/dim]
     """
     with extra("reproducing", "learn"):
+        import jinja2  # noqa: F401 (the report's, missed before hours of fitting rather than after)
+        import matplotlib  # noqa: F401
+
         from earmark.learn.laboratory import Laboratory
-        from earmark.learn.report import write_report
     from earmark.doors.board import Board
     from earmark.learn.features import default_cache
     from earmark.learn.rows import choose_rows
@@ -102,20 +105,10 @@ def reproduce(
     except KeyboardInterrupt:
         terminal.say("the same command goes on from here")
         raise
-    failures = {str(one.row.place): one.error for one in done if one.error}
-    records = [one.record for one in done if not one.error]
-    page = write_report(
-        output, records, source, source=corpus, command=shlex.join(["earmark", *sys.argv[1:]]), failures=failures
-    )
+    page = _report(output, done, source, corpus)
     terminal.console(sys.stdout).print(board.table())
     print(f"\n{page}")
-    for place, error in failures.items():
-        terminal.say(f"{place}: {error}", "red")
-    unread = {track: error for record in records for track, error in record["failed"].items()}
-    for track, error in unread.items():
-        terminal.say(f"skipped {track}: {error}", "red")
-    if failures or unread:
-        raise typer.Exit(1)
+    _exit_after(done)
 
 
 def _run(laboratory: Laboratory, rows: list[Row], jobs: int, address: str | None) -> Iterator[Done]:
@@ -130,3 +123,26 @@ def _told(done: Iterator[Done]) -> Iterator[Done]:
             figures = f"clips {record['clip_accuracy']:.1%}, tracks {record['track_accuracy']:.1%}" if record else ""
             print(f"{one.row.place}: {one.error or figures}", flush=True)
         yield one
+
+
+def _report(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path:
+    from earmark.learn.report import write_report
+
+    command = shlex.join(["earmark", *sys.argv[1:]])
+    records = [one.record for one in done if not one.error]
+    failures = {str(one.row.place): one.error for one in done if one.error}
+    return write_report(folder, records, corpus, source=source, command=command, failures=failures)
+
+
+def _exit_after(done: list[Done]) -> None:
+    """Name each row that failed and, once, each file that could not be read; exit status 1 where there are any."""
+    from earmark.doors.show import clean
+
+    unread = {track: error for one in done for track, error in one.record.get("failed", {}).items()}
+    for one in done:
+        if one.error:
+            terminal.say(f"{one.row.place}: {one.error}", "red")
+    for track, error in unread.items():
+        terminal.say(f"skipped {clean(track)}: {error}", "red")
+    if unread or any(one.error for one in done):
+        raise typer.Exit(1)
