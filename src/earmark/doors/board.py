@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from earmark.learn.laboratory import Laboratory, Record
     from earmark.learn.rows import Row
 
-_AROUND = 6
+_AROUND = 7
 """Lines of the screen that the table leaves free."""
 
 
@@ -94,7 +94,7 @@ class Board:
         table.add_column("recipe", no_wrap=True)
         table.add_column("paper", justify="right", style="dim", no_wrap=True, min_width=5)
         for protocol in protocols:
-            table.add_column(f"{protocol}: clips, tracks", no_wrap=True)
+            table.add_column(f"{protocol}\nclips, tracks", no_wrap=True, min_width=20)
         for name in self._shown(height):
             paper = PAPER.get(name.removesuffix("-log"))
             cells = [self._cell([p for p in self._of(name) if p.row.protocol == protocol]) for protocol in protocols]
