@@ -54,9 +54,9 @@ def network(tmp_path_factory):
     return path
 
 
-def reproduce(*arguments, expect=0):
+def reproduce(*arguments, expect=0, cwd=None):
     done = subprocess.run(
-        [COMMAND, "reproduce", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
+        [COMMAND, "reproduce", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300, cwd=cwd
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == expect, done.stderr
@@ -243,7 +243,8 @@ def test_folds_are_rows(folder, tmp_path):
 
 def test_rows_run_on_ray(folder, done, tmp_path):
     pytest.importorskip("ray")
-    reproduce(folder, "-o", tmp_path / "out", "--rows", "svm-rbf", "-p", "track", "--address", "local")
+    relative = os.path.relpath(folder, tmp_path)  # Ray's processes start elsewhere
+    reproduce(relative, "-o", "out", "--rows", "svm-rbf", "-p", "track", "--address", "local", cwd=tmp_path)
     assert figures(tmp_path / "out") == [
         r for r in figures(done[0]) if (r["recipe"], r["protocol"], r["seed"]) == ("svm-rbf", "track", 0)
     ]

@@ -14,7 +14,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,8 +121,9 @@ class Laboratory:
         if not ray.is_initialized():
             ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level=logging.ERROR)
         register_ray()
+        there = self._absolute()
         with joblib.parallel_config(backend="ray"):
-            yield from joblib.Parallel(n_jobs=-1, batch_size=1)(joblib.delayed(run_row)(self, row) for row in rows)
+            yield from joblib.Parallel(n_jobs=-1, batch_size=1)(joblib.delayed(run_row)(there, row) for row in rows)
 
     def place(self, row: Row) -> Path:
         """Return the folder of one row."""
@@ -150,6 +151,12 @@ class Laboratory:
         fold = asdict(row.fold) if row.fold else None
         own = {"recipe": recipe, "protocol": row.protocol, "seed": row.seed, "fold": fold}
         return {"corpus": self.corpus.fingerprint, **own}
+
+    def _absolute(self) -> Laboratory:
+        """The same, for processes that start in another folder."""
+        tracks = tuple(replace(track, path=track.path and track.path.absolute()) for track in self.corpus.tracks)
+        corpus = replace(self.corpus, tracks=tracks)
+        return replace(self, corpus=corpus, folder=self.folder.absolute(), cache=self.cache.absolute())
 
     def _distinct(self, rows: Sequence[Row]) -> list[Recipe]:
         """One recipe for each kind of features."""
