@@ -145,7 +145,7 @@ def train(
 
     chosen = open_recipe(recipe)
     if epochs:
-        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"max_epochs": epochs})})
+        chosen = chosen.with_epochs(epochs)
     if balanced:
         chosen = chosen.model_copy(update={"class_weight": "balanced"})
     source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from earmark.learn import sweeps
-from earmark.learn.recipe import Network, Recipe
-from earmark.learn.results import LOG
+from earmark.learn.recipe import LOG, Network, Recipe
 from earmark.learn.rows import PAPER
 
 PROTOCOLS = {

@@ -141,9 +141,7 @@ class Laboratory:
     def recipe(self, row: Row) -> Recipe:
         """Return a row's recipe, with this laboratory's limit on epochs."""
         recipe = open_recipe(row.recipe)
-        if self.epochs is None:
-            return recipe
-        return recipe.model_copy(update={"training": recipe.training.model_copy(update={"max_epochs": self.epochs})})
+        return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
 
     def identity(self, row: Row) -> Record:
         """What makes a row's result the result of just this row."""

@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from earmark.errors import SettingError
 from earmark.listen.spectrogram import LogMel, StftDensity
 
+LOG = "-log"
+"""How the name of a logarithmic variant ends."""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -158,6 +161,10 @@ class Recipe(_Settings):
         """Fewest frames of a clip that the network can say anything about."""
         return self.network.texture_window or 1
 
+    def with_epochs(self, epochs: int) -> Recipe:
+        """Return the same with another limit on epochs."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"max_epochs": epochs})})
+
     def toml(self) -> str:
         """The recipe as TOML, holding only its difference from the paper's defaults."""
         lines: list[str] = []
@@ -203,19 +210,16 @@ def open_recipe(which: str) -> Recipe:
 
     if which in sweeps.names():
         return sweeps.recipe(which)
-    if which.endswith(_LOG) and which.removesuffix(_LOG) in [*names(), *sweeps.names()]:
-        return _logarithmic(open_recipe(which.removesuffix(_LOG)), which)
+    if which.endswith(LOG) and which.removesuffix(LOG) in [*names(), *sweeps.names()]:
+        return _logarithmic(open_recipe(which.removesuffix(LOG)), which)
     try:
         text = Path(which).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         known = [*names(), *sweeps.names()]
-        near = difflib.get_close_matches(which, [*known, *(name + _LOG for name in known)], 1)
+        near = difflib.get_close_matches(which, [*known, *(name + LOG for name in known)], 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
         raise SettingError(f"no recipe {which!r}: neither a readable file nor one of ours; {hint}") from error
     return parse_recipe(text, which)
-
-
-_LOG = "-log"
 
 
 def _logarithmic(recipe: Recipe, name: str) -> Recipe:

@@ -16,8 +16,8 @@ from earmark.learn.corpus import Corpus
 from earmark.learn.describe import PROTOCOLS, in_short, in_words
 from earmark.learn.laboratory import Record
 from earmark.learn.provenance import provenance
-from earmark.learn.recipe import Recipe, open_recipe
-from earmark.learn.results import LOG, Summary
+from earmark.learn.recipe import LOG, Recipe, open_recipe
+from earmark.learn.results import Summary
 from earmark.learn.rows import FIGURE_3, FIGURE_5, PAPER, Row
 from earmark.learn.splits import Fold
 from earmark.listen.files import replacing
@@ -116,8 +116,7 @@ class _Repeat:
         limit = recipe.training.max_epochs
         if recipe == known:
             return record["recipe"], None
-        limited = known.model_copy(update={"training": known.training.model_copy(update={"max_epochs": limit})})
-        return (record["recipe"], limit) if recipe == limited else ("", None)
+        return (record["recipe"], limit) if recipe == known.with_epochs(limit) else ("", None)
 
     def _file(self, record: Record) -> Path:
         return self.folder / "recipes" / f"{record['recipe']}.toml"

@@ -16,12 +16,9 @@ from numpy.typing import NDArray
 
 from earmark.learn.laboratory import Record
 from earmark.learn.metrics import bootstrap_interval
-from earmark.learn.recipe import Recipe
+from earmark.learn.recipe import LOG, Recipe
 from earmark.learn.rows import PAPER
 from earmark.learn.splits import PROTOCOLS
-
-LOG = "-log"
-"""How the name of a logarithmic variant ends."""
 
 COLUMNS = (
     "recipe", "protocol", "seed", "fold", "part", "clip_accuracy", "track_accuracy", "low", "high", "macro_f1",

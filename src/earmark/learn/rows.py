@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from earmark.errors import SettingError
 from earmark.learn import sweeps
-from earmark.learn.recipe import open_recipe
+from earmark.learn.recipe import LOG, open_recipe
 from earmark.learn.splits import Fold, Protocol
 
 PAPER: dict[str, tuple[str, float]] = {
@@ -152,7 +152,7 @@ def choose_recipes(patterns: Sequence[str]) -> list[str]:
 
 
 def _resolved(pattern: str) -> list[str]:
-    plain, log = pattern.removesuffix("-log"), "-log" if pattern.endswith("-log") else ""
+    plain, log = pattern.removesuffix(LOG), LOG if pattern.endswith(LOG) else ""
     if plain in _GROUPS:
         return [name + log for name in _GROUPS[plain]]
     if plain in sweeps.names_of_sweeps():

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from earmark.learn.conclusions import drops, percent, protocols_of
 from earmark.learn.describe import PROTOCOLS, in_short, in_words
-from earmark.learn.results import LOG, Spread, Summary
+from earmark.learn.recipe import LOG
+from earmark.learn.results import Spread, Summary
 from earmark.learn.rows import PAPER
 
 

@@ -11,7 +11,8 @@ from earmark.learn.figures.curves import draw_learning, draw_width
 from earmark.learn.figures.listening import draw_attention, draw_spectrogram
 from earmark.learn.figures.network import draw_network
 from earmark.learn.figures.style import Drawing, house_style
-from earmark.learn.results import LOG, Summary
+from earmark.learn.recipe import LOG
+from earmark.learn.results import Summary
 from earmark.learn.rows import FIGURE_3, FIGURE_5
 from earmark.learn.splits import PROTOCOLS
 

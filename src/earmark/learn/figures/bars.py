@@ -21,7 +21,8 @@ from earmark.learn.figures.style import (
     name_rows,
     percent_axis,
 )
-from earmark.learn.results import LOG, Summary
+from earmark.learn.recipe import LOG
+from earmark.learn.results import Summary
 from earmark.learn.rows import OTHERS, PAPER
 
 
