@@ -65,9 +65,8 @@ class Pool(Generic[Item, Result]):
         except BaseException:  # nobody waits for what is running
             _kill(executor)
             raise
-        finally:
-            # Where all are idle, waiting is quick, and Python does not trip over those that end when it does.
-            executor.shutdown(wait=not running, cancel_futures=True)
+        finally:  # all are idle, or dead: waiting is quick, and Python does not trip over threads that end when it does
+            executor.shutdown(cancel_futures=True)
 
     def as_done(self, items: Iterator[Item]) -> Iterator[Result]:
         """Results as they come, whichever is first: for items of which one may take as long as many others."""
@@ -94,7 +93,7 @@ class Pool(Generic[Item, Result]):
             _kill(executor)
             raise
         finally:
-            executor.shutdown(wait=not running, cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
 
     def _alone(self, item: Item) -> Result:
         with self._executor(1) as executor:
