@@ -27,6 +27,7 @@ from earmark.doors.options import (
     cores,
 )
 from earmark.doors.reproduce import reproduce
+from earmark.doors.stress import stress
 from earmark.doors.terminal import extra, guarded, summary
 
 _UNEVEN = 5
@@ -227,6 +228,9 @@ def evaluate(
     else:
         terminal.console(sys.stdout).print(show.report(report))
     _exit_after(report.failed)
+
+
+app.command()(stress)
 
 
 @app.command()

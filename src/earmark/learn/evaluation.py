@@ -220,12 +220,7 @@ def evaluate(
     CorpusError
         If the corpus holds genres that the model does not know, or nothing could be read.
     """
-    foreign = sorted(set(corpus.genres) - set(tagger.labels))
-    if foreign:
-        raise CorpusError(
-            f"the corpus has genres that the model does not know: {', '.join(foreign)}; "
-            f"it knows: {', '.join(tagger.labels)}"
-        )
+    require_known(corpus, tagger.labels)
     chosen = part_of(corpus, protocol, part, seed)
     log_p, track, y = [], [], []
     failed: dict[str, str] = {}
@@ -255,6 +250,15 @@ def evaluate(
         part=part,
         failed=failed,
     )
+
+
+def require_known(corpus: Corpus, labels: Sequence[str]) -> None:
+    """Raise :class:`CorpusError` where a corpus has genres that are not among a model's labels."""
+    foreign = sorted(set(corpus.genres) - set(labels))
+    if foreign:
+        raise CorpusError(
+            f"the corpus has genres that the model does not know: {', '.join(foreign)}; it knows: {', '.join(labels)}"
+        )
 
 
 def part_of(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:

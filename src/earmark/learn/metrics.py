@@ -194,3 +194,46 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
         return 0.0
     kept = int(np.ceil(coverage * len(confidence) - 1e-9))
     return float(np.sort(confidence)[::-1][max(kept, 1) - 1])
+
+
+def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Accuracy among the most confident tracks, for every number of them: one minus the risk–coverage curve.
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n,)
+        Tracks of equal confidence are in no order, so each of them counts as the mean of them all.
+    right : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Item k - 1 is of the k most confident tracks, and so of the coverage k / n.
+
+    Examples
+    --------
+    >>> selective_accuracy(np.array([0.5, 0.9, 0.7]), np.array([True, True, False])).round(3).tolist()
+    [1.0, 0.5, 0.667]
+    """
+    levels, group = np.unique(-confidence, return_inverse=True)  # the most confident first
+    expected = np.bincount(group, right, len(levels)) / np.bincount(group, minlength=len(levels))
+    accuracies: NDArray[np.float64] = np.cumsum(expected[np.sort(group)]) / np.arange(1, len(right) + 1)
+    return accuracies
+
+
+def aurc(confidence: Probabilities, right: NDArray[np.bool_]) -> float:
+    """Area under the risk–coverage curve (Geifman, Uziel and El-Yaniv 2019): mean risk over all coverages.
+
+    Parameters are those of :func:`selective_accuracy`.
+
+    Returns
+    -------
+    float
+        0 where nothing is wrong; where confidence says nothing, the share that is wrong; NaN of no tracks.
+
+    Examples
+    --------
+    >>> aurc(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, True, False]))
+    0.0625
+    """
+    return float(1 - selective_accuracy(confidence, right).mean()) if len(right) else float("nan")
