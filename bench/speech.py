@@ -39,9 +39,9 @@ TEXTS = {
         leven, vrijheid en onschendbaarheid van zijn persoon. Niemand zal in slavernij of horigheid gehouden worden;
         slavernij en slavenhandel in iedere vorm zijn verboden.""",
     "pt": """Todos os seres humanos nascem livres e iguais em dignidade e em direitos. Dotados de razão e de
-        consciência, devem agir uns para com os outros em espírito de fraternidade. Todo indivíduo tem direito à
-        vida, à liberdade e à segurança pessoal. Ninguém será mantido em escravatura ou em servidão; a escravatura e o trato dos escravos,
-        sob todas as formas, são proibidos.""",
+        consciência, devem agir uns para com os outros em espírito de fraternidade. Todo indivíduo tem direito à vida,
+        à liberdade e à segurança pessoal. Ninguém será mantido em escravatura ou em servidão; a escravatura e o trato
+        dos escravos, sob todas as formas, são proibidos.""",
 }
 
 if __name__ == "__main__":

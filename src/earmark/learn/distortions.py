@@ -24,7 +24,7 @@ from earmark.listen import decode
 from earmark.listen.bytestream import reason_of
 
 Samples = NDArray[np.float32]
-Sound = tuple[Samples, int]
+Signal = tuple[Samples, int]
 """Mono samples, full scale ±1, and their rate in Hz."""
 
 
@@ -81,33 +81,33 @@ class Distortion:
 
     name: str
     what: str
-    apply: Callable[[Samples, int], Sound]
+    apply: Callable[[Samples, int], Signal]
     codec: Codec = WAVE
 
 
-def gain(samples: Samples, rate: int, db: float) -> Sound:
+def gain(samples: Samples, rate: int, db: float) -> Signal:
     """Louder or quieter by so many dB, as floats: nothing is clipped."""
     return samples * np.float32(10 ** (db / 20)), rate
 
 
-def clipped(samples: Samples, rate: int, db: float) -> Sound:
+def clipped(samples: Samples, rate: int, db: float) -> Signal:
     """Cut off all that is higher than so many dB below the peak."""
     limit = np.abs(samples).max() * 10 ** (-db / 20)
     return np.clip(samples, -limit, limit).astype(np.float32), rate
 
 
-def late(samples: Samples, rate: int, seconds: float) -> Sound:
+def late(samples: Samples, rate: int, seconds: float) -> Signal:
     """Begin so many seconds later; of a track that is not so long, one sample stays."""
     return samples[min(round(seconds * rate), len(samples) - 1) :], rate
 
 
-def resampled(samples: Samples, rate: int, to: int) -> Sound:
+def resampled(samples: Samples, rate: int, to: int) -> Signal:
     """At another rate, in Hz; a lower one keeps nothing above its half."""
     converted: Samples = soxr.resample(samples, rate, to, quality="HQ")
     return converted, to
 
 
-def coded(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Sound:
+def coded(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signal:
     """Written to a file of so many equal channels, in memory, and read again as every file is read.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import CorpusError
+from earmark.errors import CorpusError, SettingError
 from earmark.listen.files import walk
 
 SECONDS = 10.0
@@ -73,7 +73,9 @@ class Sound:
 
 
 def made(seed: int) -> list[Sound]:
-    """Sounds to be made: :data:`OF_A_KIND` of each of the :data:`KINDS`."""
+    """Sounds to be made: :data:`OF_A_KIND` of each of the :data:`KINDS`; the seed must not be negative."""
+    if seed < 0:
+        raise SettingError(f"seed {seed}: must be 0 or more")
     return [
         Sound(kind, f"{kind}.{number}", seed=(seed, k, number))
         for k, kind in enumerate(KINDS)
@@ -151,12 +153,12 @@ def _sine(rng: Rng, size: int) -> NDArray[np.float64]:
 
 def _hum(rng: Rng, size: int) -> NDArray[np.float64]:
     """Mains: 50 or 60 Hz and nine harmonics, weaker as they are higher."""
-    base, time = rng.choice([50, 60]), _time(size)
-    phases, weights = rng.uniform(0, 2 * np.pi, 10), rng.uniform(0.3, 1, 10)
-    tones = [
-        w / k * np.sin(2 * np.pi * k * base * time + p) for k, w, p in zip(range(1, 11), weights, phases, strict=True)
-    ]
-    return np.sum(tones, axis=0)
+    harmonics = np.arange(1, 11)
+    weights = rng.uniform(0.3, 1, 10) / harmonics
+    spectrum = np.zeros(size // 2 + 1, complex)
+    bins = np.round(rng.choice([50, 60]) * harmonics * size / RATE).astype(int)
+    spectrum[bins] = weights * np.exp(2j * np.pi * rng.random(10))
+    return np.fft.irfft(spectrum, size)
 
 
 def _chirp(rng: Rng, size: int) -> NDArray[np.float64]:
