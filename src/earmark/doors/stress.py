@@ -79,7 +79,7 @@ def stress(
     if form is Shape.json:
         print(show.as_json(record))
     else:
-        origin = "" if which == "all" else f", of the {which} part of protocol {split}"
+        origin = "" if which == "all" else f", the {which} part of protocol {split}"
         title = f"{tagger.card.name} on {outcome.n_tracks} tracks of {outcome.corpus}{origin}"
         terminal.console(sys.stdout).print(_page(title, outcome))
     for name in outcome.left_out:
