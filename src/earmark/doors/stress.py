@@ -82,10 +82,17 @@ def stress(
         origin = "" if which == "all" else f", the {which} part of protocol {split}"
         title = f"{tagger.card.name} on {outcome.n_tracks} tracks of {outcome.corpus}{origin}"
         terminal.console(sys.stdout).print(_page(title, outcome))
+    _exit_after(outcome)
+
+
+def _exit_after(outcome: Stress) -> None:
+    """Name what was left out and what could not be heard; exit status 1 where a file could not."""
+    from earmark.doors.show import clean
+
     for name in outcome.left_out:
         terminal.say(f"left out {name}: this build of FFmpeg cannot encode it", "yellow")
     for name, error in outcome.failed.items():
-        terminal.say(f"skipped {show.clean(name)}: {error}", "red")
+        terminal.say(f"skipped {clean(name)}: {error}", "red")
     if outcome.failed:
         raise typer.Exit(1)
 
