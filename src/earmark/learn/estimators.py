@@ -65,6 +65,7 @@ class RecurrentClassifier(NetworkClassifier):
         patience: int | None = 30,
         keep: Keep = "best",
         choose_by: ChooseBy = "accuracy",
+        average: float = 0.0,
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -76,7 +77,7 @@ class RecurrentClassifier(NetworkClassifier):
             optimizer=optimizer, lr=lr, schedule=schedule, weight_decay=weight_decay,
             label_smoothing=label_smoothing, class_weight=class_weight, batch_size=batch_size,
             clip_norm=clip_norm, max_epochs=max_epochs, min_steps=min_steps, patience=patience, keep=keep,
-            choose_by=choose_by, validation_fraction=validation_fraction, augmentation=augmentation,
+            choose_by=choose_by, average=average, validation_fraction=validation_fraction, augmentation=augmentation,
             random_state=random_state, device=device, checkpoint=checkpoint, on_epoch=on_epoch,
         )  # fmt: skip
         self.cell = cell
@@ -143,6 +144,7 @@ class MLPClassifier(NetworkClassifier):
         patience: int | None = 30,
         keep: Keep = "best",
         choose_by: ChooseBy = "accuracy",
+        average: float = 0.0,
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -154,7 +156,7 @@ class MLPClassifier(NetworkClassifier):
             optimizer=optimizer, lr=lr, schedule=schedule, weight_decay=weight_decay,
             label_smoothing=label_smoothing, class_weight=class_weight, batch_size=batch_size,
             clip_norm=clip_norm, max_epochs=max_epochs, min_steps=min_steps, patience=patience, keep=keep,
-            choose_by=choose_by, validation_fraction=validation_fraction, augmentation=augmentation,
+            choose_by=choose_by, average=average, validation_fraction=validation_fraction, augmentation=augmentation,
             random_state=random_state, device=device, checkpoint=checkpoint, on_epoch=on_epoch,
         )  # fmt: skip
         self.units = units

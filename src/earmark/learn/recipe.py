@@ -81,6 +81,7 @@ class Training(_Settings):
     patience: int | None = Field(30, ge=0)
     keep: Literal["best", "last"] = "best"
     choose_by: Literal["accuracy", "loss"] = "accuracy"
+    average: float = Field(0.0, ge=0, lt=1)
 
 
 class Augmentation(_Settings):
@@ -90,8 +91,12 @@ class Augmentation(_Settings):
     frequency_mask_bins: int = Field(0, ge=0)
     time_masks: int = Field(0, ge=0)
     time_mask_frames: int = Field(0, ge=0)
+    stretch: float = Field(0.0, ge=0)
     shift_bins: int = Field(0, ge=0)
     equalizer: float = Field(0.0, ge=0)
+    floor: float = Field(0.0, ge=0, le=1)
+    lowpass: float = Field(0.0, ge=0, le=1)
+    noise: float = Field(0.0, ge=0)
     mixup: float = Field(0.0, ge=0)
 
 
