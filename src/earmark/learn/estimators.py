@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from earmark.errors import SettingError
 from earmark.learn.attention import Scorer
 from earmark.learn.augment import Augmentation
+from earmark.learn.committee import Committee
 from earmark.learn.network_classifier import NetworkClassifier
 from earmark.learn.networks import Cell, RecurrentNetwork
 from earmark.learn.perceptron import Activation, Perceptron
@@ -35,6 +36,8 @@ class RecurrentClassifier(NetworkClassifier):
     ----------
     cell, layers, units, attention, bidirectional, dropout, texture_window, texture_hop, projection, input_dropout, skip
         The network, see :class:`~earmark.learn.networks.RecurrentNetwork`.
+    members : int
+        More than one make a :class:`~earmark.learn.committee.Committee` of such networks.
     optimizer … on_epoch
         How it is trained, see :class:`~earmark.learn.network_classifier.NetworkClassifier`.
     """
@@ -52,6 +55,7 @@ class RecurrentClassifier(NetworkClassifier):
         projection: int = 0,
         input_dropout: float = 0.0,
         skip: bool = False,
+        members: int = 1,
         optimizer: str = "sgd",
         lr: float = 1.0,
         schedule: ScheduleName = "constant",
@@ -91,12 +95,13 @@ class RecurrentClassifier(NetworkClassifier):
         self.projection = projection
         self.input_dropout = input_dropout
         self.skip = skip
+        self.members = members
 
-    def build(self, frames: int) -> RecurrentNetwork:
+    def build(self, frames: int) -> RecurrentNetwork | Committee:
         """Make the untrained network; it reads any number of frames."""
-        return RecurrentNetwork(
-            self.n_features_in_, len(self.classes_), **{key: getattr(self, key) for key in _NETWORK}
-        )
+        settings = {key: getattr(self, key) for key in _NETWORK}
+        members = [RecurrentNetwork(self.n_features_in_, len(self.classes_), **settings) for _ in range(self.members)]
+        return members[0] if self.members == 1 else Committee(members)
 
     def attend(self, X: ArrayLike) -> NDArray[np.float32]:
         """Attention weights, shape (clips, frames); 0 on filling.

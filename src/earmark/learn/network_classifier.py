@@ -344,6 +344,12 @@ class _Net(NeuralNetClassifier):
         step: dict[str, Tensor] = super().train_step_single(batch, **fit_params)
         return step
 
+    def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
+        if y_pred.ndim == 3:  # (clips, classes, members): a loss for each member of a committee
+            y_true = y_true[..., None].expand(*y_true.shape, y_pred.shape[2])
+        loss: Tensor = super().get_loss(y_pred, y_true, X=X, training=training)
+        return loss
+
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         logits: Tensor = super().infer(x, **fit_params)[0]
         return logits

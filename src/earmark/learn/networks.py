@@ -141,7 +141,7 @@ class RecurrentNetwork(Network):
     def measure(self, x: Tensor) -> None:
         """Let the projection learn the scale of its inputs from training clips (clips, frames, bins)."""
         if self.projection is not None:
-            frames = torch.cat([self.texture(part) for part in x.split(256)]) if self.texture else x
+            frames = torch.cat([self.describe(part) for part in x.split(256)])
             self.projection.measure(frames[~frames[:, :, 0].isnan()])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -158,9 +158,15 @@ class RecurrentNetwork(Network):
         attention : Tensor of shape (clips, frames), or None
             Weights that sum to 1 over a clip's real frames and are 0 on filling.
         """
-        n_frames = x.shape[1]
-        if self.texture is not None:
-            x = self.texture(x)  # (clips, windows, features)
+        return self.read(self.describe(x), x.shape[1])
+
+    def describe(self, x: Tensor) -> Tensor:
+        """What is read in place of frames, nothing of it learned: (clips, windows, features), or the frames."""
+        described: Tensor = x if self.texture is None else self.texture(x)
+        return described
+
+    def read(self, x: Tensor, n_frames: int) -> tuple[Tensor, Tensor | None]:
+        """Classify what :meth:`describe` gave of clips of so many frames; returns what :meth:`forward` does."""
         real = ~x[:, :, 0].isnan()  # (clips, frames or windows)
         lengths = real.sum(1)
         ragged = bool((lengths < x.shape[1]).any())
@@ -180,7 +186,14 @@ class RecurrentNetwork(Network):
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
-        u = x if self.texture is None else self.texture.to_onnx(graph, x)
+        return self.read_onnx(graph, self.describe_onnx(graph, x), x)
+
+    def describe_onnx(self, graph: Graph, x: str) -> str:
+        """Write :meth:`describe`."""
+        return x if self.texture is None else self.texture.to_onnx(graph, x)
+
+    def read_onnx(self, graph: Graph, u: str, x: str) -> tuple[str, str | None]:
+        """Write :meth:`read` of `u`, which describes the frames `x`."""
         if self.projection is not None:
             u = self.projection.to_onnx(graph, u)
         h = u if self.embed is None else graph.linear(self.embed, u)

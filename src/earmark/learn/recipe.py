@@ -28,7 +28,10 @@ class _Settings(BaseModel):
 
 
 class Network(_Settings):
-    """The recurrent network; see :class:`earmark.learn.networks.RecurrentNetwork`."""
+    """The recurrent network; see :class:`earmark.learn.networks.RecurrentNetwork`.
+
+    ``members`` of them make a :class:`earmark.learn.committee.Committee`.
+    """
 
     cell: Literal["rnn", "lstm"] = "lstm"
     layers: int = Field(1, ge=1)
@@ -41,6 +44,7 @@ class Network(_Settings):
     projection: int = Field(0, ge=0)
     input_dropout: float = Field(0.0, ge=0, lt=1)
     skip: bool = False
+    members: int = Field(1, ge=1)
 
 
 class Mlp(_Settings):

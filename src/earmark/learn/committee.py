@@ -1,0 +1,71 @@
+"""A committee: several networks that learn apart and answer together, in one file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from earmark.learn.networks import Network, RecurrentNetwork
+
+if TYPE_CHECKING:
+    from earmark.learn.onnxgraph import Graph
+
+
+class Committee(Network):
+    """Networks of one kind whose answers are averaged: what one mistakes by its chance weights, the others mend.
+
+    In training each gets a loss of its own, so that they stay different; then the geometric mean of their
+    probabilities is the answer. What they read is described once for all of them.
+
+    Parameters
+    ----------
+    members : list of RecurrentNetwork
+        Alike but for their weights.
+
+    References
+    ----------
+    Hansen and Salamon, "Neural network ensembles", 1990.
+    """
+
+    def __init__(self, members: list[RecurrentNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.min_frames = members[0].min_frames
+
+    def measure(self, x: Tensor) -> None:
+        """Let each learn the scale of its inputs from training clips (clips, frames, bins)."""
+        for member in self.members:
+            member.measure(x)  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Classify a batch.
+
+        Parameters
+        ----------
+        x : Tensor, shape (clips, frames, bins)
+
+        Returns
+        -------
+        logits : Tensor, shape (clips, classes)
+            In training (clips, classes, members): each member's own.
+        attention : Tensor of shape (clips, frames), or None
+            Mean over the members.
+        """
+        first: RecurrentNetwork = self.members[0]  # type: ignore[assignment]
+        described = first.describe(x)
+        answers = [member.read(described, x.shape[1]) for member in self.members]  # type: ignore[operator]
+        weights = [attention for _, attention in answers if attention is not None]
+        attention = torch.stack(weights).mean(0) if weights else None
+        logits = torch.stack([own for own, _ in answers], dim=2)
+        return (logits if self.training else logits.log_softmax(1).mean(2)), attention
+
+    def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
+        """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
+        first: RecurrentNetwork = self.members[0]  # type: ignore[assignment]
+        described = first.describe_onnx(graph, x)
+        answers = [member.read_onnx(graph, described, x) for member in self.members]  # type: ignore[operator]
+        weights = [attention for _, attention in answers if attention is not None]
+        logits = graph("Mean", *(graph("LogSoftmax", own, axis=1) for own, _ in answers))
+        return logits, graph("Mean", *weights) if weights else None
