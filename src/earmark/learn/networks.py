@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from earmark.errors import SettingError
 from earmark.learn.attention import Attention, Scorer
+from earmark.learn.projection import Projection
 from earmark.learn.texture import Texture
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RecurrentNetwork(Network):
         Beyond the paper: frames a window of :class:`~earmark.learn.texture.Texture`, which the recurrence
         then reads instead of frames; 0 for none.
     projection : int
-        Beyond the paper: units of a :class:`Projection` before the recurrence; 0 for none.
+        Beyond the paper: units of a :class:`~earmark.learn.projection.Projection` before the recurrence; 0 for none.
     input_dropout : float
         Share of the projection's inputs dropped, when training.
     skip : bool
@@ -231,54 +232,3 @@ def _spread_onnx(graph: Graph, weights: str, texture: Texture, x: str) -> str:
     wanted, given = (graph("Shape", value, start=1, end=2) for value in (x, frames))
     none = graph.integers(0)
     return graph("Pad", frames, graph("Concat", none, none, none, graph("Sub", wanted, given), axis=0))
-
-
-class Projection(nn.Module):
-    """Many features → few: standardised, clamped, mixed linearly, batch-normalised, rectified.
-
-    Parameters
-    ----------
-    size, units : int
-        Numbers a frame, in and out.
-    input_dropout, dropout : float
-        Shares dropped of what enters and of what leaves.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, size: int, units: int, input_dropout: float = 0.0, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
-        self.mix = nn.Linear(size, units)
-        self.norm = nn.BatchNorm1d(units)
-        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
-
-    def measure(self, rows: Tensor) -> None:
-        """Learn mean and deviation of each feature from frames (frames, size)."""
-        self.mean.copy_(rows.mean(0))
-        self.scale.copy_(rows.std(0) + 1e-4)
-
-    def forward(self, x: Tensor, real: Tensor) -> Tensor:
-        """Project real frames; zeros elsewhere. (clips, frames, size) → (clips, frames, units)."""
-        rows = ((x[real] - self.mean) / self.scale).clamp(-_FARTHEST, _FARTHEST)  # (real frames, size)
-        rows = self.dropout(self.norm(self.mix(self.input_dropout(rows))).relu())
-        projected: Tensor = rows.new_zeros(*real.shape, rows.shape[1])
-        projected[real] = rows
-        return projected
-
-    def to_onnx(self, graph: Graph, x: str) -> str:
-        """Write the same into an ONNX graph, for clips without filling."""
-        x = graph("Div", graph("Sub", x, graph.constant(self.mean)), graph.constant(self.scale))
-        x = graph("Clip", x, graph.constant(-_FARTHEST), graph.constant(_FARTHEST))
-        norm = self.norm
-        assert norm.running_mean is not None and norm.running_var is not None
-        gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-        offset = norm.bias.detach() - norm.running_mean * gain
-        x = graph("Mul", graph.linear(self.mix, x), graph.constant(gain))
-        return graph("Relu", graph("Add", x, graph.constant(offset)))
-
-
-_FARTHEST = 5.0
-"""Standard deviations beyond which a feature says no more."""
