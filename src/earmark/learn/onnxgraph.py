@@ -85,6 +85,15 @@ class Graph:
         gain, offset = _folded(norm)
         return self("Add", self("Mul", x, self.constant(gain)), self.constant(offset))
 
+    def convolution(self, layer: nn.Conv2d, x: str, norm: nn.BatchNorm2d | None = None) -> str:
+        """One torch convolution without bias over (clips, channels, frames, bins), and the batch norm after it."""
+        weight, given = _array(layer.weight), []
+        if norm is not None:
+            gain, offset = _folded(norm)
+            weight, given = weight * gain[:, None, None, None], [self.constant(offset)]
+        pads = [int(size) for size in layer.padding] * 2
+        return self("Conv", x, self.constant(weight), *given, pads=pads, group=layer.groups)
+
     def recurrence(self, layer: nn.Module, x: str) -> tuple[str, str, str]:
         """One torch RNN or LSTM layer over (clips, frames, size).
 
@@ -119,7 +128,7 @@ class Graph:
         return model
 
 
-def _folded(norm: nn.BatchNorm1d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _folded(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Gain and offset, each (channels,), of a batch norm that learns no more."""
     assert norm.running_mean is not None and norm.running_var is not None
     gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
