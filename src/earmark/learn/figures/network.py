@@ -185,8 +185,7 @@ def _before(recipe: Recipe) -> list[str]:
     windows = f"windows of {network.texture_window} frames, every {network.texture_hop}"
     front = [windows] if network.texture_window else []
     if network.channels:
-        kind = "" if network.convolution == "plain" else f"{network.convolution} "
-        front = [f"{kind}convolutions of {', '.join(map(str, network.channels))} channels"]
+        front = [f"3×3 convolutions: {', '.join(map(str, network.channels))}"]
     return front + ([f"projected to {network.projection}"] if network.projection else [])
 
 
