@@ -35,7 +35,18 @@ def clips(rng, n=80, frames=8, bins=6):
     return X, np.where(y, "metal", "blues")
 
 
-@pytest.mark.parametrize("network", [{"cell": "rnn"}, {"cell": "lstm"}, {"attention": "dot"}, {"bidirectional": True}])
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"cell": "rnn"},
+        {"cell": "lstm"},
+        {"attention": "dot"},
+        {"bidirectional": True},
+        {"attention": "learned", "heads": 2},
+        {"attention": "learned", "per_class": True},
+        {"channels": (4,), "projection": 8},
+    ],
+)
 def test_it_learns_in_a_pipeline_and_is_searched(rng, network):
     X, y = clips(rng)
     X = 30 * X - 40

@@ -56,6 +56,11 @@ def test_the_rows_of_figure_5_differ_in_the_network_only(name, cell, layers, uni
         ("[augmentation]\nstretch = -0.1", "augmentation.stretch: Input should be greater than or equal to 0"),
         ("[network]\ncell = 'gru'", "network.cell: Input should be 'rnn' or 'lstm', not 'gru'"),
         ("[front_end]\nkind = 'cqt'", "front_end: "),
+        ("[network]\nchannels = [16, 0]", "network.channels.1: Input should be greater than 0, not 0"),
+        ("[network]\nchannels = 16", "network.channels: Input should be a valid"),
+        ("[network]\nchannels = [16]\ntexture_window = 32", "texture_window and channels both stand before"),
+        ("[network]\nattention = 'dot'\nheads = 2", "heads = 2 is for attention 'learned', not 'dot'"),
+        ("[network]\nper_class = true", "per_class is for attention 'learned', not none"),
         ("clip_seconds == 3", "not TOML"),
     ],
 )
@@ -76,6 +81,12 @@ def test_a_recipe_of_ones_own(tmp_path):
     path.write_text('top_db = 50.0\n[front_end]\nkind = "log-mel"\nn_mels = 40\n')
     recipe = open_recipe(str(path))
     assert recipe.front_end == LogMel(n_mels=40)
+
+
+def test_lists_survive_being_written_down():
+    recipe = parse_recipe('[network]\nchannels = [16, 32]\nconvolution = "residual"', "mine")
+    assert recipe.network.channels == (16, 32)
+    assert parse_recipe(recipe.toml(), "copy") == recipe
 
 
 @pytest.mark.parametrize("name", rows.PAPER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from earmark.errors import SettingError
 from earmark.learn.attention import Scorer
 from earmark.learn.augment import Augmentation
 from earmark.learn.committee import Committee
+from earmark.learn.convolution import Convolution
 from earmark.learn.network_classifier import NetworkClassifier
 from earmark.learn.networks import Cell, RecurrentNetwork
 from earmark.learn.perceptron import Activation, Perceptron
@@ -22,7 +23,8 @@ from earmark.learn.training import ChooseBy, Keep, ScheduleName
 
 _NETWORK = (
     "cell", "layers", "units", "attention", "bidirectional", "dropout",
-    "texture_window", "texture_hop", "projection", "input_dropout", "skip",
+    "texture_window", "texture_hop", "channels", "convolution", "projection", "input_dropout", "skip",
+    "heads", "per_class",
 )  # fmt: skip
 
 
@@ -34,7 +36,7 @@ class RecurrentClassifier(NetworkClassifier):
 
     Parameters
     ----------
-    cell, layers, units, attention, bidirectional, dropout, texture_window, texture_hop, projection, input_dropout, skip
+    cell … per_class
         The network, see :class:`~earmark.learn.networks.RecurrentNetwork`.
     members : int
         More than one make a :class:`~earmark.learn.committee.Committee` of such networks.
@@ -52,9 +54,13 @@ class RecurrentClassifier(NetworkClassifier):
         dropout: float = 0.2,
         texture_window: int = 0,
         texture_hop: int = 8,
+        channels: Sequence[int] = (),
+        convolution: Convolution = "plain",
         projection: int = 0,
         input_dropout: float = 0.0,
         skip: bool = False,
+        heads: int = 1,
+        per_class: bool = False,
         members: int = 1,
         optimizer: str = "sgd",
         lr: float = 1.0,
@@ -92,9 +98,13 @@ class RecurrentClassifier(NetworkClassifier):
         self.dropout = dropout
         self.texture_window = texture_window
         self.texture_hop = texture_hop
+        self.channels = channels
+        self.convolution = convolution
         self.projection = projection
         self.input_dropout = input_dropout
         self.skip = skip
+        self.heads = heads
+        self.per_class = per_class
         self.members = members
 
     def build(self, frames: int) -> RecurrentNetwork | Committee:

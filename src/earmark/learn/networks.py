@@ -7,6 +7,7 @@ different lengths share a batch by filling with NaN frames at the end; what is f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -15,7 +16,11 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from earmark.errors import SettingError
+from earmark.learn import exclusions
 from earmark.learn.attention import Attention, Scorer
+from earmark.learn.class_attention import ClassAttention
+from earmark.learn.convolution import Convolution, ConvolutionalFront
+from earmark.learn.projection import Projection
 from earmark.learn.texture import Texture
 
 if TYPE_CHECKING:
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 
 Cell = Literal["rnn", "lstm"]
 CELLS = ("rnn", "lstm")
+
+_MEASURED = 512
+"""Training clips, or fewer, from which a projection behind convolutions learns its scale."""
 
 
 class Network(nn.Module, ABC):
@@ -68,12 +76,26 @@ class RecurrentNetwork(Network):
     texture_window, texture_hop : int
         Beyond the paper: frames a window of :class:`~earmark.learn.texture.Texture`, which the recurrence
         then reads instead of frames; 0 for none.
+    channels : sequence of int
+        Beyond the paper: channels of each block of a :class:`~earmark.learn.convolution.ConvolutionalFront`, which
+        the recurrence then reads instead of frames, and instead of a texture; empty for none.
+    convolution : {"plain", "separable", "residual"}
+        Kind of those blocks.
     projection : int
-        Beyond the paper: units of a :class:`Projection` before the recurrence; 0 for none.
+        Beyond the paper: units of a :class:`~earmark.learn.projection.Projection` before the recurrence; 0 for none.
     input_dropout : float
         Share of the projection's inputs dropped, when training.
     skip : bool
         Attend to what enters the recurrence too, beside what leaves it.
+    heads : int
+        Queries of attention "learned", whose contexts are joined.
+    per_class : bool
+        Attention "learned" once for each class, see :class:`~earmark.learn.class_attention.ClassAttention`.
+
+    Raises
+    ------
+    SettingError
+        If a setting is unknown, or two exclude each other.
 
     References
     ----------
@@ -93,19 +115,27 @@ class RecurrentNetwork(Network):
         dropout: float = 0.2,
         texture_window: int = 0,
         texture_hop: int = 8,
+        channels: Sequence[int] = (),
+        convolution: Convolution = "plain",
         projection: int = 0,
         input_dropout: float = 0.0,
         skip: bool = False,
+        heads: int = 1,
+        per_class: bool = False,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise SettingError(f"cell is {cell!r}: must be one of {', '.join(CELLS)}")
-        if cell == "rnn" and attention in ("dot", "scaled-dot"):
-            raise SettingError(f"attention {attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'")
+        exclusions.check(
+            cell=cell, attention=attention, texture_window=texture_window, channels=channels, heads=heads,
+            per_class=per_class,
+        )  # fmt: skip
         self.cell = cell
         self.min_frames = texture_window or 1
         self.texture = Texture(bins, texture_window, texture_hop) if texture_window else None
-        size = self.texture.features if self.texture else bins
+        self.front = ConvolutionalFront(bins, channels, convolution) if channels else None
+        front = self.texture or self.front
+        size = front.features if front else bins
         self.projection = Projection(size, projection, input_dropout, dropout) if projection else None
         size = projection or size
         self.embed = nn.Linear(size, units, bias=False) if cell == "rnn" else None
@@ -118,7 +148,12 @@ class RecurrentNetwork(Network):
             for read, both in zip([units if cell == "rnn" else size, *widths[:-1]], both_ways, strict=True)
         )
         self.dropout = nn.Dropout(dropout)
-        self.attention = Attention(width, attention, size if skip else 0) if attention else None
+        skipped = size if skip else 0
+        self.attention: Attention | ClassAttention | None = None
+        if per_class:
+            self.attention = ClassAttention(width, classes, skipped, dropout)
+        elif attention:
+            self.attention = Attention(width, attention, skipped, heads)
         self.output = nn.Linear(width, classes)  # W_hy
         self.reset_parameters()
 
@@ -140,9 +175,18 @@ class RecurrentNetwork(Network):
     @torch.no_grad()
     def measure(self, x: Tensor) -> None:
         """Let the projection learn the scale of its inputs from training clips (clips, frames, bins)."""
-        if self.projection is not None:
-            frames = torch.cat([self.describe(part) for part in x.split(256)])
-            self.projection.measure(frames[~frames[:, :, 0].isnan()])
+        if self.projection is None:
+            return
+        if self.front is not None:  # as wide as many frames: every n-th clip is enough
+            x = x[:: len(x) // _MEASURED + 1]
+        read = (self._entering(self.describe(part)) for part in x.split(256))
+        self.projection.measure(torch.cat([u[real] for u, real in read]))
+
+    def _entering(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What projection or recurrence reads (clips, frames or windows, size), filling zero, and which is real."""
+        real = ~x[:, :, 0].isnan()  # (clips, frames or windows)
+        u = x.masked_fill(~real[:, :, None], 0.0)
+        return (u if self.front is None else self.front(u, real)), real
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Classify a batch.
@@ -167,10 +211,9 @@ class RecurrentNetwork(Network):
 
     def read(self, x: Tensor, n_frames: int) -> tuple[Tensor, Tensor | None]:
         """Classify what :meth:`describe` gave of clips of so many frames; returns what :meth:`forward` does."""
-        real = ~x[:, :, 0].isnan()  # (clips, frames or windows)
+        u, real = self._entering(x)
         lengths = real.sum(1)
-        ragged = bool((lengths < x.shape[1]).any())
-        u = x.masked_fill(~real[:, :, None], 0.0) if ragged else x
+        ragged = bool((lengths < real.shape[1]).any())
         if self.projection is not None:
             u = self.projection(u, real)
         h = u if self.embed is None else self.embed(u)
@@ -179,10 +222,14 @@ class RecurrentNetwork(Network):
             h = self.dropout(h)  # (clips, frames, H)
         if self.attention is None:
             return self.output(self.dropout(last)), None
-        state, weights = self.attention(h, last, memory, real, u)
+        if isinstance(self.attention, ClassAttention):
+            logits, weights = self.attention(h, real, u, self.output)
+        else:
+            state, weights = self.attention(h, last, memory, real, u)
+            logits = self.output(self.dropout(state))
         if self.texture is not None:
             weights = _spread(weights, real, self.texture, n_frames)
-        return self.output(self.dropout(state)), weights
+        return logits, weights
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
@@ -194,6 +241,8 @@ class RecurrentNetwork(Network):
 
     def read_onnx(self, graph: Graph, u: str, x: str) -> tuple[str, str | None]:
         """Write :meth:`read` of `u`, which describes the frames `x`."""
+        if self.front is not None:
+            u = self.front.to_onnx(graph, u)
         if self.projection is not None:
             u = self.projection.to_onnx(graph, u)
         h = u if self.embed is None else graph.linear(self.embed, u)
@@ -201,10 +250,14 @@ class RecurrentNetwork(Network):
             h, last, memory = graph.recurrence(recurrence, h)
         if self.attention is None:
             return graph.linear(self.output, last), None
-        state, weights = self.attention.to_onnx(graph, h, last, memory, u)
+        if isinstance(self.attention, ClassAttention):
+            logits, weights = self.attention.to_onnx(graph, h, u, self.output)
+        else:
+            state, weights = self.attention.to_onnx(graph, h, last, memory, u)
+            logits = graph.linear(self.output, state)
         if self.texture is not None:
             weights = _spread_onnx(graph, weights, self.texture, x)
-        return graph.linear(self.output, state), weights
+        return logits, weights
 
 
 def _run(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -244,54 +297,3 @@ def _spread_onnx(graph: Graph, weights: str, texture: Texture, x: str) -> str:
     wanted, given = (graph("Shape", value, start=1, end=2) for value in (x, frames))
     none = graph.integers(0)
     return graph("Pad", frames, graph("Concat", none, none, none, graph("Sub", wanted, given), axis=0))
-
-
-class Projection(nn.Module):
-    """Many features → few: standardised, clamped, mixed linearly, batch-normalised, rectified.
-
-    Parameters
-    ----------
-    size, units : int
-        Numbers a frame, in and out.
-    input_dropout, dropout : float
-        Shares dropped of what enters and of what leaves.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, size: int, units: int, input_dropout: float = 0.0, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
-        self.mix = nn.Linear(size, units)
-        self.norm = nn.BatchNorm1d(units)
-        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
-
-    def measure(self, rows: Tensor) -> None:
-        """Learn mean and deviation of each feature from frames (frames, size)."""
-        self.mean.copy_(rows.mean(0))
-        self.scale.copy_(rows.std(0) + 1e-4)
-
-    def forward(self, x: Tensor, real: Tensor) -> Tensor:
-        """Project real frames; zeros elsewhere. (clips, frames, size) → (clips, frames, units)."""
-        rows = ((x[real] - self.mean) / self.scale).clamp(-_FARTHEST, _FARTHEST)  # (real frames, size)
-        rows = self.dropout(self.norm(self.mix(self.input_dropout(rows))).relu())
-        projected: Tensor = rows.new_zeros(*real.shape, rows.shape[1])
-        projected[real] = rows
-        return projected
-
-    def to_onnx(self, graph: Graph, x: str) -> str:
-        """Write the same into an ONNX graph, for clips without filling."""
-        x = graph("Div", graph("Sub", x, graph.constant(self.mean)), graph.constant(self.scale))
-        x = graph("Clip", x, graph.constant(-_FARTHEST), graph.constant(_FARTHEST))
-        norm = self.norm
-        assert norm.running_mean is not None and norm.running_var is not None
-        gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-        offset = norm.bias.detach() - norm.running_mean * gain
-        x = graph("Mul", graph.linear(self.mix, x), graph.constant(gain))
-        return graph("Relu", graph("Add", x, graph.constant(offset)))
-
-
-_FARTHEST = 5.0
-"""Standard deviations beyond which a feature says no more."""

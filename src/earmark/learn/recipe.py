@@ -14,9 +14,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from earmark.errors import SettingError
+from earmark.learn import exclusions
 from earmark.listen.spectrogram import LogMel, StftDensity
 
 LOG = "-log"
@@ -41,9 +42,13 @@ class Network(_Settings):
     dropout: float = Field(0.2, ge=0, lt=1)
     texture_window: int = Field(0, ge=0)
     texture_hop: int = Field(8, ge=1)
+    channels: tuple[PositiveInt, ...] = ()
+    convolution: Literal["plain", "separable", "residual"] = "plain"
     projection: int = Field(0, ge=0)
     input_dropout: float = Field(0.0, ge=0, lt=1)
     skip: bool = False
+    heads: int = Field(1, ge=1)
+    per_class: bool = False
     members: int = Field(1, ge=1)
 
 
@@ -153,6 +158,15 @@ class Recipe(_Settings):
             raise ValueError(f"describes {' and '.join(given)}: a recipe makes one of them")
         if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
             raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
+        return self
+
+    @model_validator(mode="after")
+    def _a_network_of_one_piece(self) -> Recipe:
+        network = self.network
+        exclusions.check(
+            cell=network.cell, attention=network.attention, texture_window=network.texture_window,
+            channels=network.channels, heads=network.heads, per_class=network.per_class,
+        )  # fmt: skip
         return self
 
     @property
@@ -289,4 +303,6 @@ def _folder() -> Any:
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(each) for each in value)}]"
     return repr(value) if isinstance(value, int | float) else f'"{value}"'
