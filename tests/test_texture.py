@@ -33,13 +33,15 @@ def features_of_first_window(clip, window):
     mean = lambda x: x[:window].mean(0)  # noqa: E731
     timbre, detail = cepstrum[:, :30], cepstrum[:, 30:]
     streams = np.concatenate([bands, timbre, np.maximum(change(bands), 0), contrast], axis=1)
-    return np.concatenate(
-        [
-            mean(timbre), spread(timbre), mean(np.abs(change(timbre))), spread(detail), mean(np.abs(change(detail))),
-            mean(contrast), spread(contrast), mean(edges), np.sqrt(mean(clip).reshape(GROUPS, 8).var(1) + 0.01),
-            mean(np.abs(change(clip)).reshape(len(clip), GROUPS, 8).mean(2)), modulation(streams[:window]),
-        ]
-    )  # fmt: skip
+    positive = [
+        spread(timbre), mean(np.abs(change(timbre))), spread(detail), mean(np.abs(change(detail))),
+        mean(contrast), spread(contrast), mean(edges), np.sqrt(mean(clip).reshape(GROUPS, 8).var(1) + 0.01),
+        mean(np.abs(change(clip)).reshape(len(clip), GROUPS, 8).mean(2)), mean(np.abs(np.diff(clip, 2, axis=1))),
+    ]  # fmt: skip
+    moves = change(timbre[:, :20])[:window]
+    covariance = [moves[:, i] @ moves[:, j] / window for i in range(20) for j in range(i, 20)]
+    together = [np.sign(c) * np.log(1 + abs(c)) for c in covariance]
+    return np.concatenate([mean(timbre), np.log(np.concatenate(positive)), together, modulation(streams[:window])])
 
 
 def modulation(streams):

@@ -1,18 +1,21 @@
 """Texture: what two and a half seconds of sound are like, beyond their average spectrum.
 
 Ten seconds of single frames say little of genre to a small network on little data; how frames *move* says
-much. Each window of frames is described by statistics of four streams, all fixed, none learned:
+much. Each window of frames is described by statistics of five streams, all fixed, none learned:
 
 ==========  ==================================================================================
 cepstrum    DCT-II of the bands (timbre): 60 coefficients
 bands       mean of each group of 8 bands: energy, coarse in frequency
 contrast    deviation within each group of 8 bands: tones against noise
 onsets      rises of the bands: attacks
+ridges      how sharply each band stands out from its neighbours: partials of tones
 ==========  ==================================================================================
 
-The statistics are mean, deviation, mean absolute change, and modulation spectra (how strongly a stream beats
-at 0.4 … 6.5 Hz: tempo, tremolo, patter), after Tzanetakis and Cook's texture window (2002), McKinney and
-Breebaart's modulation features (2003), and Jiang et al.'s spectral contrast (2002).
+The statistics are mean, deviation, mean absolute change, covariance (which coefficients change together), and
+modulation spectra (how strongly a stream beats at 0.4 … 6.5 Hz: tempo, tremolo, patter), after Tzanetakis and
+Cook's texture window (2002), McKinney and Breebaart's modulation features (2003), Mandel and Ellis' covariances
+(2005), and Jiang et al.'s spectral contrast (2002). What cannot be negative is given as its logarithm: so it is
+spread evenly, and the stillness of noise lies as far out as the jumps of speech.
 """
 
 from __future__ import annotations
@@ -30,8 +33,12 @@ if TYPE_CHECKING:
 _GROUP = 8
 """Neighbouring bands that form a group."""
 
-_TIMBRE, _CEPSTRA = 30, 60
-"""Cepstral coefficients: the first describe timbre and get every statistic, the rest only how they move."""
+_TIMBRE, _CEPSTRA, _TOGETHER = 30, 60, 20
+"""Cepstral coefficients: the first describe timbre and get every statistic, the rest only how they move; and of
+how many it is told which of them change together."""
+
+_LEAST = 0.01
+"""dB, below which a logarithm does not look."""
 
 _TEMPI, _RATES = 8, 16
 """Modulation rates that are measured, and into how many they are averaged: pairs."""
@@ -61,7 +68,9 @@ class Texture(nn.Module):
         self.window, self.hop = window, hop
         groups = bands // _GROUP
         self.streams = 3 * groups + _TIMBRE  # that are looked at for beating
-        self.features = 3 * _TIMBRE + 2 * (_CEPSTRA - _TIMBRE) + 5 * groups + self.streams * _TEMPI
+        self.pairs = torch.triu_indices(_TOGETHER, _TOGETHER)  # (2, pairs)
+        statistics = 3 * _TIMBRE + 2 * (_CEPSTRA - _TIMBRE) + 5 * groups + bands - 2 + self.pairs.shape[1]
+        self.features = statistics + self.streams * _TEMPI
         k, band = torch.arange(_CEPSTRA)[None], torch.arange(bands)[:, None]
         self.register_buffer(
             "cosines", torch.cos(math.pi / bands * (band + 0.5) * k) * math.sqrt(2 / bands), persistent=False
@@ -86,18 +95,23 @@ class Texture(nn.Module):
         moved, onsets = _change(x).abs(), _change(bands).relu()
         timbre, detail = cepstrum[:, :, :_TIMBRE], cepstrum[:, :, _TIMBRE:]
         edges = functional.pad((x[:, :, 1:] - x[:, :, :-1]).abs(), (1, 0)).unflatten(2, (-1, _GROUP)).mean(3)
+        positive = [
+            self._spread(timbre),
+            self._mean(_change(timbre).abs()),
+            self._spread(detail),
+            self._mean(_change(detail).abs()),
+            self._mean(contrast),
+            self._spread(contrast),
+            self._mean(edges),
+            _deviation(self._mean(x).unflatten(2, (-1, _GROUP))),
+            self._mean(moved.unflatten(2, (-1, _GROUP)).mean(3)),
+            self._mean((2 * x[:, :, 1:-1] - x[:, :, 2:] - x[:, :, :-2]).abs()),
+        ]
         return torch.cat(
             [
                 self._mean(timbre),
-                self._spread(timbre),
-                self._mean(_change(timbre).abs()),
-                self._spread(detail),
-                self._mean(_change(detail).abs()),
-                self._mean(contrast),
-                self._spread(contrast),
-                self._mean(edges),
-                _deviation(self._mean(x).unflatten(2, (-1, _GROUP))),
-                self._mean(moved.unflatten(2, (-1, _GROUP)).mean(3)),
+                torch.cat(positive, 2).clamp(min=_LEAST).log(),
+                self._together(_change(timbre[:, :, :_TOGETHER])),
                 self._modulation(torch.cat([bands, timbre, onsets, contrast], 2)),
             ],
             dim=2,
@@ -109,6 +123,12 @@ class Texture(nn.Module):
     def _spread(self, x: Tensor) -> Tensor:
         """Standard deviation over each window."""
         return ((self._mean(x * x) - self._mean(x) ** 2).clamp(min=0) + 0.01).sqrt()
+
+    def _together(self, x: Tensor) -> Tensor:
+        """Covariance of each pair of coefficients, its size as a logarithm: (clips, windows, pairs)."""
+        one, other = self.pairs
+        covariance = self._mean(x[:, :, one] * x[:, :, other])  # changes have no mean to speak of
+        return covariance.sign() * covariance.abs().log1p()
 
     def _modulation(self, x: Tensor) -> Tensor:
         """Log-magnitude of each stream's beating: (clips, frames, streams) → (clips, windows, 8 · streams)."""
@@ -129,9 +149,10 @@ class Texture(nn.Module):
         steps = graph("Abs", graph("Sub", pen.part(x, 2, 1, None), pen.part(x, 2, 0, -1)))
         edges = pen.mean(pen.groups(graph("Pad", steps, graph.integers(0, 0, 1, 0, 0, 0))), 3)
         streams = graph("Concat", bands, timbre, onsets, contrast, axis=2)
-        return graph(
+        ridges = graph("Sub", graph("Add", middle := pen.part(x, 2, 1, -1), middle), pen.part(x, 2, 2, None))
+        ridges = graph("Abs", graph("Sub", ridges, pen.part(x, 2, 0, -2)))
+        positive = graph(
             "Concat",
-            pen.over_window(timbre),
             pen.spread(timbre),
             pen.over_window(graph("Abs", pen.change(timbre))),
             pen.spread(detail),
@@ -141,6 +162,14 @@ class Texture(nn.Module):
             pen.over_window(edges),
             pen.deviation(pen.groups(pen.over_window(x))),
             pen.over_window(pen.mean(pen.groups(moved), 3)),
+            pen.over_window(ridges),
+            axis=2,
+        )
+        return graph(
+            "Concat",
+            pen.over_window(timbre),
+            graph("Log", graph("Max", positive, graph.constant(_LEAST))),
+            pen.together(pen.change(pen.part(timbre, 2, 0, _TOGETHER))),
             pen.modulation(streams, self.streams),
             axis=2,
         )
@@ -201,6 +230,13 @@ class _Pen:
         mean = self.over_window(x)
         variance = self.graph("Sub", self.over_window(self.graph("Mul", x, x)), self.graph("Mul", mean, mean))
         return self._root(self.graph("Relu", variance), 0.01)
+
+    def together(self, x: str) -> str:
+        graph, pairs = self.graph, self.texture.pairs.tolist()
+        one, other = (graph("Gather", x, graph.integers(*of), axis=2) for of in pairs)
+        covariance = self.over_window(graph("Mul", one, other))
+        size = graph("Log", graph("Add", graph("Abs", covariance), graph.constant(1.0)))
+        return graph("Mul", graph("Sign", covariance), size)
 
     def modulation(self, x: str, streams: int) -> str:
         graph, integers = self.graph, self.graph.integers
