@@ -177,8 +177,36 @@ def test_a_run_folder_of_another_experiment_is_not_mixed_in(folder, recipe, tmp_
     experiment = Experiment(open_corpus(folder), open_recipe(str(recipe)))
     (tmp_path / "m.onnx.run").mkdir()
     (tmp_path / "m.onnx.run" / "run.json").write_text("{}")
-    with pytest.raises(TrainingError, match="another corpus, recipe, protocol or seed: delete it first"):
+    with pytest.raises(TrainingError, match="another corpus, recipe, protocol, seed or number of folds"):
         train(experiment, tmp_path / "m.onnx")
+
+
+def test_held_out_folds_judge_and_everything_is_learned(folder, tmp_path):
+    path = tmp_path / "last.toml"
+    path.write_text(RECIPE + 'keep = "last"\n')
+    command = ["train", folder, "--recipe", path, "--folds", 3, "-o", tmp_path / "m.onnx"]
+    run_folder = tmp_path / "m.onnx.run"
+    process = subprocess.Popen([COMMAND, *map(str, command)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not (run_folder / "fold-1.json").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = json.loads((run_folder / "fold-0.json").read_text())
+    assert 6 <= len(set(kept["track"])) <= 14  # of 30 tracks
+    said = run(*command)
+    assert "30 tracks, 3 held-out folds of protocol track" in said.stdout
+    assert not run_folder.exists()
+    card = open_model(tmp_path / "m.onnx").card
+    assert card.training.n_tracks == 30
+    assert {(m.n, m.part) for m in card.metrics if m.name == "track_accuracy"} == {(30, "3 held-out folds")}
+    whole = train(Experiment(open_corpus(folder), open_recipe(str(path))), tmp_path / "whole.onnx", folds=3)
+    assert whole.model.card.metrics == card.metrics
+    assert whole.model.card.calibration == card.calibration
+
+
+def test_folds_leave_nothing_to_choose_an_epoch_by(folder, recipe, tmp_path):
+    said = run("train", folder, "--recipe", recipe, "--folds", 3, "-o", tmp_path / "m.onnx", expect=2)
+    assert "training.keep = 'last'" in said.stderr
 
 
 def test_the_papers_split_shares_tracks_between_the_sides(folder, tmp_path):

@@ -142,7 +142,7 @@ WRITERS: dict[str, Callable[[TextIO, Sequence[str], int | None, bool], TableWrit
 def report(report: Report) -> RenderableType:
     """A report as a page: figures with bars, confusions with the accuracy of each genre, and what was mistaken."""
     title = Text(f"{report.corpus}: {report.n_tracks} tracks, ", style="dim")
-    title.append("all of them" if report.part == "all" else f"the {report.part} part of protocol {report.protocol}")
+    title.append("all of them" if report.part == "all" else f"{_which(report.part)} of protocol {report.protocol}")
     figures = Table.grid(padding=(0, 2))
     low, high = report.interval
     rows = [
@@ -156,6 +156,11 @@ def report(report: Report) -> RenderableType:
     for name, share, note in rows:
         figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
     return Group(title, figures, Text(), confusion(report), *_mistakes(report))
+
+
+def _which(part: str) -> str:
+    """A part of a split, or held-out folds, in words."""
+    return f"the {part} part" if part.isalpha() else part
 
 
 def _mistakes(report: Report, most: int = 5) -> list[RenderableType]:
@@ -204,7 +209,7 @@ def models(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
         page.add_row("learned from", Text(learned))
         for m in card.metrics:
             if m.name == "track_accuracy":
-                page.add_row("judged by", f"{m.n} tracks, the {m.part} part: {m.value:.1%} right")
+                page.add_row("judged by", f"{m.n} tracks, {_which(m.part)}: {m.value:.1%} right")
         page.add_row("licence", card.licence or "not stated")
         page.add_row()
     return page

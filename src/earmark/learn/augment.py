@@ -33,7 +33,7 @@ class Augmentation:
         Probability with which what is quiet in a clip is buried under a steady noise, 20 to 60 dB below the clip's
         peak; dB input only: another medium.
     lowpass : float
-        Probability with which the bins above a random cut, in the upper half, are silenced: a low bit rate, an old
+        Probability with which the bins above a random cut, in the upper quarter, are silenced: a low bit rate, an old
         recording.
     noise : float
         Standard deviation of what is added to each value by itself.
@@ -166,10 +166,11 @@ def _shifted(x: Tensor, most: int) -> Tensor:
 
 
 def _for_some(distort: Callable[[Tensor], Tensor], x: Tensor, probability: float) -> Tensor:
-    """Distort clips chosen at random; the others cost nothing."""
+    """Distort the recording of clips chosen at random, but not their mean: a level says nothing."""
     chosen = torch.rand(len(x), device=x.device) < probability
     x = x.clone()
-    x[chosen] = distort(x[chosen])
+    distorted = distort(x[chosen])
+    x[chosen] = distorted - (distorted - x[chosen]).nanmean((1, 2), keepdim=True)
     return x
 
 
@@ -184,7 +185,7 @@ def _floored(x: Tensor) -> Tensor:
 def _lowpassed(x: Tensor) -> Tensor:
     """Push the bins above a random cut down to the least level that the clip has there."""
     bins = x.shape[2]
-    cut = torch.randint((bins + 1) // 2, bins + 1, (len(x), 1, 1), device=x.device)
+    cut = torch.randint(bins * 3 // 4, bins + 1, (len(x), 1, 1), device=x.device)
     silent = (torch.arange(bins, device=x.device) >= cut) & ~x.isnan()
     least = x.masked_fill(~silent, torch.inf).amin((1, 2), keepdim=True)
     return torch.where(silent, least, x)

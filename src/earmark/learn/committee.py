@@ -1,4 +1,4 @@
-"""A committee: several networks that learn apart and answer together, in one file."""
+"""A committee: several networks that learn apart and answer together, with doubt in what is new to them all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from earmark.learn.networks import Network, RecurrentNetwork
+from earmark.learn.doubt import Doubt
+from earmark.learn.networks import Network, RecurrentNetwork, parts
 
 if TYPE_CHECKING:
     from earmark.learn.onnxgraph import Graph
@@ -22,22 +23,30 @@ class Committee(Network):
     Parameters
     ----------
     members : list of RecurrentNetwork
-        Alike but for their weights.
+        Alike but for their weights; one is no committee yet, but may have doubts.
+    doubt : float
+        Steepness of the :class:`~earmark.learn.doubt.Doubt` that divides the answer's logits; 0 for none.
 
     References
     ----------
     Hansen and Salamon, "Neural network ensembles", 1990.
     """
 
-    def __init__(self, members: list[RecurrentNetwork]) -> None:
+    def __init__(self, members: list[RecurrentNetwork], doubt: float = 0.0) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.min_frames = members[0].min_frames
+        self.doubt = Doubt(members[0].described, doubt) if doubt else None
 
+    @torch.no_grad()
     def measure(self, x: Tensor) -> None:
-        """Let each learn the scale of its inputs from training clips (clips, frames, bins)."""
+        """Let each learn the scale of its inputs, and doubt where they lie, from training clips."""
+        first: RecurrentNetwork = self.members[0]  # type: ignore[assignment]
+        described = [first.describe(part) for part in parts(x)]
         for member in self.members:
-            member.measure(x)  # type: ignore[operator]
+            member.measure_described(described)  # type: ignore[operator]
+        if self.doubt is not None:
+            self.doubt.measure(torch.cat([part.nanmean(1) for part in described]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Classify a batch.
@@ -59,7 +68,10 @@ class Committee(Network):
         weights = [attention for _, attention in answers if attention is not None]
         attention = torch.stack(weights).mean(0) if weights else None
         logits = torch.stack([own for own, _ in answers], dim=2)
-        return (logits if self.training else logits.log_softmax(1).mean(2)), attention
+        if self.training:
+            return logits, attention
+        logits = logits.log_softmax(1).mean(2)
+        return (logits if self.doubt is None else logits / self.doubt(described)), attention
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
@@ -68,4 +80,6 @@ class Committee(Network):
         answers = [member.read_onnx(graph, described, x) for member in self.members]  # type: ignore[operator]
         weights = [attention for _, attention in answers if attention is not None]
         logits = graph("Mean", *(graph("LogSoftmax", own, axis=1) for own, _ in answers))
+        if self.doubt is not None:
+            logits = graph("Div", logits, self.doubt.to_onnx(graph, described))
         return logits, graph("Mean", *weights) if weights else None

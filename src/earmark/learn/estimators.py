@@ -40,6 +40,8 @@ class RecurrentClassifier(NetworkClassifier):
         The network, see :class:`~earmark.learn.networks.RecurrentNetwork`.
     members : int
         More than one make a :class:`~earmark.learn.committee.Committee` of such networks.
+    doubt : float
+        How steeply confidence falls in what is unlike the training clips, see :class:`~earmark.learn.doubt.Doubt`.
     optimizer … on_epoch
         How it is trained, see :class:`~earmark.learn.network_classifier.NetworkClassifier`.
     """
@@ -62,6 +64,7 @@ class RecurrentClassifier(NetworkClassifier):
         heads: int = 1,
         per_class: bool = False,
         members: int = 1,
+        doubt: float = 0.0,
         optimizer: str = "sgd",
         lr: float = 1.0,
         schedule: ScheduleName = "constant",
@@ -106,12 +109,13 @@ class RecurrentClassifier(NetworkClassifier):
         self.heads = heads
         self.per_class = per_class
         self.members = members
+        self.doubt = doubt
 
     def build(self, frames: int) -> RecurrentNetwork | Committee:
         """Make the untrained network; it reads any number of frames."""
         settings = {key: getattr(self, key) for key in _NETWORK}
         members = [RecurrentNetwork(self.n_features_in_, len(self.classes_), **settings) for _ in range(self.members)]
-        return members[0] if self.members == 1 else Committee(members)
+        return Committee(members, self.doubt) if self.members > 1 or self.doubt else members[0]
 
     def attend(self, X: ArrayLike) -> NDArray[np.float32]:
         """Attention weights, shape (clips, frames); 0 on filling.

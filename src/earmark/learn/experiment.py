@@ -12,6 +12,7 @@ import numpy as np
 
 import earmark
 from earmark.errors import SettingError, TrainingError
+from earmark.learn import crossval
 from earmark.learn import trial as trials
 from earmark.learn.evaluation import Report
 from earmark.learn.export import pipeline_graph
@@ -33,7 +34,7 @@ class Outcome:
     model : Model
         As written.
     reports : dict of str to Report
-        For "valid", and "test" where the split has one.
+        For "valid", and "test" where the split has one; or for "5 held-out folds".
     failed : dict of str to str
         Tracks that could not be read, and why.
     epochs : int
@@ -45,11 +46,17 @@ class Outcome:
     failed: dict[str, str]
     epochs: int
 
+    @property
+    def report(self) -> Report:
+        """The one that says most: of "test" where there is one."""
+        return self.reports.get("test") or next(iter(self.reports.values()))
+
 
 def train(
     experiment: Experiment,
     output: Path,
     *,
+    folds: int | None = None,
     name: str | None = None,
     licence: str = "",
     cache: Path | None = None,
@@ -65,6 +72,9 @@ def train(
     output : Path
         The model file. Beside it, ``<output>.run`` holds the state after each epoch until the file is
         written; a run that was killed goes on from there.
+    folds : int, optional
+        Judge by so many held-out folds and learn from every track, see :mod:`earmark.learn.crossval`; else
+        part of the corpus learns and the rest judges.
     name : str, optional
         Name in the card; the file's name when left out.
     licence : str
@@ -95,9 +105,12 @@ def train(
             f"a recipe with [{experiment.recipe.kind}] has no model file, only networks do: judge it by "
             "'earmark reproduce'"
         )
-    run = _run_folder(experiment, output)
-    checkpoint = run / "checkpoint.pt"
-    trial = trials.run(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+    run = _run_folder(experiment, folds, output)
+    if folds:
+        trial = crossval.run(experiment, folds, run, cache=cache, jobs=jobs, device=device, watch=watch)
+    else:
+        checkpoint = run / "checkpoint.pt"
+        trial = trials.run(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
     card = _card(experiment, name or output.stem, licence, trial)
     model = save_model(output, pipeline_graph(trial.pipeline, card.name), card)
     shutil.rmtree(run)
@@ -150,14 +163,16 @@ def _figures(experiment: Experiment, reports: dict[str, Report]) -> tuple[Metric
     )
 
 
-def _run_folder(experiment: Experiment, output: Path) -> Path:
+def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path:
     """The run's folder, new or of the same experiment."""
     run = output.with_name(output.name + ".run")
     record = run / "run.json"
-    identity = json.dumps(experiment.identity, sort_keys=True, indent=1)
+    identity = json.dumps(experiment.identity | ({"folds": folds} if folds else {}), sort_keys=True, indent=1)
     if record.exists():
         if record.read_text(encoding="utf-8") != identity:
-            raise TrainingError(f"{run} holds a run with another corpus, recipe, protocol or seed: delete it first")
+            raise TrainingError(
+                f"{run} holds a run with another corpus, recipe, protocol, seed or number of folds: delete it first"
+            )
         return run
     with replacing(record) as partial:
         partial.write_text(identity, encoding="utf-8")

@@ -7,7 +7,7 @@ different lengths share a batch by filling with NaN frames at the end; what is f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Cell = Literal["rnn", "lstm"]
 CELLS = ("rnn", "lstm")
 
-_MEASURED = 512
-"""Training clips, or fewer, from which a projection behind convolutions learns its scale."""
+_MEASURED, _PART = 4096, 256
+"""Training clips, or fewer, from which the scale of inputs is learned; and how many at once."""
 
 
 class Network(nn.Module, ABC):
@@ -97,6 +97,11 @@ class RecurrentNetwork(Network):
     SettingError
         If a setting is unknown, or two exclude each other.
 
+    Attributes
+    ----------
+    described : int
+        Numbers a window, or a frame, that :meth:`describe` gives.
+
     References
     ----------
     Irvin, Chartock, Hollander, "Recurrent Neural Networks with Attention for Genre Classification", 3.2.
@@ -136,6 +141,7 @@ class RecurrentNetwork(Network):
         self.front = ConvolutionalFront(bins, channels, convolution) if channels else None
         front = self.texture or self.front
         size = front.features if front else bins
+        self.described = self.texture.features if self.texture else bins
         self.projection = Projection(size, projection, input_dropout, dropout) if projection else None
         size = projection or size
         self.embed = nn.Linear(size, units, bias=False) if cell == "rnn" else None
@@ -175,11 +181,15 @@ class RecurrentNetwork(Network):
     @torch.no_grad()
     def measure(self, x: Tensor) -> None:
         """Let the projection learn the scale of its inputs from training clips (clips, frames, bins)."""
+        self.measure_described([self.describe(part) for part in parts(x)])
+
+    def measure_described(self, described: list[Tensor]) -> None:
+        """Do so from what :meth:`describe` gave, a few clips a part."""
         if self.projection is None:
             return
-        if self.front is not None:  # as wide as many frames: every n-th clip is enough
-            x = x[:: len(x) // _MEASURED + 1]
-        read = (self._entering(self.describe(part)) for part in x.split(256))
+        if self.front is not None:  # as wide as many frames: two parts are enough
+            described = described[:2]
+        read = [self._entering(part) for part in described]
         self.projection.measure(torch.cat([u[real] for u, real in read]))
 
     def _entering(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -258,6 +268,13 @@ class RecurrentNetwork(Network):
         if self.texture is not None:
             weights = _spread_onnx(graph, weights, self.texture, x)
         return logits, weights
+
+
+def parts(x: Tensor) -> Iterator[Tensor]:
+    """Training clips (clips, …) a few at a time, each time some from everywhere; of many, not all."""
+    x = x[:: len(x) // _MEASURED + 1]
+    count = -(-len(x) // _PART)
+    return (x[i::count] for i in range(count))
 
 
 def _run(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -41,9 +41,15 @@ def is_network(pipeline: Pipeline) -> bool:
     return isinstance(pipeline[-1], NetworkClassifier)
 
 
-def fit(pipeline: Pipeline, X: ArrayLike, y: ArrayLike, X_valid: ArrayLike, y_valid: ArrayLike) -> Pipeline:
+def fit(
+    pipeline: Pipeline,
+    X: ArrayLike,
+    y: ArrayLike,
+    X_valid: ArrayLike | None = None,
+    y_valid: ArrayLike | None = None,
+) -> Pipeline:
     """Fit scalers on the training clips alone, then the classifier; a network chooses its epoch by the valid clips."""
-    if not is_network(pipeline):
+    if not is_network(pipeline) or X_valid is None:
         fitted: Pipeline = pipeline.fit(X, y)
         return fitted
     scalers = pipeline[:-1]

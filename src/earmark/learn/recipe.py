@@ -31,7 +31,7 @@ class _Settings(BaseModel):
 class Network(_Settings):
     """The recurrent network; see :class:`earmark.learn.networks.RecurrentNetwork`.
 
-    ``members`` of them make a :class:`earmark.learn.committee.Committee`.
+    ``members`` of them, or ``doubt``, make a :class:`earmark.learn.committee.Committee`.
     """
 
     cell: Literal["rnn", "lstm"] = "lstm"
@@ -50,6 +50,7 @@ class Network(_Settings):
     heads: int = Field(1, ge=1)
     per_class: bool = False
     members: int = Field(1, ge=1)
+    doubt: float = Field(0.0, ge=0)
 
 
 class Mlp(_Settings):

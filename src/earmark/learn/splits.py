@@ -196,9 +196,12 @@ def prove_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> N
 def measure_leak(corpus: Corpus, track: Indices, split: Split) -> Leak:
     """Measure how much of what judges was met in training, whatever the protocol.
 
-    Parameters are those of :func:`prove_split`; where the split has no test part, its valid part judges.
+    Parameters are those of :func:`prove_split`; where the split has no test part, its valid part judges. Where
+    nothing judges, nothing leaks.
     """
     learned, judged = track[split.train], track[split.test if len(split.test) else split.valid]
+    if not len(judged):
+        return Leak(0.0, None)
     artists = None
     if any(t.artist for t in corpus.tracks):
         groups = known_artist_groups(corpus)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ from earmark.learn.corpus import Corpus, Track
 from earmark.learn.evaluation import Report, judge
 from earmark.learn.features import Features, extract
 from earmark.learn.recipe import Recipe
-from earmark.learn.splits import PARTS, Fold, Leak, Protocol, measure_leak, split_clips
+from earmark.learn.splits import PARTS, Fold, Leak, Protocol, Split, measure_leak, split_clips
 from earmark.tell.card import Calibration
+
+Learns = Literal["train", "train+valid", "all"]
 
 COVERAGE = 0.9
 """Share of validation tracks that the "unknown" threshold must keep."""
@@ -41,6 +43,8 @@ class Experiment:
         Of the split, the weights, the order, dropout and augmentation.
     fold : Fold, optional
         One turn of a cross-validation.
+    learns : {"train", "train+valid", "all"}
+        Which parts learn. Where "valid" does, nothing chooses an epoch: networks keep their last.
 
     Raises
     ------
@@ -53,6 +57,7 @@ class Experiment:
     protocol: Protocol = "track"
     seed: int = 0
     fold: Fold | None = None
+    learns: Learns = "train"
 
     def __post_init__(self) -> None:
         if len(self.corpus.genres) < 2:
@@ -65,12 +70,14 @@ class Experiment:
     def identity(self) -> dict[str, Any]:
         """What makes two runs the same run."""
         fold = {"fold": [self.fold.index, self.fold.count]} if self.fold else {}
+        learns = {"learns": self.learns} if self.learns != "train" else {}
         return {
             "corpus": self.corpus.fingerprint,
             "recipe": self.recipe.model_dump(mode="json"),
             "protocol": self.protocol,
             "seed": self.seed,
             **fold,
+            **learns,
         }
 
 
@@ -113,22 +120,37 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Fitting:
+    """What has been fitted.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+    material : Material
+    seconds : float
+        What fitting took; of a network, over all of its runs.
+    notes : tuple of str
+        What is to be known of it, such as a solver that stopped early.
+    """
+
+    pipeline: Pipeline
+    material: Material
+    seconds: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Trial:
     """What an experiment gave.
 
     Attributes
     ----------
-    pipeline : Pipeline
-        Fitted.
-    material : Material
+    pipeline, material, seconds, notes
+        As in :class:`Fitting`.
     calibration : Calibration
-        Fitted on the valid part.
+        Fitted on the valid part, or on held-out folds.
     reports : dict of str to Report
-        For "valid", and "test" where the split has one.
-    seconds : float
-        What fitting took; of a network, over all of its runs.
-    notes : tuple of str
-        What is to be known of it, such as a solver that stopped early.
+        For "valid", and "test" where the split has one; or for "5 held-out folds".
     """
 
     pipeline: Pipeline
@@ -145,8 +167,8 @@ class Trial:
 
     @property
     def part(self) -> str:
-        """The part that judges: "test", or "valid" where there is none."""
-        return "test" if "test" in self.reports else "valid"
+        """The part that judges: "test", or the only one there is."""
+        return "test" if "test" in self.reports else next(iter(self.reports))
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -196,19 +218,40 @@ def run(
     TrainingError
         If the checkpoint is of another network, or the loss stops being a number.
     """
+    fitting = fit(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+    calibration, reports = _judge(experiment, fitting)
+    return Trial(fitting.pipeline, fitting.material, calibration, reports, fitting.seconds, fitting.notes)
+
+
+def chooses_epoch(recipe: Recipe) -> bool:
+    """Whether a recipe's network is to be taken from its best epoch, for which the valid part is needed."""
+    return recipe.kind in ("network", "mlp") and recipe.training.keep == "best"
+
+
+def fit(
+    experiment: Experiment,
+    *,
+    checkpoint: Path | None = None,
+    cache: Path | None = None,
+    jobs: int = 1,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Fitting:
+    """Fit without judging; parameters and errors are those of :func:`run`."""
     watch = watch or Watch()
     material = gather(experiment, cache, jobs, watch.on_track)
-    parts = material.parts
+    train, valid = material.parts["train"], material.parts.get("valid")
     settings: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "on_epoch": watch.on_epoch}
+    if valid is None:
+        settings["validation_fraction"] = 0.0
     made = pipeline.make_pipeline(experiment.recipe, experiment.seed, **settings)
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        fitted = pipeline.fit(made, parts["train"].X, parts["train"].y, parts["valid"].X, parts["valid"].y)
+        fitted = pipeline.fit(made, train.X, train.y, *((valid.X, valid.y) if valid else ()))
     notes = {"a solver stopped at its limit of iterations" for w in caught if w.category is ConvergenceWarning}
     seconds = sum(epoch["dur"] for epoch in _history(fitted)) or time.perf_counter() - begin
-    calibration, reports = _judge(experiment, fitted, material)
-    return Trial(fitted, material, calibration, reports, seconds, tuple(notes))
+    return Fitting(fitted, material, seconds, tuple(notes))
 
 
 def _history(fitted: Pipeline) -> list[dict[str, Any]]:
@@ -245,8 +288,9 @@ def gather(
     readable = corpus.subset(kept)
     every = replace(every, track=np.searchsorted(kept, every.track))
     split = split_clips(readable, every.track, experiment.protocol, experiment.seed, experiment.fold)
+    split = _joined(split, experiment.learns)
     parts = {part: every.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
-    _require_all(parts, readable)
+    _require_all(parts, readable, ("train", "valid") if experiment.learns == "train" else ("train",))
     leak = measure_leak(readable, every.track, split)
     if recipe.train_hop_seconds and experiment.protocol != "clip":
         learning = np.unique(parts["train"].track)
@@ -255,8 +299,17 @@ def gather(
     return Material(parts, readable, leak, failed)
 
 
-def _require_all(parts: dict[str, Features], corpus: Corpus) -> None:
-    for part in ("train", "valid"):
+def _joined(split: Split, learns: Learns) -> Split:
+    """Let more than the train part learn."""
+    if learns == "train":
+        return split
+    test = split.test if learns == "train+valid" else split.test[:0]
+    joining = [split.valid] if learns == "train+valid" else [split.valid, split.test]
+    return Split(split.protocol, np.sort(np.concatenate([split.train, *joining])), split.valid[:0], test)
+
+
+def _require_all(parts: dict[str, Features], corpus: Corpus, needed: Sequence[str]) -> None:
+    for part in needed:
         missing = sorted(set(corpus.genres) - set(parts[part].y if part in parts else ()))
         if part not in parts or (missing and part == "train"):
             raise CorpusError(
@@ -265,26 +318,52 @@ def _require_all(parts: dict[str, Features], corpus: Corpus) -> None:
             )  # fmt: skip
 
 
-def _judge(experiment: Experiment, fitted: Pipeline, material: Material) -> tuple[Calibration, dict[str, Report]]:
-    labels = tuple(str(label) for label in fitted.classes_)
-    judging = {part: features for part, features in material.parts.items() if part != "train"}
-    log_p = {part: pipeline.log_probabilities(fitted, features.X) for part, features in judging.items()}
-    y = {part: np.searchsorted(np.array(labels), features.y) for part, features in judging.items()}
-    calibration = _calibrate(log_p["valid"], judging["valid"].track, y["valid"])
-    ids = [track.id for track in material.corpus.tracks]
-    reports = {
-        part: judge(
-            log_p[part], features.track, y[part], labels, calibration, ids=ids,
-            corpus=experiment.corpus.name, protocol=experiment.protocol, part=part,
-        )
-        for part, features in judging.items()
-    }  # fmt: skip
-    return calibration, reports
+def _judge(experiment: Experiment, fitting: Fitting) -> tuple[Calibration, dict[str, Report]]:
+    answers = {part: answers_to(fitting, part) for part in fitting.material.parts if part != "train"}
+    calibration = calibrate(answers["valid"])
+    return calibration, {
+        part: report(experiment, fitting.material.corpus, answer, calibration, part) for part, answer in answers.items()
+    }
 
 
-def _calibrate(log_p: NDArray[np.floating], track: NDArray[np.intp], y: NDArray[np.intp]) -> Calibration:
-    """Temperatures and the "unknown" threshold, from the validation part."""
-    pooled, truth = metrics.pool(log_p, track, y)
+@dataclass(frozen=True)
+class Answers:
+    """What was said of clips whose genre is known.
+
+    Attributes
+    ----------
+    log_probabilities : ndarray, shape (clips, labels)
+    track, y : ndarray of int, shape (clips,)
+        Track in the material's corpus, and true label.
+    labels : tuple of str
+    """
+
+    log_probabilities: NDArray[np.float64]
+    track: NDArray[np.intp]
+    y: NDArray[np.intp]
+    labels: tuple[str, ...]
+
+
+def answers_to(fitting: Fitting, part: str) -> Answers:
+    """Let what was fitted answer one part of its material."""
+    features, labels = fitting.material.parts[part], tuple(str(label) for label in fitting.pipeline.classes_)
+    log_p = pipeline.log_probabilities(fitting.pipeline, features.X)
+    return Answers(log_p, features.track, np.searchsorted(np.array(labels), features.y), labels)
+
+
+def report(experiment: Experiment, corpus: Corpus, answers: Answers, calibration: Calibration, part: str) -> Report:
+    """Judge answers; `corpus` is the one whose tracks they count."""
+    return judge(
+        answers.log_probabilities, answers.track, answers.y, answers.labels, calibration,
+        ids=[track.id for track in corpus.tracks],
+        corpus=experiment.corpus.name, protocol=experiment.protocol, part=part,
+    )  # fmt: skip
+
+
+def calibrate(answers: Answers) -> Calibration:
+    """Temperatures and the "unknown" threshold, from answers to what was not learned from."""
+    log_p, y = answers.log_probabilities, answers.y
+    pooled, truth = metrics.pool(log_p, answers.track, y)
     temperature = metrics.fit_temperature(pooled, truth)
     confidence = metrics.softmax(pooled / temperature).max(axis=1)
     threshold = metrics.threshold_for_coverage(confidence, COVERAGE)
