@@ -29,7 +29,7 @@ def measured(means, steepness=2.0):
 def test_most_of_what_was_learned_from_gives_no_doubt(music):
     divisor = measured(music)(music[:, None])
     assert divisor.shape == (1500, 1)
-    assert 0.9 <= (divisor == 1).float().mean() <= 0.96
+    assert 0.85 <= (divisor == 1).float().mean() <= 0.9
 
 
 def test_distance_is_mahalanobis(music):
@@ -43,9 +43,7 @@ def test_distance_is_mahalanobis(music):
     for count in (16, 40):
         chosen = order[:count]
         distance = lambda a: np.sqrt((((a @ axes[:, chosen]) ** 2) / variance[chosen]).mean(1))  # noqa: B023, E731
-        far.append(
-            distance(((x - music.mean(0)) / music.std(0, correction=0)).numpy()) / np.quantile(distance(z), 0.95)
-        )
+        far.append(distance(((x - music.mean(0)) / music.std(0, correction=0)).numpy()) / np.quantile(distance(z), 0.9))
     np.testing.assert_allclose(doubt(x[:, None])[:, 0], np.maximum(np.max(far, axis=0), 1) ** 2, rtol=1e-2)
 
 

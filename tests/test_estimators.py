@@ -11,12 +11,13 @@ from earmark.errors import SettingError
 from earmark.learn.augment import Augmentation
 from earmark.learn.estimators import RecurrentClassifier
 from earmark.learn.features import stack
-from earmark.learn.scalers import LevelNormalizer, Standardizer
+from earmark.learn.scalers import LevelNormalizer, LowBins, Standardizer
 
 
 @parametrize_with_checks(
     [
         LevelNormalizer(),
+        LowBins(),
         Standardizer(),
         Standardizer(per_bin=True),
         # AdamW: scikit-learn's little two-dimensional blobs ask more of a network in few epochs than SGD gives.

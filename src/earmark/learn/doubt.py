@@ -16,13 +16,13 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from earmark.learn.onnxgraph import Graph
 
-_FEW, _MANY = 16, 100
+_FEW, _MANY = 16, 200
 """Directions: noise gives itself away in the few in which music differs most, speech in the many."""
 
 _CLIPS_A_DIRECTION = 10
 """Training clips that it takes to know another direction."""
 
-_USUAL = 0.95
+_USUAL = 0.9
 """Share of the training clips that lie near enough to give no doubt."""
 
 
@@ -30,8 +30,8 @@ class Doubt(nn.Module):
     """By how much to divide the logits of a clip: 1 where it is like the training clips, more where it is not.
 
     The distance is Mahalanobis' (Lee et al., "A simple unified framework for detecting out-of-distribution samples",
-    2018) of the clip's mean features, the covariance shrunk by Ledoit and Wolf (2004), in the 16 and in the 100
-    directions of largest variance; each relative to the distance within which 95 % of the training clips lie. The
+    2018) of the clip's mean features, the covariance shrunk by Ledoit and Wolf (2004), in the 16 and in the 200
+    directions of largest variance; each relative to the distance within which 90 % of the training clips lie. The
     larger one counts, raised to a power.
 
     Parameters

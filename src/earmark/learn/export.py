@@ -36,7 +36,7 @@ def pipeline_graph(pipeline: Pipeline, name: str) -> bytes:
     if not isinstance(classifier, NetworkClassifier):
         raise SettingError(f"a {type(classifier).__name__} has no ONNX form here; only networks do")
     graph = Graph()
-    x = graph.input("spectrogram", ["clips", "frames", classifier.n_features_in_])
+    x = graph.input("spectrogram", ["clips", "frames", pipeline.n_features_in_])
     for scaler in scalers:
         x = scaler.to_onnx(graph, x)
     logits, attention = classifier.network.to_onnx(graph, x)

@@ -13,7 +13,7 @@ from earmark.learn.augment import Augmentation
 from earmark.learn.estimators import MLPClassifier, RecurrentClassifier
 from earmark.learn.network_classifier import NetworkClassifier
 from earmark.learn.recipe import Recipe
-from earmark.learn.scalers import LevelNormalizer, Standardizer
+from earmark.learn.scalers import LevelNormalizer, LowBins, Standardizer
 
 
 def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
@@ -31,9 +31,10 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     sklearn.pipeline.Pipeline
         From clips of the recipe's front end to genres.
     """
+    low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
     scale = ("standardize", Standardizer(recipe.per_bin, recipe.with_std))
-    return Pipeline([*level, scale, *_classifier(recipe, seed, settings)])
+    return Pipeline([*low, *level, scale, *_classifier(recipe, seed, settings)])
 
 
 def is_network(pipeline: Pipeline) -> bool:

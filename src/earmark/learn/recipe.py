@@ -121,11 +121,13 @@ class Recipe(_Settings):
         Length of a clip.
     train_hop_seconds : float, optional
         From one training clip to the next; shorter than a clip gives more, overlapping ones.
+    low_bins : int, optional
+        Read only so many of the front end's bins, the lowest, see :class:`earmark.learn.scalers.LowBins`.
     top_db : float, optional
         For dB front ends: floor and centre each clip by itself, see
-        :class:`earmark.learn.estimators.LevelNormalizer`.
+        :class:`earmark.learn.scalers.LevelNormalizer`.
     per_bin, with_std : bool
-        See :class:`earmark.learn.estimators.Standardizer`.
+        See :class:`earmark.learn.scalers.Standardizer`.
     class_weight : {"balanced"}, optional
         Let clips of rare genres count more, so that all genres weigh alike.
     network : Network
@@ -140,6 +142,7 @@ class Recipe(_Settings):
     front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
     clip_seconds: float = Field(5.0, gt=0)
     train_hop_seconds: float | None = Field(None, gt=0)
+    low_bins: int | None = Field(None, ge=1)
     top_db: float | None = Field(None, gt=0)
     per_bin: bool = False
     with_std: bool = True
@@ -157,6 +160,8 @@ class Recipe(_Settings):
         given += ["network"] if self.network != Network() else []
         if len(given) > 1:
             raise ValueError(f"describes {' and '.join(given)}: a recipe makes one of them")
+        if self.low_bins and self.low_bins > self.front_end.n_bins:
+            raise ValueError(f"low_bins is {self.low_bins}, but the front end gives {self.front_end.n_bins}")
         if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
             raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
         return self

@@ -72,6 +72,33 @@ def _as_given(clips: Clips, X: ArrayLike) -> Clips:
     return clips if _is_3d(X) else clips[:, 0]
 
 
+class LowBins(ClipTransformer):
+    """Keep the lowest bins: a model that never reads what codecs and low sample rates take away does not miss it.
+
+    Parameters
+    ----------
+    bins : int
+        How many; no more than there are.
+    """
+
+    def __init__(self, bins: int = 64) -> None:
+        self.bins = bins
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn nothing but how many bins there are."""
+        self.as_clips(X, reset=True)
+        return self
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Cut the others off: (clips, frames, bins) → (clips, frames, fewer bins)."""
+        check_is_fitted(self)
+        return _as_given(self.as_clips(X, reset=False)[:, :, : self.bins], X)
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return graph("Slice", x, graph.integers(0), graph.integers(self.bins), graph.integers(2))
+
+
 class LevelNormalizer(ClipTransformer):
     """Make dB spectrograms indifferent to gain: floor each clip below its peak, then take its mean off.
 
