@@ -181,6 +181,11 @@ class Recipe(_Settings):
         return "mlp" if self.mlp else "svm" if self.svm else "logistic" if self.logistic else "network"
 
     @property
+    def n_bins(self) -> int:
+        """Numbers a frame that are read."""
+        return self.low_bins or self.front_end.n_bins
+
+    @property
     def attention(self) -> bool:
         """Whether the model says where it listens."""
         return self.kind == "network" and self.network.attention is not None

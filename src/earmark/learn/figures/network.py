@@ -43,12 +43,17 @@ def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
     """
     sheet = _Sheet()
     frames = recipe.front_end.n_frames(round(recipe.clip_seconds * recipe.front_end.sample_rate))
-    sheet.row([f"$x_{index}$" for index in "123T"], f"{frames} frames\nof {recipe.front_end.n_bins} bins", _INPUT)
+    sheet.row(
+        [f"$x_{index}$" for index in "123T"],
+        f"{frames} frames\nof {recipe.n_bins} bins",
+        _INPUT,
+    )
     if recipe.mlp:
         _perceptron(sheet, recipe, frames)
     else:
         _recurrent(sheet, recipe)
-    sheet.wide(f"softmax over {len(labels)} genres", _OUTPUT)
+    many = recipe.network.members if recipe.kind == "network" else 1
+    sheet.wide(f"softmax over {len(labels)} genres", _OUTPUT, f"mean of\n{many} such" if many > 1 else "")
     sheet.note(textwrap.fill(", ".join(labels), 44, max_lines=3, placeholder=" …"))
     figure = sheet.figure()
     words = _words(recipe, frames, len(labels))
@@ -142,7 +147,7 @@ class _Sheet:
 
 def _perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     assert recipe.mlp is not None
-    bins = recipe.front_end.n_bins
+    bins = recipe.n_bins
     sheet.step()
     sheet.up()
     sheet.wide(f"one vector of {frames} × {bins} = {frames * bins} numbers", _INPUT)
