@@ -86,7 +86,7 @@ def test_sound_and_arrays_agree_on_the_same_tracks(tagger, arrays, sounds):
 def test_verdicts_stand_what_happens_to_music_and_fall_for_little_else(tagger, sounds):
     """A small set of what docs/model.md gives in full."""
     found = stress(tagger, spread(sounds, 3), made(1), jobs=2)
-    agreement = {one.name: one.agreement for one in found.steadiness}
+    agreement = {one.distortion: one.agreement for one in found.steadiness}
     assert agreement["gain-20"] == agreement["gain+20"] == agreement["stereo"] == 1
     assert agreement["clipped"] >= 0.9
     assert agreement["48-khz"] >= 0.9
