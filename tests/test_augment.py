@@ -8,7 +8,7 @@ from earmark.learn.augment import Augment, Augmentation
 from earmark.learn.pipeline import make_pipeline
 from earmark.learn.recipe import parse_recipe
 
-ALL = {"stretch": 0.3, "shift_bins": 2, "equalizer": 3.0, "floor": 0.5, "lowpass": 0.5, "noise": 2.0}
+ALL = {"stretch": 0.3, "shift_bins": 2, "equalizer": 3.0, "dynamics": 0.2, "floor": 0.5, "lowpass": 0.5, "noise": 2.0}
 
 
 def distort(x, seed=0, **settings):
@@ -72,6 +72,18 @@ def test_a_clip_of_one_frame_cannot_be_stretched():
     x[:, 0] = 7.0
     for given in (x, x[:, :1]):
         torch.testing.assert_close(distort(given, stretch=0.5), given, equal_nan=True)
+
+
+def test_dynamics_scale_each_clip_as_a_whole(clips):
+    y = distort(clips, dynamics=0.25)
+    factors = y / clips
+    for clip in factors:
+        clip = clip[~clip.isnan()]
+        torch.testing.assert_close(clip, clip[:1].expand_as(clip), rtol=1e-4, atol=0)
+    drawn = factors.nanmean((1, 2))
+    assert 0.8 <= drawn.min() < 0.82
+    assert 1.22 < drawn.max() <= 1.25
+    assert drawn.log().median().abs() < 0.05
 
 
 def moved_back(was, now):

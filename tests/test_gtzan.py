@@ -75,11 +75,11 @@ def test_the_papers_networks_say_what_their_cards_say(name, arrays):
 
 def test_sound_and_arrays_agree_on_the_same_tracks(tagger, arrays, sounds):
     stored = {track.id: track.spectrogram for track in arrays.tracks}
-    here = [track for track in sounds.tracks if track.id in stored][::3]
+    here = [track for track in sounds.tracks if track.id in stored]
     heard = tagger.classify_many((track.path for track in here), jobs=2)
     read = (tagger.classify_spectrogram(stored[track.id]) for track in here)
     same = [one.best == other.best for one, other in zip(heard, read, strict=True)]
-    assert len(same) > 100
+    assert len(same) > 300
     assert np.mean(same) >= 0.97
 
 

@@ -29,6 +29,9 @@ class Augmentation:
         All bins moved up or down by up to so many, the outermost repeated: another tuning.
     equalizer : float
         Standard deviation of a smooth random gain over the bins: another room, another master.
+    dynamics : float
+        Levels are multiplied by a factor drawn from 1 / (1 + dynamics) … 1 + dynamics: another compressor, or arrays
+        whose scale was stretched to their own floor.
     floor : float
         Probability with which what is quiet in a clip is buried under a steady noise, 20 to 60 dB below the clip's
         peak; dB input only: another medium.
@@ -49,6 +52,7 @@ class Augmentation:
     stretch: float = 0.0
     shift_bins: int = 0
     equalizer: float = 0.0
+    dynamics: float = 0.0
     floor: float = 0.0
     lowpass: float = 0.0
     noise: float = 0.0
@@ -89,6 +93,8 @@ class Augment(nn.Module):
         if s.equalizer:
             knots = torch.randn(len(x), 1, _KNOTS, device=x.device)
             x = x + s.equalizer * functional.interpolate(knots, x.shape[2], mode="linear", align_corners=True)
+        if s.dynamics:
+            x = x * _factors(len(x), s.dynamics, x.device)[:, :, None]
         if s.floor:
             x = _for_some(_floored, x, s.floor)
         if s.lowpass:
@@ -141,6 +147,11 @@ _NEPERS = math.log(10) / 10
 """Of power, in a dB: exp(x · nepers) is the power of x dB."""
 
 
+def _factors(n: int, most: float, device: torch.device) -> Tensor:
+    """`n` factors (n, 1), log-uniformly from 1 / (1 + most) to 1 + most."""
+    return (1 + most) ** (2 * torch.rand(n, 1, device=device) - 1)
+
+
 def _stretched(x: Tensor, most: float) -> Tensor:
     """Read each clip faster or slower, by linear interpolation between its real frames.
 
@@ -149,7 +160,7 @@ def _stretched(x: Tensor, most: float) -> Tensor:
     """
     places = torch.arange(x.shape[1], device=x.device)
     last = (~x[:, :, :1].isnan()).sum(1) - 1  # (clips, 1)
-    rate = (1 + most) ** (2 * torch.rand(len(x), 1, device=x.device) - 1)
+    rate = _factors(len(x), most, x.device)
     start = torch.rand(len(x), 1, device=x.device) * (1 - rate) * last  # before the clip where it is read fast
     turn = last.clamp(min=1)
     place = turn - ((start + rate * places) % (2 * turn) - turn).abs()  # (clips, frames): 0 … last and back

@@ -104,6 +104,7 @@ class Augmentation(_Settings):
     stretch: float = Field(0.0, ge=0)
     shift_bins: int = Field(0, ge=0)
     equalizer: float = Field(0.0, ge=0)
+    dynamics: float = Field(0.0, ge=0)
     floor: float = Field(0.0, ge=0, le=1)
     lowpass: float = Field(0.0, ge=0, le=1)
     noise: float = Field(0.0, ge=0)
