@@ -181,6 +181,17 @@ def test_a_run_folder_of_another_experiment_is_not_mixed_in(folder, recipe, tmp_
         train(experiment, tmp_path / "m.onnx")
 
 
+def test_a_model_is_told_from_its_own_teachers(trained, folder):
+    """Who judges by what was learned from is warned; who judges by the part that was kept apart is not."""
+    model, _ = trained
+    split = ("--protocol", "track", "--part", "test")
+    warned = [
+        "the model has learned from these tracks" in run("evaluate", model, folder, *options).stderr
+        for options in ((), (*split, "--seed", 1), (*split, "--seed", 2))
+    ]
+    assert warned == [True, False, True]
+
+
 def test_held_out_folds_judge_and_everything_is_learned(folder, tmp_path):
     path = tmp_path / "last.toml"
     path.write_text(RECIPE + 'keep = "last"\n')

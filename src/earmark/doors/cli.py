@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,10 @@ from earmark.doors.options import (
 from earmark.doors.reproduce import reproduce
 from earmark.doors.stress import stress
 from earmark.doors.terminal import extra, guarded, summary
+
+if TYPE_CHECKING:
+    from earmark.learn.corpus import Corpus
+    from earmark.tell.card import Card
 
 _UNEVEN = 5
 """Times as many tracks of one genre as of another, from which on class weights are worth a word."""
@@ -205,7 +209,7 @@ def evaluate(
 
     [bold]Example[/bold]
 
-      earmark evaluate gtzan-attention gtzan.npz --protocol fault-filtered --part valid
+      earmark evaluate paper-lstm-2x250 gtzan.npz --protocol fault-filtered --part valid
     """
     from earmark.doors import show
     from earmark.learn.evaluation import evaluate as judge
@@ -214,6 +218,10 @@ def evaluate(
     tagger = Tagger(model)
     source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
     which = (part or (Part.test if protocol else Part.all)).value
+    if _met(tagger.card, source, protocol, which, seed):
+        terminal.say(
+            "the model has learned from these tracks: this tells how well it remembers, not how good it is", "red"
+        )
     with terminal.progress("judging", None) as advance:
         report = judge(
             tagger,
@@ -292,6 +300,18 @@ def export(
     front = opened.card.front_end
     reads = f"samples at {front.sample_rate} Hz" if waveform else f"{front.kind} frames of {front.n_bins} bins"
     print(f"{output}: reads {reads}, gives probabilities of {', '.join(opened.card.labels)}")
+
+
+def _met(card: Card, corpus: Corpus, protocol: Split | None, part: str, seed: int) -> bool:
+    """Whether a model is to be judged by what it learned from."""
+    learned = card.training
+    if learned.fingerprint != corpus.fingerprint:
+        return False
+    apart = {
+        metric.part for metric in card.metrics
+    }  # parts that judged, or "5 held-out folds", after which all is learned
+    split = (learned.protocol, learned.seed if learned.protocol != "fault-filtered" else seed)
+    return part not in apart or protocol is None or split != (protocol.value, seed)
 
 
 def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> Iterator[Any]:

@@ -50,7 +50,7 @@ def stress(
 
     [bold]Examples[/bold]
 
-      earmark stress gtzan-attention gtzan --protocol fault-filtered --part valid
+      earmark stress mine.onnx ~/Music/by-genre --protocol track --part test
       earmark stress mine.onnx ~/Music/by-genre --tracks 10 --not-music speech
 
     [dim]Exit status: 0 all were heard, 1 some file could not be, 2 wrong usage.[/dim]
