@@ -182,9 +182,11 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng, more):
     assert epochs == [4, 5, 6]
     whole = RecurrentClassifier(**settings).fit(X, y)
     weights = resumed.network.state_dict()
-    assert all(torch.equal(value, weights[name]) for name, value in whole.network.state_dict().items())
-    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
-    np.testing.assert_array_equal(resumed.net_.history[:, "train_loss"], whole.net_.history[:, "train_loss"])
+    near = {"rtol": 1e-4, "atol": 1e-5}  # another process may add in another order
+    for name, value in whole.network.state_dict().items():
+        torch.testing.assert_close(value, weights[name], **near)
+    np.testing.assert_allclose(resumed.predict_proba(X), whole.predict_proba(X), **near)
+    np.testing.assert_allclose(resumed.net_.history[:, "train_loss"], whole.net_.history[:, "train_loss"], **near)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path, rng):
