@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.learn.metrics import aurc, bootstrap_interval, selective_accuracy
+from earmark.learn.metrics import aurc, bootstrap_interval, confidence_error, selective_accuracy
+from earmark.learn.results import pooled, summarize
 
 Record = dict[str, Any]
 
@@ -26,9 +28,7 @@ def main() -> None:
     if recipe:
         _one([record for record in records if record["recipe"] == recipe[0]])
         return
-    of: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        of[record["recipe"]].append(record)
+    of = {summary.recipe: summary.records for summary in summarize(records)}
     print("| recipe | tracks right | 95 % interval | clips right | parameters | minutes a fit |")
     print("|---|---:|---|---:|---:|---:|")
     for name, some in sorted(of.items(), key=lambda item: -_right(item[1]).mean()):
@@ -39,7 +39,7 @@ def main() -> None:
         print(row + f"| {some[0]['parameters']:,} | {minutes:.1f} |")
 
 
-def _one(records: list[Record]) -> None:
+def _one(records: Sequence[Record]) -> None:
     right = _right(records)
     seeds = sorted({record["seed"] for record in records})
     each = [f"{_right([r for r in records if r['seed'] == seed]).mean():.1%}" for seed in seeds]
@@ -56,31 +56,21 @@ def _one(records: list[Record]) -> None:
         print(f"| {genre} | {len(own)} | {own.mean():.0%} | {low:.0%} to {high:.0%} | {', '.join(others)} |")
     confidence = np.array([t["best"] for t in tracks])
     hit = np.array([t["heard"] == t["genre"] for t in tracks])
-    print(f"\nexpected calibration error {_calibration_error(confidence, hit):.3f}; AURC {aurc(confidence, hit):.3f}\n")
+    print(f"\nexpected calibration error {confidence_error(confidence, hit):.3f}; AURC {aurc(confidence, hit):.3f}\n")
     curve = selective_accuracy(confidence, hit)
     shares = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
     print("| " + " | ".join(f"{share:.0%}" for share in shares) + " |\n" + "|---:" * len(shares) + "|")
     print("| " + " | ".join(f"{curve[max(1, round(share * len(curve))) - 1]:.1%}" for share in shares) + " |")
 
 
-def _right(records: list[Record], genre: str | None = None) -> NDArray[np.float64]:
-    """For each track, the share of runs that are right."""
-    of: dict[str, list[bool]] = defaultdict(list)
-    for record in records:
-        for track in record["tracks"]:
-            if genre in (None, track["genre"]):
-                of[track["id"]].append(track["heard"] == track["genre"])
-    return np.array([np.mean(runs) for runs in of.values()])
+def _right(records: Sequence[Record], genre: str | None = None) -> NDArray[np.float64]:
+    """For each track, of a genre where one is given, the share of runs that are right."""
+    kept = [{"tracks": [t for t in record["tracks"] if genre in (None, t["genre"])]} for record in records]
+    return pooled(kept)[0]
 
 
 def _interval(right: NDArray[np.float64]) -> tuple[float, float]:
     return bootstrap_interval(right, np.random.default_rng(0))
-
-
-def _calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Ten equal bins, as :func:`earmark.learn.metrics.calibration_error`, from confidences alone."""
-    bins = np.minimum((confidence * 10).astype(int), 9)
-    return sum(abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in set(bins))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 import json
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from command import COMMAND, run
 
 from earmark.doors.show import sparkline
 from earmark.errors import TrainingError
@@ -22,8 +21,6 @@ from earmark.learn.synth import write_corpus
 from earmark.listen import decode
 from earmark.tell.model import open_model
 from earmark.tell.tagger import Tagger
-
-COMMAND = Path(sys.executable).with_name("earmark")
 
 RECIPE = """
 clip_seconds = 2.0
@@ -68,15 +65,6 @@ def trained(folder, recipe, tmp_path_factory):
     model = home / "tiny.onnx"
     said = run("train", folder, "-o", model, "--recipe", recipe, "--seed", 1, "--name", "tiny", "--licence", "CC0")
     return model, said
-
-
-def run(*arguments, expect=0, **options):
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300, **options
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == expect, done.stderr
-    return done
 
 
 def test_train_judges_what_it_has_not_seen(trained):

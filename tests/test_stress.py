@@ -2,12 +2,11 @@
 
 import itertools
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +23,6 @@ from earmark.listen import probe
 from earmark.tell.tagger import Tagger
 from earmark.tell.verdict import Verdict
 
-COMMAND = Path(sys.executable).with_name("earmark")
 RATE = 22050
 GENRES = {"ambient": "classical", "techno": "disco"}  # styles, under names that the bundled model knows
 
@@ -41,15 +39,6 @@ def folder(tmp_path_factory):
     for style, genre in GENRES.items():
         (root / style).rename(root / genre)
     return root
-
-
-def run(*arguments, expect=0, **options):
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300, **options
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == expect, done.stderr
-    return done
 
 
 def distorted(name, samples, rate=RATE):

@@ -4,12 +4,12 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
 from hypothesis import given
 from hypothesis import strategies as st
 from mediafile import MediaFile
@@ -26,8 +26,6 @@ from earmark.learn.synth import write_corpus
 from earmark.learn.tags import open_library, read_tags
 from earmark.tell.card import Calibration
 from earmark.tell.model import open_model
-
-COMMAND = Path(sys.executable).with_name("earmark")
 
 FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wma", ".aiff", ".wav")
 
@@ -78,15 +76,6 @@ def tag(path, genres=None, **tags):
     file.update({"genres": genres, **tags})
     file.save()
     return path
-
-
-def run(*arguments, expect=0, **options):
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300, **options
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == expect, done.stderr
-    return done
 
 
 # What is in a tag

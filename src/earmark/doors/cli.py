@@ -24,6 +24,7 @@ from earmark.doors.options import (
     SeedOption,
     Shape,
     Split,
+    asked_part,
     cores,
 )
 from earmark.doors.reproduce import reproduce
@@ -184,7 +185,7 @@ def train(
     console.print(
         f"\n[bold]{show.clean(str(output))}[/bold]  {output.stat().st_size / 1e6:.1f} MB, {outcome.epochs} epochs"
     )
-    _exit_after(outcome.failed)
+    terminal.exit_after(outcome.failed)
 
 
 app.command()(reproduce)
@@ -217,7 +218,7 @@ def evaluate(
 
     tagger = Tagger(model)
     source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
-    which = (part or (Part.test if protocol else Part.all)).value
+    which = asked_part(part, protocol)
     if _met(tagger.card, source, protocol, which, seed):
         terminal.say(
             "the model has learned from these tracks: this tells how well it remembers, not how good it is", "red"
@@ -241,7 +242,7 @@ def evaluate(
         print(show.as_json(record))
     else:
         terminal.console(sys.stdout).print(show.report(report))
-    _exit_after(report.failed)
+    terminal.exit_after(report.failed)
 
 
 app.command()(stress)
@@ -307,9 +308,7 @@ def _met(card: Card, corpus: Corpus, protocol: Split | None, part: str, seed: in
     learned = card.training
     if learned.fingerprint != corpus.fingerprint:
         return False
-    apart = {
-        metric.part for metric in card.metrics
-    }  # parts that judged, or "5 held-out folds", after which all is learned
+    apart = {metric.part for metric in card.metrics}  # none of a split's parts, where held-out folds judged
     split = (learned.protocol, learned.seed if learned.protocol != "fault-filtered" else seed)
     return part not in apart or protocol is None or split != (protocol.value, seed)
 
@@ -336,12 +335,3 @@ def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> 
     yield from tagger.classify_many(files(), jobs=jobs, preview=preview)
     for path in empty:
         yield Verdict.failed(tagger.card.name, path, "no audio files in this folder")
-
-
-def _exit_after(failed: dict[str, str]) -> None:
-    from earmark.doors import show
-
-    for track, error in failed.items():
-        terminal.say(f"skipped {show.clean(track)}: {error}", "red")
-    if failed:
-        raise typer.Exit(1)

@@ -82,6 +82,11 @@ RareOption = Annotated[
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 
+def asked_part(part: Part | None, protocol: Split | None) -> str:
+    """Which part of a split is judged: as said; else its test part, or everything where there is no split."""
+    return (part or (Part.test if protocol else Part.all)).value
+
+
 def cores(jobs: int) -> int:
     """How many files to work on at once: as said, or one a core."""
     return jobs or os.cpu_count() or 1

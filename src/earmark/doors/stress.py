@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.doors import corpora, terminal
-from earmark.doors.options import JobsOption, Labels, LabelsOption, Part, SeedOption, Shape, Split, cores
+from earmark.doors.options import JobsOption, Labels, LabelsOption, Part, SeedOption, Shape, Split, asked_part, cores
 from earmark.doors.terminal import guarded
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def stress(
     tagger = Tagger(model)
     source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
     require_sound(source)
-    split, which = protocol.value if protocol else "all", (part or (Part.test if protocol else Part.all)).value
+    split, which = protocol.value if protocol else "all", asked_part(part, protocol)
     chosen = part_of(source, split, which, seed)
     if tracks:
         chosen = spread(chosen, tracks)
@@ -82,19 +82,9 @@ def stress(
         origin = "" if which == "all" else f", the {which} part of protocol {split}"
         title = f"{tagger.card.name} on {outcome.n_tracks} tracks of {outcome.corpus}{origin}"
         terminal.console(sys.stdout).print(_page(title, outcome))
-    _exit_after(outcome)
-
-
-def _exit_after(outcome: Stress) -> None:
-    """Name what was left out and what could not be heard; exit status 1 where a file could not."""
-    from earmark.doors.show import clean
-
     for name in outcome.left_out:
         terminal.say(f"left out {name}: this build of FFmpeg cannot encode it", "yellow")
-    for name, error in outcome.failed.items():
-        terminal.say(f"skipped {clean(name)}: {error}", "red")
-    if outcome.failed:
-        raise typer.Exit(1)
+    terminal.exit_after(outcome.failed)
 
 
 def _page(title: str, outcome: Stress) -> RenderableType:

@@ -104,6 +104,16 @@ def say(message: str, style: str = "dim") -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style=style))
 
 
+def exit_after(failed: dict[str, str]) -> None:
+    """Name what could not be heard, and why; exit status 1 where there is something."""
+    from earmark.doors.show import clean
+
+    for name, error in failed.items():
+        say(f"skipped {clean(name)}: {error}", "red")
+    if failed:
+        raise typer.Exit(1)
+
+
 @contextmanager
 def output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that appears when it is whole; names keep their bytes either way."""

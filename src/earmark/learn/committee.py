@@ -38,13 +38,16 @@ class Committee(Network):
         self.min_frames = members[0].min_frames
         self.doubt = Doubt(members[0].described, doubt) if doubt else None
 
+    @property
+    def _each(self) -> list[RecurrentNetwork]:
+        return list(self.members)  # type: ignore[arg-type]
+
     @torch.no_grad()
     def measure(self, x: Tensor) -> None:
         """Let each learn the scale of its inputs, and doubt where they lie, from training clips."""
-        first: RecurrentNetwork = self.members[0]  # type: ignore[assignment]
-        described = [first.describe(part) for part in parts(x)]
-        for member in self.members:
-            member.measure_described(described)  # type: ignore[operator]
+        described = [self._each[0].describe(part) for part in parts(x)]
+        for member in self._each:
+            member.measure_described(described)
         if self.doubt is not None:
             self.doubt.measure(torch.cat([part.nanmean(1) for part in described]))
 
@@ -62,9 +65,8 @@ class Committee(Network):
         attention : Tensor of shape (clips, frames), or None
             Mean over the members.
         """
-        first: RecurrentNetwork = self.members[0]  # type: ignore[assignment]
-        described = first.describe(x)
-        answers = [member.read(described, x.shape[1]) for member in self.members]  # type: ignore[operator]
+        described = self._each[0].describe(x)
+        answers = [member.read(described, x.shape[1]) for member in self._each]
         weights = [attention for _, attention in answers if attention is not None]
         attention = torch.stack(weights).mean(0) if weights else None
         logits = torch.stack([own for own, _ in answers], dim=2)
@@ -75,9 +77,8 @@ class Committee(Network):
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
-        first: RecurrentNetwork = self.members[0]  # type: ignore[assignment]
-        described = first.describe_onnx(graph, x)
-        answers = [member.read_onnx(graph, described, x) for member in self.members]  # type: ignore[operator]
+        described = self._each[0].describe_onnx(graph, x)
+        answers = [member.read_onnx(graph, described, x) for member in self._each]
         weights = [attention for _, attention in answers if attention is not None]
         logits = graph("Mean", *(graph("LogSoftmax", own, axis=1) for own, _ in answers))
         if self.doubt is not None:

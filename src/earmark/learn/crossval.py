@@ -73,7 +73,7 @@ def run(
     calibration = trials.calibrate(held_out)
     part = f"{folds} held-out folds"
     report = trials.report(experiment, final.material.corpus, held_out, calibration, part)
-    return Trial(final.pipeline, final.material, calibration, {part: report}, final.seconds, final.notes)
+    return Trial(**vars(final), calibration=calibration, reports={part: report})
 
 
 def _together(answers: list[Answers]) -> Answers:

@@ -176,7 +176,11 @@ def calibration_error(probabilities: Probabilities, truth: NDArray[np.intp], bin
     float
         0 is perfect.
     """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    return confidence_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth, bins)
+
+
+def confidence_error(confidence: Probabilities, right: NDArray[np.bool_], bins: int = 10) -> float:
+    """:func:`calibration_error` where only the confidence of each answer is known, and whether it was right."""
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which)]
     return float(sum(gaps))

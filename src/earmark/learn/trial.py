@@ -140,25 +140,19 @@ class Fitting:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What an experiment gave.
+class Trial(Fitting):
+    """What an experiment gave: what has been fitted, judged.
 
     Attributes
     ----------
-    pipeline, material, seconds, notes
-        As in :class:`Fitting`.
     calibration : Calibration
         Fitted on the valid part, or on held-out folds.
     reports : dict of str to Report
         For "valid", and "test" where the split has one; or for "5 held-out folds".
     """
 
-    pipeline: Pipeline
-    material: Material
     calibration: Calibration
     reports: dict[str, Report]
-    seconds: float
-    notes: tuple[str, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -220,7 +214,7 @@ def run(
     """
     fitting = fit(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
     calibration, reports = _judge(experiment, fitting)
-    return Trial(fitting.pipeline, fitting.material, calibration, reports, fitting.seconds, fitting.notes)
+    return Trial(**vars(fitting), calibration=calibration, reports=reports)
 
 
 def chooses_epoch(recipe: Recipe) -> bool:
