@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earmark.doors import corpora, terminal
+from earmark.doors.classify import classify
 from earmark.doors.data import data
 from earmark.doors.options import (
-    Format,
     JobsOption,
     Labels,
     LabelsOption,
     MinTracksOption,
-    ModelOption,
     Part,
     RareOption,
     SeedOption,
@@ -66,45 +63,7 @@ def _root(
         raise typer.Exit
 
 
-@app.command()
-@guarded
-def classify(
-    paths: Annotated[list[str], typer.Argument(help="Files, and folders to search for audio.", metavar="PATH...")],
-    form: Annotated[
-        Format, typer.Option("--format", "-f", help="Output format; json: one object a line.")
-    ] = Format.table,
-    model: ModelOption = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")] = None,
-    timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, and what was attended to.")] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")] = False,
-    jobs: JobsOption = 0,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
-) -> None:
-    r"""Name the genre of audio files.
-
-    [bold]Examples[/bold]
-
-      earmark classify ~/Music
-      earmark classify song.mp3 --timeline
-      earmark classify ~/Music --format csv -o genres.csv
-      earmark classify ~/Music --format json | jq -r '"\(.genre) \(.path)"'
-    """
-    from earmark.doors import show
-    from earmark.tell.tagger import Tagger
-
-    jobs = cores(jobs)
-    tagger = Tagger(model)
-    failed = 0
-    rows_on_screen = output is None and sys.stdout.isatty()  # they are progress enough
-    with terminal.output(output) as file, terminal.progress("listening", None, quiet=rows_on_screen) as advance:
-        writer = show.WRITERS[form](file, tagger.labels, top, timeline)
-        for verdict in _classified(tagger, paths, jobs, preview):
-            failed += verdict.error is not None
-            writer.write(verdict)
-            advance(1)
-    if failed:
-        terminal.say(f"{failed} file{'s' * (failed > 1)} with errors", "red")
-        raise typer.Exit(1)
+app.command()(classify)
 
 
 @app.command()
@@ -311,27 +270,3 @@ def _met(card: Card, corpus: Corpus, protocol: Split | None, part: str, seed: in
     apart = {metric.part for metric in card.metrics}  # none of a split's parts, where held-out folds judged
     split = (learned.protocol, learned.seed if learned.protocol != "fault-filtered" else seed)
     return part not in apart or protocol is None or split != (protocol.value, seed)
-
-
-def _classified(tagger: Any, paths: Iterable[str], jobs: int, preview: bool) -> Iterator[Any]:
-    """Verdicts of files and of all audio in folders; a folder without any is an error of its own."""
-    from earmark.listen.files import walk
-    from earmark.tell.verdict import Verdict
-
-    empty: list[str] = []
-
-    def files() -> Iterator[str]:
-        for path in paths:
-            if not os.path.isdir(path):  # noqa: PTH112 (Path raises where a name is too long)
-                yield path
-                continue
-            found = False
-            for file in walk(Path(path)):
-                found = True
-                yield str(file)
-            if not found:
-                empty.append(path)
-
-    yield from tagger.classify_many(files(), jobs=jobs, preview=preview)
-    for path in empty:
-        yield Verdict.failed(tagger.card.name, path, "no audio files in this folder")
