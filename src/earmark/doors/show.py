@@ -201,9 +201,8 @@ def models(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
         page.add_row("model", name.append(" (default)", style="green") if default else name)
         page.add_row("names", Text(", ".join(card.labels)))
         front = card.front_end
-        page.add_row(
-            "hears", f"{card.clip_seconds:g} s clips as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins"
-        )
+        clips = f"{card.clip_seconds:g} s clips" + (f", one every {card.hop_seconds:g} s," if card.hop_seconds else "")
+        page.add_row("hears", f"{clips} as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins")
         training = card.training
         learned = f"{training.corpus}, {training.n_tracks} tracks, protocol {training.protocol}"
         page.add_row("learned from", Text(learned))

@@ -123,6 +123,7 @@ def _card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card
         name=name,
         labels=trial.labels,
         clip_seconds=experiment.recipe.clip_seconds,
+        hop_seconds=experiment.recipe.hop_seconds,
         front_end=experiment.recipe.front_end,
         n_bins=experiment.recipe.front_end.n_bins,
         min_frames=network.network.min_frames,

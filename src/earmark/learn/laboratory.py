@@ -81,7 +81,10 @@ class Laboratory:
     def prepare(self, rows: Sequence[Row], jobs: int, on_track: Callable[[Track], None] | None = None) -> None:
         """Make the features that rows need, once, before several of them would at the same time."""
         for recipe in self._distinct(rows):
-            extract(self.corpus, recipe.front_end, recipe.clip_seconds, cache=self.cache, jobs=jobs, on_track=on_track)
+            extract(
+                self.corpus, recipe.front_end, recipe.clip_seconds,
+                hop_seconds=recipe.hop_seconds, cache=self.cache, jobs=jobs, on_track=on_track,
+            )  # fmt: skip
 
     def n_preparations(self, rows: Sequence[Row]) -> int:
         """Calls of `on_track` that :meth:`prepare` will make."""
@@ -158,7 +161,7 @@ class Laboratory:
 
     def _distinct(self, rows: Sequence[Row]) -> list[Recipe]:
         """One recipe for each kind of features."""
-        kinds = {(r.front_end, r.clip_seconds): r for r in (self.recipe(row) for row in rows)}
+        kinds = {(r.front_end, r.clip_seconds, r.hop_seconds): r for r in (self.recipe(row) for row in rows)}
         return list(kinds.values())
 
 

@@ -120,6 +120,9 @@ class Recipe(_Settings):
         How samples become frames.
     clip_seconds : float
         Length of a clip.
+    hop_seconds : float, optional
+        From one clip to the next when a track is judged or classified; without it clips do not overlap. Protocol
+        "clip" never lets them.
     train_hop_seconds : float, optional
         From one training clip to the next; shorter than a clip gives more, overlapping ones.
     low_bins : int, optional
@@ -142,6 +145,7 @@ class Recipe(_Settings):
 
     front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
     clip_seconds: float = Field(5.0, gt=0)
+    hop_seconds: float | None = Field(None, gt=0)
     train_hop_seconds: float | None = Field(None, gt=0)
     low_bins: int | None = Field(None, ge=1)
     top_db: float | None = Field(None, gt=0)
@@ -161,6 +165,8 @@ class Recipe(_Settings):
         given += ["network"] if self.network != Network() else []
         if len(given) > 1:
             raise ValueError(f"describes {' and '.join(given)}: a recipe makes one of them")
+        if max(self.hop_seconds or 0, self.train_hop_seconds or 0) > self.clip_seconds:
+            raise ValueError(f"hop_seconds and train_hop_seconds must not exceed clip_seconds ({self.clip_seconds})")
         if self.low_bins and self.low_bins > self.front_end.n_bins:
             raise ValueError(f"low_bins is {self.low_bins}, but the front end gives {self.front_end.n_bins}")
         if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":

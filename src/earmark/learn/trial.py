@@ -28,6 +28,9 @@ Learns = Literal["train", "train+valid", "all"]
 COVERAGE = 0.9
 """Share of validation tracks that the "unknown" threshold must keep."""
 
+_SURE = 0.9
+"""What is right so often is never "unknown", even where a model is as sure of nearly everything."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -276,7 +279,8 @@ def gather(
             on_track=told,
         )
 
-    every = clips(corpus, None, on_track)
+    apart = experiment.protocol == "clip"  # overlapping ones would share sound across the split
+    every = clips(corpus, None if apart else recipe.hop_seconds, on_track)
     failed = {corpus.tracks[i].id: error for i, error in every.failed.items()}
     kept = np.array(sorted(set(range(len(corpus.tracks))) - set(every.failed)))
     readable = corpus.subset(kept)
@@ -286,7 +290,7 @@ def gather(
     parts = {part: every.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
     _require_all(parts, readable, ("train", "valid") if experiment.learns == "train" else ("train",))
     leak = measure_leak(readable, every.track, split)
-    if recipe.train_hop_seconds and experiment.protocol != "clip":
+    if recipe.train_hop_seconds and not apart:
         learning = np.unique(parts["train"].track)
         more = clips(readable.subset(learning), recipe.train_hop_seconds)
         parts["train"] = replace(more, track=learning[more.track])
@@ -360,7 +364,7 @@ def calibrate(answers: Answers) -> Calibration:
     pooled, truth = metrics.pool(log_p, answers.track, y)
     temperature = metrics.fit_temperature(pooled, truth)
     confidence = metrics.softmax(pooled / temperature).max(axis=1)
-    threshold = metrics.threshold_for_coverage(confidence, COVERAGE)
+    threshold = min(_SURE, metrics.threshold_for_coverage(confidence, COVERAGE))
     return Calibration(
         clip_temperature=metrics.fit_temperature(log_p, y),
         track_temperature=temperature,

@@ -101,6 +101,8 @@ class Card(_Strict):
         In the order of the network's outputs.
     clip_seconds : float
         Length of the clips the network was trained on.
+    hop_seconds : float, optional
+        From one clip to the next where a whole track is heard; `clip_seconds` (no overlap) where None.
     front_end : StftDensity or LogMel
         How samples become the frames that the network reads; it holds the sample rate.
     n_bins : int
@@ -127,6 +129,7 @@ class Card(_Strict):
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2)
     clip_seconds: float = Field(gt=0)
+    hop_seconds: float | None = Field(None, gt=0)
     front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")]
     n_bins: int = Field(gt=0)
     min_frames: int = Field(1, gt=0)
@@ -144,6 +147,8 @@ class Card(_Strict):
     def _consistent(self) -> Card:
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
+        if self.hop_seconds and self.hop_seconds > self.clip_seconds:
+            raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")
         if self.n_bins != self.front_end.n_bins:
             raise ValueError(f"the network reads {self.n_bins} bins, the front end gives {self.front_end.n_bins}")
         return self
@@ -152,3 +157,8 @@ class Card(_Strict):
     def clip_length(self) -> int:
         """Samples a clip, at the front end's sample rate."""
         return round(self.clip_seconds * self.front_end.sample_rate)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one clip to the next."""
+        return round((self.hop_seconds or self.clip_seconds) * self.front_end.sample_rate)

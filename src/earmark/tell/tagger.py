@@ -96,7 +96,7 @@ class Tagger:
                 raise SettingError("sample_rate is for arrays; a file states its own")
             return self._classify_file(source, preview)  # type: ignore[arg-type]
         samples = self._resampled(np.asarray(source), sample_rate)
-        clips = cut([samples], self.card.clip_length)
+        clips = cut([samples], self.card.clip_length, self.card.hop_length)
         return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
 
     def classify_many(
@@ -172,7 +172,8 @@ class Tagger:
             raise AudioError("the spectrogram holds numbers that are not finite")
         front_end = self.card.front_end
         seconds = len(frames) * front_end.hop_length / front_end.sample_rate if duration is None else duration
-        cuts = cut_frames(frames, seconds, self.card.clip_seconds, front_end.n_frames(self.card.clip_length))
+        n_frames = front_end.n_frames(self.card.clip_length)
+        cuts = cut_frames(frames, seconds, self.card.clip_seconds, n_frames, self.card.hop_seconds)
         heard: list[_Heard] = []
         for start, clip in cuts:
             end = min(seconds, start + self.card.clip_seconds)
@@ -184,7 +185,7 @@ class Tagger:
         return self._verdict(heard, seconds, None, None)
 
     def _classify_file(self, source: Source, preview: bool) -> Verdict:
-        rate, length = self.card.front_end.sample_rate, self.card.clip_length
+        rate, length, hop = self.card.front_end.sample_rate, self.card.clip_length, self.card.hop_length
         with Recording(source) as recording:
             starts: list[float] = []
             clips: Iterable[Clip]
@@ -196,10 +197,10 @@ class Tagger:
                     for s in starts
                 )
             else:
-                clips = cut(recording.blocks(rate), length)
+                clips = cut(recording.blocks(rate), length, hop)
             heard = list(self._hear(clips))
             if not heard:  # the length that the file states was far too long
-                starts, heard = [], list(self._hear(cut(recording.blocks(rate), length)))
+                starts, heard = [], list(self._hear(cut(recording.blocks(rate), length, hop)))
             duration = recording.info.duration if starts else recording.heard
             path = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else None
             return self._verdict(heard, duration, path, recording.damage)
