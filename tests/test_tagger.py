@@ -2,6 +2,7 @@
 
 import io
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -185,3 +186,15 @@ def test_paths_are_read_as_the_work_goes_on(tagger, folder, jobs):
     assert next(verdicts).error is None
     verdicts.close()
     assert len(taken) < 25
+
+
+def test_clips_that_overlap(tagger):
+    """A card with a hop: clips begin at its multiples, and each says what it says by itself."""
+    model = replace(tagger.model, card=tagger.card.model_copy(update={"hop_seconds": 2.5}))
+    sound = noise(12)
+    apart, overlapping = tagger.classify(sound, 22050), Tagger(model).classify(sound, 22050)
+    assert [clip.start for clip in overlapping.clips] == [0, 2.5, 5, 7.5]
+    assert [clip.start for clip in apart.clips] == [0, 5]
+    assert overlapping.clips[2].genres == pytest.approx(apart.clips[1].genres, abs=1e-5)
+    framed = Tagger(model).classify_spectrogram(tagger.card.front_end(sound), 12.0)
+    assert [clip.start for clip in framed.clips] == [0, 2.5, 5, 7.5]

@@ -232,8 +232,10 @@ class _Pen:
         return self._root(self.graph("Relu", variance), 0.01)
 
     def together(self, x: str) -> str:
-        graph, pairs = self.graph, self.texture.pairs.tolist()
-        one, other = (graph("Gather", x, graph.integers(*of), axis=2) for of in pairs)
+        graph, choices = self.graph, torch.eye(_TOGETHER)
+        one, other = (
+            graph("MatMul", x, graph.constant(choices[:, of])) for of in self.texture.pairs
+        )  # faster than Gather
         covariance = self.over_window(graph("Mul", one, other))
         size = graph("Log", graph("Add", graph("Abs", covariance), graph.constant(1.0)))
         return graph("Mul", graph("Sign", covariance), size)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _KEY = b"earmark"
 _METADATA_FIELD, _GRAPH_FIELD = 14, 7  # of ONNX's ModelProto
+_DELIMITED = 2  # protobuf's wire type of messages
 
 DEFAULT = "gtzan-attention"
 """Name of the bundled model that is used when none is asked for."""
@@ -152,7 +153,8 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
     Model
         As :func:`open_model` would give it.
     """
-    sealed = card.model_copy(update={"checksum": _seal(graph, _card_json(card))})
+    bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
+    sealed = bare.model_copy(update={"checksum": _seal(graph, _card_json(bare))})
     target = Path(path)
     with replacing(target) as partial:
         partial.write_bytes(graph + _metadata(_card_json(sealed)))
@@ -168,7 +170,7 @@ def parse(data: bytes, name: str) -> Model:
         ]
     except (ValueError, IndexError):
         fields = []
-    if not any(number == _GRAPH_FIELD for number, _, _ in fields):
+    if not any(number == _GRAPH_FIELD and whole[0] & 7 == _DELIMITED for number, whole, _ in fields):
         raise ModelError(f"{name}: not an ONNX model, or cut short; give a file written by 'earmark train'")
     text, graph = None, bytearray()
     for _, whole, entry in fields:
