@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,11 +32,58 @@ def walk(root: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     Path
     """
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(folder, name)
+    for entry in scan(root):
+        yield Path(entry.path)
+
+
+def scan(
+    root: str | os.PathLike[str],
+    left_out: Callable[[os.DirEntry[str], bool], bool] | None = None,
+    on_error: Callable[[OSError], None] | None = None,
+) -> Iterator[os.DirEntry[str]]:
+    """Find what :func:`walk` finds, as directory entries, whose sizes and times cost little.
+
+    Parameters
+    ----------
+    root : path
+    left_out : callable, optional
+        Given an entry and whether it is a folder, says whether to pass it over.
+    on_error : callable, optional
+        Told of folders that cannot be read; they are passed over.
+
+    Yields
+    ------
+    os.DirEntry
+        Of each folder first its files, then what is in its folders.
+    """
+    pending = [os.fspath(root)]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            if on_error:
+                on_error(error)
+            continue
+        folders: list[str] = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            folder = _is_folder(entry)
+            if left_out and left_out(entry, folder):
+                continue
+            if not folder and os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 (pathlib is slow)
+                yield entry
+            elif folder and not entry.is_symlink():
+                folders.append(entry.path)
+        pending.extend(reversed(folders))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def little(paths: Sequence[str | os.PathLike[str]]) -> bool:
