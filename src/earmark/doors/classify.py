@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -17,6 +15,7 @@ import typer
 from earmark.doors import terminal
 from earmark.doors.options import ExcludeOption, Format, JobsOption, ModelOption, NullOption, cores
 from earmark.doors.paths import Search
+from earmark.doors.tally import Tally
 from earmark.doors.terminal import guarded
 
 if TYPE_CHECKING:
@@ -140,30 +139,3 @@ def _kept_answers(
 
     answers = library.answers(search, hearing, hear, timeline=timeline, retry=retry)
     return hearing.labels, chain(answers, search.failures(hearing.name))
-
-
-class Tally:
-    """Counts answers for the line that sums them up."""
-
-    def __init__(self) -> None:
-        self.genres: Counter[str] = Counter()
-        self.total = self.unknown = self.failed = 0
-        self._begin = time.monotonic()
-
-    def add(self, verdict: Verdict) -> None:
-        """Count one."""
-        self.total += 1
-        self.failed += verdict.error is not None
-        if verdict.genre:
-            self.genres[verdict.genre] += 1
-        elif not verdict.error or verdict.genres:
-            self.unknown += 1
-
-    def line(self, known: int) -> str:
-        """All in one line: by genre, unknown, with errors, known before, time taken."""
-        parts = [f"{genre} {n}" for genre, n in self.genres.most_common()]
-        parts += [f"{what} {n}" for what, n in (("unknown", self.unknown), ("errors", self.failed)) if n]
-        files = f"{self.total} file{'s' * (self.total != 1)}"
-        old = f"{known} known before" if known < self.total or not known else "all known before"
-        seconds = time.monotonic() - self._begin
-        return f"{files} — {', '.join(parts) or 'nothing'}; {old}; {seconds:.1f} s"

@@ -32,11 +32,12 @@ def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     from earmark.errors import EarmarkError
     from earmark.tell.library import Library
 
+    named = [ctx.params.get("database"), *ctx.args]  # of a line that is not finished, names may be among the rest
     known: list[str] = []
     try:
-        with Library(ctx.params["database"], create=False) as library:
+        with Library(next(filter(None, named), ""), create=False) as library:
             known = [genre for hearing, _ in library.hearings()[:1] for genre in hearing.labels]
-    except (EarmarkError, KeyError, TypeError):  # nothing named yet, or no library: nothing to offer
+    except EarmarkError:  # nothing named yet, or no library: nothing to offer
         pass
     yield from (genre for genre in [*known, "unknown"] if genre.startswith(incomplete))
 

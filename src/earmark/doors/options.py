@@ -78,7 +78,7 @@ JobsOption = Annotated[
 ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Leave out what matches, as a line of a .gitignore would: '*.m4b', 'Podcasts/', '/Live/*'. May be repeated.",
+        help="Leave out what matches, as a line of a .gitignore would: '*.m4b', 'Podcasts/'. May be repeated.",
         metavar="PATTERN",
     ),
 ]

@@ -91,7 +91,7 @@ class Search:
             if path == STDIN:
                 yield from _lines(sys.stdin.buffer, b"\0" if self.null else b"\n")
             elif _is_pattern(path):
-                yield from sorted(glob.iglob(path, recursive=True)) or [path]
+                yield from sorted(glob.glob(path, recursive=True)) or [path]  # noqa: PTH207 (Path has no absolute patterns)
             else:
                 yield path
 

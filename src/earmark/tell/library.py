@@ -214,7 +214,7 @@ class Library:
         with explained(self.path), transaction(self._database):
             marks = ", ".join("?" * len(self._waiting[0]))
             self._database.executemany(f"INSERT OR REPLACE INTO track VALUES ({marks})", self._waiting)
-        _log.debug("%s: %d answers written", self.path, len(self._waiting))
+        _log.debug("library %s: %d answers written", self.path, len(self._waiting))
         self._waiting.clear()
 
     def _number(self, hearing: Hearing) -> int:
@@ -337,7 +337,7 @@ def _clip(start: float, end: float, genres: dict[str, float], attention: list[fl
 
 def _now(path: bytes, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:
     try:
-        status = os.stat(path)
+        status = os.stat(path)  # noqa: PTH116 (bytes)
     except OSError:
         return "gone"
     return "there" if (status.st_size, status.st_mtime_ns) == (size, mtime_ns) else "changed"

@@ -111,7 +111,7 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
 def _is_new(database: sqlite3.Connection) -> bool:
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()
-    return tables == 0 and application == 0
+    return (tables, application) == (0, 0)
 
 
 @contextmanager
@@ -138,4 +138,4 @@ def explained(path: Path) -> Iterator[None]:
 
 def _code(error: sqlite3.Error) -> int:
     """The kind of an error, without what SQLite adds to it."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

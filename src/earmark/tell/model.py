@@ -82,7 +82,8 @@ class Model:
             )
         if self.card.attention != ("attention" in shapes):
             raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
-        _log.debug("onnxruntime has taken %s in %.0f ms", self.name, 1000 * (time.perf_counter() - begin))
+        seconds = time.perf_counter() - begin
+        _log.info("model %s, checksum %.8s, ready in %.2f s", self.name, self.card.checksum, seconds)
         return session
 
     @cached_property
@@ -111,7 +112,6 @@ def open_model(which: str | os.PathLike[str] | None = None) -> Model:
     """
     data, name, path = read_model(which)
     model = parse(data, name)
-    _log.info("model %s: %s, checksum %.12s", name, model.card.name, model.card.checksum)
     return Model(model.card, model.graph, path)
 
 
