@@ -103,7 +103,7 @@ class Pool(Generic[Item, Result]):
             try:
                 result: Result = _submit(executor, item).result()
             except BrokenProcessPool:
-                _log.warning("a process died of %r, and another takes its place", item)
+                _log.info("a process died of %r, and another takes its place", item)
                 return self.crashed(item)
             return result
 

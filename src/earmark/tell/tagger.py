@@ -320,7 +320,7 @@ def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArra
 def _noted(verdict: Verdict) -> Verdict:
     """Log a verdict of many; here, for what processes of a pool log is not heard."""
     if verdict.error:
-        _log.warning("%s: %s", verdict.path, verdict.error)
+        _log.info("%s: %s", verdict.path, verdict.error)
     said = verdict.genre or f"unknown ({verdict.reason})"
     if verdict.duration is not None:
         _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
