@@ -235,9 +235,9 @@ def shelf(tmp_path):
         (tmp_path / "shelf").mkdir(exist_ok=True)
         found = []
         for name in names:
-            path = os.path.join(os.fsencode(tmp_path / "shelf"), os.fsencode(name))
-            Path(os.fsdecode(path)).write_bytes(b"x")
-            found.append((os.fsdecode(path), os.stat(path)))
+            path = tmp_path / "shelf" / os.fsdecode(name)
+            path.write_bytes(b"x")
+            found.append((str(path), path.stat()))
         return found
 
     return put
@@ -369,7 +369,7 @@ def test_odd_names_survive_in_playlists(tmp_path):
         for line in lines
     ]
     assert back == paths
-    assert address(paths[0], folder) == os.path.join("..", "m", "So What.flac")
+    assert address(paths[0], folder) == str(Path("..", "m", "So What.flac"))
 
 
 def test_names_of_lists_fit_any_file_system_and_old_lists_are_emptied(tmp_path):

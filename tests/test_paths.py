@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from command import COMMAND, run
@@ -54,14 +55,14 @@ def test_the_walk_is_that_of_the_standard_library(tree):
     for folder, folders, files in os.walk(tree):
         folders[:] = sorted(f for f in folders if f[0] != ".")
         wanted = (f for f in sorted(files) if f[0] != "." and not f.endswith("jpg"))
-        expected += [os.path.join(folder, f) for f in wanted]
+        expected += [str(Path(folder, f)) for f in wanted]
     assert [entry.path for entry in scan(tree)] == expected
     assert str(tree / "self.mp3") in expected
 
 
 def test_sizes_and_times_come_along(tree):
     for path, status in Search(["Live", "b.mp3", "none.mp3"]):
-        assert status == (os.stat(path) if path != "none.mp3" else None)
+        assert status == (Path(path).stat() if path != "none.mp3" else None)
 
 
 @pytest.mark.parametrize(
