@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_read_is_said(tree, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     search = Search(["Live"])
     assert list(search) == []
-    assert search.problems == [("Live", "this folder cannot be read (Permission denied)")]
+    assert search.problems == [("Live", "folder cannot be read (Permission denied)")]
 
 
 def test_the_walk_streams(tree):

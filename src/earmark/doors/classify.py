@@ -30,7 +30,7 @@ def classify(
         list[str] | None,
         typer.Argument(
             help="Files, folders to search for audio, patterns in quotes; - for names from standard input, one a line.",
-            metavar="PATH...",
+            metavar="PATH",
             show_default=False,
         ),
     ] = None,
@@ -65,19 +65,21 @@ def classify(
       earmark classify ~/Music --format json | jq -r '"\(.genre) \(.path)"'
       earmark classify ~/Music --exclude 'Podcasts/' --exclude '*.m4b'
       find ~/Music -newer last -print0 | earmark classify -0
-      earmark classify ~/Music --library music.db    and again, whenever there is new music
+      earmark classify ~/Music --library music.db    (again and again)
 
-    A [bold]library[/bold] remembers the answer to each file (path, size, time of change) by each model. A run
-    that is stopped or killed goes on where it was; several may share a library. A --timeline is kept where it
-    was asked for; a file known without is heard again. A file that failed is heard again when it has changed,
-    or with --retry. See also: earmark library --help.
+    A [bold]library[/bold] remembers the answer to each file (by path, size and
+    time of change) by each model. A run that is stopped or killed goes on
+    where it was; several may share a library. A --timeline is kept where it
+    was asked for; a file known without is heard again. A file that failed is
+    heard again when it has changed, or with --retry. See also: earmark
+    library --help.
 
     [dim]Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.doors import show
 
     if not paths and not null:
-        raise typer.BadParameter("give files or folders, or - and their names on standard input", param_hint="PATH...")
+        raise typer.BadParameter("give files or folders, or - and their names on standard input", param_hint="PATH")
     if retry and not library:
         raise typer.BadParameter("only with --library: nothing else remembers failures", param_hint="--retry")
     search = Search(paths or [], exclude=exclude or (), null=null)
@@ -90,10 +92,15 @@ def classify(
             labels, verdicts = _answers(search, model, preview, cores(jobs))
         with terminal.output(output) as file, terminal.files_progress(search.count, quiet=rows_on_screen) as advance:
             writer = show.WRITERS[form](file, labels, top, timeline)
-            for verdict in verdicts:
-                tally.add(verdict)
-                writer.write(verdict)
-                advance(1)
+            try:
+                for verdict in verdicts:
+                    tally.add(verdict)
+                    writer.write(verdict)
+                    advance(1)
+            except KeyboardInterrupt:
+                if kept:
+                    terminal.say("the same command goes on from here")
+                raise
         if kept:
             terminal.say(show.clean(f"{library}: {tally.line(kept.known)}"))
     if tally.failed:

@@ -44,19 +44,21 @@ def config(
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Shape.table,
 ) -> None:
-    """Show which settings hold, and where each comes from.
+    r"""Show which settings hold, and where each comes from.
 
-    Settings are defaults of options, in a TOML file: ~/.config/earmark.toml (under XDG_CONFIG_HOME where that is set;
-    %APPDATA% on Windows, ~/Library/Application Support on macOS, where the first is missing), or wherever
-    EARMARK_CONFIG says; an empty EARMARK_CONFIG means none. Keys are the long names of options. Those at the top go
-    to every command that has such an option, those under a command's name to that command:
+    Settings are defaults of options, in a TOML file: ~/.config/earmark.toml
+    (under XDG_CONFIG_HOME where that is set; %APPDATA% on Windows and
+    ~/Library/Application Support on macOS, where the first is missing), or
+    wherever EARMARK_CONFIG says; an empty EARMARK_CONFIG means none. Keys are
+    the long names of options. Those at the top go to every command that has
+    such an option, those under a command's name to that command:
 
       model = "~/models/mine.onnx"
-      [classify]
+      \[classify]
       format = "json"
 
-    The command line goes before the environment (EARMARK_MODEL, EARMARK_JOBS, EARMARK_LIBRARY, EARMARK_MIRROR),
-    that before the file.
+    The command line goes before the environment (EARMARK_MODEL, EARMARK_JOBS,
+    EARMARK_LIBRARY, EARMARK_MIRROR), that before the file.
 
     [bold]Examples[/bold]
 

@@ -53,15 +53,17 @@ def library(
 ) -> None:
     """Show what a library knows, and write it as tables and playlists.
 
-    Nothing is heard. Files that are gone are left out (their disk may only be away; --all has them, --prune
-    forgets them); files that changed since they were heard are counted. Playlists are extended M3U in UTF-8, with
-    paths relative to DIR; names that a line of text cannot hold are written as file:// addresses.
+    Nothing is heard. Files that are gone are left out (their disk may only
+    be away; --all has them, --prune forgets them); files that changed since
+    they were heard are counted. Playlists are extended M3U in UTF-8, with
+    paths relative to DIR; names that a line of text cannot hold are written
+    as file:// addresses.
 
     [bold]Examples[/bold]
 
       earmark library music.db
       earmark library music.db --format csv -o genres.csv
-      earmark library music.db --genre jazz --min-confidence 0.6 --format json | jq -r .path
+      earmark library music.db --genre jazz --format json | jq -r .path
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
 

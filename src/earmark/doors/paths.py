@@ -50,7 +50,7 @@ class Search:
     Attributes
     ----------
     problems : list of (str, str)
-        After iterating: folders that gave nothing, and why.
+        After iterating: what below folders, or which folders, gave nothing, and why.
     """
 
     def __init__(self, paths: Iterable[str], *, exclude: Sequence[str] = (), null: bool = False) -> None:
@@ -59,6 +59,7 @@ class Search:
         self.problems: list[tuple[str, str]] = []
         self.exclude = exclude
         self._excluded = _matcher(exclude)
+        self._folders = [path for path in self.paths if os.path.isdir(path)]  # noqa: PTH112 (Path raises, see below)
 
     def __iter__(self) -> Iterator[tuple[str, os.stat_result | None]]:
         names = self.paths
@@ -80,7 +81,7 @@ class Search:
         return sum(1 for _ in Search(self.paths, exclude=self.exclude))
 
     def failures(self, model: str) -> Iterator[Verdict]:
-        """Say of the folders that gave nothing that they did, as the last verdicts."""
+        """Say of :attr:`problems` what they are, as the last verdicts."""
         from earmark.tell.verdict import Verdict
 
         for path, why in self.problems:
@@ -106,15 +107,18 @@ class Search:
         root = str(Path(name))
         start = len(os.path.join(root, ""))  # noqa: PTH118
         found, unread = False, len(self.problems)
-        for entry in scan(root, lambda e, folder: self._excluded(e.path[start:] + "/" * folder), self._unread):
+        entries = scan(
+            root,
+            within=[name, *self._folders],
+            on_error=lambda path, words: self.problems.append((str(path), words)),
+            left_out=lambda entry, folder: self._excluded(entry.path[start:] + "/" * folder),
+        )
+        for entry in entries:
             found = True
             path = entry.path if root != "." else entry.path[start:]
             yield path, _status(entry)
         if not found and len(self.problems) == unread:
             self.problems.append((name, "no audio files in this folder"))
-
-    def _unread(self, error: OSError) -> None:
-        self.problems.append((os.fsdecode(error.filename), f"this folder cannot be read ({error.strerror})"))
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
