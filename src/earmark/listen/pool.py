@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -15,6 +16,8 @@ from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
 
 DEADLY = "killed the process that was decoding it: the file is damaged, or too large"
 """What to say of such a file."""
@@ -100,6 +103,7 @@ class Pool(Generic[Item, Result]):
             try:
                 result: Result = _submit(executor, item).result()
             except BrokenProcessPool:
+                _log.info("a process died of %r, and another takes its place", item)
                 return self.crashed(item)
             return result
 

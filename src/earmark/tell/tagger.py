@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +27,8 @@ SHORTEST = 1.0
 
 PREVIEW_CLIPS = 6
 """Clips heard in a preview: as many as the 30 s excerpts of GTZAN hold."""
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 8
 """Clips that go through front end and network at once; bounds the memory."""
@@ -122,12 +126,13 @@ class Tagger:
         first = list(islice(waiting, FEW + 1))
         every = chain(first, waiting)
         if jobs == 1 or little(first):
-            yield from (self._answer(path, preview) for path in every)
+            yield from (_noted(self._answer(path, preview)) for path in every)
             return
         from earmark.listen.pool import Pool
 
         pool = Pool(partial(_answering, self.model, preview), jobs, self._crashed)
-        yield from pool.map(every)
+        _log.debug("more files than one process is quick for: starting %d", jobs)
+        yield from map(_noted, pool.map(every))
 
     def _answer(self, path: str | os.PathLike[str], preview: bool) -> Verdict:
         try:
@@ -198,7 +203,9 @@ class Tagger:
                 )
             else:
                 clips = cut(recording.blocks(rate), length, hop)
+            begin = time.perf_counter()
             heard = list(self._hear(clips))
+            _log.debug("%s: %d clips heard in %.0f ms", source, len(heard), 1000 * (time.perf_counter() - begin))
             if not heard:  # the length that the file states was far too long
                 starts, heard = [], list(self._hear(cut(recording.blocks(rate), length, hop)))
             duration = recording.info.duration if starts else recording.heard
@@ -309,6 +316,16 @@ def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArra
     scores = np.exp(scores - scores.max())
     total: NDArray[np.float64] = scores / scores.sum()
     return total
+
+
+def _noted(verdict: Verdict) -> Verdict:
+    """Log a verdict of many; here, for what processes of a pool log is not heard."""
+    if verdict.error:
+        _log.info("%s: %s", verdict.path, verdict.error)
+    said = verdict.genre or f"unknown ({verdict.reason})"
+    if verdict.duration is not None:
+        _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
+    return verdict
 
 
 def _answering(model: Model, preview: bool) -> Callable[[str | os.PathLike[str]], Verdict]:
