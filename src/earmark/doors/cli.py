@@ -11,6 +11,7 @@ import typer
 from earmark.doors import corpora, terminal
 from earmark.doors.classify import classify
 from earmark.doors.data import data
+from earmark.doors.live import listen
 from earmark.doors.options import (
     JobsOption,
     Labels,
@@ -64,6 +65,7 @@ def _root(
 
 
 app.command()(classify)
+app.command()(listen)
 
 
 @app.command()
