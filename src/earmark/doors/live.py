@@ -95,11 +95,12 @@ def listen(
       level       loudness, dB of full scale
       behind      seconds from the sound's arrival to this line
       skipped     verdicts left out before this one
-      segment     in a line of its own, when one has ended: start, end, genre, reason,
-                  confidence (mean), title. A genre must last 3 s to begin one.
+      segment     in a line of its own, when one has ended: start, end, genre,
+                  reason, confidence (mean), title. A genre that has lasted
+                  three seconds begins one.
 
-    [dim]Exit status: 0 the sound ended, 1 it could not be heard or is gone for good, 2 wrong usage,
-    130 interrupted (the last segment is written first), 143 terminated (likewise).[/dim]
+    [dim]Exit status: 0 the sound ended, 1 it cannot be heard or is gone for good,
+    2 wrong usage, 130 interrupted, 143 terminated (the last segment is written first).[/dim]
     """
     if list_devices:
         _list_devices()
