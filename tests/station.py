@@ -30,6 +30,7 @@ class Station:
 
     def __post_init__(self):
         self.position, self.connections, self.begun = 0, 0, None
+        self.log = []  # (time, position) of every piece sent
         self.drops = list(self.drops)
 
     def __enter__(self):
@@ -60,7 +61,7 @@ class Station:
         if path in self.pages:
             status, headers, content = self.pages[path]
             to.send_response(status)
-            for name, value in headers.items():
+            for name, value in ({"Content-Length": str(len(content))} | headers).items():
                 to.send_header(name, value)
             to.end_headers()
             to.wfile.write(content)
@@ -92,11 +93,12 @@ class Station:
             if self.silent_from is not None and at >= self.silent_from:
                 time.sleep(5)
                 return
-            piece = self.sound[at : at + min(417, left or 417)]
+            piece = self.sound[at : at + min(417, left if every else 417)]
             while (wait := begin + (at - start + len(piece)) / self.rate / self.speed - time.monotonic()) > 0:
                 time.sleep(wait)
             file.write(piece)
             self.position += len(piece)
+            self.log.append((time.monotonic(), self.position))
             left -= len(piece)
             if every and left == 0:
                 title = [words for position, words in self.titles if position <= self.position][-1:]

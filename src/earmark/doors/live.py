@@ -92,8 +92,8 @@ def listen(
       confidence  probability of the most probable genre
       genres      {name: probability}, smoothed over the last seconds
       title       what the station says is playing, or null
-      level       loudness, dB of full scale
       behind      seconds from the sound's arrival to this line
+      level       loudness, dB of full scale
       skipped     verdicts left out before this one
       segment     in a line of its own, when one has ended: start, end, genre,
                   reason, confidence (mean), title. A genre that has lasted

@@ -112,7 +112,8 @@ class Radio(Stream):
                     return
                 reason = "the connection was closed"
             except AudioError as error:
-                if self._finite or not (isinstance(error, Broken) or self._played):
+                hopeless = self._finite if self._played else not isinstance(error, Broken)
+                if hopeless:
                     raise AudioError(f"{self._url}: {error}") from error
                 reason = str(error)
             failures = 1 if heard >= _STEADY * sample_rate else failures + 1
@@ -177,7 +178,7 @@ class Radio(Stream):
     def _read(self, answer: Answer, size: int) -> bytes:
         """Bytes for FFmpeg, through which errors must not pass."""
         try:
-            if self.stopped.is_set() or self._fruitless > _FRUITLESS:
+            if self.stopped.is_set() or self._error or self._fruitless > _FRUITLESS:
                 return b""
             data = answer.read(size)
             self._fruitless += len(data)

@@ -182,8 +182,9 @@ class Listener:
         """
         if block.lost:
             self._heard += block.lost
-            self._skipped += max(0, self._heard - self._due) // self._hop
-            self._due = max(self._due, self._heard + self._hop)
+            missed = max(0, (self._heard - self._due) // self._hop + 1)
+            self._skipped += missed
+            self._due += missed * self._hop
             self._window.clear()
         rest = block.samples
         while len(rest):
