@@ -77,6 +77,9 @@ def _figures(station: Station, lines: list[tuple[float, dict]], seconds: int) ->
     sent_at = [at for at, _ in station.log]
     sent = [position / station.rate for _, position in station.log]
     lags = [at - float(np.interp(line["time"], sent, sent_at)) for at, line in answered]
+    steady = [
+        lag for (at, _), lag in zip(answered, lags, strict=True) if not any(0 < at - s < 1 for s in station.starts[1:])
+    ]
     behind = [line["behind"] for _, line in answered]
     gaps = [b[0] - a[0] for a, b in pairwise(answered)]
     sound_gaps = [b[1]["time"] - a[1]["time"] for a, b in pairwise(answered)]
@@ -85,8 +88,9 @@ def _figures(station: Station, lines: list[tuple[float, dict]], seconds: int) ->
         "connections": station.connections,
         "verdicts": len(verdicts),
         "first_answer_s_of_sound": answered[0][1]["time"],
-        "first_answer_s_after_connecting": round(answered[0][0] - station.begun, 2),
+        "first_answer_s_after_connecting": round(answered[0][0] - station.starts[0], 2),
         "lag_p50_p95_max_s": [round(float(np.quantile(lags, q)), 3) for q in (0.5, 0.95, 1)],
+        "lag_max_but_after_a_drop_s": round(max(steady), 3),
         "behind_p50_p95_max_s": [round(float(np.quantile(behind, q)), 3) for q in (0.5, 0.95, 1)],
         "gap_p50_p95_max_s": [round(float(np.quantile(gaps, q)), 3) for q in (0.5, 0.95, 1)],
         "gap_max_s_of_sound": round(max(sound_gaps), 3),

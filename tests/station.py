@@ -29,7 +29,8 @@ class Station:
     silent_from: int | None = None
 
     def __post_init__(self):
-        self.position, self.connections, self.begun = 0, 0, None
+        self.position, self.connections = 0, 0
+        self.starts = []  # times at which it began to send
         self.log = []  # (time, position) of every piece sent
         self.drops = list(self.drops)
 
@@ -84,7 +85,7 @@ class Station:
     def _send(self, file, every):
         left, said = every, None
         start, begin = self.position, time.monotonic()
-        self.begun = self.begun or begin
+        self.starts.append(begin)
         while self.position < len(self.sound):
             at = self.position
             if self.drops and at >= self.drops[0]:

@@ -572,9 +572,15 @@ def test_flicker_is_no_change():
     assert HOLD == 3.0
 
 
+def test_what_is_left_of_a_genre_after_a_new_title_is_no_segment():
+    titles = ["x"] * 8 + ["y"] * 12
+    ended = list(segments(told("a" * 10 + "b" * 10, titles=titles)))
+    assert [(s.start, s.end, s.genre, s.title) for s in ended] == [(0, 4, "a", "x"), (4, 10, "b", "y")]
+
+
 def test_doubt_is_a_segment_only_when_it_lasts():
     assert spans("aaaa" + "-" * 19 + "aaaa") == [(0, 13.5, "a")]
-    assert spans("aaaa" + "-" * 20 + "-aaaaaaa") == [(0, 2, "a"), (2, 12.5, "low confidence"), (12.5, 16, "a")]
+    assert spans("aaaaaa" + "-" * 20 + "-aaaaaaa") == [(0, 3, "a"), (3, 13.5, "low confidence"), (13.5, 17, "a")]
 
 
 def test_others_in_turns_end_a_genre_that_is_gone():

@@ -74,7 +74,7 @@ class Segmenter:
     Another genre must be heard for :data:`HOLD` seconds without a break, and "unknown" for :data:`DOUBT`, before the
     segment before it ends, then at the moment at which the other was heard first. Where one is no longer heard for
     :data:`DOUBT` seconds, and others come in turns, it ends too. Silence (which takes its time to be noticed) and a
-    new title count at once.
+    new title count at once; what is left of a genre after that, or at the beginning, counts from :data:`HOLD` on.
 
     Examples
     --------
@@ -109,9 +109,17 @@ class Segmenter:
         self._other.add(verdict)
         held = self._now - self._other.start
         if held >= _hold(sound) or self._now - self._heard >= DOUBT:
-            ended = self._current.until(self._other.start)
-            self._current, self._other, self._heard = self._other, None, self._now
+            return self._changed(self._other) or ended
         return ended
+
+    def _changed(self, to: _Stretch) -> Segment | None:
+        """Go on with another stretch; what was too short to count, after a title or at the beginning, becomes its."""
+        before, self._current, self._other, self._heard = self._current, to, None, self._now
+        assert before is not None
+        if to.start - before.start < min(HOLD, _hold(before.sound), _hold(to.sound)):
+            to.start, to.title = before.start, to.title or before.title
+            return None
+        return before.until(to.start)
 
     @property
     def open(self) -> Segment | None:
