@@ -348,6 +348,15 @@ def test_a_wrong_content_type_is_found_out(tmp_path, stations, write_sound):
     assert len(heard(tuned(stations(pages={"/": (200, headers, flac)})))) == 4 * RATE
 
 
+def test_a_station_that_sends_aac_as_mpeg_is_found_out(tmp_path, stations, write_sound):
+    path = write_sound(tmp_path / "a.aac", noise(30, 44100), 44100, codec="aac", container="adts", bit_rate=BITS)
+    station, notes = stations(sound=path.read_bytes() * 3, speed=100), []
+    for block in tuned(station, notes=notes).blocks(RATE):
+        assert len(block.samples)
+        break
+    assert "it says audio/mpeg, which it is not" in notes[0]
+
+
 def test_closing_wakes_who_waits_for_bytes(stations, mp3, tagger):
     station = stations(silent_from=len(mp3) // 2, speed=1000)
     verdicts = tagger.follow(tuned(station, timeout=30.0))

@@ -128,7 +128,9 @@ def listen(
             failure = str(error)
         else:
             return
-    terminal.say(failure, "red")
+    from earmark.doors.show import clean
+
+    terminal.say(clean(failure), "red")
     raise typer.Exit(1)
 
 
@@ -217,9 +219,14 @@ def _lines(
             record = what.to_dict(top)
         else:
             record = {"segment": what.to_dict()}
-        for file in files:
-            file.write(as_json(record) + "\n")
-            file.flush()
+        try:
+            for file in files:
+                file.write(as_json(record) + "\n")
+                file.flush()
+        except OSError as error:
+            if output is None:
+                raise
+            raise SettingError(f"{output}: cannot be written ({error.strerror})") from error
 
     return write
 

@@ -31,8 +31,8 @@ _STEADY = 5.0
 _PAUSES = (0.5, 30.0)
 """Seconds before the first further attempt, and at most; each is twice the one before, and half of it is chance."""
 
-_FRUITLESS = 1 << 20
-"""Bytes without any sound in them after which it is no stream of sound."""
+_FRUITLESS = 1 << 18
+"""Bytes of a station without any sound in them after which it is none, or not what it says."""
 
 _DEEP = 3
 """Lists that may lead to lists."""
@@ -178,7 +178,8 @@ class Radio(Stream):
     def _read(self, answer: Answer, size: int) -> bytes:
         """Bytes for FFmpeg, through which errors must not pass."""
         try:
-            if self.stopped.is_set() or self._error or self._fruitless > _FRUITLESS:
+            hopeless = self._fruitless > _FRUITLESS and not answer.finite
+            if hopeless or self._error or self.stopped.is_set():
                 return b""
             data = answer.read(size)
             self._fruitless += len(data)

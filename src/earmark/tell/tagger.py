@@ -211,13 +211,7 @@ class Tagger:
     def follow(
         self, source: Stream | str | os.PathLike[str], *, every: float = 0.5, memory: float = 5.0
     ) -> Generator[RunningVerdict, None, None]:
-        """Name the genre of what is playing, again and again: :func:`earmark.tell.running.follow`.
-
-        Examples
-        --------
-        >>> for verdict in Tagger().follow("http://radio.example/jazz"):  # doctest: +SKIP
-        ...     print(verdict.time, verdict.genre, verdict.title)
-        """
+        """Name the genre of what is playing, again and again: see :func:`earmark.tell.running.follow`."""
         from earmark.tell.running import follow
 
         return follow(self, source, every=every, memory=memory)
