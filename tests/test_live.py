@@ -499,6 +499,13 @@ def test_of_late_live_sound_verdicts_are_left_out(tagger):
     assert (last.skipped, last.behind > 8) == (0, True)
 
 
+def test_of_sound_that_waits_for_us_nothing_is_left_out(tagger):
+    long_ago = time.monotonic() - 9
+    verdicts = list(tagger.follow(Made([Block(noise(4), long_ago), Block(noise(4), long_ago)])))
+    assert [v.time for v in verdicts] == [i / 2 for i in range(1, 17)]
+    assert not any(v.skipped for v in verdicts)
+
+
 def test_lost_sound_is_time_gone_by(tagger):
     listener = Listener(tagger, 0.5, 5.0)
     list(listener.take(Block(noise(3), time.monotonic())))

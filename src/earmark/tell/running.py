@@ -175,10 +175,11 @@ class Listener:
         self._quiet = 0  # samples of silence that were heard last
         self._skipped = 0
 
-    def take(self, block: Block, waiting: int = 0) -> Iterator[RunningVerdict]:
+    def take(self, block: Block, waiting: int | None = None) -> Iterator[RunningVerdict]:
         """Hear a block; give a verdict for each moment in it at which one is due.
 
-        Of moments that are long past while newer sound is `waiting` (samples), none is given.
+        Of live sound, `waiting` says how many newer samples there are already; then none is given for moments that
+        are long past. Of any other sound, nothing is left out.
         """
         if block.lost:
             self._heard += block.lost
@@ -194,7 +195,8 @@ class Listener:
             if self._heard < self._due:
                 continue
             self._due += self._hop
-            if len(rest) + waiting >= self._hop and time.monotonic() - block.arrived > LATE:
+            newer = waiting is not None and len(rest) + waiting >= self._hop
+            if newer and time.monotonic() - block.arrived > LATE:
                 self._skipped += 1
             else:
                 yield self._verdict(block)
@@ -285,4 +287,4 @@ def follow(
 def _following(listener: Listener, stream: Stream) -> Generator[RunningVerdict, None, None]:
     with Relay(stream, listener.rate) as relay:
         for block in relay:
-            yield from listener.take(block, relay.waiting if stream.live else 0)
+            yield from listener.take(block, relay.waiting if stream.live else None)
