@@ -14,6 +14,7 @@ from earmark.doors.completion import recipes
 from earmark.doors.config import config
 from earmark.doors.data import data
 from earmark.doors.library import library
+from earmark.doors.live import listen
 from earmark.doors.options import (
     JobsOption,
     Labels,
@@ -106,6 +107,7 @@ def _settings(ctx: typer.Context) -> dict[str, Any]:
 
 
 app.command(rich_help_panel=NAMING)(classify)
+app.command(rich_help_panel=NAMING)(listen)
 app.command(rich_help_panel=NAMING)(library)
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
+import av.container
 import av.error
 import av.filter
 import numpy as np
@@ -25,8 +26,9 @@ from numpy.typing import NDArray
 from earmark.errors import AudioError
 from earmark.listen.bytestream import ByteStream, Source, open_file, reason_of
 
-_BLOCK = 65536
-"""Source samples a block: large enough that Python costs nothing, small enough to stay in cache."""
+_BLOCK, _OFTEN = 65536, 32
+"""Source samples a block: large enough that Python costs nothing, small enough to stay in cache. And after how many
+frames the mixer is asked for what it has."""
 
 _LOUDEST = 1e6
 """Full scale is 1; no audio is a million times that (NaN fails the comparison too)."""
@@ -106,6 +108,8 @@ class Recording:
     (1.0, 4000)
     """
 
+    _block, _often = _BLOCK, _OFTEN
+
     def __init__(self, source: Source) -> None:
         self.damage: str | None = None
         self.heard = 0.0
@@ -115,8 +119,7 @@ class Recording:
             else:
                 self._file = ByteStream(source, getattr(source, "name", ""))
             try:
-                options = _OPTIONS | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
-                container = av.open(self._file, mode="r", options=options, metadata_errors="replace")
+                container = self._opened()
             except (av.error.FFmpegError, ValueError, OSError) as error:
                 cause = reason_of(self._file.error or error)
                 raise AudioError(f"not a sound file that FFmpeg can read ({cause})") from error
@@ -182,6 +185,10 @@ class Recording:
             raise AudioError(f"no samples could be decoded: {self.damage or 'the sound is empty or damaged'}")
         self._note_missing_end(start, given / sample_rate, duration)
 
+    def _opened(self) -> av.container.InputContainer:
+        options = _OPTIONS | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
+        return av.open(self._file, mode="r", options=options, metadata_errors="replace")
+
     @property
     def _time_base(self) -> float:
         return float(self._stream.time_base or 1 / self._stream.rate)
@@ -245,7 +252,8 @@ class Recording:
         """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
         self._skip = None
         for form, frames in groupby(self._frames(start), _form):
-            yield from _converted(self._trimmed(_mixed(frames, *form), form[-1], start), form[-1], sample_rate)
+            blocks = _mixed(frames, *form, self._block, self._often)
+            yield from _converted(self._trimmed(blocks, form[-1], start), form[-1], sample_rate)
 
     def _trimmed(
         self, blocks: Iterator[tuple[NDArray[np.float32], int | None]], rate: int, start: float
@@ -327,7 +335,7 @@ def _check_rate(rate: int) -> None:
 
 
 def _mixed(
-    frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int
+    frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int, length: int, often: int
 ) -> Iterator[tuple[NDArray[np.float32], int | None]]:
     """Join small codec frames, in C, into large blocks of mono floats, with the time of the first frame."""
     _check_rate(rate)
@@ -338,7 +346,7 @@ def _mixed(
             source,
             graph.add("aformat", "sample_fmts=fltp"),
             graph.add("pan", "mono|c0=" + "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))),
-            graph.add("asetnsamples", f"n={_BLOCK}:p=0"),
+            graph.add("asetnsamples", f"n={length}:p=0"),
             graph.add("abuffersink"),
         ]
         graph.link_nodes(*steps).configure()
@@ -347,7 +355,7 @@ def _mixed(
             if i == 0:
                 first = frame.pts
             source.push(frame)
-            if i % 32 == 31:
+            if i % often == often - 1:
                 for block in _drained(steps[-1]):
                     yield block, first
         source.push(None)

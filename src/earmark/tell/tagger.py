@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,10 @@ from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
 from earmark.listen.files import FEW, little
 from earmark.tell.model import Model, open_model
 from earmark.tell.verdict import ClipVerdict, Verdict
+
+if TYPE_CHECKING:
+    from earmark.listen.stream import Stream
+    from earmark.tell.running import RunningVerdict
 
 SHORTEST = 1.0
 """Seconds below which nothing is said, whatever the model: a beat or two is no music yet."""
@@ -212,6 +216,24 @@ class Tagger:
             path = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else None
             return self._verdict(heard, duration, path, recording.damage)
 
+    def follow(
+        self, source: Stream | str | os.PathLike[str], *, every: float = 0.5, memory: float = 5.0
+    ) -> Generator[RunningVerdict, None, None]:
+        """Name the genre of what is playing, again and again: see :func:`earmark.tell.running.follow`."""
+        from earmark.tell.running import follow
+
+        return follow(self, source, every=every, memory=memory)
+
+    def enough(self, length: int) -> bool:
+        """Whether so many samples can be told anything about."""
+        front_end = self.card.front_end
+        return length >= front_end.sample_rate * SHORTEST and front_end.n_frames(length) >= self.card.min_frames
+
+    def hear(self, samples: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Log-probabilities of a clip, at the front end's rate and of its length at most; None in silence."""
+        (heard,) = self._hear_alike([Clip(0, samples, len(samples))], len(samples))
+        return heard.log_probabilities
+
     def _hear(self, clips: Iterable[Clip]) -> Iterator[_Heard]:
         """Run clips through front end and network, full ones in batches, a shorter one by itself."""
         clips = iter(clips)
@@ -227,8 +249,7 @@ class Tagger:
         """Clips of one real length: what was padded is cut off again, so it can get no attention."""
         samples = np.stack([clip.samples[:length] for clip in clips])  # (clips, samples)
         loud = np.array([not clip.silent for clip in clips])
-        rate = self.card.front_end.sample_rate
-        enough = length >= rate * SHORTEST and self.card.front_end.n_frames(length) >= self.card.min_frames
+        rate, enough = self.card.front_end.sample_rate, self.enough(length)
         results: Iterator[tuple[NDArray[np.float64], NDArray[np.float32] | None]] = iter(())
         if enough and loud.any():
             log_p, attention = self._run(self.card.front_end(samples[loud]))
@@ -249,7 +270,7 @@ class Tagger:
         genres: dict[str, float] = {}
         reason = "too short" if all(h.short for h in heard) else "silence"
         if audible:
-            genres = self._named(pooled(np.stack(audible), calibration.track_temperature))
+            genres = self.named(pooled(np.stack(audible), calibration.track_temperature))
             reason = "low confidence"
         confidence = next(iter(genres.values()), 0.0)
         certain = bool(genres) and confidence >= calibration.threshold
@@ -259,7 +280,7 @@ class Tagger:
                 h.end,
                 {}
                 if h.log_probabilities is None
-                else self._named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
+                else self.named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
                 None if h.attention is None else tuple(h.attention.tolist()),
             )
             for h in heard
@@ -276,7 +297,8 @@ class Tagger:
             damage,
         )
 
-    def _named(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+    def named(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        """Probabilities, shape (labels,), by genre, the most probable first."""
         order = np.argsort(-probabilities, kind="stable")
         return {self.card.labels[i]: float(probabilities[i]) for i in order}
 
