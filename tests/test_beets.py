@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -104,12 +105,25 @@ def beets(tmp_path):
     return Beets(tmp_path / "beets")
 
 
-@pytest.fixture
-def library(beets, album):
-    """The album in a library, imported with the plugin resting."""
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory, album):
+    """The album in a library, imported with the plugin resting, and a copy of all that."""
+    home = tmp_path_factory.mktemp("home") / "beets"
+    beets = Beets(home)
     beets.settle("auto: no")
     beets("import", "-A", "-q", album)
     assert beets.genres() == {t: (UNHEARD if t != "dance" else ("Polka", "", "")) for t in TITLES}
+    beets.settle(ANY)
+    return home, shutil.copytree(home, home.with_name("copy"))
+
+
+@pytest.fixture
+def library(imported):
+    """That library, put back as it was."""
+    home, copy = imported
+    shutil.rmtree(home)
+    shutil.copytree(copy, home)
+    beets = Beets(home)
     beets.settle(ANY)
     return beets
 
@@ -190,8 +204,7 @@ def test_what_could_not_be_heard_ends_in_status_1(library):
     assert said.stdout == ""
     assert "03 broken.flac: no samples could be decoded" in said.stderr
     assert "1 file could not be heard" in said.stderr
-    assert library.genres("title:broken") == {"broken": UNHEARD}
-    assert library.genres("title:swing")["swing"][0]
+    assert [bool(library.genres()[title][0]) for title in TITLES] == [True, True, False, True]
 
 
 def test_what_is_unsure_gets_no_genre(library, expected):
@@ -208,7 +221,7 @@ def test_what_is_unsure_gets_no_genre(library, expected):
     assert set(library.genres("earmark_confidence:0.01..0.9")) == {"swing", "loud"}
 
 
-def test_words_of_ones_own_add_up(library, expected, tmp_path):
+def test_words_of_ones_own_add_up(library, expected):
     heard = expected["swing"].genres
     first, second, third = list(heard)[:3]
     library.settle(ANY, "count: 2", f"map: {{{second}: 'Two, and Three', {third}: 'Two, and Three'}}")
@@ -216,7 +229,7 @@ def test_words_of_ones_own_add_up(library, expected, tmp_path):
     assert library.genres()["swing"][:2] == (f"Two, and Three; {first.title()}", "Two, and Three")
     assert float(library.genres()["swing"][2]) == pytest.approx(heard[second] + heard[third], abs=0.01)
     assert library.tags()["swing"] == ["Two, and Three", first.title()]
-    (tmp_path / "beets" / "words.toml").write_text(f'{first} = ""\n', encoding="utf-8")
+    library.config.with_name("words.toml").write_text(f'{first} = ""\n', encoding="utf-8")
     library.settle(ANY, "map: words.toml")
     library("earmark", "--force", "title:swing")
     assert library.tags()["swing"] == ["Two, and Three", first.title()]  # the best has no word: all stays
