@@ -182,7 +182,8 @@ class EarmarkPlugin(BeetsPlugin):
                     continue
                 if alone:
                     self._keep(item, words, words, importing)
-                tracks.append((item, words))
+                if album_id:
+                    tracks.append((item, words))
             mean = _mean([words for _, words in tracks if words])
             if not alone:
                 for item, words in tracks:

@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from earmark.listen.bytestream import Source
@@ -103,8 +105,16 @@ def _packed(sound: Sound) -> Parcel:
     if is_path(sound):
         return sound
     if isinstance(sound, tuple):
-        return sound if weight(sound) <= LARGEST else Left.HERE
+        return sound if _is_pair(sound) and weight(sound) <= LARGEST else Left.HERE
     return _contents(sound)
+
+
+def _is_pair(parts: tuple[Any, ...]) -> bool:
+    """Whether these are floats and a sample rate: anything else might not even be picklable."""
+    match parts:
+        case np.ndarray() as samples, Real():
+            return samples.dtype.kind == "f"
+    return False
 
 
 def _contents(file: Any) -> Contents | Left:
