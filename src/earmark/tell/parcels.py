@@ -113,7 +113,7 @@ def _is_pair(parts: tuple[Any, ...]) -> bool:
     """Whether these are floats and a sample rate: anything else might not even be picklable."""
     match parts:
         case np.ndarray() as samples, Real():
-            return samples.dtype.kind == "f"
+            return bool(samples.dtype.kind == "f")
     return False
 
 
