@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +20,8 @@ from earmark.errors import AudioError, EarmarkError, SettingError
 from earmark.listen.audio import Recording
 from earmark.listen.bytestream import Source
 from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
-from earmark.listen.files import FEW, little
 from earmark.tell.model import Model, open_model
+from earmark.tell.parcels import Contents, Left, Parcel, Sound, begun, is_path, packed
 from earmark.tell.verdict import ClipVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -76,14 +78,16 @@ class Tagger:
         """The genres it can name."""
         return self.card.labels
 
-    def classify(self, source: Source | ArrayLike, sample_rate: int | None = None, *, preview: bool = False) -> Verdict:
+    def classify(
+        self, source: Source | ArrayLike, sample_rate: float | None = None, *, preview: bool = False
+    ) -> Verdict:
         """Name the genre of one track.
 
         Parameters
         ----------
         source : path, binary file object, or array
             An array holds samples, shape (samples,) or (channels, samples), full scale ±1.
-        sample_rate : int, optional
+        sample_rate : float, optional
             Hz; required for an array, and only for an array.
         preview : bool
             Listen to a few windows spread over the file instead of all of it.
@@ -99,7 +103,7 @@ class Tagger:
         SettingError
             If an array comes without its sample rate, or a file with one.
         """
-        if _is_source(source):
+        if is_path(source) or hasattr(source, "read"):
             if sample_rate is not None:
                 raise SettingError("sample_rate is for arrays; a file states its own")
             return self._classify_file(source, preview)  # type: ignore[arg-type]
@@ -107,50 +111,72 @@ class Tagger:
         clips = cut([samples], self.card.clip_length, self.card.hop_length)
         return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
 
-    def classify_many(
-        self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, preview: bool = False
-    ) -> Iterator[Verdict]:
-        """Name the genres of many files, in the order given; a bad file gives a verdict with an error.
+    def classify_many(self, sounds: Iterable[Sound], *, jobs: int = 1, preview: bool = False) -> Iterator[Verdict]:
+        """Name the genres of many sounds, in the order given; a bad one gives a verdict with an error.
 
         Parameters
         ----------
-        paths : iterable of path
-            Read as the work goes on, so it may be endless.
+        sounds : iterable of path, binary file object, or pair (samples, sample_rate)
+            Of one kind or mixed, each as in :meth:`classify`. Taken as the work goes on, a few ahead of the
+            answers, so it may be endless; a file object may be closed when the next sound is asked for.
         jobs : int
-            Files worked on at once. More than a few are given to so many processes; a script must then
-            begin its work under ``if __name__ == "__main__":``, as always with processes in Python.
+            Sounds worked on at once. More than a few are given to so many processes; a script must then
+            begin its work under ``if __name__ == "__main__":``, as always with processes in Python. File
+            objects and arrays above 64 MB are heard in this process.
         preview : bool
             As in :meth:`classify`.
 
         Yields
         ------
         Verdict
+
+        Examples
+        --------
+        >>> silence = np.zeros(5 * 22050)
+        >>> [v.reason or v.error for v in Tagger().classify_many([(silence, 22050), "gone.mp3"])]
+        ['silence', 'cannot be opened (No such file or directory)']
         """
-        waiting = iter(paths)
-        first = list(islice(waiting, FEW + 1))
-        every = chain(first, waiting)
-        if jobs == 1 or little(first):
-            yield from (_noted(self._answer(path, preview)) for path in every)
+        if jobs == 1:
+            yield from (_noted(self._answer(sound, preview)) for sound in sounds)
             return
-        from earmark.listen.pool import Pool
+        here: deque[Verdict] = deque()
+        parcels = packed(sounds, lambda sound: here.append(self._answer(sound, preview)))
+        first, little = begun(parcels)
+        every = chain(first, parcels)
+        answers: Iterator[Verdict | None]
+        if little:
+            answers = (self._unpack(parcel, preview) for parcel in every)
+        else:
+            from earmark.listen.pool import Pool
 
-        pool = Pool(partial(_answering, self.model, preview), jobs, self._crashed)
-        _log.debug("more files than one process is quick for: starting %d", jobs)
-        yield from map(_noted, pool.map(every))
+            _log.debug("more files than one process is quick for: starting %d", jobs)
+            answers = Pool(partial(_answering, self.model, preview), jobs, self._crashed).map(every)
+        for answer in answers:
+            yield _noted(answer or here.popleft())
 
-    def _answer(self, path: str | os.PathLike[str], preview: bool) -> Verdict:
+    def _answer(self, sound: Sound, preview: bool) -> Verdict:
         try:
-            return self.classify(path, preview=preview)
+            if not isinstance(sound, tuple):
+                return self.classify(sound, preview=preview)
+            if len(sound) != 2:
+                raise SettingError(f"a tuple of {len(sound)}: need a pair (samples, sample_rate)")
+            return self.classify(*sound)
         except EarmarkError as error:
-            return self._failed(path, str(error))
+            return self._failed(sound, str(error))
 
-    def _failed(self, path: str | os.PathLike[str], error: str) -> Verdict:
-        return Verdict.failed(self.card.name, os.fspath(path), error)
+    def _unpack(self, parcel: Parcel, preview: bool) -> Verdict | None:
+        """Answer what was sent; None where the answer is there already."""
+        if isinstance(parcel, Left):
+            return None
+        return self._answer(parcel.opened() if isinstance(parcel, Contents) else parcel, preview)
 
-    def _crashed(self, path: str | os.PathLike[str]) -> Verdict:
+    def _failed(self, sound: Sound | Parcel, error: str) -> Verdict:
+        return Verdict.failed(self.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
+
+    def _crashed(self, parcel: Parcel) -> Verdict:
         from earmark.listen.pool import DEADLY
 
-        return self._failed(path, DEADLY)
+        return self._failed(parcel, DEADLY)
 
     def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
         """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
@@ -213,7 +239,7 @@ class Tagger:
             if not heard:  # the length that the file states was far too long
                 starts, heard = [], list(self._hear(cut(recording.blocks(rate), length, hop)))
             duration = recording.info.duration if starts else recording.heard
-            path = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else None
+            path = os.fsdecode(source) if is_path(source) else None
             return self._verdict(heard, duration, path, recording.damage)
 
     def follow(
@@ -302,12 +328,12 @@ class Tagger:
         order = np.argsort(-probabilities, kind="stable")
         return {self.card.labels[i]: float(probabilities[i]) for i in order}
 
-    def _resampled(self, samples: NDArray[Any], sample_rate: int | None) -> NDArray[np.float32]:
+    def _resampled(self, samples: NDArray[Any], sample_rate: float | None) -> NDArray[np.float32]:
         """Array from the user → mono samples at the front end's rate."""
         import soxr
 
-        if sample_rate is None or sample_rate <= 0:
-            raise SettingError("an array needs its sample rate: classify(samples, sample_rate)")
+        if not isinstance(sample_rate, Real) or sample_rate <= 0:
+            raise SettingError("an array needs its sample rate, a number of Hz: (samples, sample_rate)")
         if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
             raise AudioError(
                 f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
@@ -350,13 +376,9 @@ def _noted(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def _answering(model: Model, preview: bool) -> Callable[[str | os.PathLike[str]], Verdict]:
-    """What each process of a pool does with its files."""
-    return partial(Tagger(model)._answer, preview=preview)
-
-
-def _is_source(source: object) -> bool:
-    return isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read")
+def _answering(model: Model, preview: bool) -> Callable[[Parcel], Verdict | None]:
+    """What each process of a pool does with its parcels."""
+    return partial(Tagger(model)._unpack, preview=preview)
 
 
 def _shifted(clips: Iterable[Clip], seconds: float, rate: int) -> Iterator[Clip]:
