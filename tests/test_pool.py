@@ -25,7 +25,7 @@ def prepared(deadly):
     return partial(square_or_die, deadly)
 
 
-def crashed(n):
+def crashed(n, why):
     return -n
 
 

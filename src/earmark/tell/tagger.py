@@ -16,7 +16,7 @@ from earmark.errors import AudioError, EarmarkError, SettingError
 from earmark.listen.audio import Recording
 from earmark.listen.bytestream import Source
 from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
-from earmark.listen.files import FEW, little
+from earmark.listen.files import FEW, little, patience
 from earmark.tell.model import Model, open_model
 from earmark.tell.verdict import ClipVerdict, Verdict
 
@@ -100,7 +100,7 @@ class Tagger:
         return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
 
     def classify_many(
-        self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, preview: bool = False
+        self, paths: Iterable[str | os.PathLike[str]], *, jobs: int | None = None, preview: bool = False
     ) -> Iterator[Verdict]:
         """Name the genres of many files, in the order given; a bad file gives a verdict with an error.
 
@@ -108,9 +108,12 @@ class Tagger:
         ----------
         paths : iterable of path
             Read as the work goes on, so it may be endless.
-        jobs : int
-            Files worked on at once. More than a few are given to so many processes; a script must then
-            begin its work under ``if __name__ == "__main__":``, as always with processes in Python.
+        jobs : int, optional
+            Files worked on at once, each in a process of its own: what crashes a decoder, or keeps it busy for
+            too long (:func:`earmark.listen.files.patience`), is one verdict with an error, and the rest goes on.
+            Few files get one process; one alone is heard in this one. A script must begin its work under
+            ``if __name__ == "__main__":``, as always with processes in Python. Left out: one file after the
+            other, in this process.
         preview : bool
             As in :meth:`classify`.
 
@@ -121,13 +124,13 @@ class Tagger:
         waiting = iter(paths)
         first = list(islice(waiting, FEW + 1))
         every = chain(first, waiting)
-        if jobs == 1 or little(first):
+        if jobs is None or len(first) < 2:
             yield from (self._answer(path, preview) for path in every)
             return
         from earmark.listen.pool import Pool
 
-        pool = Pool(partial(_answering, self.model, preview), jobs, self._crashed)
-        yield from pool.map(every)
+        answering = partial(_answering, self.model, preview)
+        yield from Pool(answering, 1 if little(first) else jobs, self._failed, limit=patience).map(every)
 
     def _answer(self, path: str | os.PathLike[str], preview: bool) -> Verdict:
         try:
@@ -137,11 +140,6 @@ class Tagger:
 
     def _failed(self, path: str | os.PathLike[str], error: str) -> Verdict:
         return Verdict.failed(self.card.name, os.fspath(path), error)
-
-    def _crashed(self, path: str | os.PathLike[str]) -> Verdict:
-        from earmark.listen.pool import DEADLY
-
-        return self._failed(path, DEADLY)
 
     def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
         """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
