@@ -23,6 +23,7 @@ from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.errors import AudioError
+from earmark.listen import limits
 from earmark.listen.bytestream import ByteStream, Source, open_file, reason_of
 
 _BLOCK = 65536
@@ -39,9 +40,6 @@ _RUN_UP = 0.3
 
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
 """Containers whose header states the length, so that a missing end can be noticed."""
-
-_OPTIONS = {"protocol_whitelist": "none"}
-"""For FFmpeg: a playlist inside the file must not reach other files or hosts."""
 
 _MONO_WAVE_OPTIONS = {"max_size": "32768", "max_probe_packets": "1"}
 """For FFmpeg, of a WAV of one channel: packets of so many bytes, and only the first is searched for what is no PCM
@@ -115,7 +113,7 @@ class Recording:
             else:
                 self._file = ByteStream(source, getattr(source, "name", ""))
             try:
-                options = _OPTIONS | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
+                options = limits.options() | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
                 container = av.open(self._file, mode="r", options=options, metadata_errors="replace")
             except (av.error.FFmpegError, ValueError, OSError) as error:
                 cause = reason_of(self._file.error or error)
@@ -153,7 +151,7 @@ class Recording:
             begin at this time within ±1 sample in formats that store exact times, and within some tens of
             milliseconds in the others.
         duration : float, optional
-            Seconds to read at most; to the end when left out.
+            Seconds to read at most; to the end when left out, or :data:`earmark.listen.limits.LONGEST`.
 
         Yields
         ------
@@ -177,6 +175,9 @@ class Recording:
             self.heard = given / sample_rate
             yield taken
             if wanted is not None and given >= wanted:
+                return
+            if self.heard > limits.LONGEST:
+                self.damage = f"longer than {limits.LONGEST / 3600:g} hours: what comes after them was not heard"
                 return
         if not given and not start:
             raise AudioError(f"no samples could be decoded: {self.damage or 'the sound is empty or damaged'}")
