@@ -9,7 +9,7 @@ watched over thousands of inputs. The exit status is 1 if anything was found.
 from __future__ import annotations
 
 import argparse
-import gc
+import ctypes
 import json
 import logging
 import os
@@ -18,6 +18,7 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,9 @@ SLOWEST = 10.0
 GREATEST = 1000
 """MB that one file may take beyond what is taken before."""
 
+SOUND = {"verdict", "verdict, damaged", "refused"}
+"""What may become of a damaged file; all else is a finding."""
+
 Input = int | Path
 """A number, of which the damaged file is made; or a file that was kept."""
 
@@ -51,7 +55,7 @@ class Outcome:
     Attributes
     ----------
     kind : str
-        "verdict", "verdict, damaged", "refused"; all else is a finding.
+        One of `SOUND`, or what was found.
     words : str
         What was said of it; the traceback of a finding.
     seconds : float
@@ -60,6 +64,7 @@ class Outcome:
     files : int
         Open afterwards.
     process : int
+        Its number.
     """
 
     source: Input
@@ -74,7 +79,12 @@ class Outcome:
     @property
     def finding(self) -> bool:
         """Whether it ought not to be."""
-        return self.kind not in ("verdict", "verdict, damaged", "refused")
+        return self.kind not in SOUND
+
+    @property
+    def cost(self) -> str:
+        """Time and memory, in words."""
+        return f"({self.seconds:.2f} s, {self.peak:.0f} MB)"
 
 
 class Listener:
@@ -85,22 +95,24 @@ class Listener:
         logging.getLogger("mediafile").addHandler(logging.NullHandler())  # it would write of each damaged file
 
     def __call__(self, source: Input) -> Outcome:
+        """Take one, and measure."""
         suffix, content = content_of(source, self.seed)
         before = _memory("VmRSS")
         _forget_peak()
         begin = time.perf_counter()
         try:
-            kind, words = self._take(suffix, content)
+            kind, words = self.take(suffix, content)
         except Exception:
             kind, words = "traceback", traceback.format_exc()
         seconds = time.perf_counter() - begin
         peak = _memory("VmHWM") - before
         if peak > GREATEST and kind != "traceback":
             kind, words = "memory", f"{peak:.0f} MB"
-        gc.collect()
+        _give_back()
         return Outcome(source, kind, words, seconds, peak, _memory("VmRSS"), _open_files(), os.getpid())
 
-    def _take(self, suffix: str, content: bytes) -> tuple[str, str]:
+    def take(self, suffix: str, content: bytes) -> tuple[str, str]:
+        """Read its tags and hear it, as a preview and whole: what became of it, and in words."""
         with NamedTemporaryFile(suffix=f".{suffix}") as file:
             file.write(content)
             file.flush()
@@ -142,7 +154,6 @@ class Tally:
     greatest: Outcome = field(default_factory=lambda: Outcome(-1, "none"))
     memory: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     files: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    words: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
         """Count it in."""
@@ -172,23 +183,19 @@ def main() -> None:
     prepare: Callable[[], Callable[[Input], Outcome]] = partial(Listener, options.seed)
     pool = Pool(prepare, options.jobs, _lost, limit=lambda _: SLOWEST)
     console, tally, begin = Console(soft_wrap=True), Tally(), time.perf_counter()
-    shown = track(
-        pool.map(iter(inputs)), total=len(inputs), console=Console(stderr=True), disable=not sys.stderr.isatty()
-    )
-    for outcome in shown:
+    progress = Console(stderr=True)
+    for outcome in track(pool.map(iter(inputs)), total=len(inputs), console=progress, disable=not progress.is_terminal):
         tally.add(outcome)
         if outcome.finding or options.replay:
             kept = outcome.source if options.replay else _keep(outcome, options)
-            console.print(
-                f"{outcome.kind}: {kept} ({outcome.seconds:.2f} s, {outcome.peak:.0f} MB) {outcome.words}", markup=False
-            )
+            console.print(f"{outcome.kind}: {kept} {outcome.cost} {outcome.words}", markup=False)
     seconds = time.perf_counter() - begin
     console.print(f"{len(inputs)} inputs of seed {options.seed} in {seconds:.0f} s: {dict(tally.kinds)}", markup=False)
     for name, most in (("slowest", tally.slowest), ("most memory", tally.greatest)):
-        console.print(f"{name}: {most.source}, {most.seconds:.2f} s, {most.peak:.0f} MB, {most.kind}", markup=False)
+        console.print(f"{name}: {most.source} {most.cost} {most.kind}", markup=False)
     for line in tally.growth():
         console.print(line)
-    sys.exit(any(kind not in ("verdict", "verdict, damaged", "refused") for kind in tally.kinds))
+    sys.exit(not tally.kinds.keys() <= SOUND)
 
 
 def _lost(source: Input, why: str) -> Outcome:
@@ -212,11 +219,15 @@ def _memory(name: str) -> float:
     return int(words[words.index(f"{name}:") + 1]) / 1024
 
 
+def _give_back() -> None:
+    """Have the C library return what is free, so that only what is held counts: holes between are no leak."""
+    with suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _forget_peak() -> None:
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return
 
 
 def _open_files() -> int:
@@ -231,12 +242,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=20_000, metavar="N", help="damaged files (default: 20000)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: one a core)"
-    )
-    parser.add_argument(
-        "--keep", type=Path, default=Path("fuzz"), metavar="DIR", help="where findings go (default: fuzz)"
-    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
+    parser.add_argument("--keep", type=Path, default=Path("fuzz"), metavar="DIR", help="for findings (default: fuzz)")
     parser.add_argument("--replay", type=Path, nargs="+", metavar="FILE", help="take these files instead")
     return parser.parse_args()
 
