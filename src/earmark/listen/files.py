@@ -58,7 +58,7 @@ def walk(
             report(Path(folder), f"folder cannot be read ({reason_of(error)})")
             continue
         here = (status.st_dev, status.st_ino)
-        if here in above:
+        if here in above and status.st_ino:  # some network drives number nothing
             continue
         for entry in entries:
             if _is_folder(entry) or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
