@@ -106,3 +106,21 @@ def test_more_streams_than_any_film_has():
     except ValueError as error:
         assert "not a sound file" in str(error)
     assert time.perf_counter() - begin < 5
+
+
+def test_a_file_that_breaks_into_packets_of_a_byte_is_given_up(tmp_path, write_sound, rng):
+    """A damaged header of CAF says how many bytes a packet has; each would be tried, and fail."""
+    path = write_sound(tmp_path / "a.caf", rng.normal(size=(1, 48000)) * 0.1, 48000, codec="alac", container="caf")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"desc") + 12 + 16  # after type, size, rate, format and flags
+    data[at : at + 8] = struct.pack(">II", 1, 4096)  # bytes and frames a packet; 0 bytes stood for "see the table"
+    with pytest.raises(ValueError, match="stopped early .10000 damaged packets in a row"):
+        decode(io.BytesIO(data), RATE)
+
+
+def test_a_hole_that_is_long_but_not_that_long_is_passed_over(tmp_path, write_sound, rng):
+    file = bytearray(write_sound(tmp_path / "a.mp3", rng.normal(size=(1, 60 * 8000)) * 0.1, 8000).read_bytes())
+    third = len(file) // 3
+    file[third : 2 * third] = bytes([0xFF, 0xFB, 0, 0] * (third // 4 + 1))[:third]
+    with Recording(io.BytesIO(file)) as recording:
+        assert 35 < sum(map(len, recording.blocks(8000))) / 8000 < 61

@@ -225,16 +225,21 @@ class Recording:
     def _frames(self, start: float) -> Iterator[av.AudioFrame]:
         """Decoded frames; a damaged packet is passed over and noted, as players do."""
         settled = not start  # the first packets after seeking may lack what came before them
+        lost = 0  # in a row
         try:
             for packet in self._container.demux(self._stream):
                 try:
                     for frame in packet.decode():
-                        settled = True
+                        settled, lost = True, 0
                         yield frame
                 except (av.error.FFmpegError, ValueError):
+                    lost += 1
                     if settled:
                         self._damaged += 1
                         self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
+                if lost == limits.MOST_LOST:
+                    self.damage = f"reading stopped early ({lost} damaged packets in a row)"
+                    break
         except (av.error.FFmpegError, OSError) as error:
             self.damage = f"reading stopped early ({reason_of(error)})"
         except IndexError:  # PyAV 18.1 stumbles, after the end, over streams that began in mid-file (MPEG-TS)

@@ -1,4 +1,4 @@
-"""What a file may demand of FFmpeg: how much memory, which decoders, how many streams, how many hours."""
+"""What a file may demand of FFmpeg: memory, decoders, streams, hours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import av.error
 
 LONGEST = 24 * 3600.0
 """Seconds of one file that are heard. Silence packs so well that a megabyte may decode to days."""
+
+MOST_LOST = 10_000
+"""Packets in a row that cannot be decoded, four minutes of MP3, before a file is given up: a damaged header may cut
+sound into as many as it has bytes."""
 
 _LARGEST = 256 << 20
 """Bytes of one allocation within FFmpeg, which believes what a damaged or hostile header says of sizes."""
