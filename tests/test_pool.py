@@ -123,6 +123,20 @@ def test_an_error_that_is_nobodys_file_comes_back_with_where_it_arose():
     assert "in divide" in raised.value.__notes__[0]
 
 
+def test_an_error_that_cannot_travel_comes_back_in_words():
+    with pytest.raises(RuntimeError, match=r"^Stubborn: 7 and 8$"):
+        list(Pool(stubborn, 1, crashed).map(iter([1])))
+
+
+class Stubborn(Exception):
+    def __init__(self, a, b):
+        super().__init__(f"{a} and {b}")
+
+
+def stubborn():
+    raise Stubborn(7, 8)
+
+
 def dividing():
     return divide
 

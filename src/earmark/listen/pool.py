@@ -7,7 +7,6 @@ that item is lost, and only that process is started anew.
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import threading
 import time
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -262,7 +262,7 @@ def _receive(connection: Connection, items: SimpleQueue[Any]) -> None:
 def _portable(error: Exception) -> Exception:
     """An error that can be sent: itself, or its words."""
     try:
-        pickle.loads(pickle.dumps(error))
+        ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
