@@ -24,6 +24,7 @@ from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.errors import AudioError
+from earmark.listen import limits
 from earmark.listen.bytestream import ByteStream, Source, open_file, reason_of
 
 _BLOCK, _OFTEN = 65536, 32
@@ -41,9 +42,6 @@ _RUN_UP = 0.3
 
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
 """Containers whose header states the length, so that a missing end can be noticed."""
-
-_OPTIONS = {"protocol_whitelist": "none"}
-"""For FFmpeg: a playlist inside the file must not reach other files or hosts."""
 
 _MONO_WAVE_OPTIONS = {"max_size": "32768", "max_probe_packets": "1"}
 """For FFmpeg, of a WAV of one channel: packets of so many bytes, and only the first is searched for what is no PCM
@@ -156,7 +154,7 @@ class Recording:
             begin at this time within ±1 sample in formats that store exact times, and within some tens of
             milliseconds in the others.
         duration : float, optional
-            Seconds to read at most; to the end when left out.
+            Seconds to read at most; to the end when left out, or :data:`earmark.listen.limits.LONGEST`.
 
         Yields
         ------
@@ -181,12 +179,15 @@ class Recording:
             yield taken
             if wanted is not None and given >= wanted:
                 return
+            if self.heard > limits.LONGEST:
+                self.damage = f"longer than {limits.LONGEST / 3600:g} hours: what comes after them was not heard"
+                return
         if not given and not start:
             raise AudioError(f"no samples could be decoded: {self.damage or 'the sound is empty or damaged'}")
         self._note_missing_end(start, given / sample_rate, duration)
 
     def _opened(self) -> av.container.InputContainer:
-        options = _OPTIONS | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
+        options = limits.options() | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
         return av.open(self._file, mode="r", options=options, metadata_errors="replace")
 
     @property
@@ -231,16 +232,21 @@ class Recording:
     def _frames(self, start: float) -> Iterator[av.AudioFrame]:
         """Decoded frames; a damaged packet is passed over and noted, as players do."""
         settled = not start  # the first packets after seeking may lack what came before them
+        lost = 0  # in a row
         try:
             for packet in self._container.demux(self._stream):
                 try:
                     for frame in packet.decode():
-                        settled = True
+                        settled, lost = True, 0
                         yield frame
                 except (av.error.FFmpegError, ValueError):
+                    lost += 1
                     if settled:
                         self._damaged += 1
                         self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
+                if lost == limits.MOST_LOST:
+                    self.damage = f"reading stopped early ({lost} damaged packets in a row)"
+                    break
         except (av.error.FFmpegError, OSError) as error:
             self.damage = f"reading stopped early ({reason_of(error)})"
         except IndexError:  # PyAV 18.1 stumbles, after the end, over streams that began in mid-file (MPEG-TS)

@@ -18,7 +18,7 @@ SUFFIXES = frozenset("." + name for name in _NAMES.split())
 """What is taken for sound when a folder is walked; a file named outright is always tried."""
 
 FEW, LITTLE = 15, 20_000_000
-"""Files, and bytes of them together, that are done before processes would have started."""
+"""Files, and bytes of them together, that one process has done before several would have started."""
 
 
 def walk(
@@ -77,13 +77,13 @@ def scan(
     while pending:  # no recursion: trees may be deeper than Python's stack
         folder, above = pending.pop()
         try:
-            status = os.stat(folder)  # noqa: PTH116 (pathlib is slow, here and below)
+            status = os.stat(folder)
             files, folders = _listed(folder, left_out)
         except OSError as error:
             report(Path(folder), f"folder cannot be read ({reason_of(error)})")
             continue
         here = (status.st_dev, status.st_ino)
-        if here in above:
+        if here in above and status.st_ino:  # some network drives number nothing
             continue
         for entry in files:
             if allowed is not None and entry.is_symlink() and not _inside(entry.path, allowed):
@@ -105,7 +105,7 @@ def _listed(
         if is_folder := _is_folder(entry):
             wanted = not entry.is_symlink()
         else:
-            wanted = os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122
+            wanted = os.path.splitext(entry.name)[1].lower() in SUFFIXES
         if wanted and not (left_out and left_out(entry, is_folder)):
             (folders if is_folder else files).append(entry)
     return files, folders
@@ -121,10 +121,29 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _inside(path: str, folders: Sequence[str]) -> bool:
     """Whether what a link leads to lies below one of the folders; a broken one is for the reader to report."""
     target = os.path.realpath(path)
-    return not os.path.exists(path) or any(  # noqa: PTH110
-        target.startswith(os.path.join(folder, ""))  # noqa: PTH118
-        for folder in folders
-    )
+    return not os.path.exists(path) or any(target.startswith(os.path.join(folder, "")) for folder in folders)
+
+
+def patience(path: str | os.PathLike[str]) -> float:
+    """Seconds that a file may keep a process busy, see :func:`allowance`."""
+    return allowance(_size(path))
+
+
+def allowance(size: int) -> float:
+    """Seconds that so many bytes may keep a process busy: a minute, and a second more for each 50 kB.
+
+    A slow machine hears a second of the most tightly packed music (6 kB) in a fiftieth of that.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+
+    Returns
+    -------
+    float
+    """
+    return 60 + size / 50_000
 
 
 def little(paths: Sequence[str | os.PathLike[str]]) -> bool:

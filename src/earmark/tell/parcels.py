@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from earmark.listen.bytestream import Source
-from earmark.listen.files import FEW, LITTLE
+from earmark.listen.files import FEW, LITTLE, allowance
 
 Pair = tuple[ArrayLike, float]
 """Samples, shape (samples,) or (channels, samples), and their sample rate in Hz."""
@@ -79,7 +79,7 @@ def begun(parcels: Iterator[Parcel]) -> tuple[list[Parcel], bool]:
     for parcel in parcels:
         first.append(parcel)
         heavy += weight(parcel)
-        if len(first) > FEW or heavy >= LITTLE:
+        if len(first) > FEW or (heavy >= LITTLE and len(first) > 1):
             return first, False
     return first, True
 
@@ -94,6 +94,11 @@ def weight(parcel: Parcel) -> int:
         except (OSError, ValueError):
             return 0
     return sum(getattr(part, "nbytes", 0) for part in parcel) if isinstance(parcel, tuple) else 0
+
+
+def patience(parcel: Parcel) -> float:
+    """Seconds that it may keep a process busy."""
+    return allowance(weight(parcel))
 
 
 def is_path(sound: object) -> TypeGuard[str | bytes | os.PathLike[str] | os.PathLike[bytes]]:

@@ -21,7 +21,7 @@ from earmark.listen.audio import Recording
 from earmark.listen.bytestream import Source
 from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
 from earmark.tell.model import Model, open_model
-from earmark.tell.parcels import Contents, Left, Parcel, Sound, begun, is_path, packed
+from earmark.tell.parcels import Contents, Left, Parcel, Sound, begun, is_path, packed, patience
 from earmark.tell.verdict import ClipVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ class Tagger:
         clips = cut([samples], self.card.clip_length, self.card.hop_length)
         return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
 
-    def classify_many(self, sounds: Iterable[Sound], *, jobs: int = 1, preview: bool = False) -> Iterator[Verdict]:
+    def classify_many(
+        self, sounds: Iterable[Sound], *, jobs: int | None = None, preview: bool = False
+    ) -> Iterator[Verdict]:
         """Name the genres of many sounds, in the order given; a bad one gives a verdict with an error.
 
         Parameters
@@ -119,10 +121,12 @@ class Tagger:
         sounds : iterable of path, binary file object, or pair (samples, sample_rate)
             Of one kind or mixed, each as in :meth:`classify`. Taken as the work goes on, a few ahead of the
             answers, so it may be endless; a file object may be closed when the next sound is asked for.
-        jobs : int
-            Sounds worked on at once. More than a few are given to so many processes; a script must then
-            begin its work under ``if __name__ == "__main__":``, as always with processes in Python. File
-            objects and arrays above 64 MB are heard in this process.
+        jobs : int, optional
+            Sounds worked on at once, each in a process of its own: what crashes a decoder, or keeps it busy for
+            too long (:func:`earmark.listen.files.allowance`), is one verdict with an error, and the rest goes on.
+            Few sounds get one process; one alone is heard in this one, as are file objects and arrays above 64 MB.
+            A script must begin its work under ``if __name__ == "__main__":``, as always with processes in Python.
+            Left out: one sound after the other, in this process.
         preview : bool
             As in :meth:`classify`.
 
@@ -136,7 +140,7 @@ class Tagger:
         >>> [v.reason or v.error for v in Tagger().classify_many([(silence, 22050), "gone.mp3"])]
         ['silence', 'cannot be opened (No such file or directory)']
         """
-        if jobs == 1:
+        if jobs is None:
             yield from (_noted(self._answer(sound, preview)) for sound in sounds)
             return
         here: deque[Verdict] = deque()
@@ -144,13 +148,15 @@ class Tagger:
         first, little = begun(parcels)
         every = chain(first, parcels)
         answers: Iterator[Verdict | None]
-        if little:
+        if little and len(first) < 2:
             answers = (self._unpack(parcel, preview) for parcel in every)
         else:
             from earmark.listen.pool import Pool
 
-            _log.debug("more files than one process is quick for: starting %d", jobs)
-            answers = Pool(partial(_answering, self.model, preview), jobs, self._crashed).map(every)
+            answering = partial(_answering, self.model, preview)
+            workers = 1 if little else jobs
+            _log.debug("starting %d processes", workers)
+            answers = Pool(answering, workers, self._failed, limit=patience).map(every)
         for answer in answers:
             yield _noted(answer or here.popleft())
 
@@ -172,11 +178,6 @@ class Tagger:
 
     def _failed(self, sound: Sound | Parcel, error: str) -> Verdict:
         return Verdict.failed(self.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
-
-    def _crashed(self, parcel: Parcel) -> Verdict:
-        from earmark.listen.pool import DEADLY
-
-        return self._failed(parcel, DEADLY)
 
     def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
         """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
