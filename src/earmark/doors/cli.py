@@ -26,6 +26,7 @@ from earmark.doors.options import (
 )
 from earmark.doors.reproduce import reproduce
 from earmark.doors.stress import stress
+from earmark.doors.tag import tag
 from earmark.doors.terminal import extra, guarded, summary
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _root(
 
 
 app.command()(classify)
+app.command()(tag)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,18 @@ if TYPE_CHECKING:
     from earmark.tell.verdict import Verdict
 
 
-def verdicts(tagger: Tagger, paths: Iterable[str], *, jobs: int = 1, preview: bool = False) -> Iterator[Verdict]:
-    """Verdicts of files and of all audio in folders; a folder without any is an error of its own."""
+def verdicts(
+    tagger: Tagger,
+    paths: Iterable[str],
+    *,
+    jobs: int = 1,
+    preview: bool = False,
+    wanted: Callable[[str], bool] | None = None,
+) -> Iterator[Verdict]:
+    """Verdicts of files and of all audio in folders; a folder without any is an error of its own.
+
+    Files that are not `wanted` are passed over before anything is decoded.
+    """
     from earmark.listen.files import walk
     from earmark.tell.verdict import Verdict
 
@@ -31,6 +41,8 @@ def verdicts(tagger: Tagger, paths: Iterable[str], *, jobs: int = 1, preview: bo
             if not found:
                 empty.append(path)
 
-    yield from tagger.classify_many(files(), jobs=jobs, preview=preview)
+    yield from tagger.classify_many(
+        (file for file in files() if wanted is None or wanted(file)), jobs=jobs, preview=preview
+    )
     for path in empty:
         yield Verdict.failed(tagger.card.name, path, "no audio files in this folder")
