@@ -6,10 +6,11 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from time import localtime, strftime
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -79,7 +80,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.entries = 0
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         if path.exists():
             read_journal(path)
 
@@ -106,7 +107,7 @@ class Journal:
         """
         try:
             if self._file is None:
-                self._file = self._opened()
+                self._open()
             self._put({"change": asdict(entry)}, safe=True)
         except OSError as error:
             raise TagError(f"the journal {self.path} cannot be written: {reason(error)}") from error
@@ -119,30 +120,31 @@ class Journal:
 
     def _put(self, record: dict[str, Any], *, safe: bool = False) -> None:
         assert self._file is not None
-        if self._file.tell() and not self._ends_line():
-            self._file.write(b"\n")
-        self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
+        line = _line(record)
+        rest = memoryview(line if self._ends_line() else b"\n" + line)
+        while rest:  # an unbuffered file may take a part only; a buffer would keep what a full disk has refused
+            rest = rest[self._file.write(rest) :]
         if safe:
             os.fsync(self._file.fileno())
 
     def _ends_line(self) -> bool:
         """Whether the last line is whole: a run may have been killed, or the disk full, in its midst."""
         assert self._file is not None
-        self._file.flush()
+        if not self._file.seek(0, 2):
+            return True
         self._file.seek(-1, 2)
         return self._file.read(1) == b"\n"
 
-    def _opened(self) -> IO[bytes]:
+    def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+b", buffering=0)
         if not lock(file.fileno()):
             file.close()
             raise SettingError(f"{self.path}: another run is writing in this journal; name another")
+        self._file = file
         if file.seek(0, 2) == 0:
-            file.write(json.dumps(_HEAD).encode() + b"\n")
+            self._put(_HEAD)
             sync_folder(self.path.parent)
-        return file
 
 
 def read_journal(path: Path) -> tuple[list[Entry], int]:
@@ -166,11 +168,9 @@ def read_journal(path: Path) -> tuple[list[Entry], int]:
     entries, damaged = [], 0
     try:
         with path.open("rb") as file:
-            head = _record(file.readline())
-            if head is not None and (head.get("journal"), head.get("version")) != tuple(_HEAD.values()):
+            first = file.readline().rstrip()
+            if not _line(_HEAD).startswith(first):  # the start of it, where a kill has torn it
                 raise SettingError(f"{path}: not a journal of `earmark tag` that this version can read")
-            if head is None and file.seek(0, 2) > len(json.dumps(_HEAD)):
-                raise SettingError(f"{path}: not a journal of `earmark tag`")
             file.seek(0)
             for line in file:
                 record = _record(line)
@@ -197,3 +197,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) else None
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
