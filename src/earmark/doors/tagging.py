@@ -81,7 +81,7 @@ class Tagging:
                 self._cleaned.add(real.parent)
                 remove_drafts(real.parent)
             stamp, there = Stamp.of(real), GenreTags(real)
-            if not self.writer.wants(real):
+            if not self.writer.wants(there):
                 self._put(Row(path, HAD, there.genres))
                 return False
             self._seen[path] = stamp, there.genres

@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,9 @@ def _interruptible() -> Iterator[None]:
     def notice(number: int, frame: FrameType | None) -> None:
         nonlocal came
         came = True
+        if _below_ffmpeg(frame):
+            threading.Timer(0.01, signal.raise_signal, [number]).start()  # again, in a moment
+            return
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, notice)
@@ -70,6 +74,15 @@ def _interruptible() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _below_ffmpeg(frame: FrameType | None) -> bool:
+    """Whether FFmpeg is reading a file through Python just now: what is raised there gets lost on the way up."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "earmark.listen.bytestream":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

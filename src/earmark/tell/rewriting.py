@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -211,64 +210,6 @@ def remove_drafts(folder: Path) -> int:
                 draft.unlink()
                 removed += 1
     return removed
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def same_sound(one: Path, other: Path) -> bool:
-    """Say whether two files hold the same sound.
-
-    Every packet that FFmpeg would hand its decoder is compared, which takes a hundredth of decoding. Only where they
-    differ are the samples: FFmpeg takes a tag at the end of an APE file for part of its last packet.
-
-    Parameters
-    ----------
-    one, other : Path
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    TagError
-        If the sound cannot be read.
-    """
-    return any(_sound(one, decode) == _sound(other, decode) for decode in (False, True))
-
-
-def _sound(path: Path, decode: bool) -> str:
-    """SHA-256 of the encoded or the decoded sound."""
-    import av
-
-    sha = hashlib.sha256()
-    try:
-        with path.open("rb") as file, av.open(file, "r") as container:
-            stream = container.streams.audio[0]
-            codec = stream.codec_context
-            setup = b"" if codec.name == "vorbis" else codec.extradata or b""  # which has the comments in it
-            sha.update(f"{codec.name} {codec.sample_rate} {codec.layout.name}".encode() + setup)
-            for packet in () if decode else container.demux(stream):
-                sha.update(f"{packet.size} {packet.pts} ".encode() + bytes(packet))
-            for frame in container.decode(stream) if decode else ():
-                sha.update(frame.to_ndarray().tobytes())
-    except (av.error.FFmpegError, IndexError) as error:
-        raise TagError(f"its sound cannot be read ({error}): left as it was") from error
-    return sha.hexdigest()
 
 
 def reason(error: OSError) -> str:

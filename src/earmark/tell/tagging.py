@@ -15,15 +15,14 @@ from earmark.tell.journal import Entry, Journal, State
 from earmark.tell.rewriting import (
     Stamp,
     check_writable,
-    digest,
     draft_of,
     finish,
     put_in_place,
     reason,
     remove_drafts,
     resolved,
-    same_sound,
 )
+from earmark.tell.sameness import digest, same_sound
 
 
 class GenreWriter:
@@ -51,12 +50,13 @@ class GenreWriter:
         self.journal, self.overwrite = journal, overwrite
         self.keep_mtime, self.break_links = keep_mtime, break_links
 
-    def wants(self, path: Path) -> bool:
+    def wants(self, tags: GenreTags) -> bool:
         """Say, before anything is listened to, whether a file may get a genre.
 
         Parameters
         ----------
-        path : Path
+        tags : GenreTags
+            Of the file, links resolved.
 
         Returns
         -------
@@ -68,10 +68,9 @@ class GenreWriter:
         TagError
             If the file could not be written.
         """
-        path = resolved(path)
-        if GenreTags(path).genres and not self.overwrite:
+        if tags.genres and not self.overwrite:
             return False
-        check_writable(path, break_links=self.break_links)
+        check_writable(tags.path, break_links=self.break_links)
         return True
 
     def write(self, path: Path, genres: tuple[str, ...], seen: Stamp | None = None) -> bool:
@@ -98,10 +97,11 @@ class GenreWriter:
         path = resolved(path)
         try:
             before = seen or Stamp.of(path)
-            if not self.wants(path) or _says(path, genres):
+            old = GenreTags(path)
+            if not self.wants(old) or old.raw.get("main") == list(genres):
                 return False
             with draft_of(path) as draft:
-                entry = self._altered(path, draft, genres, before)
+                entry = self._altered(old, draft, genres, before)
                 self.journal.intend(entry)
                 self._replace(draft, path, before, entry)
         except OSError as error:
@@ -110,9 +110,9 @@ class GenreWriter:
             raise TagError(reason(error)) from error
         return True
 
-    def _altered(self, path: Path, draft: Path, genres: tuple[str, ...], before: Stamp) -> Entry:
+    def _altered(self, old: GenreTags, draft: Path, genres: tuple[str, ...], before: Stamp) -> Entry:
         """Write the tag into the draft, and prove that it is the only thing that differs."""
-        old = GenreTags(path)
+        path = old.path
         _edit(draft, genres)
         new = GenreTags(draft)
         if tuple(new.raw.get("main", ())) != genres:
@@ -214,10 +214,6 @@ def _undo_genre(entry: Entry, path: Path, stamp: Stamp, dry_run: bool) -> str:
             finish(draft, path, None)
             put_in_place(draft, path, stamp)
     return "genre restored"
-
-
-def _says(path: Path, genres: tuple[str, ...]) -> bool:
-    return GenreTags(path).raw.get("main") == list(genres)
 
 
 def _edit(draft: Path, genres: tuple[str, ...]) -> None:
