@@ -77,9 +77,13 @@ def _interruptible() -> Iterator[None]:
 
 
 def _below_ffmpeg(frame: FrameType | None) -> bool:
-    """Whether FFmpeg is reading a file through Python just now: what is raised there gets lost on the way up."""
+    """Whether what is raised just now would get lost: below FFmpeg, which reads a file through Python, or in PyAV.
+
+    PyAV runs a bit of Python, named after its own source file, to put a line into the traceback of an error that is on
+    its way, and that error then takes the place of whatever was raised meanwhile.
+    """
     while frame is not None:
-        if frame.f_globals.get("__name__") == "earmark.listen.bytestream":
+        if frame.f_globals.get("__name__") == "earmark.listen.bytestream" or frame.f_code.co_filename.startswith("av/"):
             return True
         frame = frame.f_back
     return False
