@@ -114,6 +114,8 @@ def test_genres_are_written_and_nothing_else_and_undone_byte_for_byte(put, journ
     assert not write(journal, path, "Rock")  # it has one now
     assert write(journal, path, "Rock", overwrite=True, keep_mtime=True)
     assert MediaFile(path).genres == ["Rock"]
+    assert undone(journal, dry_run=True) == [("restored", None)] * 2
+    assert MediaFile(path).genres == ["Rock"]
     assert undone(journal) == [("restored", None)] * 2
     assert path.read_bytes() == original
     assert path.stat().st_mtime_ns == mtime
@@ -297,7 +299,10 @@ def test_hard_links_are_refused_or_broken_on_demand(put, journal):
     assert path.samefile(other)
     assert write(journal, path, "Jazz", break_links=True)
     assert other.read_bytes() == original
-    assert undone(journal) == [("restored", None)]
+    (path.parent / "third.mp3").hardlink_to(path)
+    assert undone(journal)[0][0] == "failed"
+    assert undone(journal, break_links=True) == [("restored", None)]
+    assert path.read_bytes() == original
 
 
 def test_a_symbolic_link_stays_one(put, journal, tmp_path):

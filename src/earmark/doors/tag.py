@@ -49,7 +49,7 @@ def tag(
     journal: Annotated[
         Path | None,
         typer.Option(
-            "--journal", metavar="FILE", help="Where changes are noted.", show_default="~/.local/state/earmark"
+            "--journal", metavar="FILE", help="Where changes are noted.", show_default="~/.local/state/earmark/journals"
         ),
     ] = None,
     undo: Annotated[
@@ -76,7 +76,7 @@ def tag(
       earmark tag ~/Music --dry-run
       earmark tag ~/Music --top 2 --map words.toml
       earmark tag ~/Music --overwrite --min-confidence 0.8 --keep-mtime
-      earmark tag --undo ~/.local/state/earmark/journals/2026-01-31-201500-4711.jsonl
+      earmark tag --undo journal.jsonl
 
     Exit status: 0 all done, 1 some file failed, 2 wrong usage. A file of several names (hard links) is refused
     without --break-links; of a symbolic link, the file is tagged and the link stays.
@@ -84,7 +84,7 @@ def tag(
     if undo is not None:
         if paths:
             raise SettingError("--undo takes back a whole journal: leave out the paths")
-        _undo(undo, dry_run, form)
+        _undo(undo, dry_run, break_links, form)
         return
     if not paths:
         raise SettingError("name files or folders to tag, or a journal to --undo")
@@ -113,7 +113,7 @@ def tag(
         raise typer.Exit(1)
 
 
-def _undo(journal: Path, dry_run: bool, form: Shape) -> None:
+def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
     from earmark.tell.genretags import require_mediafile
     from earmark.tell.journal import read_journal
     from earmark.tell.tagging import undo
@@ -121,7 +121,7 @@ def _undo(journal: Path, dry_run: bool, form: Shape) -> None:
     require_mediafile("earmark tag")
     entries, damaged = read_journal(journal)
     rows, counts = ROWS[form](sys.stdout), Counter[str]()
-    for undone in undo(entries, dry_run=dry_run):
+    for undone in undo(entries, dry_run=dry_run, break_links=break_links):
         counts[undone.outcome] += 1
         before, after = undone.entry.before.genres, undone.entry.after.genres
         rows.write(Row(undone.entry.path, undone.outcome, _named(after), _named(before), error=undone.error))

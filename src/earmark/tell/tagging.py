@@ -153,7 +153,7 @@ class Undone:
     error: str | None = None
 
 
-def undo(entries: list[Entry], *, dry_run: bool = False) -> Iterator[Undone]:
+def undo(entries: list[Entry], *, dry_run: bool = False, break_links: bool = False) -> Iterator[Undone]:
     """Take changes back, the last one first; what has been taken back already is passed over.
 
     Parameters
@@ -162,31 +162,38 @@ def undo(entries: list[Entry], *, dry_run: bool = False) -> Iterator[Undone]:
         As :func:`earmark.tell.journal.read_journal` gives them.
     dry_run : bool
         Only say what would become of them.
+    break_links : bool
+        As of :class:`GenreWriter`.
 
     Yields
     ------
     Undone
     """
     cleaned: set[Path] = set()
+    pretended: dict[Path, str] = {}  # in a dry run: what a file would be by now
     for entry in reversed(entries):
         path = Path(entry.path)
         try:
             if path.parent not in cleaned and not dry_run:
                 cleaned.add(path.parent)
                 remove_drafts(path.parent)
-            yield Undone(entry, _undo(entry, path, dry_run))
+            found = pretended.get(path) or digest(path)
+            outcome = _undo(entry, path, found, dry_run, break_links)
+            if dry_run and outcome == "restored":
+                pretended[path] = entry.before.sha256
+            yield Undone(entry, outcome)
         except OSError as error:
             yield Undone(entry, "failed", str(error) if isinstance(error, TagError) else reason(error))
 
 
-def _undo(entry: Entry, path: Path, dry_run: bool) -> str:
+def _undo(entry: Entry, path: Path, found: str, dry_run: bool, break_links: bool) -> str:
+    """Put back what was there, if the file of digest `found` is still what it was made into."""
     stamp = Stamp.of(path)
-    found = digest(path)
     if found == entry.before.sha256:
         return "as it was"
     if found != entry.after.sha256:
-        return _undo_genre(entry, path, stamp, dry_run)
-    check_writable(path)
+        return _undo_genre(entry, path, dry_run, break_links)
+    check_writable(path, break_links=break_links)
     if not dry_run:
         with draft_of(path, copy=False) as draft:
             with path.open("rb") as new, draft.open("wb") as file:
@@ -198,14 +205,15 @@ def _undo(entry: Entry, path: Path, dry_run: bool) -> str:
     return "restored"
 
 
-def _undo_genre(entry: Entry, path: Path, stamp: Stamp, dry_run: bool) -> str:
+def _undo_genre(entry: Entry, path: Path, dry_run: bool, break_links: bool) -> str:
     """Somebody has changed the file since: if its genre is still ours, take that back and leave the rest."""
+    stamp = Stamp.of(path)
     there = GenreTags(path)
     if there.raw == entry.before.genres:
         return "as it was"
     if there.raw != entry.after.genres:
         raise TagError("its genre was changed by another program since: left as it is")
-    check_writable(path)
+    check_writable(path, break_links=break_links)
     if not dry_run:
         with draft_of(path) as draft:
             _restore(draft, entry)
