@@ -18,7 +18,7 @@ from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 
 from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError
-from earmark.learn.genrenames import spelling_key
+from earmark.tell.genrenames import spelling_key
 from earmark.tell.genrewords import chosen, load_map, worded
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ from earmark.doors.options import (
 )
 from earmark.doors.reproduce import reproduce
 from earmark.doors.stress import stress
+from earmark.doors.tag import tag
 from earmark.doors.terminal import extra, guarded, summary
 from earmark.errors import SettingError
 
@@ -107,6 +108,7 @@ def _settings(ctx: typer.Context) -> dict[str, Any]:
 
 
 app.command(rich_help_panel=NAMING)(classify)
+app.command(rich_help_panel=NAMING)(tag)
 app.command(rich_help_panel=NAMING)(listen)
 app.command(rich_help_panel=NAMING)(library)
 

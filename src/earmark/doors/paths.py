@@ -25,10 +25,15 @@ def verdicts(
     preview: bool = False,
     exclude: Sequence[str] = (),
     null: bool = False,
+    wanted: Callable[[str], bool] | None = None,
 ) -> Iterator[Verdict]:
-    """Verdicts of files and of all audio in folders; a folder without any is an error of its own."""
+    """Verdicts of files and of all audio in folders; a folder without any is an error of its own.
+
+    Files that are not `wanted` are passed over before anything is decoded.
+    """
     search = Search(paths, exclude=exclude, null=null)
-    yield from tagger.classify_many((path for path, _ in search), jobs=jobs, preview=preview)
+    files = (path for path, _ in search if wanted is None or wanted(path))
+    yield from tagger.classify_many(files, jobs=jobs, preview=preview)
     yield from search.failures(tagger.card.name)
 
 

@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,9 @@ def _interruptible() -> Iterator[None]:
     def notice(number: int, frame: FrameType | None) -> None:
         nonlocal came
         came = True
+        if _below_ffmpeg(frame):
+            threading.Timer(0.01, signal.raise_signal, [number]).start()  # again, in a moment
+            return
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, notice)
@@ -78,6 +82,19 @@ def _interruptible() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _below_ffmpeg(frame: FrameType | None) -> bool:
+    """Whether what is raised just now would get lost: below FFmpeg, which reads a file through Python, or in PyAV.
+
+    PyAV runs a bit of Python, named after its own source file, to put a line into the traceback of an error that is on
+    its way, and that error then takes the place of whatever was raised meanwhile.
+    """
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "earmark.listen.bytestream" or frame.f_code.co_filename.startswith("av/"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

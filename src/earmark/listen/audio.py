@@ -190,6 +190,27 @@ class Recording:
         options = limits.options() | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
         return av.open(self._file, mode="r", options=options, metadata_errors="replace")
 
+    def packets(self) -> Iterator[bytes]:
+        """Give out what the decoder would get, encoded as it is in the file, and its time; nothing is decoded.
+
+        Yields
+        ------
+        bytes
+            The decoder's own set-up first, but for Vorbis, whose holds the file's tags.
+
+        Raises
+        ------
+        AudioError
+            If the file is damaged.
+        """
+        codec = self._stream.codec_context
+        yield b"" if codec.name == "vorbis" else codec.extradata or b""
+        try:
+            for packet in self._container.demux(self._stream):
+                yield f"{packet.pts} {packet.size} ".encode() + bytes(packet)
+        except av.error.FFmpegError as error:
+            raise AudioError(f"damaged ({reason_of(error)})") from error
+
     @property
     def _time_base(self) -> float:
         return float(self._stream.time_base or 1 / self._stream.rate)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import AudioError
+from earmark.listen import limits
 from earmark.listen.audio import Recording
 from earmark.listen.bytestream import reason_of
 from earmark.listen.icy import Answer, Broken, entries
@@ -48,8 +49,10 @@ class _Hls(Recording):
         super().__init__(io.BytesIO())
 
     def _opened(self) -> av.container.InputContainer:
-        options = {"protocol_whitelist": _PROTOCOLS, "probesize": "65536", "analyzeduration": "500000"}
-        return av.open(self._url, format="hls", options=options, timeout=self._timeout, metadata_errors="replace")
+        own = {"protocol_whitelist": _PROTOCOLS, "probesize": "65536", "analyzeduration": "500000"}
+        return av.open(
+            self._url, format="hls", options=limits.options() | own, timeout=self._timeout, metadata_errors="replace"
+        )
 
 
 class Radio(Stream):

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import SettingError
+from earmark.listen import limits
 from earmark.listen.audio import Recording
 from earmark.listen.bytestream import Source
 
@@ -164,7 +165,7 @@ class LiveRecording(Recording):
     _block, _often = 1024, 1
 
     def __init__(self, feed: Any, form: str | None = None, options: Mapping[str, str] | None = None) -> None:
-        self._form, self._options = form, {**_IMPATIENT, **(options or {})}
+        self._form, self._options = form, {**limits.options(), **_IMPATIENT, **(options or {})}
         super().__init__(feed)
 
     def _opened(self) -> av.container.InputContainer:
