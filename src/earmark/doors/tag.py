@@ -78,7 +78,7 @@ def tag(
       earmark tag ~/Music --overwrite --min-confidence 0.8 --keep-mtime
       earmark tag --undo journal.jsonl
 
-    Exit status: 0 all done, 1 some file failed, 2 wrong usage. A file of several names (hard links) is refused
+    Exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted. A file of several names (hard links) is refused
     without --break-links; of a symbolic link, the file is tagged and the link stays.
     """
     if undo is not None:
