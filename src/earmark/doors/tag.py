@@ -78,8 +78,8 @@ def tag(
       earmark tag ~/Music --overwrite --min-confidence 0.8 --keep-mtime
       earmark tag --undo journal.jsonl
 
-    Exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted. A file of several names (hard links) is refused
-    without --break-links; of a symbolic link, the file is tagged and the link stays.
+    Exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted. A file of several names
+    (hard links) is refused without --break-links; of a symbolic link, the file is tagged and the link stays.
     """
     if undo is not None:
         if paths:
