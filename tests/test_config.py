@@ -208,7 +208,7 @@ def test_verbose_and_log_file_tell_what_is_done(song, tmp_path):
     assert "model gtzan-attention, checksum" in said.stderr
     assert r"new\nline.wav: unknown" in said.stderr
     assert "clips heard" not in said.stderr
-    assert "clips heard in" in run("-vv", "classify", song).stderr
+    assert "clips heard in" in run("-vv", "--log-file", log, "classify", song).stderr  # what processes log is not heard
     assert not run("classify", song).stderr
     lines = log.read_text(encoding="utf-8").splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d [\d:,]+ \d+ (DEBUG|INFO) earmark\.[a-z.]+: ", line) for line in lines)
