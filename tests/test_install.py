@@ -87,6 +87,26 @@ def test_it_reads_every_format(plain, without_ffmpeg, write_sound, tmp_path):
     )
 
 
+def test_it_tags_and_undoes(plain, wheel, without_ffmpeg, write_sound, tmp_path):
+    """With the extra "tags"; it comes after what is heard without any."""
+    pip = [plain / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--constraint", ROOT / "constraints.txt", f"{wheel}[tags]"], check=True, timeout=600)
+    music = tmp_path / "music"
+    music.mkdir()
+    for suffix in (".mp3", ".flac", ".m4a"):
+        write_sound(music / f"song{suffix}", 0.2 * np.random.default_rng(0).standard_normal(48000 * 6), 48000)
+    before = {path.name: path.read_bytes() for path in music.iterdir()}
+
+    def tag(*arguments):
+        command = [plain / "earmark", "tag", *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120, env=without_ffmpeg)
+
+    tag(music, "--min-confidence", 0, "--journal", tmp_path / "journal.jsonl")
+    assert all(path.read_bytes() != before[path.name] for path in music.iterdir())
+    tag("--undo", tmp_path / "journal.jsonl")
+    assert {path.name: path.read_bytes() for path in music.iterdir()} == before
+
+
 def test_it_evaluates_and_lists_models(plain, write_sound, tmp_path):
     rng = np.random.default_rng(0)
     for genre in ("jazz", "rock"):
