@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from report import Row, table
 from rich.console import Console
 
-NAMES = ("folder", "preview", "cold", "long_file", "features", "training", "rows", "model")
+NAMES = ("folder", "preview", "cold", "long_file", "features", "training", "rows", "model", "library")
 """The benchmarks, each a module of this folder with a function ``run(work, *, quick)`` that yields rows."""
 
 

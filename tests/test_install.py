@@ -1,25 +1,57 @@
-"""A plain install, without torch, classifies; what needs an extra says so."""
+"""A plain install, without torch and without the ffmpeg program, classifies; what needs an extra says so."""
 
 import json
+import shutil
 import subprocess
+import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FORMATS = (".aiff", ".flac", ".m4a", ".mkv", ".mp3", ".ogg", ".opus", ".wav", ".wma")
 HEAVY = ("torch", "skorch", "sklearn", "onnx", "scipy", "librosa")
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """An environment with nothing but ``pip install .`` in it."""
+def wheel(tmp_path_factory):
+    """What ``pip install .`` makes and installs."""
+    where = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--wheel-dir", where, ROOT], check=True, timeout=600)
+    (file,) = where.glob("earmark-*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, wheel):
+    """An environment with nothing but that wheel and what it needs."""
     where = tmp_path_factory.mktemp("plain") / "venv"
     venv.create(where, with_pip=True)
     pip = [where / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "--constraint", ROOT / "constraints.txt", ROOT], check=True, timeout=600)
+    subprocess.run([*pip, "--constraint", ROOT / "constraints.txt", wheel], check=True, timeout=600)
     return where / "bin"
+
+
+def test_the_wheel_holds_what_it_should(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"earmark", "beetsplug"}
+    assert {name for name in names if name.startswith("beetsplug/")} == {"beetsplug/earmark.py"}  # a namespace
+    assert {"earmark/py.typed", "earmark/learn/gtzan.csv", "earmark/tell/models/gtzan-attention.onnx"} <= names
+    assert not [name for name in names if name.endswith(".pyc")]
+
+
+@pytest.fixture
+def without_ffmpeg(tmp_path):
+    """Surroundings in which no program can be found."""
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    assert not any(shutil.which(program, path=str(nothing)) for program in ("ffmpeg", "ffprobe", "sox", "lame"))
+    return {"PATH": str(nothing), "HOME": str(tmp_path), "PYTHONUTF8": "1"}
 
 
 @pytest.mark.parametrize("module", HEAVY)
@@ -28,17 +60,51 @@ def test_nothing_heavy_came_along(plain, module):
     assert f"No module named '{module}'" in tried.stderr
 
 
-def test_it_classifies(plain, write_sound, tmp_path):
+def test_it_classifies(plain, without_ffmpeg, write_sound, tmp_path):
     rng = np.random.default_rng(0)
     song = write_sound(tmp_path / "song.mp3", 0.2 * rng.standard_normal((2, 44100 * 8)), 44100)
     said = subprocess.run(
         [plain / "earmark", "classify", song, "--format", "json", "--timeline"],
-        capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60,
+        capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60, env=without_ffmpeg,
     )  # fmt: skip
     verdict = json.loads(said.stdout)
     assert verdict["error"] is None
     assert len(verdict["genres"]) == 10
     assert [sum(clip["attention"]) for clip in verdict["clips"]] == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_it_reads_every_format(plain, without_ffmpeg, write_sound, tmp_path):
+    sound = 0.2 * np.random.default_rng(0).standard_normal((2, 48000 * 6))
+    for suffix in FORMATS:
+        write_sound(tmp_path / f"song{suffix}", sound, 48000)
+    said = subprocess.run(
+        [plain / "earmark", "classify", tmp_path, "--format", "json"],
+        capture_output=True, text=True, check=True, timeout=120, env=without_ffmpeg,
+    )  # fmt: skip
+    verdicts = [json.loads(line) for line in said.stdout.splitlines()]
+    assert {Path(v["path"]).suffix: (v["error"], len(v["genres"])) for v in verdicts} == dict.fromkeys(
+        FORMATS, (None, 10)
+    )
+
+
+def test_it_tags_and_undoes(plain, wheel, without_ffmpeg, write_sound, tmp_path):
+    """With the extra "tags"; it comes after what is heard without any."""
+    pip = [plain / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--constraint", ROOT / "constraints.txt", f"{wheel}[tags]"], check=True, timeout=600)
+    music = tmp_path / "music"
+    music.mkdir()
+    for suffix in (".mp3", ".flac", ".m4a"):
+        write_sound(music / f"song{suffix}", 0.2 * np.random.default_rng(0).standard_normal(48000 * 6), 48000)
+    before = {path.name: path.read_bytes() for path in music.iterdir()}
+
+    def tag(*arguments):
+        command = [plain / "earmark", "tag", *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120, env=without_ffmpeg)
+
+    tag(music, "--min-confidence", 0, "--journal", tmp_path / "journal.jsonl")
+    assert all(path.read_bytes() != before[path.name] for path in music.iterdir())
+    tag("--undo", tmp_path / "journal.jsonl")
+    assert {path.name: path.read_bytes() for path in music.iterdir()} == before
 
 
 def test_it_evaluates_and_lists_models(plain, write_sound, tmp_path):

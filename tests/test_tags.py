@@ -20,11 +20,11 @@ from earmark.errors import CorpusError, MissingExtra, SettingError
 from earmark.learn.corpus import open_corpus
 from earmark.learn.evaluation import judge
 from earmark.learn.filing import file_common, file_known, without_rare
-from earmark.learn.genrenames import genre_names, one_spelling, spelling_key
 from earmark.learn.splits import split_tracks
 from earmark.learn.synth import write_corpus
 from earmark.learn.tags import open_library, read_tags
 from earmark.tell.card import Calibration
+from earmark.tell.genrenames import genre_names, one_spelling, spelling_key
 from earmark.tell.model import open_model
 
 FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wma", ".aiff", ".wav")

@@ -12,16 +12,21 @@ cheap; the heavy parts are imported when they are first used.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.listen.bytestream import Source
     from earmark.tell.tagger import Tagger
-    from earmark.tell.verdict import Verdict
+    from earmark.tell.verdict import ClipVerdict, Verdict
 
-__all__ = ["EarmarkError", "__version__", "classify", "load"]
+    __version__: str
+
+__all__ = ["ClipVerdict", "EarmarkError", "Tagger", "Verdict", "__version__", "classify", "load"]
+
+_LATE = {"ClipVerdict": "earmark.tell.verdict", "Tagger": "earmark.tell.tagger", "Verdict": "earmark.tell.verdict"}
+"""Where names are that are imported when they are first used."""
 
 
 def load(model: str | os.PathLike[str] | None = None) -> Tagger:
@@ -69,9 +74,17 @@ def classify(source: Source, *, model: str | os.PathLike[str] | None = None) -> 
     return load(model).classify(source)
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("earmark")
+    if name in _LATE:
+        from importlib import import_module
+
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module 'earmark' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,8 @@
     ├── SettingError    (ValueError)   an option, recipe or front-end setting that makes no sense
     ├── TrainingError   (RuntimeError) training that cannot go on
     ├── FetchError      (OSError)      a corpus that cannot be fetched whole and unaltered
+    ├── LibraryError    (OSError)      a result database that cannot be read or written
+    ├── TagError        (OSError)      a genre tag that cannot be written or undone
     └── MissingExtra    (ImportError)  a feature whose optional packages are not installed
 
 Every message says what came, what is allowed and what to do. ``except EarmarkError`` catches all of them;
@@ -42,6 +44,14 @@ class TrainingError(EarmarkError, RuntimeError):
 
 class FetchError(EarmarkError, OSError):
     """A corpus that cannot be fetched: no mirror has it, its checksum is wrong, its archive unsafe, the disk full."""
+
+
+class LibraryError(EarmarkError, OSError):
+    """A result database that cannot be used: not one, too new, held by another run, on a full disk."""
+
+
+class TagError(EarmarkError, OSError):
+    """A genre tag that cannot be written or undone: another format, read-only, changed meanwhile, the disk full."""
 
 
 class MissingExtra(EarmarkError, ImportError):

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from earmark.doors import corpora, terminal
 from earmark.doors.classify import classify
+from earmark.doors.completion import recipes
+from earmark.doors.config import config
 from earmark.doors.data import data
+from earmark.doors.library import library
+from earmark.doors.live import listen
 from earmark.doors.options import (
     JobsOption,
     Labels,
     LabelsOption,
     MinTracksOption,
+    ModelArgument,
     Part,
     RareOption,
     SeedOption,
@@ -26,7 +31,9 @@ from earmark.doors.options import (
 )
 from earmark.doors.reproduce import reproduce
 from earmark.doors.stress import stress
+from earmark.doors.tag import tag
 from earmark.doors.terminal import extra, guarded, summary
+from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.learn.corpus import Corpus
@@ -38,13 +45,16 @@ _UNEVEN = 5
 app = typer.Typer(
     name="earmark",
     help="Tells the genre of music by ear.",
-    epilog="Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage.",
+    epilog="Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage, 130 interrupted. "
+    "EARMARK_CONFIG names a file of settings (earmark config --help); NO_COLOR and FORCE_COLOR are respected.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(data)
+
+NAMING, LEARNING, SETTINGS = "Name genres", "Train and judge models", "Settings"
+"""Panels of ``earmark --help``, by purpose, in this order."""
 
 
 def main() -> None:
@@ -53,20 +63,57 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
+@guarded
 def _root(
+    ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but answers and errors.")] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, metavar="", help="Say what is done; -vv: every detail.", show_default=False
+        ),
+    ] = 0,
+    log_file: Annotated[
+        Path | None, typer.Option(help="Add every detail to this file, with times.", metavar="FILE")
+    ] = None,
 ) -> None:
+    """Tells the genre of music by ear."""
     if version:
         import earmark
 
         print(f"earmark {earmark.__version__}")
         raise typer.Exit
+    ctx.default_map = own = _settings(ctx)
+    if quiet or own.get("quiet"):
+        terminal.hush()
+    verbose, log_file = verbose or int(own.get("verbose", 0)), log_file or own.get("log_file")
+    if verbose or log_file:
+        from earmark.doors.logs import set_up
+
+        set_up(verbose, log_file and Path(log_file))
 
 
-app.command()(classify)
+def _settings(ctx: typer.Context) -> dict[str, Any]:
+    """What the configuration file sets; a wrong one stops neither --help nor the command that mends it."""
+    from earmark.doors.settings import defaults, read_config
+
+    try:
+        found = read_config()
+        return defaults(ctx.command, found) if found else {}
+    except SettingError:
+        if ctx.invoked_subcommand == "config" or {"--help", "-h"} & set(sys.argv[1:]):
+            return {}
+        raise
 
 
-@app.command()
+app.command(rich_help_panel=NAMING)(classify)
+app.command(rich_help_panel=NAMING)(tag)
+app.command(rich_help_panel=NAMING)(listen)
+app.command(rich_help_panel=NAMING)(library)
+
+
+@app.command(rich_help_panel=LEARNING)
 @guarded
 def train(
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
@@ -74,7 +121,9 @@ def train(
     labels: LabelsOption = Labels.folders,
     min_tracks: MinTracksOption = None,
     rare: RareOption = None,
-    recipe: Annotated[str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.")] = "house",
+    recipe: Annotated[
+        str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.", autocompletion=recipes)
+    ] = "house",
     protocol: Annotated[
         Split,
         typer.Option(
@@ -109,6 +158,8 @@ def train(
       earmark train ~/Music/by-genre -o mine.onnx
       earmark train ~/Music -o mine.onnx --labels tags --folds 5
       earmark train gtzan -o lstm.onnx --recipe lstm-2x250 --protocol clip
+
+    [dim]Exit status: 0 trained on all tracks, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.doors import show
     from earmark.learn.features import default_cache
@@ -147,13 +198,13 @@ def train(
     terminal.exit_after(outcome.failed)
 
 
-app.command()(reproduce)
+app.command(rich_help_panel=LEARNING)(reproduce)
 
 
-@app.command()
+@app.command(rich_help_panel=LEARNING)
 @guarded
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
+    model: ModelArgument,
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
     labels: LabelsOption = Labels.folders,
     protocol: Annotated[
@@ -170,6 +221,9 @@ def evaluate(
     [bold]Example[/bold]
 
       earmark evaluate paper-lstm-2x250 gtzan.npz --protocol fault-filtered --part valid
+      earmark evaluate mine.onnx ~/Music/by-genre -o judged
+
+    [dim]Exit status: 0 all tracks were judged, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.doors import show
     from earmark.learn.evaluation import evaluate as judge
@@ -204,10 +258,10 @@ def evaluate(
     terminal.exit_after(report.failed)
 
 
-app.command()(stress)
+app.command(rich_help_panel=LEARNING)(stress)
 
 
-@app.command()
+@app.command(rich_help_panel=LEARNING)
 @guarded
 def models(
     files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="[FILE]...")] = None,
@@ -215,7 +269,15 @@ def models(
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Shape.table,
 ) -> None:
-    """List the bundled models, and any given, with what their cards say."""
+    """List the bundled models, and any given, with what their cards say.
+
+    [bold]Examples[/bold]
+
+      earmark models
+      earmark models mine.onnx --format json
+
+    [dim]Exit status: 0 all are sound, 2 some file is no model.[/dim]
+    """
     from earmark.doors import show
     from earmark.tell.model import DEFAULT, bundled, open_model
 
@@ -229,10 +291,10 @@ def models(
         terminal.console(sys.stdout).print(show.models(cards))
 
 
-@app.command()
+@app.command(rich_help_panel=LEARNING)
 @guarded
 def export(
-    model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
+    model: ModelArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
     waveform: Annotated[
         bool,
@@ -244,6 +306,8 @@ def export(
     [bold]Example[/bold]
 
       earmark export gtzan-attention -o genre.onnx --waveform
+
+    [dim]Exit status: 0 written, 2 wrong usage or no such model.[/dim]
     """
     from earmark.tell.model import open_model
 
@@ -260,6 +324,10 @@ def export(
     front = opened.card.front_end
     reads = f"samples at {front.sample_rate} Hz" if waveform else f"{front.kind} frames of {front.n_bins} bins"
     print(f"{output}: reads {reads}, gives probabilities of {', '.join(opened.card.labels)}")
+
+
+app.add_typer(data, rich_help_panel=LEARNING)
+app.command(rich_help_panel=SETTINGS)(config)
 
 
 def _met(card: Card, corpus: Corpus, protocol: Split | None, part: str, seed: int) -> bool:

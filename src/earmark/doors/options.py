@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from earmark.doors import completion
+
 
 class Format(StrEnum):
     """Output formats of ``classify``."""
@@ -58,9 +60,32 @@ class Rare(StrEnum):
 
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="Model file, or name of a bundled model.", show_default="bundled"),
+    typer.Option(
+        "--model",
+        "-m",
+        help="Model file, or name of a bundled model.",
+        show_default="bundled",
+        envvar="EARMARK_MODEL",
+        autocompletion=completion.models,
+    ),
 ]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.")]
+ModelArgument = Annotated[
+    str, typer.Argument(help="Model file, or name of a bundled model.", autocompletion=completion.models)
+]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.", envvar="EARMARK_JOBS")
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Leave out what matches, as a line of a .gitignore would: '*.m4b', 'Podcasts/'. May be repeated.",
+        metavar="PATTERN",
+    ),
+]
+NullOption = Annotated[
+    bool,
+    typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them."),
+]
 LabelsOption = Annotated[
     Labels,
     typer.Option(

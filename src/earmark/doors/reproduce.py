@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.doors import corpora, terminal
+from earmark.doors import completion, corpora, terminal
 from earmark.doors.options import Labels, LabelsOption, MinTracksOption, RareOption, Split, cores
 from earmark.doors.terminal import extra, guarded, summary
 
@@ -31,7 +31,14 @@ def reproduce(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and the report.")],
     rows: Annotated[
         list[str] | None,
-        typer.Option("--rows", "-r", help=_ROWS_HELP, metavar="ROWS", show_default="figure-3 and figure-5"),
+        typer.Option(
+            "--rows",
+            "-r",
+            help=_ROWS_HELP,
+            metavar="ROWS",
+            show_default="figure-3 and figure-5",
+            autocompletion=completion.recipes,
+        ),
     ] = None,
     protocols: Annotated[
         list[Split] | None,

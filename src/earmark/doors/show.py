@@ -63,7 +63,7 @@ class TableWriter:
     def write(self, verdict: Verdict) -> None:
         """Print one verdict."""
         name = clean(verdict.path or "-")
-        line = Text(_shortened(name, self.name_width).ljust(self.name_width), no_wrap=True)
+        line = Text(shortened(name, self.name_width).ljust(self.name_width), no_wrap=True)
         line.append("  ")
         if verdict.error and not verdict.genres:
             self.console.print(line.append(f"✗ {verdict.error}", style="red"))
@@ -267,5 +267,6 @@ def _cell_style(right: bool, count: int) -> str:
     return "dim" if not count else "bold green" if right else "red"
 
 
-def _shortened(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
+    """The end of a name that is too long for its column."""
     return text if len(text) <= width else "…" + text[-(width - 1) :]

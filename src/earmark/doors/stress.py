@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.doors import corpora, terminal
-from earmark.doors.options import JobsOption, Labels, LabelsOption, Part, SeedOption, Shape, Split, asked_part, cores
+from earmark.doors.options import (
+    JobsOption,
+    Labels,
+    LabelsOption,
+    ModelArgument,
+    Part,
+    SeedOption,
+    Shape,
+    Split,
+    asked_part,
+    cores,
+)
 from earmark.doors.terminal import guarded
 
 if TYPE_CHECKING:
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
 
 @guarded
 def stress(
-    model: Annotated[str, typer.Argument(help="Model file, or name of a bundled model.")],
+    model: ModelArgument,
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
     not_music: Annotated[
         Path | None,

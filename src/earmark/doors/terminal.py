@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from earmark.learn.corpus import Corpus
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_quiet = False
+
+
+def hush() -> None:
+    """From here on say nothing but errors, and show no progress."""
+    global _quiet
+    _quiet = True
 
 
 def guarded(function: Command) -> Command:
@@ -57,6 +66,9 @@ def _interruptible() -> Iterator[None]:
     def notice(number: int, frame: FrameType | None) -> None:
         nonlocal came
         came = True
+        if _below_ffmpeg(frame):
+            threading.Timer(0.01, signal.raise_signal, [number]).start()  # again, in a moment
+            return
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, notice)
@@ -70,6 +82,19 @@ def _interruptible() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _below_ffmpeg(frame: FrameType | None) -> bool:
+    """Whether what is raised just now would get lost: below FFmpeg, which reads a file through Python, or in PyAV.
+
+    PyAV runs a bit of Python, named after its own source file, to put a line into the traceback of an error that is on
+    its way, and that error then takes the place of whatever was raised meanwhile.
+    """
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "earmark.listen.bytestream" or frame.f_code.co_filename.startswith("av/"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager
@@ -97,7 +122,9 @@ def console(file: TextIO) -> Console:
 
 
 def say(message: str, style: str = "dim") -> None:
-    """A word to the person at the terminal, on stderr."""
+    """A word to the person at the terminal, on stderr; errors are red, and said even to those who asked for quiet."""
+    if _quiet and style != "red":
+        return
     from rich.console import Console
     from rich.text import Text
 
@@ -134,7 +161,7 @@ def output(path: Path | None) -> Iterator[TextIO]:
 @contextmanager
 def progress(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr, where that is a terminal."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or _quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
     with _bar() as progress:
@@ -143,11 +170,26 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Iterator[C
 
 
 @contextmanager
+def files_progress(count: Callable[[], int | None], *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A bar for files on stderr, where that is a terminal: rate, and time left once `count` has found how many."""
+    if quiet or _quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from threading import Thread
+
+    with _bar(rate=True) as progress:
+        task = progress.add_task("listening", total=None, note="")
+        counting = Thread(target=lambda: progress.update(task, total=count()), daemon=True)
+        counting.start()
+        yield lambda n: progress.advance(task, n)
+
+
+@contextmanager
 def training_progress(
     n_tracks: int, epochs: int
 ) -> Iterator[tuple[Callable[[Any], None], Callable[[dict[str, Any]], None]]]:
     """Two bars on stderr, where that is a terminal: tracks heard, then epochs with loss and accuracy."""
-    if not sys.stderr.isatty():
+    if _quiet or not sys.stderr.isatty():
         yield (lambda _: None), (lambda _: None)
         return
     with _bar() as progress:
@@ -166,7 +208,7 @@ def training_progress(
 @contextmanager
 def bytes_progress() -> Iterator[tuple[Callable[[str, int, int | None], None], Callable[[str], None]]]:
     """A bar for each step on stderr, where that is a terminal (bytes, rate, time left); and words in between."""
-    if not sys.stderr.isatty():
+    if _quiet or not sys.stderr.isatty():
         yield (lambda *_: None), say
         return
     with _byte_bar() as progress:
@@ -199,14 +241,22 @@ def _byte_bar() -> Progress:
     )
 
 
-def _bar() -> Progress:
+def _bar(*, rate: bool = False) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(TextColumn):
+        """Files a second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "", style="dim")
 
     return Progress(
         TextColumn("{task.description:>9}"),
         BarColumn(30),
         MofNCompleteColumn(),
+        *([Rate("")] if rate else []),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", style="dim"),
         console=Console(stderr=True),

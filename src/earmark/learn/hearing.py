@@ -14,8 +14,8 @@ from earmark.learn.cache import ClipCache, Clips, Content, Index, read_content
 from earmark.learn.corpus import Track
 from earmark.listen import FrontEnd, Recording, cut
 from earmark.listen.clips import cut_frames
-from earmark.listen.files import little
-from earmark.listen.pool import DEADLY, Pool
+from earmark.listen.files import little, patience
+from earmark.listen.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,9 @@ def _made(paths: Sequence[Path], listen: _Listener, jobs: int) -> Generator[Hear
     if jobs == 1:
         yield from map(listen, paths)
     else:
-        yield from Pool(partial(_Listener, listen.cutting, listen.cache), jobs, _crashed).map(iter(paths))
+        prepare = partial(_Listener, listen.cutting, listen.cache)
+        yield from Pool(prepare, jobs, _crashed, limit=patience).map(iter(paths))
 
 
-def _crashed(path: Path) -> Heard:
-    return Heard([], DEADLY)
+def _crashed(path: Path, failure: str) -> Heard:
+    return Heard([], failure)

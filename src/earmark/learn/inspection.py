@@ -18,6 +18,7 @@ from earmark.learn.findings import Finding
 from earmark.learn.fingerprint import Fingerprinter, Words
 from earmark.learn.suspects import Timbre
 from earmark.listen import LogMel, Recording, cut
+from earmark.listen.files import patience
 from earmark.listen.pool import Pool
 
 _SHORT = 5.0
@@ -98,7 +99,7 @@ def inspect_all(tracks: Sequence[Track], jobs: int) -> Iterator[Inspection]:
     if jobs <= 1:
         yield from map(inspect, tracks)
     else:
-        yield from Pool(partial(_prepared, inspect), jobs, _crashed).map(iter(tracks))
+        yield from Pool(partial(_prepared, inspect), jobs, _crashed, limit=_patience).map(iter(tracks))
 
 
 def inspect(track: Track) -> Inspection:
@@ -169,7 +170,10 @@ def _prepared(function: Callable[[Track], Inspection]) -> Callable[[Track], Insp
     return function
 
 
-def _crashed(track: Track) -> Inspection:
-    return Inspection(
-        [Finding(track.id, "unreadable", "killed the process that was decoding it: damaged, or too large")]
-    )
+def _patience(track: Track) -> float:
+    assert track.path is not None
+    return patience(track.path)
+
+
+def _crashed(track: Track, failure: str) -> Inspection:
+    return Inspection([Finding(track.id, "unreadable", failure)])

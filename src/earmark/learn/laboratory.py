@@ -249,7 +249,7 @@ def _prepared(laboratory: Laboratory) -> Callable[[Row], Done]:
     return partial(run_row, laboratory)
 
 
-def _crashed(row: Row) -> Done:
+def _crashed(row: Row, failure: str) -> Done:
     return Done(row, {}, "its process died; was there enough memory? The same command tries again")
 
 

@@ -18,7 +18,7 @@ from earmark.learn.evaluation import require_known
 from earmark.learn.nonmusic import Sound
 from earmark.learn.steadiness import UNDISTORTED, Stress, conclude
 from earmark.listen import Recording
-from earmark.listen.pool import DEADLY, Pool
+from earmark.listen.pool import Pool
 from earmark.tell.model import Model
 from earmark.tell.tagger import Tagger
 from earmark.tell.verdict import Verdict
@@ -165,5 +165,5 @@ def _hear(tagger: Tagger, items: Sequence[Track | Sound], jobs: int) -> Generato
         yield from Pool(partial(_Listener, tagger.model), jobs, _crashed).map(iter(items))
 
 
-def _crashed(item: Track | Sound) -> _Heard:
-    return _Heard({}, DEADLY)
+def _crashed(item: Track | Sound, failure: str) -> _Heard:
+    return _Heard({}, failure)

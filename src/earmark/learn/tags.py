@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.errors import CorpusError, MissingExtra, SettingError
+from earmark.errors import CorpusError, SettingError
 from earmark.learn.corpus import Corpus, tracks_from
 from earmark.learn.filing import MIN_TRACKS, Rare, file_common, file_known
-from earmark.learn.genrenames import genre_names, one_spelling, spelling_key
 from earmark.listen.files import walk
+from earmark.tell.genrenames import genre_names, one_spelling, spelling_key
+from earmark.tell.genretags import require_mediafile
 
 _NOBODY = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
 """What stands for an artist where there is none, as :func:`spelling_key` gives it."""
@@ -90,7 +90,7 @@ def open_library(
         )
     if not folder.is_dir():
         raise CorpusError(f"no folder {folder}: genre tags are read from the sound files below a folder")
-    _require_mediafile()
+    require_mediafile("labels from tags")
     files = _read_all(walk(folder), jobs, on_file)
     usable = [file for file in files if file.genres]
     if not usable:
@@ -150,11 +150,3 @@ def _untagged(files: list[Tagged]) -> tuple[str, ...]:
 
 def _files(n: int) -> str:
     return f"{n} file{'s' * (n != 1)}"
-
-
-def _require_mediafile() -> None:
-    try:
-        import mediafile  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtra("labels from tags", "tags") from error
-    logging.getLogger("mediafile").addHandler(logging.NullHandler())  # it would write of damaged files to stderr

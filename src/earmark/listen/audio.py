@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
+import av.container
 import av.error
 import av.filter
 import numpy as np
@@ -23,10 +24,12 @@ from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.errors import AudioError
+from earmark.listen import limits
 from earmark.listen.bytestream import ByteStream, Source, open_file, reason_of
 
-_BLOCK = 65536
-"""Source samples a block: large enough that Python costs nothing, small enough to stay in cache."""
+_BLOCK, _OFTEN = 65536, 32
+"""Source samples a block: large enough that Python costs nothing, small enough to stay in cache. And after how many
+frames the mixer is asked for what it has."""
 
 _LOUDEST = 1e6
 """Full scale is 1; no audio is a million times that (NaN fails the comparison too)."""
@@ -39,9 +42,6 @@ _RUN_UP = 0.3
 
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
 """Containers whose header states the length, so that a missing end can be noticed."""
-
-_OPTIONS = {"protocol_whitelist": "none"}
-"""For FFmpeg: a playlist inside the file must not reach other files or hosts."""
 
 _MONO_WAVE_OPTIONS = {"max_size": "32768", "max_probe_packets": "1"}
 """For FFmpeg, of a WAV of one channel: packets of so many bytes, and only the first is searched for what is no PCM
@@ -106,6 +106,8 @@ class Recording:
     (1.0, 4000)
     """
 
+    _block, _often = _BLOCK, _OFTEN
+
     def __init__(self, source: Source) -> None:
         self.damage: str | None = None
         self.heard = 0.0
@@ -115,8 +117,7 @@ class Recording:
             else:
                 self._file = ByteStream(source, getattr(source, "name", ""))
             try:
-                options = _OPTIONS | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
-                container = av.open(self._file, mode="r", options=options, metadata_errors="replace")
+                container = self._opened()
             except (av.error.FFmpegError, ValueError, OSError) as error:
                 cause = reason_of(self._file.error or error)
                 raise AudioError(f"not a sound file that FFmpeg can read ({cause})") from error
@@ -153,7 +154,7 @@ class Recording:
             begin at this time within ±1 sample in formats that store exact times, and within some tens of
             milliseconds in the others.
         duration : float, optional
-            Seconds to read at most; to the end when left out.
+            Seconds to read at most; to the end when left out, or :data:`earmark.listen.limits.LONGEST`.
 
         Yields
         ------
@@ -178,9 +179,37 @@ class Recording:
             yield taken
             if wanted is not None and given >= wanted:
                 return
+            if self.heard > limits.LONGEST:
+                self.damage = f"longer than {limits.LONGEST / 3600:g} hours: what comes after them was not heard"
+                return
         if not given and not start:
             raise AudioError(f"no samples could be decoded: {self.damage or 'the sound is empty or damaged'}")
         self._note_missing_end(start, given / sample_rate, duration)
+
+    def _opened(self) -> av.container.InputContainer:
+        options = limits.options() | (_MONO_WAVE_OPTIONS if self._file.is_mono_wave() else {})
+        return av.open(self._file, mode="r", options=options, metadata_errors="replace")
+
+    def packets(self) -> Iterator[bytes]:
+        """Give out what the decoder would get, encoded as it is in the file, and its time; nothing is decoded.
+
+        Yields
+        ------
+        bytes
+            The decoder's own set-up first, but for Vorbis, whose holds the file's tags.
+
+        Raises
+        ------
+        AudioError
+            If the file is damaged.
+        """
+        codec = self._stream.codec_context
+        yield b"" if codec.name == "vorbis" else codec.extradata or b""
+        try:
+            for packet in self._container.demux(self._stream):
+                yield f"{packet.pts} {packet.size} ".encode() + bytes(packet)
+        except av.error.FFmpegError as error:
+            raise AudioError(f"damaged ({reason_of(error)})") from error
 
     @property
     def _time_base(self) -> float:
@@ -224,16 +253,21 @@ class Recording:
     def _frames(self, start: float) -> Iterator[av.AudioFrame]:
         """Decoded frames; a damaged packet is passed over and noted, as players do."""
         settled = not start  # the first packets after seeking may lack what came before them
+        lost = 0  # in a row
         try:
             for packet in self._container.demux(self._stream):
                 try:
                     for frame in packet.decode():
-                        settled = True
+                        settled, lost = True, 0
                         yield frame
                 except (av.error.FFmpegError, ValueError):
+                    lost += 1
                     if settled:
                         self._damaged += 1
                         self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
+                if lost == limits.MOST_LOST:
+                    self.damage = f"reading stopped early ({lost} damaged packets in a row)"
+                    break
         except (av.error.FFmpegError, OSError) as error:
             self.damage = f"reading stopped early ({reason_of(error)})"
         except IndexError:  # PyAV 18.1 stumbles, after the end, over streams that began in mid-file (MPEG-TS)
@@ -245,7 +279,8 @@ class Recording:
         """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
         self._skip = None
         for form, frames in groupby(self._frames(start), _form):
-            yield from _converted(self._trimmed(_mixed(frames, *form), form[-1], start), form[-1], sample_rate)
+            blocks = _mixed(frames, *form, self._block, self._often)
+            yield from _converted(self._trimmed(blocks, form[-1], start), form[-1], sample_rate)
 
     def _trimmed(
         self, blocks: Iterator[tuple[NDArray[np.float32], int | None]], rate: int, start: float
@@ -327,7 +362,7 @@ def _check_rate(rate: int) -> None:
 
 
 def _mixed(
-    frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int
+    frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int, length: int, often: int
 ) -> Iterator[tuple[NDArray[np.float32], int | None]]:
     """Join small codec frames, in C, into large blocks of mono floats, with the time of the first frame."""
     _check_rate(rate)
@@ -338,7 +373,7 @@ def _mixed(
             source,
             graph.add("aformat", "sample_fmts=fltp"),
             graph.add("pan", "mono|c0=" + "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))),
-            graph.add("asetnsamples", f"n={_BLOCK}:p=0"),
+            graph.add("asetnsamples", f"n={length}:p=0"),
             graph.add("abuffersink"),
         ]
         graph.link_nodes(*steps).configure()
@@ -347,7 +382,7 @@ def _mixed(
             if i == 0:
                 first = frame.pts
             source.push(frame)
-            if i % 32 == 31:
+            if i % often == often - 1:
                 for block in _drained(steps[-1]):
                     yield block, first
         source.push(None)

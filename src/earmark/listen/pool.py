@@ -1,27 +1,43 @@
-"""Many files at once, in processes of their own: Python's lock does not slow them, a crash does not end them."""
+"""Many files at once, in processes of their own: Python's lock does not slow them, a crash does not end them.
+
+Each process has a pipe of its own. So it is known which item killed a process, or keeps it busy for too long; only
+that item is lost, and only that process is started anew.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
+import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_log = logging.getLogger(__name__)
+
 DEADLY = "killed the process that was decoding it: the file is damaged, or too large"
 """What to say of such a file."""
 
+_AHEAD = 8
+"""Results a process that wait, at most, until it is their turn: one slow file shall not hold up the rest."""
+
+_TICK = 1.0
+"""Seconds between two looks at the clock."""
+
 
 class Pool(Generic[Item, Result]):
-    """Apply a function to a stream of items, in order, a few at a time.
+    """Apply a function to a stream of items, a few at a time.
 
     Parameters
     ----------
@@ -31,81 +47,164 @@ class Pool(Generic[Item, Result]):
     jobs : int
         Processes.
     crashed : callable
-        Gives the result for an item that killed its process.
+        Gives the result for an item that killed its process, or took too long: called with the item and with what
+        happened, in words.
+    limit : callable, optional
+        Gives the seconds that an item may take; its process is killed then. No limit when left out.
     """
 
     def __init__(
         self,
         prepare: Callable[[], Callable[[Item], Result]],
         jobs: int,
-        crashed: Callable[[Item], Result],
+        crashed: Callable[[Item, str], Result],
+        *,
+        limit: Callable[[Item], float] | None = None,
     ) -> None:
-        self.prepare, self.jobs, self.crashed = prepare, jobs, crashed
+        self.prepare, self.jobs, self.crashed, self.limit = prepare, jobs, crashed, limit
 
     def map(self, items: Iterator[Item]) -> Iterator[Result]:
         """Results in the order of the items, which are taken as the work goes on."""
-        executor = self._executor(self.jobs)
-        running: deque[tuple[Item, Future[Result]]] = deque()
-        try:
-            while True:
-                while len(running) < 2 * self.jobs and (item := next(items, None)) is not None:
-                    running.append((item, _submit(executor, item)))
-                if not running:
-                    return
-                try:
-                    result = running[0][1].result()
-                except BrokenProcessPool:  # one of those in flight did it: each gets a process to itself
-                    executor.shutdown(cancel_futures=True)
-                    yield from (self._alone(item) for item, _ in running)
-                    running.clear()
-                    executor = self._executor(self.jobs)
-                else:
-                    running.popleft()
-                    yield result
-        except BaseException:  # nobody waits for what is running
-            _kill(executor)
-            raise
-        finally:  # all are idle, or dead: waiting is quick, and Python does not trip over threads that end when it does
-            executor.shutdown(cancel_futures=True)
+        return self._results(items, ordered=True)
 
     def as_done(self, items: Iterator[Item]) -> Iterator[Result]:
         """Results as they come, whichever is first: for items of which one may take as long as many others."""
-        executor = self._executor(self.jobs)
-        running: dict[Future[Result], Item] = {}
+        return self._results(items, ordered=False)
+
+    def _results(self, items: Iterator[Item], *, ordered: bool) -> Iterator[Result]:
+        workers: list[_Worker] = []
+        numbered = enumerate(items)
+        waiting: deque[tuple[int, Item]] = deque()  # taken, and not handed over, or to be handed over again
+        done: dict[int, Result] = {}
+        turn, open_ = 0, True
         try:
             while True:
-                while len(running) < self.jobs and (item := next(items, None)) is not None:
-                    running[_submit(executor, item)] = item
-                if not running:
+                while open_ and self._wants_more(workers, waiting, done, ordered):
+                    taken = next(numbered, None)
+                    open_ = taken is not None
+                    waiting.extend([taken] if taken else [])
+                self._hand_over(workers, waiting, 2 if ordered else 1)
+                if not any(worker.items for worker in workers):
                     return
-                first = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
-                try:
-                    result = first.result()
-                except BrokenProcessPool:  # as in map
-                    executor.shutdown(cancel_futures=True)
-                    yield from (self._alone(item) for item in running.values())
-                    running.clear()
-                    executor = self._executor(self.jobs)
-                else:
-                    del running[first]
-                    yield result
-        except BaseException:
-            _kill(executor)
-            raise
-        finally:
-            executor.shutdown(cancel_futures=True)
+                self._collect(workers, waiting, done)
+                while done and (not ordered or turn in done):
+                    yield done.pop(turn if ordered else next(iter(done)))
+                    turn += 1
+        finally:  # nobody waits for what is running
+            for worker in workers:
+                worker.end()
 
-    def _alone(self, item: Item) -> Result:
-        with self._executor(1) as executor:
-            try:
-                result: Result = _submit(executor, item).result()
-            except BrokenProcessPool:
-                return self.crashed(item)
-            return result
+    def _wants_more(self, workers: list[_Worker], waiting: deque[Any], done: dict[int, Any], ordered: bool) -> bool:
+        under_way = sum(len(worker.items) for worker in workers) + len(waiting)
+        return under_way < (2 if ordered else 1) * self.jobs and under_way + len(done) < _AHEAD * self.jobs
 
-    def _executor(self, jobs: int) -> ProcessPoolExecutor:
+    def _hand_over(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], each: int) -> None:
+        """Give to whoever has least to do; a new process begins as long as all are busy and there may be more."""
+        while waiting:
+            least = min(workers, key=lambda worker: len(worker.items), default=None)
+            if (least is None or least.items) and len(workers) < self.jobs:
+                workers.append(least := _Worker(self.prepare, self.limit))
+            if least is None or len(least.items) >= each:
+                return
+            least.take(*waiting.popleft())
+
+    def _collect(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], done: dict[int, Result]) -> None:
+        """Wait until something happens, and note all that did."""
+        timeout = None if self.limit is None else _TICK
+        heard = wait([worker.connection for worker in workers], timeout)
+        for worker in list(workers):
+            failure = worker.hear(done) if worker.connection in heard else worker.overdue()
+            if failure is None:
+                continue
+            worker.end()
+            workers.remove(worker)
+            if worker.items:
+                number, item = worker.items.popleft()
+                done[number] = self.crashed(item, failure)
+            waiting.extendleft(reversed(worker.items))  # handed over, and not begun
+
+
+class _Worker:
+    """One process, seen from outside.
+
+    Attributes
+    ----------
+    items : deque
+        Handed over and not answered, with their numbers: the first is being worked on.
+    """
+
+    def __init__(self, prepare: Callable[[], Callable[[Any], Any]], limit: Callable[[Any], float] | None) -> None:
         # Forking a process that holds threads and codecs is not safe; a fresh one costs half a second.
-        return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin, initargs=(self.prepare,))
+        context = get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.items: deque[tuple[int, Any]] = deque()
+        self._limit = limit
+        self._ready = False
+        self._allowed = self._spent = 0.0
+        self._looked = time.monotonic()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        # Python waits for ever for a process that dies before it has read long arguments: they take our own pipe.
+        self._telling = threading.Thread(target=self._send, args=(prepare,), daemon=True)
+        resource_tracker.ensure_running()  # starting it would unblock the signal
+        with uninterrupted():
+            self._process.start()
+        theirs.close()  # so that the process's death is heard as the end of the pipe
+        self._telling.start()
+
+    def take(self, number: int, item: Any) -> None:
+        """Hand an item over."""
+        self.items.append((number, item))
+        if self._ready:
+            self._send(item)
+        if len(self.items) == 1:
+            self._begin()
+
+    def hear(self, done: dict[int, Any]) -> str | None:
+        """Note a result, or raise the error that came instead; in words, what happened if the process is dead."""
+        try:
+            kind, answer = self.connection.recv()
+        except (EOFError, OSError):
+            return DEADLY
+        if kind == "error":
+            raise answer
+        if kind == "result":
+            done[self.items.popleft()[0]] = answer
+        else:
+            self._ready = True
+            for _, item in self.items:
+                self._send(item)
+        self._begin()
+        return None
+
+    def overdue(self) -> str | None:
+        """In words, that the item has taken too long; None if it has not.
+
+        Time counts in short steps only: what passes while everything is stopped (Ctrl-Z) is nobody's fault.
+        """
+        now = time.monotonic()
+        self._spent += min(now - self._looked, 2 * _TICK)
+        self._looked = now
+        if not self.items or not self._ready or self._spent <= self._allowed:
+            return None
+        return f"took longer than {self._allowed:.0f} s: the file is damaged, or too long"
+
+    def end(self) -> None:
+        """End the process, in the midst of its work if need be."""
+        self._process.kill()
+        self._process.join(5)  # longer only while a disk or network does not answer
+        self._telling.join(5)
+        self.connection.close()
+
+    def _send(self, message: Any) -> None:
+        """Send; a process that is dead shows when it is listened to."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send(message)
+
+    def _begin(self) -> None:
+        """Start the clock for the first item."""
+        self._spent, self._looked = 0.0, time.monotonic()
+        if self.items:
+            self._allowed = float("inf") if self._limit is None else self._limit(self.items[0][1])
 
 
 @contextmanager
@@ -130,12 +229,6 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _kill(executor: ProcessPoolExecutor) -> None:
-    """End a pool's processes in the midst of their work; Python 3.14 has a method for it."""
-    for process in list((executor._processes or {}).values()):
-        process.kill()
-
-
 def _block(number: int) -> None:
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         signal.pthread_sigmask(signal.SIG_BLOCK, {number})
@@ -146,35 +239,33 @@ def _unblock(number: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
 
 
-_function: Callable[[Any], Any] | None = None
-
-
-def _begin(prepare: Callable[[], Callable[[Any], Any]]) -> None:
-    global _function
+def _serve(connection: Connection) -> None:
+    """What each process does: answer one item after the other, until it is ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _function = prepare()
-
-
-def _end_with_parent() -> None:
-    """Leave no process behind when the parent is killed."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _apply(item: Any) -> Any:
-    assert _function is not None
-    return _function(item)
-
-
-def _submit(executor: ProcessPoolExecutor, item: Any) -> Future[Any]:
-    """Hand an item over; a pool that broke in the meantime shows in the future, not here."""
+    items: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, items), daemon=True).start()
     try:
-        with uninterrupted():
-            return executor.submit(_apply, item)
-    except BrokenProcessPool as error:
-        broken: Future[Any] = Future()
-        broken.set_exception(error)
-        return broken
+        function = items.get()()
+        connection.send(("ready", None))
+        while True:
+            connection.send(("result", function(items.get())))
+    except Exception as error:
+        error.add_note(f"In a process of its own:\n{traceback.format_exc()}")
+        connection.send(("error", _portable(error)))
+
+
+def _receive(connection: Connection, items: SimpleQueue[Any]) -> None:
+    """Take what comes, so that neither side ever waits for the other to read; leave when the parent is gone."""
+    with suppress(EOFError, OSError):
+        while True:
+            items.put(connection.recv())
+    os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that can be sent: itself, or its words."""
+    try:
+        ForkingPickler.loads(ForkingPickler.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

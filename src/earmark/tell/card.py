@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from earmark.listen.spectrogram import LogMel, StftDensity
-
-FORMAT_VERSION = 1
-"""Version of the model file format that this Earmark writes, and the newest it reads."""
+from earmark.tell.modelfile import FORMAT_VERSION
 
 
 class _Strict(BaseModel):

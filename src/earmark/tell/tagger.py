@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,15 +20,21 @@ from earmark.errors import AudioError, EarmarkError, SettingError
 from earmark.listen.audio import Recording
 from earmark.listen.bytestream import Source
 from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
-from earmark.listen.files import FEW, little
 from earmark.tell.model import Model, open_model
+from earmark.tell.parcels import Contents, Left, Parcel, Sound, begun, is_path, packed, patience
 from earmark.tell.verdict import ClipVerdict, Verdict
+
+if TYPE_CHECKING:
+    from earmark.listen.stream import Stream
+    from earmark.tell.running import RunningVerdict
 
 SHORTEST = 1.0
 """Seconds below which nothing is said, whatever the model: a beat or two is no music yet."""
 
 PREVIEW_CLIPS = 6
 """Clips heard in a preview: as many as the 30 s excerpts of GTZAN hold."""
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 8
 """Clips that go through front end and network at once; bounds the memory."""
@@ -68,14 +78,16 @@ class Tagger:
         """The genres it can name."""
         return self.card.labels
 
-    def classify(self, source: Source | ArrayLike, sample_rate: int | None = None, *, preview: bool = False) -> Verdict:
+    def classify(
+        self, source: Source | ArrayLike, sample_rate: float | None = None, *, preview: bool = False
+    ) -> Verdict:
         """Name the genre of one track.
 
         Parameters
         ----------
         source : path, binary file object, or array
             An array holds samples, shape (samples,) or (channels, samples), full scale ±1.
-        sample_rate : int, optional
+        sample_rate : float, optional
             Hz; required for an array, and only for an array.
         preview : bool
             Listen to a few windows spread over the file instead of all of it.
@@ -91,7 +103,7 @@ class Tagger:
         SettingError
             If an array comes without its sample rate, or a file with one.
         """
-        if _is_source(source):
+        if is_path(source) or hasattr(source, "read"):
             if sample_rate is not None:
                 raise SettingError("sample_rate is for arrays; a file states its own")
             return self._classify_file(source, preview)  # type: ignore[arg-type]
@@ -100,48 +112,72 @@ class Tagger:
         return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
 
     def classify_many(
-        self, paths: Iterable[str | os.PathLike[str]], *, jobs: int = 1, preview: bool = False
+        self, sounds: Iterable[Sound], *, jobs: int | None = None, preview: bool = False
     ) -> Iterator[Verdict]:
-        """Name the genres of many files, in the order given; a bad file gives a verdict with an error.
+        """Name the genres of many sounds, in the order given; a bad one gives a verdict with an error.
 
         Parameters
         ----------
-        paths : iterable of path
-            Read as the work goes on, so it may be endless.
-        jobs : int
-            Files worked on at once. More than a few are given to so many processes; a script must then
-            begin its work under ``if __name__ == "__main__":``, as always with processes in Python.
+        sounds : iterable of path, binary file object, or pair (samples, sample_rate)
+            Of one kind or mixed, each as in :meth:`classify`. Taken as the work goes on, a few ahead of the
+            answers, so it may be endless; a file object may be closed when the next sound is asked for.
+        jobs : int, optional
+            Sounds worked on at once, each in a process of its own: what crashes a decoder, or keeps it busy for
+            too long (:func:`earmark.listen.files.allowance`), is one verdict with an error, and the rest goes on.
+            Few sounds get one process; one alone is heard in this one, as are file objects and arrays above 64 MB.
+            A script must begin its work under ``if __name__ == "__main__":``, as always with processes in Python.
+            Left out: one sound after the other, in this process.
         preview : bool
             As in :meth:`classify`.
 
         Yields
         ------
         Verdict
+
+        Examples
+        --------
+        >>> silence = np.zeros(5 * 22050)
+        >>> [v.reason or v.error for v in Tagger().classify_many([(silence, 22050), "gone.mp3"])]
+        ['silence', 'cannot be opened (No such file or directory)']
         """
-        waiting = iter(paths)
-        first = list(islice(waiting, FEW + 1))
-        every = chain(first, waiting)
-        if jobs == 1 or little(first):
-            yield from (self._answer(path, preview) for path in every)
+        if jobs is None:
+            yield from (_noted(self._answer(sound, preview)) for sound in sounds)
             return
-        from earmark.listen.pool import Pool
+        here: deque[Verdict] = deque()
+        parcels = packed(sounds, lambda sound: here.append(self._answer(sound, preview)))
+        first, little = begun(parcels)
+        every = chain(first, parcels)
+        answers: Iterator[Verdict | None]
+        if little and len(first) < 2:
+            answers = (self._unpack(parcel, preview) for parcel in every)
+        else:
+            from earmark.listen.pool import Pool
 
-        pool = Pool(partial(_answering, self.model, preview), jobs, self._crashed)
-        yield from pool.map(every)
+            answering = partial(_answering, self.model, preview)
+            workers = 1 if little else jobs
+            _log.debug("starting %d processes", workers)
+            answers = Pool(answering, workers, self._failed, limit=patience).map(every)
+        for answer in answers:
+            yield _noted(answer or here.popleft())
 
-    def _answer(self, path: str | os.PathLike[str], preview: bool) -> Verdict:
+    def _answer(self, sound: Sound, preview: bool) -> Verdict:
         try:
-            return self.classify(path, preview=preview)
+            if not isinstance(sound, tuple):
+                return self.classify(sound, preview=preview)
+            if len(sound) != 2:
+                raise SettingError(f"a tuple of {len(sound)}: need a pair (samples, sample_rate)")
+            return self.classify(*sound)
         except EarmarkError as error:
-            return self._failed(path, str(error))
+            return self._failed(sound, str(error))
 
-    def _failed(self, path: str | os.PathLike[str], error: str) -> Verdict:
-        return Verdict.failed(self.card.name, os.fspath(path), error)
+    def _unpack(self, parcel: Parcel, preview: bool) -> Verdict | None:
+        """Answer what was sent; None where the answer is there already."""
+        if isinstance(parcel, Left):
+            return None
+        return self._answer(parcel.opened() if isinstance(parcel, Contents) else parcel, preview)
 
-    def _crashed(self, path: str | os.PathLike[str]) -> Verdict:
-        from earmark.listen.pool import DEADLY
-
-        return self._failed(path, DEADLY)
+    def _failed(self, sound: Sound | Parcel, error: str) -> Verdict:
+        return Verdict.failed(self.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
 
     def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
         """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
@@ -198,12 +234,32 @@ class Tagger:
                 )
             else:
                 clips = cut(recording.blocks(rate), length, hop)
+            begin = time.perf_counter()
             heard = list(self._hear(clips))
+            _log.debug("%s: %d clips heard in %.0f ms", source, len(heard), 1000 * (time.perf_counter() - begin))
             if not heard:  # the length that the file states was far too long
                 starts, heard = [], list(self._hear(cut(recording.blocks(rate), length, hop)))
             duration = recording.info.duration if starts else recording.heard
-            path = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else None
+            path = os.fsdecode(source) if is_path(source) else None
             return self._verdict(heard, duration, path, recording.damage)
+
+    def follow(
+        self, source: Stream | str | os.PathLike[str], *, every: float = 0.5, memory: float = 5.0
+    ) -> Generator[RunningVerdict, None, None]:
+        """Name the genre of what is playing, again and again: see :func:`earmark.tell.running.follow`."""
+        from earmark.tell.running import follow
+
+        return follow(self, source, every=every, memory=memory)
+
+    def enough(self, length: int) -> bool:
+        """Whether so many samples can be told anything about."""
+        front_end = self.card.front_end
+        return length >= front_end.sample_rate * SHORTEST and front_end.n_frames(length) >= self.card.min_frames
+
+    def hear(self, samples: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Log-probabilities of a clip, at the front end's rate and of its length at most; None in silence."""
+        (heard,) = self._hear_alike([Clip(0, samples, len(samples))], len(samples))
+        return heard.log_probabilities
 
     def _hear(self, clips: Iterable[Clip]) -> Iterator[_Heard]:
         """Run clips through front end and network, full ones in batches, a shorter one by itself."""
@@ -220,8 +276,7 @@ class Tagger:
         """Clips of one real length: what was padded is cut off again, so it can get no attention."""
         samples = np.stack([clip.samples[:length] for clip in clips])  # (clips, samples)
         loud = np.array([not clip.silent for clip in clips])
-        rate = self.card.front_end.sample_rate
-        enough = length >= rate * SHORTEST and self.card.front_end.n_frames(length) >= self.card.min_frames
+        rate, enough = self.card.front_end.sample_rate, self.enough(length)
         results: Iterator[tuple[NDArray[np.float64], NDArray[np.float32] | None]] = iter(())
         if enough and loud.any():
             log_p, attention = self._run(self.card.front_end(samples[loud]))
@@ -242,7 +297,7 @@ class Tagger:
         genres: dict[str, float] = {}
         reason = "too short" if all(h.short for h in heard) else "silence"
         if audible:
-            genres = self._named(pooled(np.stack(audible), calibration.track_temperature))
+            genres = self.named(pooled(np.stack(audible), calibration.track_temperature))
             reason = "low confidence"
         confidence = next(iter(genres.values()), 0.0)
         certain = bool(genres) and confidence >= calibration.threshold
@@ -252,7 +307,7 @@ class Tagger:
                 h.end,
                 {}
                 if h.log_probabilities is None
-                else self._named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
+                else self.named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
                 None if h.attention is None else tuple(h.attention.tolist()),
             )
             for h in heard
@@ -269,16 +324,17 @@ class Tagger:
             damage,
         )
 
-    def _named(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+    def named(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+        """Probabilities, shape (labels,), by genre, the most probable first."""
         order = np.argsort(-probabilities, kind="stable")
         return {self.card.labels[i]: float(probabilities[i]) for i in order}
 
-    def _resampled(self, samples: NDArray[Any], sample_rate: int | None) -> NDArray[np.float32]:
+    def _resampled(self, samples: NDArray[Any], sample_rate: float | None) -> NDArray[np.float32]:
         """Array from the user → mono samples at the front end's rate."""
         import soxr
 
-        if sample_rate is None or sample_rate <= 0:
-            raise SettingError("an array needs its sample rate: classify(samples, sample_rate)")
+        if not isinstance(sample_rate, Real) or sample_rate <= 0:
+            raise SettingError("an array needs its sample rate, a number of Hz: (samples, sample_rate)")
         if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
             raise AudioError(
                 f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
@@ -311,13 +367,19 @@ def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArra
     return total
 
 
-def _answering(model: Model, preview: bool) -> Callable[[str | os.PathLike[str]], Verdict]:
-    """What each process of a pool does with its files."""
-    return partial(Tagger(model)._answer, preview=preview)
+def _noted(verdict: Verdict) -> Verdict:
+    """Log a verdict of many; here, for what processes of a pool log is not heard."""
+    if verdict.error:
+        _log.info("%s: %s", verdict.path, verdict.error)
+    said = verdict.genre or f"unknown ({verdict.reason})"
+    if verdict.duration is not None:
+        _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
+    return verdict
 
 
-def _is_source(source: object) -> bool:
-    return isinstance(source, str | bytes | os.PathLike) or hasattr(source, "read")
+def _answering(model: Model, preview: bool) -> Callable[[Parcel], Verdict | None]:
+    """What each process of a pool does with its parcels."""
+    return partial(Tagger(model)._unpack, preview=preview)
 
 
 def _shifted(clips: Iterable[Clip], seconds: float, rate: int) -> Iterator[Clip]:

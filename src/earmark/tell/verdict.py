@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +97,40 @@ class Verdict:
         if not timeline:
             del record["clips"]
         return record
+
+    def to_record(self, labels: Iterable[str] = ()) -> dict[str, str | float | None]:
+        """Return the answer as one flat row, for pandas, polars, CSV and databases.
+
+        Parameters
+        ----------
+        labels : iterable of str
+            Genres that get a column in any case, such as ``tagger.labels``: rows of tracks that could not be
+            heard then have the same columns as the others, in the same order.
+
+        Returns
+        -------
+        dict
+            ``path``, ``genre``, ``reason``, ``confidence``, ``duration``, ``error``, ``model``, and for each genre
+            its probability, ``p_jazz`` and so on; None where there is none.
+
+        Examples
+        --------
+        >>> Verdict("jazz", None, 0.75, {"jazz": 0.75, "pop": 0.25}, 30.0, (), "mine").to_record(["pop", "jazz"])
+        ... # doctest: +NORMALIZE_WHITESPACE
+        {'path': None, 'genre': 'jazz', 'reason': None, 'confidence': 0.75, 'duration': 30.0, 'error': None,
+         'model': 'mine', 'p_pop': 0.25, 'p_jazz': 0.75}
+        """
+        names = tuple(labels) or sorted(self.genres)
+        return {
+            "path": self.path,
+            "genre": self.genre,
+            "reason": self.reason,
+            "confidence": self.confidence,
+            "duration": self.duration,
+            "error": self.error,
+            "model": self.model,
+            **{f"p_{name}": self.genres.get(name) for name in names},
+        }
 
 
 def _rounded(genres: dict[str, float]) -> dict[str, float]:

@@ -1,0 +1,266 @@
+"""beets plugin: genres by ear, as music is imported, and for what is in the library already."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import confuse
+from beets import config, ui, util
+from beets.dbcore import types
+from beets.library import Album, Item
+from beets.plugins import BeetsPlugin
+from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 and 2.14 both have it
+from mediafile import MediaFile, UnreadableFileError
+
+from earmark.errors import EarmarkError
+from earmark.tell.genrenames import spelling_key
+from earmark.tell.genrewords import chosen, load_map, worded
+
+if TYPE_CHECKING:
+    import optparse
+
+    from beets.importer import ImportSession, ImportTask
+    from beets.library import Library
+
+    from earmark.tell.tagger import Tagger
+
+DEFAULTS: dict[str, Any] = {
+    "auto": True,
+    "count": 1,
+    "force": False,
+    "jobs": 0,
+    "keep_existing": False,
+    "map": {},
+    "min_confidence": None,
+    "model": None,
+    "pretend": False,
+    "preview": False,
+    "quiet": False,
+    "separator": ", ",
+    "source": "track",
+    "write": None,
+}
+"""Options; None: the model's own threshold, the bundled model, beets' own ``import.write``."""
+
+_TYPES = {
+    **{name: bool for name, value in DEFAULTS.items() if isinstance(value, bool)},
+    "count": confuse.Integer(),
+    "jobs": confuse.Integer(),
+    "min_confidence": confuse.Optional(confuse.Number()),
+    "model": confuse.Optional(confuse.String()),
+    "separator": confuse.String(),
+    "source": confuse.Choice(["track", "album"]),
+    "write": confuse.Optional(bool),
+}
+
+GENRE = "genres" if "genres" in Item._fields else "genre"
+"""beets' field: a list from 2.7 on, one text before."""
+
+
+class Ear(NamedTuple):
+    """What tells genres: the tagger, the word for each of its labels, and the confidence that suffices."""
+
+    tagger: Tagger
+    words: dict[str, str]
+    floor: float
+
+
+class EarmarkPlugin(BeetsPlugin):
+    """Fills in genres by ear; keeps what was heard in ``earmark_genre`` and ``earmark_confidence``."""
+
+    item_types: ClassVar = {"earmark_genre": types.STRING, "earmark_confidence": types.Float(2)}
+    album_types: ClassVar = item_types
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config.add(DEFAULTS)
+        self.import_stages = [self.imported]
+        self.register_listener("import_begin", self.import_begins)
+        self.register_listener("import_task_files", self.files_are_in_place)
+        self._to_write: set[int | None] = set()
+
+    @cached_property
+    def settings(self) -> confuse.AttrDict[str, Any]:
+        """The options, checked; a wrong one is the user's error."""
+        try:
+            unknown = set(self.config.keys()) - set(DEFAULTS)
+            settings: confuse.AttrDict[str, Any] = self.config.get(_TYPES)
+        except confuse.ConfigError as error:
+            raise UserError(str(error)) from error
+        if unknown:
+            raise UserError(f"earmark: no option {', '.join(sorted(unknown))}; there are {', '.join(DEFAULTS)}")
+        for name, lowest, highest in (("count", 1, None), ("jobs", 0, None), ("min_confidence", 0, 1)):
+            value = settings[name]
+            if value is not None and (value < lowest or (highest is not None and value > highest)):
+                allowed = f"at least {lowest}" if highest is None else f"between {lowest} and {highest}"
+                raise UserError(f"earmark.{name}: {value}, must be {allowed}")
+        if settings.write is None:
+            settings.write = ui.should_write()
+        return settings
+
+    @cached_property
+    def ear(self) -> Ear:
+        """The model with its words; what is wrong with them is the user's error."""
+        from earmark.tell.tagger import Tagger
+
+        own = self.config["map"].get()
+        try:
+            if isinstance(own, str):
+                own = self.config["map"].as_filename()
+            elif not isinstance(own, Mapping):
+                raise UserError(f"earmark.map: {own!r}, must be lines of genre: word, or the path of a TOML file")
+            tagger = Tagger(self.settings.model)
+            words = load_map(tagger.labels, own)
+        except (EarmarkError, confuse.ConfigError) as error:
+            raise UserError(f"earmark: {error}") from error
+        floor = self.settings.min_confidence
+        return Ear(tagger, words, tagger.card.calibration.threshold if floor is None else floor)
+
+    def commands(self) -> list[ui.Subcommand]:
+        """``beet earmark``, with the names that lastgenre and modify gave their options."""
+        command = ui.Subcommand("earmark", help="tell genres by ear")
+        for short, long, off, what in (
+            ("-f", "force", ("-F", "--no-force"), "give tracks that have a genre a new one"),
+            ("-k", "keep-existing", ("-K", "--no-keep-existing"), "with force: add to the genres that are there"),
+            ("-w", "write", ("-W", "--nowrite"), "write genres into the files"),
+            ("-p", "pretend", None, "show what would change, and change nothing"),
+            ("-q", "quiet", None, "show only what goes wrong"),
+        ):
+            name = long.replace("-", "_")
+            command.parser.add_option(short, f"--{long}", dest=name, action="store_true", help=what)
+            if off:
+                command.parser.add_option(*off, dest=name, action="store_false", help=f"do not: {what}")
+        command.func = self.command
+        return [command]
+
+    def command(self, lib: Library, options: optparse.Values, query: list[str]) -> None:
+        """Tell the genres of what a query finds."""
+        self.config.set_args(options)
+        items = list(lib.items(query))
+        if self.settings.source == "album":  # an album is heard whole, whichever of its tracks was found
+            albums = filter(None, map(lib.get_album, dict.fromkeys(item.album_id for item in items if item.album_id)))
+            items = [item for item in items if not item.album_id] + [item for album in albums for item in album.items()]
+        failed = self._tell(items)
+        if failed:
+            raise UserError(f"earmark: {failed} file{'s' * (failed > 1)} could not be heard")
+
+    def import_begins(self, session: ImportSession) -> None:
+        """Say what is wrong with the settings before anything is imported."""
+        if self.settings.auto:
+            assert self.ear
+
+    def imported(self, session: ImportSession, task: ImportTask) -> None:
+        """Tell the genres of an album, or of a single track, that is about to be imported."""
+        if self.settings.auto:
+            self._tell(task.imported_items(), importing=True)
+
+    def files_are_in_place(self, session: ImportSession, task: ImportTask) -> None:
+        """Write genres into files that beets itself leaves as they are; but not through links into the originals."""
+        told = [item for item in task.imported_items() if item.id in self._to_write]
+        self._to_write.difference_update(item.id for item in told)
+        written = task.apply and config["import"]["write"].get(bool)  # by beets, with all other tags
+        if self.settings.write and not written and not (session.config["link"] or session.config["hardlink"]):
+            for item in told:
+                self._write_genre(item)
+
+    def _tell(self, items: Sequence[Item], *, importing: bool = False) -> int:
+        """Tell genres track by track, and of albums of which all tracks are given; return how many files failed."""
+        given = Counter(item.album_id for item in items)
+        wanted = sorted(filter(self._lacks_genre, items), key=_album_id)
+        failed = 0
+        for album_id, heard in groupby(self._heard(wanted), key=lambda pair: _album_id(pair[0])):
+            alone = not album_id or self.settings.source == "track"
+            tracks: list[tuple[Item, dict[str, float]]] = []
+            for item, words in heard:
+                if words is None:
+                    failed += 1
+                    continue
+                if alone:
+                    self._keep(item, words, words, importing)
+                if album_id:
+                    tracks.append((item, words))
+            mean = _mean([words for _, words in tracks if words])
+            if not alone:
+                for item, words in tracks:
+                    self._keep(item, words, mean, importing)
+            album = tracks[0][0].get_album() if tracks else None
+            if album and self._lacks_genre(album) and given[album_id] == len(album.items()):
+                self._keep(album, mean, mean, importing)
+        return failed
+
+    def _heard(self, wanted: Sequence[Item]) -> Iterator[tuple[Item, dict[str, float] | None]]:
+        """Each track with the probabilities of words; none where nothing is to be heard, None if it failed."""
+        if not wanted:
+            return
+        paths = (os.fsdecode(util.syspath(item.path)) for item in wanted)
+        jobs = self.settings.jobs or os.cpu_count() or 1
+        verdicts = self.ear.tagger.classify_many(paths, jobs=jobs, preview=self.settings.preview)
+        for item, verdict in zip(wanted, verdicts, strict=True):
+            if verdict.error:
+                self._log.warning("{}: {}", util.displayable_path(item.path), verdict.error)
+            failed = verdict.error and not verdict.genres
+            yield item, None if failed else worded(verdict.genres, self.ear.words)
+
+    def _keep(self, one: Item | Album, heard: Mapping[str, float], told: Mapping[str, float], importing: bool) -> None:
+        """Note what was heard, take its genres from what is told of it, and keep that in the library."""
+        one["earmark_genre"], one["earmark_confidence"] = next(iter(heard.items()), ("", 0.0))
+        genres = chosen(told, self.ear.floor, self.settings.count)
+        if genres:
+            one[GENRE] = self._with_existing(one, genres)
+        if self.settings.pretend or not (importing or self.settings.quiet):
+            ui.show_model_changes(one)
+        if self.settings.pretend:
+            return
+        if isinstance(one, Album):
+            one.store(inherit=False)
+        elif importing:
+            one.store()
+            if genres:
+                self._to_write.add(one.id)
+        else:
+            one.try_sync(write=bool(genres) and self.settings.write, move=False)
+
+    def _with_existing(self, one: Item | Album, genres: list[str]) -> list[str] | str:
+        """Put genres as beets' field wants them, after those that are there where these are to stay."""
+        there = self._genres(one) if self.settings.keep_existing else []
+        spelt = {spelling_key(genre) for genre in there}
+        genres = there + [genre for genre in genres if spelling_key(genre) not in spelt]
+        return genres if GENRE == "genres" else str(self.settings.separator).join(genres)
+
+    def _lacks_genre(self, one: Item | Album) -> bool:
+        return self.settings.force or not self._genres(one)
+
+    def _genres(self, one: Item | Album) -> list[str]:
+        """Genres of its own, a track's without its album's."""
+        value = one.get(GENRE, with_album=False) if isinstance(one, Item) else one.get(GENRE)
+        return [genre for genre in (value.split(self.settings.separator) if isinstance(value, str) else value) if genre]
+
+    def _write_genre(self, item: Item) -> None:
+        """Write this one tag."""
+        try:
+            file = MediaFile(util.syspath(item.path), id3v23=config["id3v23"].get(bool))
+            file.update({GENRE: item[GENRE]})
+            file.save()
+        except (OSError, UnreadableFileError) as error:
+            self._log.warning("{}: its genre cannot be written ({})", util.displayable_path(item.path), error)
+            return
+        item.mtime = item.current_mtime()  # or beets would take it for changed by others
+        item.store()
+
+
+def _album_id(item: Item) -> int:
+    """Of a track without an album, 0."""
+    return item.album_id or 0
+
+
+def _mean(tracks: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean probabilities over an album's tracks, most probable first."""
+    if not tracks:
+        return {}
+    mean = {word: sum(track[word] for track in tracks) / len(tracks) for word in tracks[0]}
+    return dict(sorted(mean.items(), key=lambda item: -item[1]))

@@ -1,0 +1,139 @@
+"""What has to be known to turn a changed file back into the one it was, byte for byte.
+
+Writing a tag puts some bytes in at one place, takes some out, and alters sizes and offsets elsewhere. So most of
+the old file lies in the new one: up to some byte at the same place, from there on moved by the difference of
+their sizes. A delta is that byte, and whatever differs; of a whole album it is a few hundred bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import TagError
+
+_BLOCK = 1 << 20
+"""Bytes compared at once."""
+
+_FINE = 4096
+"""Bytes whose differences are counted together, to find where the old file is moved from."""
+
+_GAP = 12
+"""Equal bytes between two differences that are kept along, for another patch would take as much."""
+
+
+def delta(old: Path, new: Path) -> str:
+    """Note what turns `new` back into `old`.
+
+    Parameters
+    ----------
+    old, new : Path
+
+    Returns
+    -------
+    str
+        Text for :func:`restored`.
+    """
+    size = old.stat().st_size
+    move = new.stat().st_size - size
+    with old.open("rb") as before, new.open("rb") as after:
+        split = _split(before, after, size, move) if move else size
+        patches = list(_patches(before, after, size, split, move))
+    head = {"size": size, "split": split, "move": move, "patches": [[at, len(data)] for at, data in patches]}
+    text = json.dumps(head, separators=(",", ":")).encode()
+    packed = zlib.compress(struct.pack("<I", len(text)) + text + b"".join(data for _, data in patches), 9)
+    return base64.b64encode(packed).decode()
+
+
+def restored(note: str, new: BinaryIO) -> Iterator[bytes]:
+    """The old file, piece by piece, from the new one and the note of :func:`delta`.
+
+    Parameters
+    ----------
+    note : str
+    new : binary file object
+
+    Yields
+    ------
+    bytes
+
+    Raises
+    ------
+    TagError
+        If the note is damaged.
+    """
+    try:
+        packed = zlib.decompress(base64.b64decode(note, validate=True))
+        (length,) = struct.unpack_from("<I", packed)
+        head = json.loads(packed[4 : 4 + length])
+        size, split, move = (int(head[key]) for key in ("size", "split", "move"))
+        patches = [(int(at), int(n)) for at, n in head["patches"]]
+    except (ValueError, KeyError, TypeError, struct.error, zlib.error) as error:
+        raise TagError(f"the journal's note of what was there is damaged ({error})") from error
+    position = 4 + length
+    waiting = iter(patches)
+    patch = next(waiting, None)
+    for start, block in _moved(new, size, split, move):
+        while patch and patch[0] < start + len(block):  # a patch never crosses a block: both come from _moved
+            at, n = patch
+            block[at - start : at - start + n] = np.frombuffer(packed, np.uint8, n, position)
+            position += n
+            patch = next(waiting, None)
+        yield block.tobytes()
+
+
+def _moved(file: BinaryIO, size: int, split: int, move: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Blocks of `size` bytes as far as `file` has them: to `split` from the same place, then moved."""
+    for first, last, by in ((0, split, 0), (split, size, move)):
+        for start in range(first, last, _BLOCK):
+            yield start, _bytes(file, start + by, min(_BLOCK, last - start))
+
+
+def _bytes(file: BinaryIO, start: int, length: int) -> NDArray[np.uint8]:
+    """Bytes of a file, zeros where it has none."""
+    block = np.zeros(length, np.uint8)
+    before = min(length, max(0, -start))
+    file.seek(max(0, start))
+    found = np.frombuffer(file.read(length - before), np.uint8)
+    block[before : before + len(found)] = found
+    return block
+
+
+def _split(old: BinaryIO, new: BinaryIO, size: int, move: int) -> int:
+    """The byte from which on the old file is best found moved."""
+    edges = range(0, size, _FINE)
+    in_place, moved = np.zeros(len(edges) + 1, np.int64), np.zeros(len(edges) + 1, np.int64)
+    for start in range(0, size, _BLOCK):
+        block = _bytes(old, start, min(_BLOCK, size - start))
+        for counts, by in ((in_place, 0), (moved, move)):
+            wrong = (block != _bytes(new, start + by, len(block))).astype(np.int64)
+            sums = np.add.reduceat(wrong, np.arange(0, len(wrong), _FINE)) if len(wrong) else wrong
+            counts[start // _FINE : start // _FINE + len(sums)] = sums
+    coarse = _cheapest(in_place, moved) * _FINE
+    first, last = max(0, coarse - _FINE), min(size, coarse + _FINE)
+    block = _bytes(old, first, last - first)
+    wrongs = [np.append(block != _bytes(new, first + by, last - first), False) for by in (0, move)]
+    return first + _cheapest(wrongs[0].astype(np.int64), wrongs[1].astype(np.int64))
+
+
+def _cheapest(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
+    """Where to change from one row of costs to the other."""
+    return int(np.argmin(np.cumsum(before) - before + after.sum() - (np.cumsum(after) - after)))
+
+
+def _patches(old: BinaryIO, new: BinaryIO, size: int, split: int, move: int) -> Iterator[tuple[int, bytes]]:
+    for start, source in _moved(new, size, split, move):
+        block = _bytes(old, start, len(source))
+        wrong = np.flatnonzero(block != source)
+        if not len(wrong):
+            continue
+        for run in np.split(wrong, np.flatnonzero(np.diff(wrong) > _GAP) + 1):
+            yield start + int(run[0]), block[run[0] : run[-1] + 1].tobytes()

@@ -1,0 +1,141 @@
+"""The file of a result database: made, opened, checked; and SQLite's errors in plain words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from earmark.errors import LibraryError
+
+SCHEMA_VERSION = 1
+"""Version of the tables below."""
+
+_APPLICATION = int.from_bytes(b"Earm")
+"""What SQLite's ``application_id`` says of our files."""
+
+_PATIENCE = 30.0
+"""Seconds to wait for another run, which holds the file for milliseconds at a time."""
+
+_SCHEMA = (
+    """CREATE TABLE hearing (
+        id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, preview INTEGER NOT NULL, name TEXT NOT NULL,
+        labels TEXT NOT NULL, used INTEGER NOT NULL, UNIQUE (checksum, preview)
+    )""",
+    """CREATE TABLE track (
+        hearing INTEGER NOT NULL REFERENCES hearing, path BLOB NOT NULL, size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL, genre TEXT, reason TEXT, confidence REAL NOT NULL, genres TEXT NOT NULL,
+        duration REAL, error TEXT, clips BLOB, heard INTEGER NOT NULL, UNIQUE (hearing, path)
+    )""",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+_WORDS = {
+    sqlite3.SQLITE_BUSY: "another run has held it too long: try again when that is done",
+    sqlite3.SQLITE_LOCKED: "another run has held it too long: try again when that is done",
+    sqlite3.SQLITE_FULL: "the disk is full. What was kept before stays; make room, and the same command goes on",
+    sqlite3.SQLITE_NOTADB: "not a library of Earmark's (no SQLite database): it is left as it is, give another name",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged: delete it, or put a copy of it back",
+    sqlite3.SQLITE_READONLY: "it cannot be written: see who owns it, and its folder",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: see who may read and write it, and its folder",
+    sqlite3.SQLITE_IOERR: "the disk fails. What was kept before stays",
+}
+
+
+def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
+    """Open a result database.
+
+    Parameters
+    ----------
+    path : Path
+    create : bool
+        Make it where missing, with its folder.
+
+    Returns
+    -------
+    sqlite3.Connection
+        Transactions are begun by hand, see :func:`transaction`.
+
+    Raises
+    ------
+    LibraryError
+        If it is missing and not to be made, is something else, or is newer than this Earmark.
+    """
+    if not create and not path.exists():
+        raise LibraryError(f"{path}: there is no such library; 'earmark classify FOLDER --library {path}' makes one")
+    if path.exists() and not path.is_file():
+        raise LibraryError(f"{path}: not a file; give the library a name of its own")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(f"{path}: its folder cannot be made ({error.strerror})") from error
+    with explained(path):
+        address = f"file:{quote_from_bytes(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
+        database = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
+        try:
+            _check(database, path)
+        except BaseException:
+            database.close()
+            raise
+    return database
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is not ours, make the tables where there are none, and let readers and writers work side by side."""
+    if _is_new(database):
+        with transaction(database):
+            if _is_new(database):  # else another run was quicker
+                for statement in _SCHEMA:
+                    database.execute(statement)
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    if application != _APPLICATION:
+        raise LibraryError(f"{path}: a database of another program: it is left as it is, give another name")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise LibraryError(
+            f"{path}: library format {version}, this Earmark knows up to {SCHEMA_VERSION}: upgrade with "
+            "'pip install -U earmark'"
+        )
+    try:
+        database.execute("PRAGMA journal_mode = WAL")  # no effect where the file system cannot: then slower, as safe
+    except sqlite3.OperationalError as error:
+        if _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY):  # another run is doing it; or reading
+            raise
+    database.execute("PRAGMA synchronous = NORMAL")
+
+
+def _is_new(database: sqlite3.Connection) -> bool:
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    return (tables, application) == (0, 0)
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing; waits for another run's to end."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """SQLite's errors become ours, which say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LibraryError(f"{path}: {_WORDS.get(_code(error), str(error))}") from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The kind of an error, without what SQLite adds to it."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

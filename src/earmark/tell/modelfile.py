@@ -1,0 +1,180 @@
+"""The model file: an ONNX graph that carries its card, sealed with a checksum.
+
+The card is JSON under the key ``earmark`` in ONNX's own ``metadata_props``, so any ONNX tool opens the file
+and shows it. A protobuf message is a plain sequence of fields, which lets us read the card, and seal or check
+the rest byte for byte, without a protobuf library. Nothing here is slow to import: who only needs to know
+which model it is pays neither for its network nor for checking every field of its card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from earmark.errors import ModelError
+
+FORMAT_VERSION = 1
+"""Version of the model file format that this Earmark writes, and the newest it reads."""
+
+DEFAULT = "gtzan-attention"
+"""Name of the bundled model that is used when none is asked for."""
+
+_KEY = b"earmark"
+_METADATA_FIELD, _GRAPH_FIELD = 14, 7  # of ONNX's ModelProto
+_DELIMITED = 2  # protobuf's wire type of messages
+
+
+def bundled() -> dict[str, Path]:
+    """Models that come with the package: name → file."""
+    found = {path.stem: path for path in sorted((Path(__file__).parent / "models").glob("*.onnx"))}
+    return dict(sorted(found.items(), key=lambda item: item[0] != DEFAULT))  # the default first
+
+
+def read_model(which: str | os.PathLike[str] | None = None) -> tuple[bytes, str, Path | None]:
+    """Read a model's bytes, unchecked.
+
+    Parameters
+    ----------
+    which : path or str, optional
+        A model file, or the name of a bundled model; the default bundled model when left out.
+
+    Returns
+    -------
+    data : bytes
+    name : str
+        How to speak of it in errors.
+    path : Path or None
+        None for a bundled model.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    name = os.fspath(which) if which is not None else DEFAULT
+    known = bundled()
+    if name in known:
+        return known[name].read_bytes(), name, None
+    path = Path(name)
+    try:
+        return path.read_bytes(), name, path
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(
+            f"no model {name!r}: not a readable file ({reason}), nor one of the bundled ({', '.join(known)})"
+        ) from error
+
+
+def unsealed(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
+    """Take a model file apart, and check its seal.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        Used in errors.
+
+    Returns
+    -------
+    card : dict
+        As it was written; its fields are not checked.
+    graph : bytes
+        The ONNX model without the card.
+
+    Raises
+    ------
+    ModelError
+        If the file is not ONNX, has no card, was altered after it was sealed, or has a newer format than
+        this version reads.
+    """
+    try:
+        fields = [
+            (number, whole, {n: c for n, _, c in _fields(content)} if number == _METADATA_FIELD else {})
+            for number, whole, content in _fields(data)
+        ]
+    except (ValueError, IndexError):
+        fields = []
+    if not any(number == _GRAPH_FIELD and whole[0] & 7 == _DELIMITED for number, whole, _ in fields):
+        raise ModelError(f"{name}: not an ONNX model, or cut short; give a file written by 'earmark train'")
+    text, graph = None, bytearray()
+    for _, whole, entry in fields:
+        if entry.get(1) == _KEY:
+            text = entry.get(2, b"")
+        else:
+            graph += whole
+    if text is None:
+        raise ModelError(f"{name}: an ONNX model, but without an Earmark card; give one written by 'earmark train'")
+    return _checked(text, bytes(graph), name), bytes(graph)
+
+
+def sealed(graph: bytes, card: bytes) -> bytes:
+    """Put a model file together from a graph and a card that holds its :func:`seal`."""
+    entry = _delimited(1, _KEY) + _delimited(2, card)
+    return graph + _delimited(_METADATA_FIELD, entry)
+
+
+def seal(graph: bytes, card: bytes) -> str:
+    """Checksum over a graph and a card whose own checksum is empty."""
+    return hashlib.sha256(hashlib.sha256(graph).digest() + card).hexdigest()
+
+
+def _checked(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
+    try:
+        raw: dict[str, Any] = json.loads(text)
+        version = raw["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{name}: the card cannot be read; the file is damaged") from error
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ModelError(
+            f"{name}: model format {version}, this Earmark reads up to {FORMAT_VERSION}: upgrade with "
+            "'pip install -U earmark'"
+        )
+    # Sealed as it was written, so that fields a later minor version adds do not break the seal.
+    if raw.get("checksum") != seal(graph, json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()):
+        raise ModelError(f"{name}: the checksum does not match: the file was altered or damaged after training")
+    return raw
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Top-level fields of a protobuf message: number, the field's whole bytes, its content."""
+    at = 0
+    while at < len(message):
+        begin = at
+        key, at = _varint(message, at)
+        wire = key & 7
+        if wire == 0:
+            _, end = _varint(message, at)
+        elif wire == 2:
+            size, at = _varint(message, at)
+            end = at + size
+        elif wire in (1, 5):
+            end = at + (8 if wire == 1 else 4)
+        else:
+            raise ValueError("not a protobuf message")
+        if end > len(message):
+            raise ValueError("cut short")
+        yield key >> 3, message[begin:end], message[at:end]
+        at = end
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def _delimited(number: int, content: bytes) -> bytes:
+    size, digits = len(content), bytearray([number << 3 | 2])
+    while size >= 0x80:
+        digits.append(size & 0x7F | 0x80)
+        size >>= 7
+    digits.append(size)
+    return bytes(digits) + content

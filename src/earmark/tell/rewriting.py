@@ -1,0 +1,279 @@
+"""Changing a file that must not be lost: a copy beside it is altered, proved, and put in its place at one stroke."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from earmark.errors import TagError
+
+_DRAFT = ".earmark-draft-"
+_SUFFIX = re.compile(r"\.\w{1,8}", re.ASCII)
+_CAN_LOCK = os.name == "posix"
+_ADRIFT = 60.0
+"""Seconds after which a draft that nobody has locked is rubbish, where files cannot be locked."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """By what a file is known to be as it was.
+
+    Attributes
+    ----------
+    size, mtime_ns, inode, device : int
+    """
+
+    size: int
+    mtime_ns: int
+    inode: int
+    device: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Take a file's stamp."""
+        found = path.stat()
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
+
+
+def resolved(path: Path) -> Path:
+    """Follow symbolic links to the file itself.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+        Absolute.
+
+    Raises
+    ------
+    TagError
+        If there is none.
+    """
+    try:
+        return path.resolve(strict=True)
+    except OSError as error:
+        raise TagError((error.strerror or str(error)).lower()) from error
+    except (RuntimeError, ValueError) as error:  # a loop of links, a NUL
+        raise TagError(f"no such file ({error})") from error
+
+
+def check_writable(path: Path, *, break_links: bool = False) -> None:
+    """Refuse a file that is not to be replaced.
+
+    Parameters
+    ----------
+    path : Path
+    break_links : bool
+        Whether a file of several names (hard links) may be replaced under this one.
+
+    Raises
+    ------
+    TagError
+    """
+    found = path.stat()
+    if not found.st_mode & 0o222 or not os.access(path, os.W_OK):
+        raise TagError("the file is read-only: make it writable first")
+    if not os.access(path.parent, os.W_OK):
+        raise TagError("its folder is read-only: the new file could not be put beside it")
+    if found.st_nlink > 1 and not break_links:
+        raise TagError(
+            f"the file has {found.st_nlink} names (hard links), and only this one would get the tag: allow that "
+            "with --break-links, which leaves the others as they are"
+        )
+
+
+@contextmanager
+def draft_of(path: Path, *, copy: bool = True) -> Iterator[Path]:
+    """Give a copy to alter, in the same folder; it is removed if it has not taken the file's place.
+
+    It is locked while in use, so that :func:`remove_drafts` can tell those that a killed process left.
+
+    Parameters
+    ----------
+    path : Path
+    copy : bool
+        Whether it is filled; else it is empty.
+
+    Yields
+    ------
+    Path
+
+    Raises
+    ------
+    TagError
+        If it cannot be made, or what is done with it fails for the disk's sake.
+    """
+    suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""  # mutagen guesses by it
+    draft = path.with_name(f"{_DRAFT}{uuid4().hex}{suffix}")
+    try:
+        with draft.open("xb") as held:
+            if not _CAN_LOCK:
+                held.close()  # Windows renames no open file
+            else:
+                lock(held.fileno())
+            if copy:
+                shutil.copyfile(path, draft)
+            yield draft
+    except OSError as error:
+        if isinstance(error, TagError):
+            raise
+        raise TagError(reason(error)) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def put_in_place(draft: Path, path: Path, before: Stamp) -> None:
+    """Put a finished draft in a file's place, unless the file has changed.
+
+    Parameters
+    ----------
+    draft, path : Path
+    before : Stamp
+        Of the file when it was copied, or looked at before that.
+
+    Raises
+    ------
+    TagError
+        If the file was changed meanwhile, or cannot be replaced, as on some network shares.
+    """
+    try:
+        if Stamp.of(path) != before:
+            raise TagError("the file was changed meanwhile by another program: left as that made it")
+        draft.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if isinstance(error, TagError):
+            raise
+        raise TagError(reason(error)) from error
+
+
+def finish(draft: Path, path: Path, mtime_ns: int | None) -> None:
+    """Give a draft the mode, owner, access lists and attributes of the file, and see it safe on the disk.
+
+    Parameters
+    ----------
+    draft, path : Path
+    mtime_ns : int, optional
+        Modification time; now when left out.
+
+    Raises
+    ------
+    TagError
+        If the file belongs to another user, and so would not after it was replaced.
+    """
+    found, own = path.stat(), draft.stat()
+    if hasattr(os, "chown") and (found.st_uid, found.st_gid) != (own.st_uid, own.st_gid):
+        try:
+            os.chown(draft, found.st_uid, found.st_gid)
+        except PermissionError as error:
+            raise TagError("the file belongs to another user or group, and would not any more") from error
+    shutil.copystat(path, draft)
+    os.utime(draft, ns=(found.st_atime_ns, time.time_ns() if mtime_ns is None else mtime_ns))
+    with draft.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def remove_drafts(folder: Path) -> int:
+    """Remove what killed runs have left in a folder; files of any other name, and those in use, stay.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    removed = 0
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(_DRAFT)]
+    except OSError:
+        return 0
+    for name in names:
+        draft = folder / name
+        if re.fullmatch(re.escape(_DRAFT) + r"[0-9a-f]{32}(\.\w{1,8})?", name) and _adrift(draft):
+            with suppress(OSError):
+                draft.unlink()
+                removed += 1
+    return removed
+
+
+def reason(error: OSError) -> str:
+    """A system's error in words.
+
+    Parameters
+    ----------
+    error : OSError
+
+    Returns
+    -------
+    str
+    """
+    if error.errno == errno.ENOSPC:
+        return "the disk is full: left as it was"
+    return f"{error.strerror or error}: left as it was"
+
+
+def lock(descriptor: int) -> bool:
+    """Lock a file until it is closed, where that can be done.
+
+    Parameters
+    ----------
+    descriptor : int
+
+    Returns
+    -------
+    bool
+        False where another process holds it.
+    """
+    if not _CAN_LOCK:
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a share without locks
+        return True
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """See a new name safe on the disk, where folders can be synchronised.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _adrift(draft: Path) -> bool:
+    """Whether nobody is at work on a draft."""
+    try:
+        with draft.open("rb+") as file:
+            found = os.fstat(file.fileno())
+            old = time.time() - found.st_ctime > _ADRIFT
+            return stat.S_ISREG(found.st_mode) and (lock(file.fileno()) if _CAN_LOCK else old)
+    except OSError:
+        return False
