@@ -12,20 +12,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import av
 import av.container
 import av.error
-import av.filter
 import numpy as np
-import soxr
 from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.errors import AudioError
 from earmark.listen import limits
 from earmark.listen.bytestream import ByteStream, Source, open_file, reason_of
+from earmark.listen.mixing import check_rate, converted, form_of, mixed
 
 _BLOCK, _OFTEN = 65536, 32
 """Source samples a block: large enough that Python costs nothing, small enough to stay in cache. And after how many
@@ -33,9 +32,6 @@ frames the mixer is asked for what it has."""
 
 _LOUDEST = 1e6
 """Full scale is 1; no audio is a million times that (NaN fails the comparison too)."""
-
-_RATES = (1000, 10_000_000)
-"""Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz."""
 
 _RUN_UP = 0.3
 """Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it."""
@@ -247,7 +243,7 @@ class Recording:
             codec.layout = f"{channels} channels"
         if not codec.sample_rate or not channels:
             raise AudioError("the audio stream has no sample rate or no channels: the file is damaged")
-        _check_rate(codec.sample_rate)
+        check_rate(codec.sample_rate)
         return AudioInfo(duration, codec.sample_rate, channels, codec.name, container.format.name)
 
     def _frames(self, start: float) -> Iterator[av.AudioFrame]:
@@ -278,9 +274,9 @@ class Recording:
     def _resampled(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
         """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
         self._skip = None
-        for form, frames in groupby(self._frames(start), _form):
-            blocks = _mixed(frames, *form, self._block, self._often)
-            yield from _converted(self._trimmed(blocks, form[-1], start), form[-1], sample_rate)
+        for form, frames in groupby(self._frames(start), form_of):
+            blocks = mixed(frames, *form, self._block, self._often)
+            yield from converted(self._trimmed(blocks, form[-1], start), form[-1], sample_rate)
 
     def _trimmed(
         self, blocks: Iterator[tuple[NDArray[np.float32], int | None]], rate: int, start: float
@@ -350,73 +346,3 @@ def decode(source: Source, sample_rate: int) -> NDArray[np.float32]:
     """
     with Recording(source) as recording:
         return np.concatenate(list(recording.blocks(sample_rate)))
-
-
-def _form(frame: av.AudioFrame) -> tuple[str, str, int, int]:
-    return frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate
-
-
-def _check_rate(rate: int) -> None:
-    if not _RATES[0] <= rate <= _RATES[1]:
-        raise AudioError(f"a sample rate of {rate} Hz: need {_RATES[0]} to {_RATES[1]}")
-
-
-def _mixed(
-    frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int, length: int, often: int
-) -> Iterator[tuple[NDArray[np.float32], int | None]]:
-    """Join small codec frames, in C, into large blocks of mono floats, with the time of the first frame."""
-    _check_rate(rate)
-    graph = av.filter.Graph()
-    try:
-        source = graph.add_abuffer(sample_rate=rate, format=form, layout=layout)
-        steps = [
-            source,
-            graph.add("aformat", "sample_fmts=fltp"),
-            graph.add("pan", "mono|c0=" + "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))),
-            graph.add("asetnsamples", f"n={length}:p=0"),
-            graph.add("abuffersink"),
-        ]
-        graph.link_nodes(*steps).configure()
-        first: int | None = None
-        for i, frame in enumerate(frames):
-            if i == 0:
-                first = frame.pts
-            source.push(frame)
-            if i % often == often - 1:
-                for block in _drained(steps[-1]):
-                    yield block, first
-        source.push(None)
-        for block in _drained(steps[-1]):
-            yield block, first
-    except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, AudioError):
-            raise
-        raise AudioError(f"{layout} of {form} at {rate} Hz cannot be mixed ({reason_of(error)})") from error
-
-
-def _drained(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float32]]:
-    while True:
-        try:
-            frame: Any = sink.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
-        yield frame.to_ndarray()[0]
-
-
-def _converted(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    """Resample a stretch of one rate; of the shortest, too, at least one sample comes out."""
-    if rate == sample_rate:
-        yield from blocks
-        return
-    resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-    given, block = 0, np.empty(0, np.float32)
-    for block in blocks:
-        resampled = resampler.resample_chunk(block)
-        given += len(resampled)
-        if len(resampled):
-            yield resampled
-    rest = resampler.resample_chunk(np.empty(0, np.float32), last=True)
-    if not given and not len(rest):
-        rest = block[:1]
-    if len(rest):
-        yield rest

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, islice
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -16,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from earmark.errors import AudioError, EarmarkError, SettingError
+from earmark.errors import AudioError, SettingError
 from earmark.listen.audio import Recording
 from earmark.listen.bytestream import Source
 from earmark.listen.clips import Clip, cut, cut_frames, preview_starts
 from earmark.tell.model import Model, open_model
-from earmark.tell.parcels import Contents, Left, Parcel, Sound, begun, is_path, packed, patience
+from earmark.tell.parcels import Sound, is_path
 from earmark.tell.verdict import ClipVerdict, Verdict
 
 if TYPE_CHECKING:
@@ -130,9 +128,9 @@ class Tagger:
         preview : bool
             As in :meth:`classify`.
 
-        Yields
-        ------
-        Verdict
+        Returns
+        -------
+        iterator of Verdict
 
         Examples
         --------
@@ -140,44 +138,9 @@ class Tagger:
         >>> [v.reason or v.error for v in Tagger().classify_many([(silence, 22050), "gone.mp3"])]
         ['silence', 'cannot be opened (No such file or directory)']
         """
-        if jobs is None:
-            yield from (_noted(self._answer(sound, preview)) for sound in sounds)
-            return
-        here: deque[Verdict] = deque()
-        parcels = packed(sounds, lambda sound: here.append(self._answer(sound, preview)))
-        first, little = begun(parcels)
-        every = chain(first, parcels)
-        answers: Iterator[Verdict | None]
-        if little and len(first) < 2:
-            answers = (self._unpack(parcel, preview) for parcel in every)
-        else:
-            from earmark.listen.pool import Pool
+        from earmark.tell.many import classify_many
 
-            answering = partial(_answering, self.model, preview)
-            workers = 1 if little else jobs
-            _log.debug("starting %d processes", workers)
-            answers = Pool(answering, workers, self._failed, limit=patience).map(every)
-        for answer in answers:
-            yield _noted(answer or here.popleft())
-
-    def _answer(self, sound: Sound, preview: bool) -> Verdict:
-        try:
-            if not isinstance(sound, tuple):
-                return self.classify(sound, preview=preview)
-            if len(sound) != 2:
-                raise SettingError(f"a tuple of {len(sound)}: need a pair (samples, sample_rate)")
-            return self.classify(*sound)
-        except EarmarkError as error:
-            return self._failed(sound, str(error))
-
-    def _unpack(self, parcel: Parcel, preview: bool) -> Verdict | None:
-        """Answer what was sent; None where the answer is there already."""
-        if isinstance(parcel, Left):
-            return None
-        return self._answer(parcel.opened() if isinstance(parcel, Contents) else parcel, preview)
-
-    def _failed(self, sound: Sound | Parcel, error: str) -> Verdict:
-        return Verdict.failed(self.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
+        return classify_many(self, sounds, jobs, preview)
 
     def classify_spectrogram(self, spectrogram: ArrayLike, duration: float | None = None) -> Verdict:
         """Name the genre of a track whose frames were computed elsewhere, by this model's front end.
@@ -365,21 +328,6 @@ def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArra
     scores = np.exp(scores - scores.max())
     total: NDArray[np.float64] = scores / scores.sum()
     return total
-
-
-def _noted(verdict: Verdict) -> Verdict:
-    """Log a verdict of many; here, for what processes of a pool log is not heard."""
-    if verdict.error:
-        _log.info("%s: %s", verdict.path, verdict.error)
-    said = verdict.genre or f"unknown ({verdict.reason})"
-    if verdict.duration is not None:
-        _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
-    return verdict
-
-
-def _answering(model: Model, preview: bool) -> Callable[[Parcel], Verdict | None]:
-    """What each process of a pool does with its parcels."""
-    return partial(Tagger(model)._unpack, preview=preview)
 
 
 def _shifted(clips: Iterable[Clip], seconds: float, rate: int) -> Iterator[Clip]:
