@@ -264,7 +264,7 @@ app.command(rich_help_panel=LEARNING)(stress)
 @app.command(rich_help_panel=LEARNING)
 @guarded
 def models(
-    files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="[FILE]...")] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="FILE")] = None,
     form: Annotated[
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Shape.table,

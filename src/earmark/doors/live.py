@@ -88,7 +88,7 @@ def listen(
 
       time        seconds of sound heard so far
       genre       null when unknown
-      reason      why unknown: "too short" (just begun), "silence", "low confidence"
+      reason      why unknown: "too short", "silence" or "low confidence"
       confidence  probability of the most probable genre
       genres      {name: probability}, smoothed over the last seconds
       title       what the station says is playing, or null

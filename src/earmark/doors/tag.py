@@ -21,7 +21,7 @@ from earmark.errors import SettingError
 @guarded
 def tag(
     paths: Annotated[
-        list[str] | None, typer.Argument(help="Files, and folders to search for audio.", metavar="PATH...")
+        list[str] | None, typer.Argument(help="Files, and folders to search for audio.", metavar="PATH")
     ] = None,
     model: ModelOption = None,
     dry_run: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import signal
 import sys
@@ -52,7 +53,14 @@ def guarded(function: Command) -> Command:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(141) from None
 
+    run.__doc__ = flowing(function.__doc__ or "")
     return run  # type: ignore[return-value]
+
+
+def flowing(text: str) -> str:
+    """Join the lines of each paragraph, which ``--help`` would break where the source does; indented ones stay."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(p if p.startswith(" ") else p.replace("\n", " ") for p in paragraphs)
 
 
 @contextmanager
