@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from earmark.doors import settings as settings_module
 from earmark.doors.cli import app
 from earmark.doors.settings import config_path, defaults, read_config, settings
+from earmark.doors.terminal import flowing
 from earmark.errors import EarmarkError, SettingError
 
 ROOT = typer.main.get_command(app)
@@ -288,3 +289,13 @@ def test_help_groups_commands_by_purpose():
     shown = run("--help").stdout
     panels = re.findall(r"╭─ ([A-Z][\w ]+?) ─", shown)
     assert panels == ["Options", "Name genres", "Train and judge models", "Settings"]
+
+
+def test_help_flows_to_the_width_of_the_terminal():
+    text = """First line
+    goes on.
+
+      earmark one
+      earmark two
+    """
+    assert flowing(text) == "First line goes on.\n\n  earmark one\n  earmark two"
