@@ -10,7 +10,7 @@ demo: $(VENV)/learn ## compose a corpus, train on it, judge, and classify
 	@BIN=$(BIN) sh demo.sh
 
 test: $(VENV)/test ## the whole test suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/check ## lint, format and types
 	$(BIN)/ruff check

@@ -97,8 +97,8 @@ class Answer(BaseHTTPRequestHandler):
             if mirror.stall_after is not None and mirror.sent >= mirror.stall_after:
                 mirror.go.wait(20)
             block = mirror.body[at : min(at + (1 << 14), stop)]
+            mirror.sent += len(block)  # before: whoever has got it may look at once
             self.wfile.write(block)
-            mirror.sent += len(block)
         if stop < len(mirror.body) and mirror.reset:
             time.sleep(0.05)  # else the reset overtakes the bytes
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
