@@ -230,11 +230,12 @@ class _Bands:
 
     def even(self, bands: Power) -> Power:
         """Bins that have such bands, as evenly as possible."""
-        return self.spread((bands / self._flat).astype(np.float32)) if isinstance(self.front_end, LogMel) else bands
+        return self.spread(bands / self._flat) if isinstance(self.front_end, LogMel) else bands
 
     def gain(self, bins: Power, wanted: Power) -> Power:
         """By how much to multiply the bins' powers so that the bands come nearer to the wanted ones."""
-        return self.spread(wanted / np.maximum(self.of(bins), _LEAST))
+        ratio: Power = wanted / np.maximum(self.of(bins), _LEAST)
+        return self.spread(ratio)
 
 
 def _inverted(
