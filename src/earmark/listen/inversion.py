@@ -234,8 +234,8 @@ class _Bands:
 
     def gain(self, bins: Power, wanted: Power) -> Power:
         """By how much to multiply the bins' powers so that the bands come nearer to the wanted ones."""
-        ratio: Power = wanted / np.maximum(self.of(bins), _LEAST)
-        return self.spread(ratio)
+        now: Power = np.maximum(self.of(bins), _LEAST)
+        return self.spread(wanted / now)
 
 
 def _inverted(
