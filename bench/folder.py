@@ -21,7 +21,7 @@ _DECODERS: dict[str, tuple[Callable[[Path], int], float | None]] = {
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:
-    """Measure; the targets are the issue's, the rows without one are for information."""
+    """Measure; the rows without a target are for information."""
     paths = tracks(work / "tracks", 4 if quick else 24) * (1 if quick else 4)  # enough to outlast starting processes
     tagger = Tagger()
     scripts = {
@@ -31,17 +31,17 @@ def run(work: Path, *, quick: bool) -> Iterator[Row]:
     for warm in (tagger.classify, peers.mono_22050, *scripts.values()):
         warm(paths[0])
     scripts_seconds: dict[str, float] = {}
-    for jobs in dict.fromkeys([1, os.cpu_count() or 1]):
+    for jobs in (None, os.cpu_count() or 1):  # in this process; in one a core
         contenders: dict[str, Callable[[], object]] = {
             "ours": lambda jobs=jobs: list(tagger.classify_many(paths, jobs=jobs))
         }
         for name, (decoder, _) in _DECODERS.items():
-            contenders[name] = partial(peers.every, decoder, paths, jobs)
+            contenders[name] = partial(peers.every, decoder, paths, jobs or 1)
         if not scripts_seconds:
             contenders |= {name: partial(peers.every, script, paths, 1) for name, script in scripts.items()}
         seconds = interleaved(contenders, 2)
         scripts_seconds |= {name: seconds[name] for name in scripts if name in seconds}
-        what = f"classify {len(paths)} MP3s of 30 s, jobs={jobs}"
+        what = f"classify {len(paths)} MP3s of 30 s, {f'{jobs} processes' if jobs else 'in this process'}"
         for name, (_, times) in _DECODERS.items():
             yield at_most(what, seconds["ours"], name, seconds[name], times)
         for name, its in scripts_seconds.items():
