@@ -29,7 +29,7 @@ class Row:
     ratio : float or None
         Ours over the peer's, or the peer's over ours where faster is asked for.
     target : str
-        As in the issue; empty for rows that are for information.
+        Empty for rows that are for information.
     met : bool or None
         None for rows that are for information.
     """
