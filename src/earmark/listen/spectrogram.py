@@ -188,7 +188,7 @@ class LogMel:
         return mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self._fmax)
 
     @cached_property
-    def _blocks(self) -> list[tuple[slice, slice, NDArray[np.float32]]]:
+    def blocks(self) -> list[tuple[slice, slice, NDArray[np.float32]]]:
         """The filter bank without most of its zeros: bins, mels, and the filters between them.
 
         Eight neighbouring bands share few bins. The products become ten times fewer, and each so small that
@@ -220,7 +220,7 @@ class LogMel:
         power = np.empty((len(clips), self.n_frames(samples.shape[-1]), self.n_mels), np.float32)
         for clip, mels in zip(clips, power, strict=True):  # one by one: what is small stays in cache
             bins = _power(frame(clip, self.n_fft, self.hop_length), self.window).astype(np.float32)
-            for some_bins, some_mels, filters in self._blocks:
+            for some_bins, some_mels, filters in self.blocks:
                 np.matmul(bins[:, some_bins], filters, out=mels[:, some_mels])
         power = power.reshape(*samples.shape[:-1], *power.shape[1:])  # (..., frames, mels)
         level: Spectrogram = 10 * np.log10(np.maximum(power, np.float32(self.amin)))
