@@ -224,7 +224,7 @@ def evaluate(
     chosen = part_of(corpus, protocol, part, seed)
     log_p, track, y = [], [], []
     failed: dict[str, str] = {}
-    for i, (item, verdict) in enumerate(_verdicts(tagger, chosen, jobs)):
+    for i, (item, verdict) in enumerate(verdicts(tagger, chosen, jobs)):
         if on_track:
             on_track(item)
         if verdict.error:
@@ -278,7 +278,21 @@ def part_of(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
     return chosen
 
 
-def _verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, Verdict]]:
+def verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, Verdict]]:
+    """Let a model classify every track of a corpus: those of sound first, then those of arrays.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    corpus : Corpus
+    jobs : int
+        Files worked on at once.
+
+    Yields
+    ------
+    (Track, Verdict)
+        One that cannot be heard has an error.
+    """
     sounds = [track for track in corpus.tracks if track.path is not None]
     heard = tagger.classify_many((track.path for track in sounds if track.path), jobs=jobs)
     yield from zip(sounds, heard, strict=True)
