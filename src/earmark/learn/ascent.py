@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from earmark.learn.gradients import DifferentiableModel
-from earmark.learn.prior import Prior, frequencies
+from earmark.learn.prior import Prior
 from earmark.listen.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.tell.card import Card
 
@@ -54,13 +54,16 @@ class Regularisation:
     roll : int
         Bins by which a step may hear the spectrogram shifted, up or down.
     jitter : float
-        Seconds by which it may hear it shifted in time, forth or back; a frame's share of that is its phase.
+        Seconds by which it may hear it shifted in time, forth or back: so that no frame's phase matters.
+    far : float
+        Share of the steps that hear it shifted by up to half a clip, so that no clip's beginning matters either.
     """
 
     range: float = 20.0
     roughness: float = 0.1
     roll: int = 1
-    jitter: float = 0.5
+    jitter: float = 0.25
+    far: float = 0.5
 
 
 class Ascent:
@@ -146,7 +149,8 @@ class Ascent:
         """Frames (frames, bins) → clips of the frames that the network reads, a little earlier or later, up or down."""
         settings, front_end = self.regularisation, self.card.front_end
         rolled = levels.roll(int(self._random.integers(-settings.roll, settings.roll + 1)), dims=1)
-        offset = self._random.uniform(-settings.jitter, settings.jitter) * front_end.sample_rate
+        farthest = self.card.clip_seconds / 2 if self._random.random() < settings.far else settings.jitter
+        offset = self._random.uniform(-farthest, farthest) * front_end.sample_rate
         each = np.arange(front_end.n_frames(self.card.clip_length)) * front_end.hop_length
         samples = self._starts[:, None] + each + offset  # (clips, frames)
         index = np.rint(samples / self.front_end.hop_length).astype(int) % self.frames
@@ -187,7 +191,8 @@ def direction(slope: Tensor) -> Tensor:
     if not torch.isfinite(most) or most == 0:
         return torch.zeros_like(slope)
     slope = slope / most  # so that squares do not leave the range of numbers
-    return slope / torch.linalg.vector_norm(slope)
+    unit: Tensor = slope / torch.linalg.vector_norm(slope)
+    return unit
 
 
 def _within(modes: Tensor, most: float) -> Tensor:
@@ -207,8 +212,9 @@ def power_of_bins(front_end: FrontEnd) -> NDArray[np.float64]:
     n_fft, energy = front_end.n_fft, np.sum(front_end.window**2)
     if isinstance(front_end, StftDensity):
         return np.full(front_end.n_bins, 1 / (n_fft * front_end.amplitude**2))
-    width = np.gradient(frequencies(front_end)) * n_fft / front_end.sample_rate  # bins from band to band
-    return 2 / (n_fft * energy) * width / np.maximum(front_end.filters.sum(axis=0), 1e-12)
+    width = np.gradient(front_end.frequencies) * n_fft / front_end.sample_rate  # bins from band to band
+    share: NDArray[np.float64] = 2 / (n_fft * energy) * width / np.maximum(front_end.filters.sum(axis=0), 1e-12)
+    return share
 
 
 def read(levels: Tensor, front_end: FrontEnd) -> Tensor:

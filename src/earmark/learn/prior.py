@@ -23,7 +23,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from earmark.listen.spectrogram import FrontEnd, LogMel, StftDensity, hz_to_mel, mel_to_hz
+from earmark.listen.spectrogram import FrontEnd, LogMel, StftDensity, mel_edges
 
 Array = NDArray[np.float64]
 
@@ -34,9 +34,11 @@ _DB = (-61, -53, -50, -52, -54, -58, -62, -66, -69, -70, -73, -79, -84, -95, -11
 _DEVIATION = 9.0
 """Standard deviation of a bin's level around that, dB, as there."""
 
-_COMMON, _BROAD, _FINE = 0.55, 37.0, 0.5
-"""Share of the variance that bins have in common, over how many of Slaney's mels it fades, and over how many the
-rest does: partials and chance. As there."""
+_COMMON, _BROAD, _FINE = 0.55, 95.0, 1.3
+"""Share of the variance that bins have in common, over how many bands it fades, and over how many the rest does:
+partials and chance. As there, in bands of which 158 are below 24 kHz, and 128 below 11."""
+
+_BANDS = mel_edges(158, 0.0, 24_000.0)
 
 _SLOPE, _CORNER = 0.8, 4.0
 """The power of modulation falls by this power of its rate, and steeply from so many Hz on. As there."""
@@ -64,7 +66,7 @@ class Prior:
     @classmethod
     def typical(cls, front_end: FrontEnd) -> Prior:
         """Music in general, as a front end hears it: four figures measured on GTZAN, no corpus needed."""
-        hz = frequencies(front_end)
+        hz = front_end.frequencies
         rates = np.geomspace(0.05, 100, 60)
         return cls(_density(front_end, hz), covariance(hz), rates, modulation(rates))
 
@@ -125,20 +127,12 @@ class Prior:
             Hz.
         """
         spectrum = modes * self.gains(frames, frame_rate)[:, None]
-        return torch.fft.irfft(spectrum, frames, dim=0, norm="ortho") @ self.axes
+        field: Tensor = torch.fft.irfft(spectrum, frames, dim=0, norm="ortho") @ self.axes
+        return field
 
     def levels(self, modes: Tensor, frames: int, frame_rate: float) -> Tensor:
         """Modes → levels (frames, bins), dB."""
         return self.deviation(modes, frames, frame_rate) + torch.from_numpy(self.mean).float()
-
-
-def frequencies(front_end: FrontEnd) -> Array:
-    """The middle of each bin or mel band, Hz, shape (bins,)."""
-    if isinstance(front_end, StftDensity):
-        return np.fft.rfftfreq(front_end.n_fft, 1 / front_end.sample_rate)
-    high = front_end.sample_rate / 2 if front_end.fmax is None else front_end.fmax
-    mels = np.linspace(hz_to_mel(front_end.fmin), hz_to_mel(high), front_end.n_mels + 2)
-    return mel_to_hz(mels)[1:-1]
 
 
 def covariance(hz: ArrayLike, deviation: float = _DEVIATION) -> Array:
@@ -154,16 +148,18 @@ def covariance(hz: ArrayLike, deviation: float = _DEVIATION) -> Array:
     -------
     ndarray, shape (bins, bins)
     """
-    mel = np.array([hz_to_mel(f) for f in np.asarray(hz, np.float64)])
-    distance = np.abs(mel[:, None] - mel)
+    band = np.interp(np.asarray(hz, np.float64), _BANDS, np.arange(len(_BANDS)))
+    distance = np.abs(band[:, None] - band)
     shape = _COMMON * np.exp(-distance / _BROAD) + (1 - _COMMON) * np.exp(-distance / _FINE)
-    return deviation**2 * shape
+    matrix: Array = deviation**2 * shape
+    return matrix
 
 
 def modulation(rate: ArrayLike) -> Array:
     """Power of modulation at a rate in Hz, relative."""
-    rate = np.asarray(rate, np.float64)
-    return rate**-_SLOPE / (1 + (rate / (2 * _CORNER)) ** 4)
+    hz = np.asarray(rate, np.float64)
+    power: Array = hz**-_SLOPE / (1 + (hz / (2 * _CORNER)) ** 4)
+    return power
 
 
 def decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
@@ -175,8 +171,10 @@ def decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.flo
 
 def _density(front_end: FrontEnd, hz: Array) -> Array:
     """The mean level of each bin, dB, of music at the level at which records are made."""
-    level = np.interp(np.log(np.maximum(hz, 1.0)), np.log(_HZ), _DB)
+    level: Array = np.interp(np.log(np.maximum(hz, 1.0)), np.log(_HZ), _DB)
     if isinstance(front_end, StftDensity):
-        return level + 10 * np.log10(front_end.sample_rate * front_end.amplitude**2)
-    area = front_end.filters.sum(axis=0) * front_end.sample_rate * np.sum(front_end.window**2) / 2
-    return level + 10 * np.log10(np.maximum(area, 1e-12))
+        unit = np.full(len(hz), front_end.sample_rate * front_end.amplitude**2)
+    else:
+        unit = front_end.filters.sum(axis=0) * front_end.sample_rate * np.sum(front_end.window**2) / 2
+    level += 10 * np.log10(np.maximum(unit, 1e-12))
+    return level

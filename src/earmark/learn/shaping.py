@@ -1,9 +1,9 @@
 """Gradient ascent on a sound itself: an equaliser that moves with the music, until the network is sure.
 
 A network's answer can be turned by changes of samples that nobody hears; that tells nothing of the genre. So what is
-learned here is a gain for each short time and each band, smooth in both, within so many decibels. What a sound is made of
-stays, its phases too: only how loud its parts are changes. Sound, gains, loudness, front end and network form one chain,
-through which the gradient flows back to the gains.
+learned here is a gain for each short time and each band, smooth in both, within so many decibels. What a sound is made
+of stays, its phases too: only how loud its parts are changes. Sound, gains, loudness, front end and network form one
+chain, through which the gradient flows back to the gains.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from earmark.learn.ascent import Climber, clip_starts, direction
 from earmark.learn.gradients import DifferentiableModel
 from earmark.learn.prior import Prior, covariance, modulation
-from earmark.listen.spectrogram import hz_to_mel, mel_to_hz
+from earmark.listen.spectrogram import mel_edges
 
 _BANDS = 64
 
@@ -45,7 +45,7 @@ class Shaping:
     seed : int
         Of the shifts.
     rate : float
-        Length of a step, dB.
+        Length of a step, root mean square, in standard deviations.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Shaping:
         gain: float = 12.0,
         level: Callable[[NDArray[np.float32]], float] = lambda samples: 1.0,
         seed: int = 0,
-        rate: float = 0.5,
+        rate: float = 0.02,
     ) -> None:
         self.model, self.target, self.gain, self.level, self.rate = model, target, gain, level, rate
         self.card = model.card
@@ -119,9 +119,9 @@ class _Stft:
         return torch.istft(spectrum, self.size, self.hop, window=self.window, length=length)
 
 
-def _bands(hz: NDArray[np.float64]) -> tuple[NDArray[np.float64], Tensor]:
-    """The middle of each band, Hz, and what part each has in each bin, (bins, bands): straight lines between middles."""
-    middles = mel_to_hz(np.linspace(0, hz_to_mel(hz[-1]), _BANDS))
+def _bands(hz: NDArray[np.floating]) -> tuple[NDArray[np.float64], Tensor]:
+    """The middle of each band, Hz, and its share in each bin, (bins, bands): straight lines between middles."""
+    middles = mel_edges(_BANDS - 2, 0.0, float(hz[-1]))
     place = np.interp(hz, middles, np.arange(_BANDS))
     parts = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(_BANDS)))
     return middles, torch.from_numpy(parts).float()
