@@ -146,7 +146,7 @@ def test_without_an_absolute_level_the_peak_is_half(rng):
     frames=st.integers(0, 5),
     batch=st.sampled_from([(), (2,), (1, 2)]),
     n_fft=st.sampled_from([64, 101, 256]),
-    overlap=st.floats(0, 0.9),
+    overlap=st.floats(-1, 0.9),
     length=st.none() | st.integers(0, 1500),
     mel=st.booleans(),
     center=st.booleans(),

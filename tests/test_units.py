@@ -8,12 +8,12 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from earmark.errors import CorpusError, ModelError, SettingError
+from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.learn.corpus import Corpus, Track, from_folder
-from earmark.learn.medley import Moment, cut_out
+from earmark.learn.medley import Moment, cut_out, medley
 from earmark.learn.networks import RecurrentNetwork
 from earmark.learn.onnxgraph import Graph
-from earmark.learn.units import UnitProbe, excite, unit_medley
+from earmark.learn.units import UnitProbe, excite
 from earmark.learn.weights import GATES, input_weights
 from earmark.listen import StftDensity
 from earmark.listen.mastering import loudness, mastered, true_peak, write_wav
@@ -189,8 +189,18 @@ def test_the_exciting_moment_is_where_it_was_planted(excitement):
     assert first.to_record()["path"].endswith("planted.wav")
 
 
-def test_a_medley_is_as_long_and_as_loud_as_it_should_be(excitement, probe):
-    sound, rate = unit_medley(excitement, 30, probe.card.front_end.sample_rate, count=2, seconds=2.0)
+def test_a_medley_is_as_long_and_as_loud_as_it_should_be(excitement, folder):
+    gone = Moment(Track("gone", "a", path=folder / "gone.wav"), 0.0, 2.0, 1.0)
+    told = []
+    moments = excitement.moments(30, 2, seconds=2.0)
+    sound, rate, heard = medley(
+        [gone, *moments], 22050, on_error=lambda moment, words: told.append((moment.track.id, words))
+    )
+    assert heard == moments
+    assert [name for name, _ in told] == ["gone"]
+    assert "cannot be opened" in told[0][1]
+    with pytest.raises(AudioError, match="none of 1 moments could be heard: cannot be opened"):
+        medley([gone], 22050)
     assert len(sound) / rate == pytest.approx(2 * 2 - 0.15, abs=0.01)
     assert loudness(sound, rate) == pytest.approx(-16, abs=0.2)
     assert true_peak(sound, rate) <= -1

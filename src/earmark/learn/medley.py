@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from earmark.learn.corpus import Track
 from earmark.listen import Recording
 from earmark.listen.mastering import crossfaded, mastered
 from earmark.listen.spectrogram import Samples
+
+_CROSSFADE = 0.15
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ def cut_out(moment: Moment, sample_rate: int) -> Samples:
 
 
 def medley(
-    moments: Sequence[Moment], sample_rate: int, *, crossfade: float = 0.15, band: tuple[float, float] | None = None
-) -> tuple[Samples, int]:
+    moments: Sequence[Moment], sample_rate: int, *, on_error: Callable[[Moment, str], None] | None = None
+) -> tuple[Samples, int, list[Moment]]:
     """Join moments into one sound, all equally loud, each running into the next.
 
     Parameters
@@ -86,10 +89,8 @@ def medley(
     moments : sequence of Moment
     sample_rate : int
         Hz at which they are decoded: the front end's, to hear what a network hears.
-    crossfade : float
-        Seconds.
-    band : (float, float), optional
-        Hz, see :func:`earmark.listen.mastering.mastered`.
+    on_error : callable, optional
+        Called with each moment that cannot be heard, and why; it is passed over.
 
     Returns
     -------
@@ -97,15 +98,29 @@ def medley(
         Mastered, see :mod:`earmark.listen.mastering`.
     sample_rate : int
         Hz.
+    heard : list of Moment
+        Those that are in it.
 
     Raises
     ------
-    AudioError, CorpusError
+    AudioError
+        If none can be heard.
+    CorpusError
         As :func:`cut_out`.
     """
-    pieces, rate = [], sample_rate
+    pieces: list[Samples] = []
+    heard, rate, words = [], sample_rate, "there are none"
     for moment in moments:
-        piece, rate = mastered(cut_out(moment, sample_rate), sample_rate, band=band)
+        try:
+            piece, rate = mastered(cut_out(moment, sample_rate), sample_rate)
+        except AudioError as error:
+            words = str(error)
+            if on_error:
+                on_error(moment, words)
+            continue
         pieces.append(piece)
-    sound, _ = mastered(crossfaded(pieces, rate, seconds=crossfade), rate)
-    return sound, rate
+        heard.append(moment)
+    if not pieces:
+        raise AudioError(f"none of {len(moments)} moments could be heard: {words}")
+    sound, _ = mastered(crossfaded(pieces, rate, seconds=_CROSSFADE), rate)
+    return sound, rate, heard

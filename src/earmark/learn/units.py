@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import onnx
@@ -25,10 +24,9 @@ from numpy.typing import NDArray
 
 from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.learn.corpus import Corpus, Track
-from earmark.learn.medley import Moment, medley
+from earmark.learn.medley import Moment
 from earmark.listen import Recording
 from earmark.listen.clips import cut
-from earmark.listen.spectrogram import Samples
 from earmark.tell.model import Model
 
 _BATCH = 8
@@ -196,7 +194,7 @@ class Excitement:
     failed: dict[str, str]
 
     def moments(self, unit: int, count: int = 6, *, seconds: float = 3.0) -> list[Moment]:
-        """List the moments of different tracks that excite a unit most, the most exciting first.
+        """List the moments of different tracks that excite a unit most, for :func:`earmark.learn.medley.medley`.
 
         Parameters
         ----------
@@ -208,7 +206,7 @@ class Excitement:
         Returns
         -------
         list of Moment
-            Fewer where there are fewer tracks.
+            The most exciting first; fewer where there are fewer tracks.
         """
         order = np.argsort(-self.highest[:, unit], kind="stable")  # NaN last
         heard = [i for i in order if not np.isnan(self.highest[i, unit])]
@@ -221,6 +219,25 @@ class Excitement:
             )
             for i in heard[:count]
         ]
+
+    def selectivity(self) -> dict[str, NDArray[np.float64]]:
+        """Tell how well each unit tells each genre from all others, by its highest activation in each track.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (units,)
+            d′ of signal detection: difference of the means over their common deviation. 0 says nothing, 2 separates
+            five in six; negative where the genre leaves the unit cold. Genres of fewer than two tracks are left out.
+        """
+        heard = ~np.isnan(self.highest).any(axis=1)
+        genres = np.array([track.genre for track in self.corpus.tracks])
+        found = {}
+        for genre in self.corpus.genres:
+            own, others = (self.highest[heard & side].astype(np.float64) for side in (genres == genre, genres != genre))
+            if min(len(own), len(others)) >= 2:
+                spread = np.sqrt((own.var(axis=0, ddof=1) + others.var(axis=0, ddof=1)) / 2)
+                found[genre] = (own.mean(axis=0) - others.mean(axis=0)) / np.maximum(spread, 1e-6)
+        return found
 
 
 def excite(probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None] | None = None) -> Excitement:
@@ -260,27 +277,6 @@ def excite(probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None
         why = f"; the first: {first[0]}: {first[1]}" if first else ": all are silent or too short"
         raise CorpusError(f"none of the {len(corpus.tracks)} tracks could be heard{why}")
     return Excitement(corpus, highest, at, failed)
-
-
-def unit_medley(excitement: Excitement, unit: int, sample_rate: int, **options: Any) -> tuple[Samples, int]:
-    """Join the moments that excite a unit most: see :meth:`Excitement.moments` and :func:`medley`.
-
-    Parameters
-    ----------
-    excitement : Excitement
-    unit : int
-    sample_rate : int
-        Hz.
-    **options
-        `count` and `seconds` of :meth:`Excitement.moments`.
-
-    Returns
-    -------
-    samples : ndarray of float32, shape (samples,)
-    sample_rate : int
-        Hz.
-    """
-    return medley(excitement.moments(unit, **options), sample_rate)
 
 
 def _heard(probe: UnitProbe, track: Track) -> Iterator[tuple[float, NDArray[np.float32], NDArray[np.float64]]]:
