@@ -49,14 +49,18 @@ STEPS = 120
 """Steps of the ascent from noise or silence; most are sure after thirty, the others make it plainer."""
 
 SHAPING_STEPS = 60
-"""Steps at most that go over a sound."""
+"""Steps that go over a song; three times as many where it is not sure by then."""
 
 SURE = 0.9
 """Confidence with which the finished sound should be heard as the genre."""
 
-_LONGEST = 120.0
+_LONGEST, _PATIENCE = 120.0, 3
 _LOOK = 10
 """Shaping steps after which it is tried whether it is enough."""
+
+
+Start = Literal["noise", "silence"] | tuple[ArrayLike, float]
+"""Where to begin; a song is its samples and their rate in Hz."""
 
 
 class Step(NamedTuple):
@@ -111,7 +115,7 @@ def imagine(
     model: Model,
     genre: str,
     *,
-    start: Literal["noise", "silence"] | tuple[ArrayLike, float] = "noise",
+    start: Start = "noise",
     seconds: float = 30.0,
     seed: int = 0,
     steps: int | None = None,
@@ -133,7 +137,8 @@ def imagine(
     seed : int
         The same seed, the same sound.
     steps : int, optional
-        More make it plainer, fewer leave more of where it started: 120 from noise and silence, 60 from a song.
+        More make it plainer, fewer leave more of where it started: 120 from noise and silence; from a song 60, or up to 180 until it is
+        heard as the genre.
     prior : Prior, optional
         What music is like; in general (:meth:`Prior.typical`) when left out.
     on_step : callable, optional
@@ -198,12 +203,12 @@ class _Imagining:
         self.history: list[Step] = []
         self.tagger = Tagger(model)
 
-    def run(self, start: Literal["noise", "silence"] | tuple[ArrayLike, float], steps: int | None) -> Imagined:
+    def run(self, start: Start, steps: int | None) -> Imagined:
         if steps is not None and steps < 1:
             raise SettingError(f"{steps} steps: need 1 or more")
         if isinstance(start, tuple):
             song = self._song(*start)
-            return self._shaped(song, steps or SHAPING_STEPS, look=steps or SHAPING_STEPS)
+            return self._shaped(song, steps or _PATIENCE * SHAPING_STEPS, look=steps or SHAPING_STEPS)
         if start not in ("noise", "silence"):
             raise SettingError(f"start {start!r}: need 'noise', 'silence' or (samples, sample_rate)")
         sound = self._ascended(start == "noise", steps or STEPS)
