@@ -137,8 +137,8 @@ def imagine(
     seed : int
         The same seed, the same sound.
     steps : int, optional
-        More make it plainer, fewer leave more of where it started: 120 from noise and silence; from a song 60, or up to 180 until it is
-        heard as the genre.
+        More make it plainer, fewer leave more of where it started: 120 from noise and silence; from a song 60, or up to
+        180 until it is heard as the genre.
     prior : Prior, optional
         What music is like; in general (:meth:`Prior.typical`) when left out.
     on_step : callable, optional
