@@ -65,7 +65,7 @@ def test_real_music_has_its_spectrogram_again(front_end, clips):
 
 @pytest.mark.parametrize("front_end", [PAPER, BUNDLED], ids=["density", "bundled"])
 def test_steady_noise_does_not_beat_at_the_frame_rate(front_end, rng):
-    sound = rng.normal(0, 0.1, 12 * front_end.sample_rate).astype(np.float32)
+    sound = rng.normal(0, 0.1, 8 * front_end.sample_rate).astype(np.float32)
     back = invert(front_end(sound), front_end, length=len(sound))
     frame_rate = front_end.sample_rate / front_end.hop_length
     assert beating(back, frame_rate, front_end.sample_rate) < 0.05
@@ -126,6 +126,13 @@ def test_the_seed_is_all_the_chance_there_is(rng):
     one, same, other = (invert(frames, PAPER, seed=seed, iterations=4) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0.01
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e18])
+def test_level_changes_nothing_else(factor, rng):
+    frames = PAPER(rng.normal(0, 0.1, 8000).astype(np.float32)).astype(float)
+    sound = invert(frames, PAPER, iterations=8)
+    np.testing.assert_allclose(invert(frames * factor, PAPER, iterations=8) / factor**0.5, sound, atol=1e-4)
 
 
 def test_bands_end_where_the_filters_end(rng):

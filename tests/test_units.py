@@ -221,6 +221,9 @@ def test_arrays_are_heard_but_cannot_be_cut_out(probe, rng):
     assert 0 <= moment.start < 150 * 1707 / 22050
     with pytest.raises(CorpusError, match="only tracks with sound"):
         cut_out(moment, 22050)
+    odd = Track("odd", "a", spectrogram=np.zeros((150, 96), np.float32))
+    with pytest.raises(CorpusError, match="96 bins a frame"):
+        excite(probe, Corpus("arrays", (track, odd)))
 
 
 def test_what_lies_beyond_a_files_end(folder):

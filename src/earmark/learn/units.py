@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.learn.corpus import Corpus, Track
+from earmark.learn.hearing import Cutting
 from earmark.learn.medley import Moment
 from earmark.listen import Recording
 from earmark.listen.clips import cut
@@ -259,7 +260,7 @@ def excite(probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None
     Raises
     ------
     CorpusError
-        If no track could be heard.
+        If no track could be heard, or an array does not fit the front end.
     """
     highest = np.full((len(corpus.tracks), probe.n_units), np.nan, np.float32)
     at = np.full(highest.shape, np.nan)
@@ -291,12 +292,9 @@ def _batches(probe: UnitProbe, track: Track) -> Iterator[tuple[Sequence[float], 
     """Clips of a track, those that are neither silent nor too short: starts, and frames (clips, frames, bins)."""
     card, front_end = probe.card, probe.card.front_end
     if track.path is None:
-        assert track.spectrogram is not None
-        n = front_end.n_frames(card.clip_length)
-        for first in range(0, max(len(track.spectrogram) - n, 0) + 1, n):
-            part = track.spectrogram[None, first : first + n]
-            if part.shape[1] >= card.min_frames:
-                yield [first * front_end.hop_length / front_end.sample_rate], part
+        for i, frames in enumerate(Cutting(front_end, card.clip_seconds, card.clip_seconds).of_array(track)):
+            if len(frames) >= card.min_frames:
+                yield [i * card.clip_seconds], frames[None]
         return
     with Recording(track.path) as recording:
         clips = cut(recording.blocks(front_end.sample_rate), card.clip_length)
