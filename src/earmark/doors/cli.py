@@ -13,8 +13,10 @@ from earmark.doors.classify import classify
 from earmark.doors.completion import recipes
 from earmark.doors.config import config
 from earmark.doors.data import data
+from earmark.doors.imagine import imagine
 from earmark.doors.library import library
 from earmark.doors.live import listen
+from earmark.doors.medley import medley
 from earmark.doors.options import (
     JobsOption,
     Labels,
@@ -53,7 +55,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-NAMING, LEARNING, SETTINGS = "Name genres", "Train and judge models", "Settings"
+NAMING, LEARNING, HEARING = "Name genres", "Train and judge models", "Hear what models have learned"
+SETTINGS = "Settings"
 """Panels of ``earmark --help``, by purpose, in this order."""
 
 
@@ -327,6 +330,8 @@ def export(
 
 
 app.add_typer(data, rich_help_panel=LEARNING)
+app.command(rich_help_panel=HEARING)(imagine)
+app.command(rich_help_panel=HEARING)(medley)
 app.command(rich_help_panel=SETTINGS)(config)
 
 

@@ -105,7 +105,7 @@ class Tagger:
             if sample_rate is not None:
                 raise SettingError("sample_rate is for arrays; a file states its own")
             return self._classify_file(source, preview)  # type: ignore[arg-type]
-        samples = self._resampled(np.asarray(source), sample_rate)
+        samples = self.resampled(np.asarray(source), sample_rate)
         clips = cut([samples], self.card.clip_length, self.card.hop_length)
         return self._verdict(list(self._hear(clips)), len(samples) / self.card.front_end.sample_rate, None, None)
 
@@ -292,8 +292,8 @@ class Tagger:
         order = np.argsort(-probabilities, kind="stable")
         return {self.card.labels[i]: float(probabilities[i]) for i in order}
 
-    def _resampled(self, samples: NDArray[Any], sample_rate: float | None) -> NDArray[np.float32]:
-        """Array from the user → mono samples at the front end's rate."""
+    def resampled(self, samples: NDArray[Any], sample_rate: float | None) -> NDArray[np.float32]:
+        """Array from the user, shape (samples,) or (channels, samples) → mono samples at the front end's rate."""
         import soxr
 
         if not isinstance(sample_rate, Real) or sample_rate <= 0:
