@@ -77,6 +77,11 @@ class StftDensity:
         return (np.arange(n_frames) * self.hop_length + self.n_fft / 2) / self.sample_rate
 
     @cached_property
+    def frequencies(self) -> NDArray[np.float64]:
+        """The centre of each bin, Hz, shape (bins,)."""
+        return np.fft.rfftfreq(self.n_fft, 1 / self.sample_rate)
+
+    @cached_property
     def window(self) -> NDArray[np.float64]:
         """The periodic Tukey window, shape (n_fft,)."""
         return tukey(self.n_fft, self.taper)
@@ -176,6 +181,11 @@ class LogMel:
         """Return the centre of each frame, in seconds from the clip's start, shape (frames,)."""
         offset = 0 if self.center else self.n_fft / 2
         return (np.arange(n_frames) * self.hop_length + offset) / self.sample_rate
+
+    @cached_property
+    def frequencies(self) -> NDArray[np.float64]:
+        """The centre of each band, Hz, shape (bins,)."""
+        return mel_edges(self.n_mels, self.fmin, self._fmax)[1:-1]
 
     @cached_property
     def window(self) -> NDArray[np.float64]:
@@ -292,10 +302,26 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     ndarray of float32, shape (n_fft // 2 + 1, n_mels)
     """
     bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)[:, None]  # (bins, 1), Hz
-    edges = _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
+    edges = mel_edges(n_mels, fmin, fmax)
     low, mid, high = edges[:-2], edges[1:-1], edges[2:]
     triangles = np.minimum((bins - low) / (mid - low), (high - bins) / (high - mid))  # (bins, mels)
     return (np.maximum(0, triangles) * 2 / (high - low)).astype(np.float32)
+
+
+def mel_edges(n_mels: int, fmin: float, fmax: float) -> NDArray[np.float64]:
+    """Where mel bands begin, peak and end: each band at the peak of the one before, and at that of the next.
+
+    Parameters
+    ----------
+    n_mels : int
+        Bands between `fmin` and `fmax` (Hz).
+
+    Returns
+    -------
+    ndarray, shape (n_mels + 2,)
+        Hz, rising.
+    """
+    return _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
 
 
 # Slaney's scale: linear below 1 kHz (15 mels), then 27 mels for each factor of 6.4.
