@@ -128,4 +128,4 @@ def _listed(array: NDArray[Any] | None, digits: int) -> Any:
     if array.dtype.kind != "f":
         return array.tolist()
     rounded = np.round(array.astype(np.float64), digits)
-    return np.where(np.isnan(rounded), None, rounded).tolist()  # type: ignore[arg-type]
+    return np.where(np.isnan(rounded), np.array(None), rounded).tolist()

@@ -142,8 +142,8 @@ def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDAr
 class Occlusion:
     """Hides a window of cells at every place of a clip, and asks the network again each time.
 
-    A cell's worth is the mean, over the windows that hid it, of the evidence that was lost: by how many bits the log-odds
-    of a genre fell. Each answer holds all genres, so asking about another one costs nothing.
+    A cell's worth is the mean, over the windows that hid it, of the evidence that was lost: by how many bits the
+    log-odds of a genre fell. Each answer holds all genres, so asking about another one costs nothing.
 
     Parameters
     ----------
