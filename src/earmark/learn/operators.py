@@ -1,0 +1,188 @@
+"""The ONNX operators that our graphs are written in, as torch functions through which gradients flow.
+
+Each takes a node's inputs by position and its attributes by keyword, with the defaults of the ONNX specification
+(opset 17). An attribute that a function does not take is one that no graph of ours uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_TINY = 1e-30
+"""Under a root, where its slope would be infinite: far below anything that a graph tells apart."""
+
+
+class Recurrence(nn.Module):
+    """An ONNX LSTM or RNN node as torch's own layer, whose kernels are many times faster than steps in Python.
+
+    Parameters
+    ----------
+    lstm : bool
+        An LSTM; otherwise a plain RNN with tanh.
+    w, r, b : Tensor
+        The node's weights: (directions, gates · units, size), (directions, gates · units, units) and
+        (directions, 2 · gates · units), in ONNX's order of gates.
+    hidden_size : int
+        Units.
+    direction : bytes
+        ``b"forward"`` or ``b"bidirectional"``.
+    """
+
+    def __init__(
+        self, lstm: bool, w: Tensor, r: Tensor, b: Tensor, *, hidden_size: int, direction: bytes = b"forward"
+    ) -> None:
+        super().__init__()
+        if direction not in (b"forward", b"bidirectional"):
+            raise ValueError(f"direction {direction.decode()}")
+        self.units, self.directions = hidden_size, len(w)
+        layer = nn.LSTM if lstm else nn.RNN
+        self.layer = layer(w.shape[2], hidden_size, bidirectional=direction == b"bidirectional")
+        for way, suffix in enumerate(["_l0", "_l0_reverse"][: self.directions]):
+            input_bias, hidden_bias = b[way].chunk(2)
+            given = {"weight_ih": w[way], "weight_hh": r[way], "bias_ih": input_bias, "bias_hh": hidden_bias}
+            for name, value in given.items():
+                getattr(self.layer, name + suffix).data.copy_(_torch_gates(value) if lstm else value)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Run: (frames, clips, size) → all outputs (frames, directions, clips, units), and the last states."""
+        y, state = self.layer(x)
+        every = y.unflatten(2, (self.directions, self.units)).transpose(1, 2)
+        return (every, *(state if isinstance(state, tuple) else (state,)))
+
+
+def _torch_gates(value: Tensor) -> Tensor:
+    """ONNX's gates (i, o, f, g) in torch's order (i, f, g, o)."""
+    i, o, f, g = value.chunk(4)
+    return torch.cat([i, f, g, o])
+
+
+def _reduced(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def operator(x: Tensor, given: Tensor | None = None, *, axes: Sequence[int] = (), keepdims: int = 1) -> Tensor:
+        over = list(axes) if given is None else _ints(given)
+        return function(x, over or list(range(x.ndim)), bool(keepdims))
+
+    return operator
+
+
+def _reshape(x: Tensor, shape: Tensor) -> Tensor:
+    return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(_ints(shape))])
+
+
+def _squeeze(x: Tensor, axes: Tensor) -> Tensor:
+    return x.squeeze(tuple(_ints(axes)))
+
+
+def _unsqueeze(x: Tensor, axes: Tensor) -> Tensor:
+    return reduce(torch.unsqueeze, sorted(_ints(axes)), x)
+
+
+def _slice(x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor) -> Tensor:
+    for start, end, axis in zip(_ints(starts), _ints(ends), _ints(axes), strict=True):
+        parts = [slice(None)] * x.ndim
+        parts[axis] = slice(start, end)
+        x = x[tuple(parts)]
+    return x
+
+
+def _pad(x: Tensor, pads: Tensor) -> Tensor:
+    """Zeros around; ONNX gives all beginnings, then all ends, first axis first."""
+    sizes = _ints(pads)
+    pairs = zip(sizes[: x.ndim], sizes[x.ndim :], strict=True)
+    return functional.pad(x, [size for pair in reversed(list(pairs)) for size in pair])
+
+
+def _shape(x: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
+    return torch.tensor(x.shape[start:end], dtype=torch.int64)
+
+
+def _convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    strides: Sequence[int] = (1,),
+    pads: Sequence[int] = (0,),
+    group: int = 1,
+) -> Tensor:
+    convolve = functional.conv1d if x.ndim == 3 else functional.conv2d
+    rank = x.ndim - 2
+    if any(pads):
+        pairs = zip(pads[:rank], pads[rank:], strict=True)
+        x = functional.pad(x, [size for pair in reversed(list(pairs)) for size in pair])
+    return convolve(x, weight, bias, stride=tuple(strides), groups=group)
+
+
+def _transposed_convolution(x: Tensor, weight: Tensor, *, strides: Sequence[int] = (1,)) -> Tensor:
+    convolve = functional.conv_transpose1d if x.ndim == 3 else functional.conv_transpose2d
+    return convolve(x, weight, stride=tuple(strides))
+
+
+def _pooling(one: Callable[..., Tensor], two: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def operator(x: Tensor, *, kernel_shape: Sequence[int], strides: Sequence[int] = (1,)) -> Tensor:
+        return (one if x.ndim == 3 else two)(x, tuple(kernel_shape), stride=tuple(strides))
+
+    return operator
+
+
+def _stft(x: Tensor, hop: Tensor, window: Tensor) -> Tensor:
+    """Samples (clips, samples, 1) → (clips, frames, bins, 2), real and imaginary."""
+    frames = x[:, :, 0].unfold(1, len(window), int(hop))
+    return torch.view_as_real(torch.fft.rfft(frames * window))
+
+
+def _ints(value: Tensor) -> list[int]:
+    numbers: list[int] = value.flatten().tolist()
+    return numbers
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "Abs": torch.abs,
+    "Add": torch.add,
+    "AveragePool": _pooling(functional.avg_pool1d, functional.avg_pool2d),
+    "Clip": lambda x, low, high: x.clamp(low, high),
+    "Concat": lambda *parts, axis: torch.cat(parts, axis),
+    "Conv": _convolution,
+    "ConvTranspose": _transposed_convolution,
+    "Div": torch.div,
+    "Elu": lambda x: functional.elu(x),
+    "Exp": torch.exp,
+    "Identity": lambda x: x,
+    "LeakyRelu": lambda x, *, alpha=0.01: functional.leaky_relu(x, alpha),
+    "Log": torch.log,
+    "LogSoftmax": lambda x, *, axis=-1: x.log_softmax(axis),
+    "MatMul": torch.matmul,
+    "Max": lambda *parts: reduce(torch.maximum, parts),
+    "MaxPool": _pooling(functional.max_pool1d, functional.max_pool2d),
+    "Mean": lambda *parts: torch.stack(parts).mean(0),
+    "Mul": torch.mul,
+    "Pad": _pad,
+    "Pow": torch.pow,
+    "ReduceMax": _reduced(torch.amax),
+    "ReduceMean": _reduced(torch.mean),
+    "ReduceSum": _reduced(torch.sum),
+    "Relu": torch.relu,
+    "Reshape": _reshape,
+    "Shape": _shape,
+    "Sigmoid": torch.sigmoid,
+    "Sign": torch.sign,
+    "Slice": _slice,
+    "Softmax": lambda x, *, axis=-1: x.softmax(axis),
+    "Sqrt": lambda x: x.clamp(min=_TINY).sqrt(),
+    "Squeeze": _squeeze,
+    "STFT": _stft,
+    "Sub": torch.sub,
+    "Tanh": torch.tanh,
+    "Transpose": lambda x, *, perm: x.permute(perm),
+    "Unsqueeze": _unsqueeze,
+}
+"""By name; LSTM and RNN are :class:`Recurrence`."""
+
+IGNORED = {"Conv": {"kernel_shape"}}
+"""Attributes that say again what the inputs say."""
