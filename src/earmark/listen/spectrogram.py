@@ -79,7 +79,7 @@ class StftDensity:
     @cached_property
     def frequencies(self) -> NDArray[np.float64]:
         """The centre of each bin, Hz, shape (bins,)."""
-        return np.arange(self.n_bins) * (self.sample_rate / self.n_fft)
+        return np.arange(self.n_bins, dtype=np.float64) * (self.sample_rate / self.n_fft)
 
     @cached_property
     def window(self) -> NDArray[np.float64]:

@@ -138,7 +138,7 @@ class Explainer:
             found = self._relevance(heard.samples, method or Occlusion(self.tagger, self.jobs), advance)
             step = cell_seconds(card)
             columns = max(1, int(np.ceil(len(heard.samples) / rate / step - 1e-6)))
-            values = joined(step * (np.arange(columns) + 0.5), found, step)
+            values = joined((np.arange(columns, dtype=np.float64) + 0.5) * step, found, step)
         return Explanation(
             verdict=verdict,
             labels=self.tagger.labels,

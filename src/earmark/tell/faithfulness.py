@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.tell.occlusion import Cells, neutral
+from earmark.tell.occlusion import Cells, Replacement, neutral
 from earmark.tell.tagger import Tagger, pooled
 
 STEPS = 20
@@ -67,7 +67,14 @@ def order(relevance: NDArray[np.floating], rng: np.random.Generator) -> NDArray[
     return shuffled[np.argsort(-relevance.ravel()[shuffled], kind="stable")]
 
 
-def curves(tagger: Tagger, frames: NDArray[np.float32], cells: Cells, orders: NDArray[np.intp], label: int) -> Curves:
+def curves(
+    tagger: Tagger,
+    frames: NDArray[np.float32],
+    cells: Cells,
+    orders: NDArray[np.intp],
+    label: int,
+    replacement: Replacement = neutral,
+) -> Curves:
     """Delete and insert the cells of a clip, in each of the orders.
 
     Parameters
@@ -79,6 +86,8 @@ def curves(tagger: Tagger, frames: NDArray[np.float32], cells: Cells, orders: ND
         Cells, first to go (or to come) first; see :func:`order`.
     label : int
         Which genre's probability is followed.
+    replacement : callable
+        What is heard where cells are missing.
 
     Returns
     -------
@@ -87,7 +96,7 @@ def curves(tagger: Tagger, frames: NDArray[np.float32], cells: Cells, orders: ND
     counts = np.round(np.linspace(0, orders.shape[1], STEPS + 1))
     ranks = np.argsort(orders, axis=1)  # when each cell's turn comes
     touched = (ranks[:, None, :] < counts[None, :, None]).reshape(-1, *cells.shape)  # (orders · steps, columns, bands)
-    base = neutral(frames, tagger.card.front_end)
+    base = replacement(frames, tagger.card.front_end)
     shape = len(orders), STEPS + 1
     return Curves(
         _probabilities(tagger, base, frames, cells, touched, label).reshape(shape),

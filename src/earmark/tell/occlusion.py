@@ -31,6 +31,10 @@ _DENSEST = 2
 """Frames a cell at least: where a clip has few, it has fewer cells."""
 
 
+Replacement = Callable[[NDArray[np.float32], FrontEnd], NDArray[np.float32]]
+"""What is heard where a region is hidden: a clip of the same shape."""
+
+
 @dataclass(frozen=True)
 class Cells:
     """A clip's frames and bins, divided into cells of time and frequency.
@@ -150,12 +154,14 @@ class Occlusion:
     tagger : Tagger
     jobs : int
         Batches at once, each in a thread.
+    replacement : callable
+        What is heard where a region is hidden.
     """
 
     name = "occlusion"
 
-    def __init__(self, tagger: Tagger, jobs: int = 1) -> None:
-        self.tagger, self.jobs = tagger, jobs
+    def __init__(self, tagger: Tagger, jobs: int = 1, replacement: Replacement = neutral) -> None:
+        self.tagger, self.jobs, self.replacement = tagger, jobs, replacement
 
     def steps(self, n_frames: int) -> int:
         """How often the network is asked about a clip of `n_frames` frames."""
@@ -179,7 +185,7 @@ class Occlusion:
         card = self.tagger.card
         cells = Cells.of(card, len(frames))
         hidden = windows(*cells.shape)
-        base = neutral(frames, card.front_end)
+        base = self.replacement(frames, card.front_end)
         whole = evidence(self.tagger, frames[None])
 
         def without(some: NDArray[np.bool_]) -> NDArray[np.float64]:
