@@ -154,6 +154,7 @@ class Explainer:
             probabilities=probabilities,
             attention=self._attention(verdict, times),
             relevance=values,
+            clip_seconds=card.clip_seconds,
             cell_seconds=cell_seconds(card),
             bands=np.searchsorted(Cells.of(card, 1).bands, np.arange(Cells.of(card, 1).shape[1] + 1)),
             method=(method.name if method else Occlusion.name) if relevance else None,

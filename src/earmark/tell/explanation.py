@@ -45,6 +45,8 @@ class Explanation:
     relevance : ndarray, shape (columns, bands, labels), or None
         Bits of evidence that a region holds for each genre: 1 doubles its odds, negative speaks against it. NaN in
         silence. None where it was not asked for.
+    clip_seconds : float
+        How much the network hears at once.
     cell_seconds : float
         Duration of a column of `relevance`; the first begins at 0.
     bands : ndarray of int, shape (bands + 1,)
@@ -69,6 +71,7 @@ class Explanation:
     probabilities: NDArray[np.float64] = field(repr=False)
     attention: NDArray[np.float64] | None = field(repr=False)
     relevance: NDArray[np.float64] | None = field(repr=False)
+    clip_seconds: float
     cell_seconds: float
     bands: NDArray[np.intp] = field(repr=False)
     method: str | None
@@ -106,7 +109,7 @@ class Explanation:
         """All numbers, rounded, with None for NaN; without the sound."""
         record = {"verdict": self.verdict.to_dict(), "labels": list(self.labels)}
         digits = {"spectrogram": 1, "frequencies": 1}
-        for name in ("start", "duration", "whole", "envelope_seconds", "cell_seconds", "method"):
+        for name in ("start", "duration", "whole", "envelope_seconds", "clip_seconds", "cell_seconds", "method"):
             record[name] = getattr(self, name)
         for name in _ARRAYS:
             record[name] = _listed(getattr(self, name), digits.get(name, 4))
