@@ -13,6 +13,7 @@ from earmark.doors.classify import classify
 from earmark.doors.completion import recipes
 from earmark.doors.config import config
 from earmark.doors.data import data
+from earmark.doors.explain import explain
 from earmark.doors.library import library
 from earmark.doors.live import listen
 from earmark.doors.options import (
@@ -111,6 +112,7 @@ app.command(rich_help_panel=NAMING)(classify)
 app.command(rich_help_panel=NAMING)(tag)
 app.command(rich_help_panel=NAMING)(listen)
 app.command(rich_help_panel=NAMING)(library)
+app.command(rich_help_panel=NAMING)(explain)
 
 
 @app.command(rich_help_panel=LEARNING)

@@ -27,6 +27,19 @@ def recipes(incomplete: str) -> Iterator[str]:
     yield from _files(incomplete, ".toml")
 
 
+def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+    """Genres of the model named on the line, or of the bundled one."""
+    from earmark.errors import EarmarkError
+    from earmark.tell.modelfile import read_model, unsealed
+
+    try:
+        data, name, _ = read_model(ctx.params.get("model"))
+        known = unsealed(data, name)[0].get("labels", [])
+    except EarmarkError:
+        known = []
+    yield from (genre for genre in known if genre.startswith(incomplete))
+
+
 def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Genres that the library named on the line knows, and "unknown"."""
     from earmark.errors import EarmarkError

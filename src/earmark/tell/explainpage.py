@@ -24,10 +24,10 @@ RANGE_DB = 80.0
 _SILENT_SHARE, _SILENT_CELL = 65535, -128
 
 _METHODS = {
-    "occlusion": "occlusion: a region is replaced by steady noise of the clip's loudness and slope, and the network asked "
+    "occlusion": "occlusion: each is replaced by steady noise of the clip's loudness and slope, and the network asked "
     "again (Zeiler and Fergus 2014)",
-    "integrated-gradients": "integrated gradients, from steady noise of the clip's loudness and slope (Sundararajan, Taly "
-    "and Yan 2017)",
+    "integrated-gradients": "integrated gradients, from steady noise of the clip's loudness and slope (Sundararajan, "
+    "Taly and Yan 2017)",
 }
 
 
@@ -164,6 +164,7 @@ def _data(explanation: Explanation, genres: Sequence[str]) -> dict[str, Any]:
         "momentStep": float(explanation.moments[1]) if len(explanation.moments) > 1 else explanation.duration,
         "envelopeSeconds": explanation.envelope_seconds,
         "cellSeconds": explanation.cell_seconds,
+        "clips": [clip.start for clip in explanation.verdict.clips],
         "bands": explanation.bands.tolist(),
         "lowest": highest - RANGE_DB,
         "range": RANGE_DB,

@@ -195,8 +195,6 @@ function frequencyTicks(row) {
     if (!marks.some(([other]) => Math.abs(other - y) < 13)) marks.push([y, text]);
   }
   ticks(row, marks);
-  row.context.textBaseline = "top";
-  row.context.fillText("Hz", row.left - 5, 0);
 }
 
 function drawSpectrogram() {
@@ -206,12 +204,18 @@ function drawSpectrogram() {
   frequencyTicks(row);
 }
 
+function drawClips({ context, left, height, x }) {
+  context.fillStyle = colour("edge");
+  for (const start of data.clips) if (start > state.from && start < state.to) context.fillRect(x(start), 0, 1, height);
+}
+
 function drawMap() {
   if (!worth) return;
   const row = board("map");
   panel(row);
   drawTiles(row, pictures.grey, data.frameStart, data.frameStep);
   drawTiles(row, pictures.map, 0, data.cellSeconds);
+  drawClips(row);
   frequencyTicks(row);
 }
 
@@ -285,11 +289,13 @@ function drawAttention() {
     if (share !== 65535) context.fillRect(begin, y(share), Math.max(1, end - begin + 0.5), height);
   });
   context.restore();
+  drawClips(row);
   context.strokeStyle = colour("ink");
   context.setLineDash([2, 3]);
   context.strokeRect(left, y(1000), width, 0);
   context.setLineDash([]);
-  ticks(row, y(1000) - y(most) > 12 ? [[y(1000), "1"], [y(most), String(+(most / 1000).toPrecision(2))]] : [[y(most), String(+(most / 1000).toPrecision(2))]]);
+  const top = [y(most), String(+(most / 1000).toPrecision(2))];
+  ticks(row, y(1000) - y(most) > 12 && height - y(1000) > 6 ? [[y(1000), "1"], top] : [top]);
 }
 
 function drawAxis() {
@@ -420,7 +426,7 @@ function offerGenres() {
 function choose(genre) {
   state.genre = genre;
   const asks = data.track[genre] >= 0.5 || genre === data.ranked[0] ? "Why" : "Why not";
-  $("question").textContent = `${asks} ${genre}? Regions that spoke for it, and against it`;
+  $("question").textContent = `${asks} ${genre}? What spoke for it, and against it (Hz)`;
   paintMap();
   draw();
   tell(state.at, null);
