@@ -140,9 +140,7 @@ def table(found: dict[str, dict[str, Figures]]) -> None:
 
 def compare(tagger: Tagger, all_frames: list[Frames]) -> None:
     """Print what hiding regions does, by what they are replaced by."""
-    print(
-        "\n| replaced by | left when all is hidden | drop, a random tenth | drop, the tenth of occlusion |"
-    )
+    print("\n| replaced by | left when all is hidden | drop, a random tenth | drop, the tenth of occlusion |")
     print("|---|---:|---:|---:|")
     rng = np.random.default_rng(0)
     for name, replacement in REPLACEMENTS.items():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from earmark.learn.figures.style import (
@@ -32,7 +34,8 @@ MOST = 6
 """Genres in one figure."""
 
 _RANGE_DB = 80
-_HZ = (100, 300, 1000, 2000, 4000, 8000)
+_HZ = (8000, 4000, 2000, 1000, 500, 200, 100)
+_FOR, _AGAINST = "#005ab5", "#dc5a00"
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 _HEIGHTS = {"wave": 10.0, "spectrogram": 26.0, "regions": 20.0, "probability": 24.0, "attention": 11.0}
 
@@ -88,6 +91,11 @@ def _title(explanation: Explanation) -> str:
     return f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
 
 
+def _name(explanation: Explanation) -> str:
+    name = PurePath(explanation.verdict.path or "").name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f"{name}: " if name else ""
+
+
 def _alt(explanation: Explanation, shown: Sequence[str]) -> str:
     asked = f" Regions for {', '.join(shown)}." if explanation.relevance is not None and shown else ""
     rows = f"waveform, spectrogram and probabilities over {explanation.duration:.0f} seconds"
@@ -100,7 +108,7 @@ def _waveform(axes: Axes, explanation: Explanation) -> None:
     axes.fill_between(times, low, high, color=QUIET, linewidth=0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_title(f"{_title(explanation)}  ({explanation.verdict.model})", fontsize=9, fontweight="bold")
+    axes.set_title(f"{_name(explanation)}{_title(explanation)}  ({explanation.verdict.model})", fontsize=8)
 
 
 def _spectrogram(axes: Axes, explanation: Explanation) -> None:
@@ -117,11 +125,18 @@ def _picture(axes: Axes, explanation: Explanation, **settings: object) -> None:
         explanation.spectrogram.T, origin="lower", aspect="auto", interpolation="bilinear", extent=(*ends, 0, bins),
         **settings,  # type: ignore[arg-type]
     )  # fmt: skip
+    _frequency_axis(axes, explanation)
+
+
+def _frequency_axis(axes: Axes, explanation: Explanation) -> None:
+    """Marks in Hz, from the top down, as far apart as their letters are high."""
     known = explanation.frequencies
-    marks = [hz for hz in _HZ if known[0] < hz < known[-1]]
-    axes.set_yticks(
-        np.interp(marks, known, np.arange(bins)) + 0.5, [f"{m // 1000}k" if m >= 1000 else str(m) for m in marks]
-    )
+    marks: list[tuple[float, str]] = []
+    for hz in _HZ:
+        at = float(np.interp(hz, known, np.arange(len(known)))) + 0.5
+        if known[0] < hz < known[-1] and (not marks or marks[-1][0] - at > len(known) / 7):
+            marks.append((at, f"{hz // 1000}k" if hz >= 1000 else str(hz)))
+    axes.set_yticks([at for at, _ in marks], [text for _, text in marks])
 
 
 def _regions(figure: Figure, panels: Sequence[Axes], explanation: Explanation, shown: Sequence[str]) -> None:
@@ -132,19 +147,23 @@ def _regions(figure: Figure, panels: Sequence[Axes], explanation: Explanation, s
     bins = explanation.spectrogram.shape[1]
     for axes, genre in zip(panels, shown, strict=True):
         _picture(axes, explanation, cmap="Greys", vmin=top - _RANGE_DB, vmax=top + _RANGE_DB)
-        worth = np.nan_to_num(explanation.of(genre))
-        end = explanation.start + len(worth) * explanation.cell_seconds
-        strength = np.clip(np.abs(worth) / most, 0, 1)
-        picture = axes.imshow(
-            worth.T, origin="lower", aspect="auto", interpolation="bilinear", cmap="PuOr", norm=Normalize(-most, most),
-            alpha=strength.T**0.6, extent=(explanation.start, end, 0, bins),
+        worth = np.nan_to_num(explanation.of(genre).T)  # (bands, columns)
+        strength = np.clip(np.abs(worth) / most, 0, 1) ** 0.8
+        colours = np.where(worth[..., None] < 0, to_rgb(_AGAINST), to_rgb(_FOR))
+        axes.imshow(
+            np.concatenate([colours, strength[..., None]], axis=-1), origin="lower", aspect="auto",
+            interpolation="bilinear", extent=(explanation.start, _end(explanation, worth.shape[1]), 0, bins),
         )  # fmt: skip
         share = explanation.verdict.genres.get(genre, 0.0)
         why = "why" if genre == explanation.verdict.best else "why not"
         axes.set_title(f"{why} {genre} ({share:.0%})?")
-    bar = figure.colorbar(picture, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits for the genre")
-    bar.solids.set_alpha(1)  # type: ignore[union-attr]
+    scale = ScalarMappable(Normalize(-most, most), LinearSegmentedColormap.from_list("", [_AGAINST, "white", _FOR]))
+    bar = figure.colorbar(scale, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits for the genre")
     bar.outline.set_visible(False)
+
+
+def _end(explanation: Explanation, columns: int) -> float:
+    return explanation.start + columns * explanation.cell_seconds
 
 
 def _probabilities(axes: Axes, explanation: Explanation, shown: Sequence[str]) -> None:
