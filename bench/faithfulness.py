@@ -1,5 +1,7 @@
 """How far explanations can be trusted: deletion and insertion on real clips, against random orders.
 
+Attention that was moved in time, round the clip, is a stricter control than random frames: as connected, but elsewhere.
+
 python bench/faithfulness.py gtzan/audio
 """
 
@@ -83,6 +85,7 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
         "occlusion": lambda frames: Occlusion(tagger)(frames, lambda _: None)[..., label],
         "integrated gradients": lambda frames: gradients.shares(frames)[..., label],
         "attention": lambda frames: np.array(tagger.infer(frames[None])[1])[0],
+        "attention, moved": lambda frames: np.roll(np.array(tagger.infer(frames[None])[1])[0], rng.integers(8, 57)),
     }
     gradients = IntegratedGradients(tagger.model)
     rng = np.random.default_rng(0)

@@ -5,7 +5,8 @@ M. Sundararajan, A. Taly, Q. Yan, *Axiomatic Attribution for Deep Networks*, 201
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -68,12 +69,13 @@ class IntegratedGradients:
         way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
         clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
         clips.requires_grad_()
-        bits = self._log_odds(self.network(clips).log_probabilities).sum(dim=0)  # (labels,)
         slopes = []
-        for label in range(len(bits)):
-            (slope,) = torch.autograd.grad(bits[label], clips, retain_graph=label + 1 < len(bits))
-            slopes.append(slope.mean(dim=0).numpy())
-            advance(1)
+        with _one_thread():
+            bits = self._log_odds(self.network(clips).log_probabilities).sum(dim=0)  # (labels,)
+            for label in range(len(bits)):
+                (slope,) = torch.autograd.grad(bits[label], clips, retain_graph=label + 1 < len(bits))
+                slopes.append(slope.mean(dim=0).numpy())
+                advance(1)
         return np.stack(slopes, axis=-1).astype(np.float64) * (frames - base)[..., None]
 
     def _log_odds(self, log_probabilities: Tensor) -> Tensor:
@@ -83,3 +85,14 @@ class IntegratedGradients:
         others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)
         bits: Tensor = (scores - others) / np.log(2)
         return bits
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks this small gain nothing by more threads, and lose a lot where cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

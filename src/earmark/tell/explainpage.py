@@ -55,7 +55,7 @@ def page(explanation: Explanation, genres: Sequence[str] = (), title: str | None
     for genre in genres:
         explanation.index(genre)
     title = title or _named(explanation)
-    style, script = _part("page.css"), _part("page.js")
+    style, script = _part("page.css"), _part("draw.js") + _part("play.js")
     return _filled(
         _part("page.html"),
         policy=f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; media-src blob:; "
@@ -145,7 +145,7 @@ def _footer(explanation: Explanation) -> str:
 
 
 def _data(explanation: Explanation, genres: Sequence[str]) -> dict[str, Any]:
-    """What the script draws: arrays as bytes in Base64, see the top of page.js."""
+    """What the script draws: arrays as bytes in Base64, see the top of draw.js."""
     ranked = list(explanation.verdict.genres) or list(explanation.labels)
     levels, relevance = explanation.spectrogram, explanation.relevance
     highest = float(levels.max())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.errors import SettingError
 from earmark.tell.verdict import Verdict
 
 
@@ -85,8 +87,6 @@ class Explanation:
         SettingError
             If the model does not know it, or no relevance was asked for.
         """
-        from earmark.errors import SettingError
-
         if self.relevance is None:
             raise SettingError("this explanation was made without relevance")
         return self.relevance[:, :, self.index(genre)]
@@ -99,11 +99,15 @@ class Explanation:
         SettingError
             If the model does not know it.
         """
-        from earmark.errors import SettingError
-
         if genre not in self.labels:
             raise SettingError(f"{genre!r} is no genre of {self.verdict.model}: it knows {', '.join(self.labels)}")
         return self.labels.index(genre)
+
+    def to_html(self, genres: Sequence[str] = (), title: str | None = None) -> str:
+        """A page that needs nothing else: see :func:`earmark.tell.explainpage.page`."""
+        from earmark.tell.explainpage import page
+
+        return page(self, genres, title)
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers, rounded, with None for NaN; without the sound."""

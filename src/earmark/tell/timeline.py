@@ -78,7 +78,7 @@ def decibels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.fl
     else:
         pad = front_end.n_fft // 2 if front_end.center else 0
         plain = replace(front_end, center=False, top_db=None, relative=False)
-    padded = np.pad(samples, (pad, max(pad, front_end.n_fft - len(samples))))
+    padded = np.pad(samples, (pad, max(pad, front_end.n_fft - len(samples) - pad)))
     hop, length = front_end.hop_length, front_end.n_fft
     starts = range(0, len(padded) - length + 1, hop * _FRAMES)
     parts = [plain(padded[s : s + hop * (_FRAMES - 1) + length]) for s in starts]
