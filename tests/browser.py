@@ -30,7 +30,7 @@ class Browser:
         self._in, theirs_out = os.pipe()
         flags = [*FLAGS, f"--user-data-dir={self._folder.name}", "--remote-debugging-pipe", "about:blank"]
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", PROGRAM, *flags],
+            ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", PROGRAM, *flags],
             pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(theirs_in)
@@ -78,7 +78,7 @@ class Browser:
         """What a page has reported since the beginning."""
         return [(e["method"], e["params"]) for e in self._events if e.get("sessionId") == session]
 
-    def open(self, path, *, width=1200, height=1000, dark=False):
+    def open(self, path, *, width=1200, height=1400, dark=False):
         """Open a file in a window of its own."""
         target = self.call(None, "Target.createTarget", url="about:blank")["targetId"]
         session = self.call(None, "Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
