@@ -163,6 +163,10 @@ def test_keys(page):
     assert page.run("player.paused")
     page.key("+")
     assert page.run("state.to - state.from") == pytest.approx(10, abs=0.01)
+    page.key("End")
+    assert page.run("[state.from, state.to]") == pytest.approx([10, 20], abs=0.01)  # what is played is seen
+    page.run("stack.dispatchEvent(new WheelEvent('wheel', {deltaX: -stack.clientWidth / 2, cancelable: true}))")
+    assert page.run("[state.from, state.to]") == pytest.approx([5, 15], abs=0.01)
     page.key("-")
     assert page.run("state.to - state.from") == pytest.approx(20, abs=0.01)
 
@@ -221,6 +225,19 @@ def contrast(*colours):
 
     low, high = sorted(map(light, colours))
     return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 6])
+def test_silence_has_a_page(chromium, tmp_path, seconds):
+    silence = Explainer("paper-attention-2x60").explain((np.zeros(round(seconds * 22050)), 22050))
+    (tmp_path / "page.html").write_text(silence.to_html(), encoding="utf-8")
+    page = chromium.open(tmp_path / "page.html")
+    assert page.run("document.querySelector('h1').textContent").startswith("unknown (")
+    assert page.run("document.querySelectorAll('.genre').length") == 10
+    page.run("seek(0.005)")
+    assert page.run("$('readout').textContent") == "0:00.0 · silence"
+    assert page.errors == page.requests == []
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,8 @@ def explain(
         terminal.exit_after({file: str(error)})
         return
     _write(writers, explanation, genre or [])
+    if duration is None and explanation.end < (explanation.whole or 0) - 1:
+        terminal.say(f"explained {explanation.duration:g} s, the whole is longer: --start and --duration choose a part")
     if explanation.verdict.error:
         terminal.exit_after({file: explanation.verdict.error})
 

@@ -138,7 +138,8 @@ class Explainer:
             found = self._relevance(heard.samples, method or Occlusion(self.tagger, self.jobs), advance)
             step = cell_seconds(card)
             columns = max(1, int(np.ceil(len(heard.samples) / rate / step - 1e-6)))
-            values = joined((np.arange(columns, dtype=np.float64) + 0.5) * step, found, step)
+            middles = (np.arange(columns, dtype=np.float64) + 0.5) * step
+            values = joined(middles, found, step, shape=(Cells.of(card, 1).shape[1], len(card.labels)))
         return Explanation(
             verdict=verdict,
             labels=self.tagger.labels,

@@ -38,7 +38,7 @@ def page(explanation: Explanation, genres: Sequence[str] = (), title: str | None
     ----------
     explanation : Explanation
     genres : sequence of str
-        Drawn as curves, the first of them chosen; the three most probable when left out.
+        Drawn as curves beside the most probable one, the first of them chosen; the three most probable when left out.
     title : str, optional
         Of the sound; the file's name when left out.
 
@@ -109,10 +109,11 @@ def _ranking(explanation: Explanation) -> str:
 
 def _notes(explanation: Explanation) -> list[str]:
     notes = []
-    end = explanation.start + explanation.duration
-    if explanation.start > 0 or (explanation.whole is not None and end < explanation.whole - 1):
+    if explanation.start > 0 or (explanation.whole is not None and explanation.end < explanation.whole - 1):
         whole = f" of {_clock(explanation.whole)}" if explanation.whole else ""
-        notes.append(f"Only a part is explained, and named: {_clock(explanation.start)} to {_clock(end)}{whole}.")
+        notes.append(
+            f"Only a part is explained, and named: {_clock(explanation.start)} to {_clock(explanation.end)}{whole}."
+        )
     if explanation.verdict.error:
         notes.append(f"The file is damaged: {explanation.verdict.error}.")
     return notes
@@ -154,7 +155,7 @@ def _data(explanation: Explanation, genres: Sequence[str]) -> dict[str, Any]:
     return {
         "labels": explanation.labels,
         "ranked": ranked,
-        "shown": list(dict.fromkeys(genres)) or ranked[:3],
+        "shown": list(dict.fromkeys([*genres, ranked[0]])) if genres else ranked[:3],
         "track": explanation.verdict.genres,
         "start": explanation.start,
         "duration": explanation.duration,

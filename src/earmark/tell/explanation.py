@@ -79,6 +79,11 @@ class Explanation:
     method: str | None
     sound: bytes | None = field(repr=False)
 
+    @property
+    def end(self) -> float:
+        """Where the explained part ends, seconds into the track."""
+        return self.start + self.duration
+
     def of(self, genre: str) -> NDArray[np.float64]:
         """Relevance for one genre, shape (columns, bands).
 

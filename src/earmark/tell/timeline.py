@@ -27,7 +27,11 @@ class Piece:
 
 
 def joined(
-    times: NDArray[np.float64], pieces: Sequence[Piece], step: float, offset: float = 0.0
+    times: NDArray[np.float64],
+    pieces: Sequence[Piece],
+    step: float,
+    offset: float = 0.0,
+    shape: tuple[int, ...] = (),
 ) -> NDArray[np.float64]:
     """Put what is known of each clip on the track's own axis; where clips overlap, the mean.
 
@@ -39,13 +43,14 @@ def joined(
     step, offset : float
         Value i of a piece holds from `offset + i * step` seconds after its start, for `step` seconds; the first and the
         last hold to its ends.
+    shape : tuple of int
+        Of one value.
 
     Returns
     -------
-    ndarray, shape (n, ...)
+    ndarray, shape (n, *shape)
         NaN where no piece lies.
     """
-    shape = pieces[0].values.shape[1:] if pieces else ()
     total, count = np.zeros((len(times), *shape)), np.zeros(len(times))
     for piece in pieces:
         inside = np.flatnonzero((times >= piece.start) & (times < piece.end))

@@ -47,7 +47,7 @@ def draw_explanation(explanation: Explanation, genres: Sequence[str] = ()) -> Dr
     ----------
     explanation : Explanation
     genres : sequence of str
-        Those with a map and a curve, six at most; the three most probable when left out.
+        Those with a map and a curve beside the most probable one, six at most; the three most probable when left out.
 
     Returns
     -------
@@ -60,7 +60,8 @@ def draw_explanation(explanation: Explanation, genres: Sequence[str] = ()) -> Dr
     """
     for genre in genres:
         explanation.index(genre)
-    shown = (list(dict.fromkeys(genres)) or list(explanation.verdict.genres)[:3])[:MOST]
+    ranked = list(explanation.verdict.genres)
+    shown = (list(dict.fromkeys([*genres, *ranked[:1]])) if genres else ranked[:3])[:MOST]
     rows = ["wave", "spectrogram"] + ["regions"] * (len(shown) if explanation.relevance is not None else 0)
     rows += ["probability"] + ["attention"] * (explanation.attention is not None)
     with house_style():

@@ -145,7 +145,7 @@ function board(id) {
 }
 
 function gutter() {
-  return stack.clientWidth < 600 ? 34 : 50;
+  return stack.clientWidth < 600 ? 40 : 50;
 }
 
 function time(x) {
@@ -204,7 +204,8 @@ function drawSpectrogram() {
   frequencyTicks(row);
 }
 
-function drawClips({ context, left, height, x }) {
+function drawClips({ context, height, x }) {
+  if (data.clips.length > 1 && x(data.clips[1]) - x(data.clips[0]) < 20) return;
   context.fillStyle = colour("edge");
   for (const start of data.clips) if (start > state.from && start < state.to) context.fillRect(x(start), 0, 1, height);
 }

@@ -18,15 +18,18 @@ function heard(at) {
 
 function tick() {
   if (!player.hidden && !player.seeking) state.at = Math.min(data.duration, player.currentTime);
-  if (!player.paused && (state.at > state.to || state.at < state.from)) look(state.at, state.to - state.from);
-  moveCursor();
-  if (!state.pointer) tell(state.at, null);
+  follow();
   if (!player.paused) requestAnimationFrame(tick);
 }
 
 function seek(at) {
   state.at = Math.min(data.duration, Math.max(0, at));
   if (!player.hidden) player.currentTime = state.at;
+  follow();
+}
+
+function follow() {
+  if (state.at > state.to || state.at < state.from) look(state.at, state.to - state.from);
   moveCursor();
   if (!state.pointer) tell(state.at, null);
 }
@@ -106,7 +109,7 @@ function offerGenres() {
 function choose(genre) {
   state.genre = genre;
   const asks = data.track[genre] >= 0.5 || genre === data.ranked[0] ? "Why" : "Why not";
-  $("question").textContent = `${asks} ${genre}? What spoke for it, and against it (Hz)`;
+  $("question").textContent = `${asks} ${genre}? What spoke for or against it (Hz)`;
   paintMap();
   draw();
   tell(state.at, null);
@@ -130,6 +133,14 @@ function onKey(event) {
   keys[event.key]();
 }
 
+function onWheel(event) {
+  const sideways = event.shiftKey ? event.deltaX || event.deltaY : event.deltaX;
+  if (event.ctrlKey) zoom(event.deltaY > 0 ? 1.25 : 0.8);
+  else if (Math.abs(sideways) <= Math.abs(event.deltaY) && !event.shiftKey) return;
+  else look(state.from + (sideways / stack.clientWidth) * (state.to - state.from), state.to - state.from);
+  event.preventDefault();
+}
+
 function listenToPeople() {
   const position = (event) => time(event.clientX - stack.getBoundingClientRect().left);
   stack.addEventListener("pointerdown", (event) => {
@@ -146,6 +157,7 @@ function listenToPeople() {
     state.pointer = null;
     tell(state.at, null);
   });
+  stack.addEventListener("wheel", onWheel, { passive: false });
   document.addEventListener("keydown", onKey);
   $("closer").addEventListener("click", () => zoom(0.5));
   $("farther").addEventListener("click", () => zoom(2));
