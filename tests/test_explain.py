@@ -1,10 +1,16 @@
 """Explanations: their numbers are true, add up, and stand where and when they should."""
 
+import doctest
+import io
 import json
+import os
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 from command import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -307,6 +313,20 @@ def test_parts_that_make_no_sense(tagger, sound, tmp_path, write_sound, settings
         Explainer(tagger).explain(write_sound(tmp_path / "a.flac", sound, RATE), **settings)
 
 
+@pytest.mark.parametrize(
+    ("array", "rate", "error", "says"),
+    [
+        (np.zeros(9), None, SettingError, "needs its sample rate"),
+        (np.zeros((2, 2, 9)), 8000, AudioError, "shape (2, 2, 9)"),
+        (np.zeros(0), 8000, AudioError, "shape (0,)"),
+        (np.zeros(9, int), 8000, AudioError, "array of int64"),
+    ],
+)
+def test_arrays_that_make_no_sense(tagger, array, rate, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        Explainer(tagger).explain((array, rate))
+
+
 def test_an_unknown_genre_is_named(explanation):
     with pytest.raises(SettingError, match="'jaz' is no genre of paper-attention-2x60: it knows blues, cl"):
         explanation.of("jaz")
@@ -332,10 +352,6 @@ def test_json_holds_every_number(explanation):
 
 def test_the_sound_to_play_begins_when_the_picture_does():
     samples = compose("ragtime", np.random.default_rng(0), seconds=6).astype(np.float32)
-    import io
-
-    import soxr
-
     given = soxr.resample(samples, RATE, PLAY_RATE).astype(np.float32)
     heard = decode(io.BytesIO(mp3([given[:99_000], given[99_000:]])), PLAY_RATE)
     assert abs(len(heard) - len(given)) <= 1152
@@ -416,11 +432,20 @@ def test_a_damaged_file_is_explained_as_far_as_it_goes(tmp_path, write_sound):
     ],
 )
 def test_a_plain_install_says_what_is_missing(song, tmp_path, package, arguments, feature):
-    import os
-
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / f"{package}.py").write_text(f"raise ModuleNotFoundError(name={package!r})")
     env = os.environ | {"PYTHONPATH": str(tmp_path / "without")}
     done = run("explain", song, *arguments, expect=2, cwd=tmp_path, env=env)
     assert done.stderr.startswith(feature) and "pip install 'earmark[learn]'" in done.stderr
     run("explain", song, "-o", "a.html", "--duration", 3, cwd=tmp_path, env=env)  # which needs neither
+
+
+def test_the_documents_examples_run(tmp_path, monkeypatch, write_sound):
+    write_sound(tmp_path / "carillon.flac", compose("carillon", np.random.default_rng(1), seconds=15), RATE)
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "docs" / "explain.md").read_text(encoding="utf-8")
+    examples, said = "\n".join(re.findall(r"```pycon\n(.*?)```", text, re.DOTALL)), []
+    runner = doctest.DocTestRunner()
+    runner.run(doctest.DocTestParser().get_doctest(examples, {}, "explain.md", None, 0), out=said.append)
+    assert not runner.summarize(verbose=False).failed, "".join(said)
+    assert runner.tries > 10

@@ -108,6 +108,13 @@ def test_the_cursor_follows_the_sound(page):
             done([player.currentTime, at]);
         })))""")
         assert drawn == pytest.approx(said, abs=0.1)
+    page.run("window.ticks = 0; const real = follow; follow = () => { ticks++; real(); }")
+    frames = page.run("""new Promise((done) => {
+        let frames = 0;
+        const count = () => (++frames < 30 ? requestAnimationFrame(count) : done(frames));
+        requestAnimationFrame(count);
+    })""")
+    assert page.run("ticks") <= frames + 2  # one loop, however long it plays
     page.run("player.pause()")
     assert page.run("document.getElementById('readout').textContent").startswith(
         f"0:0{page.run('state.at.toFixed(1)')}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.errors import AudioError, SettingError
@@ -177,16 +178,16 @@ class Explainer:
             return _Sound(np.concatenate(blocks), path, start, recording.info.duration, damage, encoded)
 
     def _cut(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
-        from soxr import resample
-
         samples = np.asarray(array)
-        length = samples.shape[-1] if samples.ndim else 0
-        first, count = round(start * sample_rate), round(duration * sample_rate)
-        if 0 < length <= first:
+        mono = self.tagger.resampled(samples, sample_rate)
+        part = _part(mono, self.tagger.card.front_end.sample_rate, start, duration)
+        if not len(part):
             raise AudioError(f"nothing to hear from {start:g} s on: the sound ends before")
-        mono = self.tagger.resampled(samples[..., first : first + count], sample_rate)
-        playing = resample(mono, self.tagger.card.front_end.sample_rate, PLAY_RATE) if sound else None
-        return _Sound(mono, None, start, length / sample_rate, None, None if playing is None else mp3([playing]))
+        encoded = None
+        if sound:
+            own = samples if samples.ndim == 1 else samples.mean(axis=0)
+            encoded = mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
+        return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
 
     def _moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What is heard in the clip around each moment: times (moments,), probabilities (moments, labels)."""
@@ -238,3 +239,7 @@ class Explainer:
 def _batches(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     for first in range(0, len(indices), _BATCH):
         yield indices[first : first + _BATCH]
+
+
+def _part(samples: NDArray[Any], rate: float, start: float, duration: float) -> NDArray[Any]:
+    return samples[round(start * rate) : round((start + duration) * rate)]

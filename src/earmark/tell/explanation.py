@@ -14,7 +14,7 @@ from earmark.errors import SettingError
 from earmark.tell.verdict import Verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """Why a track was called what it was. All times are seconds after `start`.
 

@@ -4,7 +4,7 @@ const data = JSON.parse($("data").textContent);
 const MAGMA = "000004 100b2d 2c115f 51127c 721f81 932b80 b73779 d8456c f1605d fc8961 feb078 fed799 fcfdbf".split(" ");
 const DASHES = [[], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4], [1, 3]];
 const player = $("player"), stack = $("stack");
-const state = { at: 0, from: 0, to: data.duration, genre: data.shown[0], pointer: null };
+const state = { at: 0, from: 0, to: data.duration, genre: data.shown[0], pointer: null, ticking: false, second: -1 };
 
 /* ---- numbers out of text ---- */
 

@@ -5,6 +5,9 @@ function moveCursor() {
   const inside = (state.at - state.from) / (state.to - state.from);
   $("cursor").hidden = inside < 0 || inside > 1;
   $("cursor").style.transform = `translateX(${left + inside * width}px)`;
+  const second = Math.floor(state.at);
+  if (second === state.second && state.ticking) return; // read aloud: not sixty times a second
+  state.second = second;
   stack.setAttribute("aria-valuenow", state.at.toFixed(1));
   stack.setAttribute("aria-valuetext", `${clock(data.start + state.at, 1)}: ${heard(state.at)}`);
 }
@@ -16,10 +19,15 @@ function heard(at) {
   return named.slice(0, 3).map(([share, genre]) => `${genre} ${percent(share)}`).join(", ");
 }
 
-function tick() {
+function update() {
   if (!player.hidden && !player.seeking) state.at = Math.min(data.duration, player.currentTime);
   follow();
-  if (!player.paused) requestAnimationFrame(tick);
+}
+
+function tick() {
+  update();
+  state.ticking = !player.paused;
+  if (state.ticking) requestAnimationFrame(tick);
 }
 
 function seek(at) {
@@ -161,7 +169,8 @@ function listenToPeople() {
   document.addEventListener("keydown", onKey);
   $("closer").addEventListener("click", () => zoom(0.5));
   $("farther").addEventListener("click", () => zoom(2));
-  for (const name of ["play", "seeked", "timeupdate"]) player.addEventListener(name, tick);
+  player.addEventListener("play", () => state.ticking || tick());
+  player.addEventListener("seeked", update);
 }
 
 function begin() {
