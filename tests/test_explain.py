@@ -49,12 +49,12 @@ def explanation(tagger, sound):
     return Explainer(tagger).explain((sound, RATE))
 
 
-def planted(band, front_end):
+def planted(band, front_end, weight=0.01):
     """A model whose log-odds for "yes" are the mean level of one band of bins, and nothing else."""
     from earmark.learn.onnxgraph import Graph
 
     weights = np.zeros((front_end.n_bins, 2), np.float32)
-    weights[band, 0] = 0.01
+    weights[band, 0] = weight
     g = Graph()
     x = g.input("spectrogram", ["clips", "frames", front_end.n_bins])
     logits = g("MatMul", g("ReduceMean", x, axes=[1], keepdims=0), g.constant(weights))
@@ -274,6 +274,33 @@ def test_shapes_times_and_silence(explanation, tagger):
 def test_relevance_is_each_clips_own(explanation, tagger, sound):
     frames = tagger.card.front_end(sound[: 5 * RATE])
     np.testing.assert_allclose(explanation.relevance[:16], Occlusion(tagger)(frames, lambda _: None), atol=1e-4)
+
+
+def test_the_papers_own_front_end():
+    front_end = StftDensity()  # linear power, not dB
+    tone = np.concatenate([np.zeros(8000), 0.1 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 4000)])
+    noise = np.random.default_rng(0).normal(0, 1e-3, 16_000)
+    known = planted(slice(250, 260), front_end, 1e-9)
+    e = Explainer(known).explain((tone + noise, 4000))
+    assert e.relevance.shape == (8, 16, 2)  # two columns of two frames in each second
+    loud = e.of("yes")[4:, 7:9]  # 875 to 1125 Hz, from the third second on
+    assert (loud > 0).all() and loud.min() > 100 * np.abs(e.of("yes")[:4]).max()
+
+
+def test_clips_that_overlap_share_their_relevance():
+    front_end = FRONT_ENDS[0]
+    model = planted(slice(8, 16), front_end)
+    overlapping = Model(model.card.model_copy(update={"hop_seconds": 0.5}), model.graph)
+    samples = compose("ragtime", np.random.default_rng(0), seconds=1)[: 2 * 4000]
+    e = Explainer(overlapping).explain((samples, 4000))
+    each = [
+        Occlusion(Tagger(model))(front_end(samples[start : start + 4000].astype(np.float32)), lambda _: None)
+        for start in (0, 2000, 4000)
+    ]
+    half = len(each[0]) // 2
+    assert e.relevance.shape == (2 * len(each[0]), 16, 2)
+    np.testing.assert_allclose(e.relevance[:half], each[0][:half], atol=1e-4)
+    np.testing.assert_allclose(e.relevance[half : 2 * half], (each[0][half:] + each[1][:half]) / 2, atol=1e-4)
 
 
 def test_a_part_of_a_file(tagger, sound, tmp_path, write_sound):
