@@ -90,13 +90,18 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
     gradients = IntegratedGradients(tagger.model)
     rng = np.random.default_rng(0)
     found = {shape: {name: Figures() for name in [*methods, "random"]} for shape in ("cells", "frames")}
+    shared = []
     for frames in track(all_frames, tagger.card.name):
         label = int(tagger.infer(frames[None])[0][0].argmax())
         given = {name: method(frames) for name, method in methods.items()}
         for shape, cells in (("cells", Cells.of(tagger.card, 64)), ("frames", Cells.of_frames(tagger.card, 64))):
             orders = [order(_fitted(values, cells, tagger), rng) for values in given.values()]
+            if shape == "cells":
+                first = orders[0].size // 10
+                shared.append(len({*orders[0][:first]} & {*orders[1][:first]}) / first)
             orders += [rng.permutation(orders[0].size) for _ in range(RANDOM)]
             _note(found[shape], *(curves(tagger, frames, cells, np.stack(orders), label, r) for r in (neutral, level)))
+    print(f"Of the tenth that occlusion finds, gradients find {np.mean(shared):.0%}.\n")
     return found
 
 
@@ -141,6 +146,19 @@ def table(found: dict[str, dict[str, Figures]]) -> None:
             print(f"| {shape} | {name} | {interval(one.drops)} | {more} | {interval(one.elsewise)} | {areas} |")
 
 
+def attended(tagger: Tagger, all_frames: list[Frames]) -> None:
+    """Print where in the clip attention lies."""
+    weights = np.array([np.array(tagger.infer(frames[None])[1])[0] for frames in all_frames])
+    tenth = weights.shape[1] // 10
+    best = np.argsort(-weights, axis=1)[:, :tenth]
+    ends = np.mean((best < tenth) | (best >= weights.shape[1] - tenth))
+    print(
+        f"Of the {tenth} most attended frames {ends:.0%} are among the first or last {tenth}; the last {tenth} get "
+        f"{weights[:, -tenth:].sum(axis=1).mean():.0%} of all attention; the highest (median) is "
+        f"{np.median(weights.max(axis=1)) * weights.shape[1]:.2f} times an even share."
+    )
+
+
 def compare(tagger: Tagger, all_frames: list[Frames]) -> None:
     """Print what hiding regions does, by what they are replaced by."""
     print("\n| replaced by | left when all is hidden | drop, a random tenth | drop, the tenth of occlusion |")
@@ -174,6 +192,7 @@ def main() -> None:
         temperature = tagger.card.calibration.clip_temperature
         whole = np.mean([pooled(tagger.infer(frames[None])[0], temperature).max() for frames in all_frames])
         print(f"\n{model}: {len(all_frames)} clips, mean probability of the best genre {whole:.2f}\n")
+        attended(tagger, all_frames)
         table(judge(tagger, all_frames))
         compare(tagger, all_frames)
         print(f"\n{time.perf_counter() - begin:.0f} s")

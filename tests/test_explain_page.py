@@ -234,6 +234,21 @@ def contrast(*colours):
     return (high + 0.05) / (low + 0.05)
 
 
+def test_a_wicked_genre_stays_a_word(chromium, explanation, tmp_path):
+    def renamed(genre):
+        return WICKED if genre == "jazz" else genre
+
+    verdict = replace(explanation.verdict, genres={renamed(g): p for g, p in explanation.verdict.genres.items()})
+    other = replace(explanation, labels=tuple(map(renamed, explanation.labels)), verdict=verdict)
+    (tmp_path / "page.html").write_text(other.to_html([WICKED]), encoding="utf-8")
+    page = chromium.open(tmp_path / "page.html")
+    assert page.run("$('question').textContent").count(WICKED) == 1
+    assert page.run("document.querySelectorAll('script').length") == 3
+    assert page.run("document.querySelectorAll('.genre').length") == 10
+    assert page.errors == page.requests == []
+    page.close()
+
+
 @pytest.mark.parametrize("seconds", [0.01, 6])
 def test_silence_has_a_page(chromium, tmp_path, seconds):
     silence = Explainer("paper-attention-2x60").explain((np.zeros(round(seconds * 22050)), 22050))

@@ -141,7 +141,11 @@ def _clip(explanation: Explanation) -> str:
 def _footer(explanation: Explanation) -> str:
     method = _METHODS.get(explanation.method or "", explanation.method or "")
     regions = f" Regions by {method}." if method else ""
-    attention = " Attention tells where the network looked, not what for." if explanation.attention is not None else ""
+    attention = (
+        " Attention tells where the network looked, not what for: it is no evidence."
+        if explanation.attention is not None
+        else ""
+    )
     return f"{explanation.verdict.model}, explained by Earmark {version('earmark')}.{regions}{attention}"
 
 
