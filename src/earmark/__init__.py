@@ -18,14 +18,25 @@ from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.listen.bytestream import Source
+    from earmark.tell.explain import Explainer
+    from earmark.tell.explanation import Explanation
     from earmark.tell.tagger import Tagger
     from earmark.tell.verdict import ClipVerdict, Verdict
 
     __version__: str
 
-__all__ = ["ClipVerdict", "EarmarkError", "Tagger", "Verdict", "__version__", "classify", "load"]
+__all__ = [
+    "ClipVerdict", "EarmarkError", "Explainer", "Explanation", "Tagger", "Verdict", "__version__", "classify",
+    "explain", "load",
+]  # fmt: skip
 
-_LATE = {"ClipVerdict": "earmark.tell.verdict", "Tagger": "earmark.tell.tagger", "Verdict": "earmark.tell.verdict"}
+_LATE = {
+    "ClipVerdict": "earmark.tell.verdict",
+    "Explainer": "earmark.tell.explain",
+    "Explanation": "earmark.tell.explanation",
+    "Tagger": "earmark.tell.tagger",
+    "Verdict": "earmark.tell.verdict",
+}
 """Where names are that are imported when they are first used."""
 
 
@@ -72,6 +83,32 @@ def classify(source: Source, *, model: str | os.PathLike[str] | None = None) -> 
         If the model file is refused.
     """
     return load(model).classify(source)
+
+
+def explain(source: Source, *, model: str | os.PathLike[str] | None = None) -> Explanation:
+    """Find out why one file is called what it is; for several, or a part, use :class:`Explainer`.
+
+    Parameters
+    ----------
+    source : path or binary file object
+    model : path or str, optional
+        As in :func:`load`.
+
+    Returns
+    -------
+    Explanation
+        ``explain("song.mp3").to_html()`` is a page to play with.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be heard.
+    ModelError
+        If the model file is refused.
+    """
+    from earmark.tell.explain import Explainer
+
+    return Explainer(model).explain(source)
 
 
 def __getattr__(name: str) -> Any:

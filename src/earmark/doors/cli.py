@@ -13,6 +13,7 @@ from earmark.doors.classify import classify
 from earmark.doors.completion import recipes
 from earmark.doors.config import config
 from earmark.doors.data import data
+from earmark.doors.explain import explain
 from earmark.doors.imagine import imagine
 from earmark.doors.library import library
 from earmark.doors.live import listen
@@ -55,7 +56,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-NAMING, LEARNING, HEARING = "Name genres", "Train and judge models", "Hear what models have learned"
+NAMING, LEARNING, HEARING = "Name genres", "Train and judge models", "See and hear what models have learned"
 SETTINGS = "Settings"
 """Panels of ``earmark --help``, by purpose, in this order."""
 
@@ -330,6 +331,7 @@ def export(
 
 
 app.add_typer(data, rich_help_panel=LEARNING)
+app.command(rich_help_panel=HEARING)(explain)
 app.command(rich_help_panel=HEARING)(imagine)
 app.command(rich_help_panel=HEARING)(medley)
 app.command(rich_help_panel=SETTINGS)(config)

@@ -178,6 +178,17 @@ def progress(what: str, total: int | None, *, quiet: bool = False) -> Iterator[C
 
 
 @contextmanager
+def late_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, where that is a terminal, of a length that is told with the first step."""
+    if _quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with _bar() as progress:
+        task = progress.add_task(what, total=None, note="")
+        yield lambda done, total: progress.update(task, advance=done, total=total)
+
+
+@contextmanager
 def files_progress(count: Callable[[], int | None], *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """A bar for files on stderr, where that is a terminal: rate, and time left once `count` has found how many."""
     if quiet or _quiet or not sys.stderr.isatty():

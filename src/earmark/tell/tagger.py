@@ -179,7 +179,7 @@ class Tagger:
             if len(clip) < self.card.min_frames:
                 heard.append(_Heard(start, end, None, None, short=True))
                 continue
-            log_p, attention = self._run(clip[None])
+            log_p, attention = self.infer(clip[None])
             heard.append(_Heard(start, end, log_p[0], None if attention is None else attention[0]))
         return self._verdict(heard, seconds, None, None)
 
@@ -242,14 +242,27 @@ class Tagger:
         rate, enough = self.card.front_end.sample_rate, self.enough(length)
         results: Iterator[tuple[NDArray[np.float64], NDArray[np.float32] | None]] = iter(())
         if enough and loud.any():
-            log_p, attention = self._run(self.card.front_end(samples[loud]))
+            log_p, attention = self.infer(self.card.front_end(samples[loud]))
             results = zip(log_p, attention if attention is not None else [None] * len(log_p), strict=True)
         for clip, audible in zip(clips, loud, strict=True):
             log_probabilities, weights = next(results) if enough and audible else (None, None)
             yield _Heard(clip.start / rate, (clip.start + length) / rate, log_probabilities, weights, not enough)
 
-    def _run(self, frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
-        """Frames (clips, frames, bins) → log-probabilities (clips, labels) and attention (clips, frames)."""
+    def infer(self, frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+        """Run the network on the front end's frames.
+
+        Parameters
+        ----------
+        frames : ndarray of float32, shape (clips, frames, bins)
+            Clips of one length. May be called from several threads.
+
+        Returns
+        -------
+        log_probabilities : ndarray, shape (clips, labels)
+            Not calibrated.
+        attention : ndarray of float32, shape (clips, frames), or None
+            Weights that sum to 1; None where the network does not attend.
+        """
         outputs = self._session.run(None, {"spectrogram": frames})
         log_p = np.log(np.maximum(outputs[0].astype(np.float64), 1e-12))
         return log_p, outputs[1] if self.card.attention else None

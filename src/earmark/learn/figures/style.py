@@ -103,8 +103,10 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def canvas(height: float, rows: int = 1, columns: int = 1, **settings: Any) -> tuple[Figure, list[Axes]]:
-    """An empty figure of a column's width.
+def canvas(
+    height: float, rows: int = 1, columns: int = 1, *, width: float = COLUMN, **settings: Any
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure, of a column's width unless said otherwise.
 
     Parameters
     ----------
@@ -112,6 +114,8 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **settings: Any) -> t
         mm.
     rows, columns : int
         Panels.
+    width : float
+        mm.
     **settings
         Of ``Figure.subplots``.
 
@@ -121,7 +125,7 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **settings: Any) -> t
     axes : list of Axes
         Row by row.
     """
-    figure = Figure(figsize=(COLUMN / 25.4, height / 25.4), layout="constrained")
+    figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, **settings)
     return figure, [axis for row in axes for axis in row]
