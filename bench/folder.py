@@ -25,8 +25,8 @@ def run(work: Path, *, quick: bool) -> Iterator[Row]:
     paths = tracks(work / "tracks", 4 if quick else 24) * (1 if quick else 4)  # enough to outlast starting processes
     tagger = Tagger()
     scripts = {
-        "librosa + torch": peers.UsualScript(tagger.card),
-        "librosa + torch, the model's hop": peers.UsualScript(tagger.card, tagger.card.front_end.hop_length),
+        "librosa + torch": peers.UsualScript(tagger.model),
+        "librosa + torch, the model's hop": peers.UsualScript(tagger.model, tagger.card.front_end.hop_length),
     }
     for warm in (tagger.classify, peers.mono_22050, *scripts.values()):
         warm(paths[0])

@@ -11,9 +11,8 @@ import librosa
 import numpy as np
 import torch
 
-from earmark.learn.networks import RecurrentNetwork
-from earmark.learn.recipe import parse_recipe
-from earmark.tell.card import Card
+from earmark.learn.gradients import DifferentiableModel
+from earmark.tell.model import Model
 
 
 def mono_22050(path: Path) -> int:
@@ -53,15 +52,15 @@ class UsualScript:
 
     Parameters
     ----------
-    card : Card
-        Of the model whose network is rebuilt; its weights are random here, which costs the same.
+    model : Model
+        Whose network is run, by torch.
     hop_length : int
         Samples from frame to frame; librosa's default when left out.
     """
 
-    def __init__(self, card: Card, hop_length: int = 512) -> None:
-        settings = parse_recipe(card.training.recipe, card.name).network.model_dump()
-        self.network = RecurrentNetwork(card.n_bins, len(card.labels), **settings).eval()
+    def __init__(self, model: Model, hop_length: int = 512) -> None:
+        card = model.card
+        self.network = DifferentiableModel(model)
         self.mels, self.hop = card.n_bins, hop_length
         self.clip_frames = round(card.clip_seconds * 22050 / hop_length)
 
@@ -73,5 +72,5 @@ class UsualScript:
         clips = len(level) // self.clip_frames
         batch = level[: clips * self.clip_frames].reshape(clips, self.clip_frames, self.mels)
         with torch.no_grad():
-            logits, _ = self.network(torch.from_numpy(batch))
-        return int(logits.softmax(dim=1).mean(dim=0).argmax())
+            answer = self.network(torch.from_numpy(batch))
+        return int(answer.log_probabilities.mean(dim=0).argmax())
