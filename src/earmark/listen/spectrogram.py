@@ -185,7 +185,7 @@ class LogMel:
     @cached_property
     def frequencies(self) -> NDArray[np.float64]:
         """The centre of each band, Hz, shape (bins,)."""
-        return mel_to_hz(np.linspace(hz_to_mel(self.fmin), hz_to_mel(self._fmax), self.n_mels + 2))[1:-1]
+        return mel_edges(self.n_mels, self.fmin, self._fmax)[1:-1]
 
     @cached_property
     def window(self) -> NDArray[np.float64]:
@@ -302,25 +302,39 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     ndarray of float32, shape (n_fft // 2 + 1, n_mels)
     """
     bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)[:, None]  # (bins, 1), Hz
-    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
+    edges = mel_edges(n_mels, fmin, fmax)
     low, mid, high = edges[:-2], edges[1:-1], edges[2:]
     triangles = np.minimum((bins - low) / (mid - low), (high - bins) / (high - mid))  # (bins, mels)
     return (np.maximum(0, triangles) * 2 / (high - low)).astype(np.float32)
+
+
+def mel_edges(n_mels: int, fmin: float, fmax: float) -> NDArray[np.float64]:
+    """Where mel bands begin, peak and end: each band at the peak of the one before, and at that of the next.
+
+    Parameters
+    ----------
+    n_mels : int
+        Bands between `fmin` and `fmax` (Hz).
+
+    Returns
+    -------
+    ndarray, shape (n_mels + 2,)
+        Hz, rising.
+    """
+    return _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
 
 
 # Slaney's scale: linear below 1 kHz (15 mels), then 27 mels for each factor of 6.4.
 _HZ_PER_MEL, _KNEE_HZ, _KNEE_MEL, _LOG_STEP = 200 / 3, 1000.0, 15.0, np.log(6.4) / 27
 
 
-def hz_to_mel(hz: float) -> float:
-    """Mels of a frequency, Slaney's scale."""
+def _hz_to_mel(hz: float) -> float:
     if hz < _KNEE_HZ:
         return hz / _HZ_PER_MEL
     return float(_KNEE_MEL + np.log(hz / _KNEE_HZ) / _LOG_STEP)
 
 
-def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Hz of mels, Slaney's scale."""
+def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     above = _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL))
     return np.where(mel < _KNEE_MEL, mel * _HZ_PER_MEL, above)
 
