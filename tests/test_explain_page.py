@@ -116,9 +116,8 @@ def test_the_cursor_follows_the_sound(page):
     })""")
     assert page.run("ticks") <= frames + 2  # one loop, however long it plays
     page.run("player.pause()")
-    assert page.run("document.getElementById('readout').textContent").startswith(
-        f"0:0{page.run('state.at.toFixed(1)')}"
-    )
+    said, at = page.run("[$('readout').textContent, clock(state.at, 1)]")
+    assert said.startswith(at)
 
 
 def test_click_and_drag_seek_in_every_row(page):

@@ -85,6 +85,7 @@ def explain(
     2 wrong usage, 130 interrupted.[/dim]
     """
     writers = [(path, _writer(path)) for path in output]
+    from earmark.doors.show import clean
     from earmark.tell.explain import Explainer
     from earmark.tell.tagger import Tagger
 
@@ -111,7 +112,8 @@ def explain(
     if duration is None and explanation.end < (explanation.whole or 0) - 1:
         terminal.say(f"explained {explanation.duration:g} s, the whole is longer: --start and --duration choose a part")
     if explanation.verdict.error:
-        terminal.exit_after({file: explanation.verdict.error})
+        terminal.say(clean(f"{file}: {explanation.verdict.error}"), "red")
+        raise typer.Exit(1)
 
 
 _PAGES = (".html", ".htm")
@@ -122,8 +124,8 @@ Writer = Callable[["Explanation", list[str]], str | bytes]
 def _writer(path: Path) -> Writer:
     """What makes a file of this suffix; what that needs is missed now, not when all the work is done."""
     suffix = path.suffix.lower()
-    if not path.parent.is_dir():
-        raise SettingError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise SettingError(f"{path} is a folder: need the name of a file")
     if suffix in _PAGES:
         from earmark.tell.explainpage import page
 
@@ -149,12 +151,16 @@ def _method(method: How, tagger: Tagger) -> Method | None:
 
 def _write(writers: list[tuple[Path, Writer]], explanation: Explanation, genres: list[str]) -> None:
     from earmark.doors.show import clean
+    from earmark.listen.bytestream import reason_of
     from earmark.listen.files import replacing
 
     verdict = explanation.verdict
     said = f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
     for path, writer in writers:
         content = writer(explanation, genres)
-        with replacing(path) as partial:
-            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        try:
+            with replacing(path) as partial:
+                partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        except OSError as error:
+            raise SettingError(f"{path} cannot be written ({reason_of(error)})") from error
         print(f"{clean(str(path))}: {said}; {path.stat().st_size / 1e6:.1f} MB")

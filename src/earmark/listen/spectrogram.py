@@ -329,14 +329,12 @@ _HZ_PER_MEL, _KNEE_HZ, _KNEE_MEL, _LOG_STEP = 200 / 3, 1000.0, 15.0, np.log(6.4)
 
 
 def _hz_to_mel(hz: float) -> float:
-    """Mels of a frequency, Slaney's scale."""
     if hz < _KNEE_HZ:
         return hz / _HZ_PER_MEL
     return float(_KNEE_MEL + np.log(hz / _KNEE_HZ) / _LOG_STEP)
 
 
 def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Hz of mels, Slaney's scale."""
     above = _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL))
     return np.where(mel < _KNEE_MEL, mel * _HZ_PER_MEL, above)
 

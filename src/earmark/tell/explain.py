@@ -134,13 +134,7 @@ class Explainer:
         levels = decibels(card.front_end, heard.samples)
         times = card.front_end.times(len(levels))
         moments, probabilities = self._moments(heard.samples)
-        values = None
-        if relevance:
-            found = self._relevance(heard.samples, method or Occlusion(self.tagger, self.jobs), advance)
-            step = cell_seconds(card)
-            columns = max(1, int(np.ceil(len(heard.samples) / rate / step - 1e-6)))
-            middles = (np.arange(columns, dtype=np.float64) + 0.5) * step
-            values = joined(middles, found, step, shape=(Cells.of(card, 1).shape[1], len(card.labels)))
+        method = (method or Occlusion(self.tagger, self.jobs)) if relevance else None
         return Explanation(
             verdict=verdict,
             labels=self.tagger.labels,
@@ -155,11 +149,11 @@ class Explainer:
             moments=moments,
             probabilities=probabilities,
             attention=self._attention(verdict, times),
-            relevance=values,
+            relevance=None if method is None else self._relevance(heard.samples, method, advance),
             clip_seconds=card.clip_seconds,
             cell_seconds=cell_seconds(card),
-            bands=np.searchsorted(Cells.of(card, 1).bands, np.arange(Cells.of(card, 1).shape[1] + 1)),
-            method=(method.name if method else Occlusion.name) if relevance else None,
+            bands=Cells.of(card, 1).edges,
+            method=None if method is None else method.name,
             sound=heard.mp3,
         )
 
@@ -206,21 +200,23 @@ class Explainer:
                     found[some[audible]] = [pooled(p[None], card.calibration.clip_temperature) for p in log_p]
         return times, found
 
-    def _relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> list[Piece]:
-        """What each audible clip's cells are worth."""
+    def _relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
+        """What each cell is worth, shape (columns, bands, labels), found clip by clip."""
         card = self.tagger.card
+        rate, front_end, step = card.front_end.sample_rate, card.front_end, cell_seconds(card)
         clips = [
             clip
             for clip in cut([samples], card.clip_length, card.hop_length)
             if not clip.silent and self.tagger.enough(clip.length)
         ]
-        rate, front_end = card.front_end.sample_rate, card.front_end
         total = sum(method.steps(front_end.n_frames(clip.length)) for clip in clips)
         pieces = []
         for clip in clips:
             cells = method(front_end(clip.samples[: clip.length]), lambda done: advance(done, total))
             pieces.append(Piece(clip.start / rate, (clip.start + clip.length) / rate, cells))
-        return pieces
+        columns = np.arange(max(1, int(np.ceil(len(samples) / rate / step - 1e-6))), dtype=np.float64)
+        shape = Cells.of(card, 1).shape[1], len(card.labels)
+        return joined((columns + 0.5) * step, pieces, step, shape=shape)
 
     def _attention(self, verdict: Verdict, times: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if not self.tagger.card.attention:

@@ -67,6 +67,11 @@ class Cells:
         """Columns and bands."""
         return int(self.times[-1]) + 1, int(self.bands[-1]) + 1
 
+    @property
+    def edges(self) -> NDArray[np.intp]:
+        """The first bin of each band, and one behind the last, shape (bands + 1,)."""
+        return np.searchsorted(self.bands, np.arange(self.shape[1] + 1))
+
     def spread(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
         """Values of cells, shape (..., columns, bands) → of frames and bins, shape (..., frames, bins)."""
         return cells[..., self.times, :][..., self.bands]
