@@ -6,6 +6,7 @@ The DevTools protocol, as JSON between zero bytes: https://chromedevtools.github
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,9 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars", "--disable-background-networking",
     "--disable-component-update", "--disable-extensions", "--disable-sync",
 )  # fmt: skip
+PATIENCE = 60
+"""Seconds."""
+
 KEYS = {" ": "Space", "+": "Equal", "-": "Minus"}
 
 
@@ -67,6 +71,8 @@ class Browser:
 
     def _read(self):
         while b"\0" not in self._rest:
+            if not select.select([self._in], [], [], PATIENCE)[0]:
+                raise TimeoutError(f"the browser has said nothing for {PATIENCE} s")
             got = os.read(self._in, 1 << 20)
             if not got:
                 raise EOFError("the browser has gone")

@@ -104,7 +104,7 @@ def _verdict(explanation: Explanation) -> str:
 def _ranking(explanation: Explanation) -> str:
     ranked = list(explanation.verdict.genres.items())
     shown = ranked[1:4] if explanation.verdict.genre else ranked[:4]
-    return " · ".join(f"{genre} {share:.0%}" for genre, share in shown)
+    return " · ".join(f"{genre} {share:.0%}" for genre, share in shown if share >= 0.005)
 
 
 def _notes(explanation: Explanation) -> list[str]:
