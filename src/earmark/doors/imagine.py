@@ -75,7 +75,7 @@ def imagine(
 
     files = _files(genre, output, everything)
     tagger = Tagger(model)
-    with extra("imagine", "learn"):
+    with extra("imagining", "learn"):
         from earmark.learn.imagine import index_of
         from earmark.learn.tables import slug
     for name in [genre] if genre else []:

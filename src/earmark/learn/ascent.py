@@ -5,9 +5,9 @@ such an ascent finds patterns that no eye, or ear, would call anything. So, afte
 and Olah, Mordvintsev and Schubert (2017):
 
 - it climbs in the coordinates of a prior (:mod:`earmark.learn.prior`), whose steps are smooth in time and frequency;
-- levels stay within what the front end tells apart;
-- each step hears the sound shifted: in time by any fraction of a frame, in frequency by up to a bin;
-- what strays from the prior is drawn back, and roughness (total variation) costs.
+- no level and no coordinate goes further than music does;
+- each step hears the sound shifted: by up to half a clip, by any fraction of a frame, and by up to a bin;
+- a part of each step goes towards less roughness (total variation).
 
 The spectrogram has several times as many frames as the network reads. A step picks every third or fourth, from a random
 one on: wherever the clips of the sound to be will begin, their frames have been heard.
