@@ -287,4 +287,4 @@ def test_every_command_has_examples_and_exit_statuses(words, command):
 def test_help_groups_commands_by_purpose():
     shown = run("--help").stdout
     panels = re.findall(r"╭─ ([A-Z][\w ]+?) ─", shown)
-    assert panels == ["Options", "Name genres", "Train and judge models", "Settings"]
+    assert panels == ["Options", "Name genres", "Train and judge models", "Hear what models have learned", "Settings"]
