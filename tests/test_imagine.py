@@ -219,7 +219,7 @@ def test_what_a_model_listens_for_is_in_the_sound(tilt, genre, start):
     assert loudness(made.samples, 16000) == pytest.approx(-16, abs=0.5)
     assert true_peak(made.samples, 16000) <= -0.9
     assert made.spectrogram.shape == (FRONT_END.n_frames(4 * 8000), 24)
-    assert [step.stage for step in made.history] == ["ascent"] * 40
+    assert [step.stage for step in made.history[:40]] == ["ascent"] * 40
 
 
 def test_the_same_seed_gives_the_same_sound(tilt):
