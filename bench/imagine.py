@@ -3,6 +3,7 @@
 ``earmark imagine --all`` lets each model imagine every genre; ``earmark classify`` hears the files, which it knows
 nothing of. Confidence is what it says of the wanted genre. The rest is measured on the files: loudness (BS.1770), true
 and sample peak, DC, and the share of the energy that lies above 20 Hz and within the band of the model's front end.
+Others are the bundled models that know the same genres, and had no part in it: of how many it is the first choice.
 ``--picture FILE`` draws the sounds of the first model.
 """
 
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ from rich.table import Table
 
 from earmark.listen import LogMel, decode, probe
 from earmark.listen.mastering import loudness, true_peak
-from earmark.tell.model import DEFAULT, open_model
+from earmark.tell.model import DEFAULT, bundled, open_model
 
 COMMAND = Path(sys.executable).with_name("earmark")
 
@@ -55,13 +57,11 @@ def _measured(model: str, folder: Path, options: argparse.Namespace) -> list[dic
     """One row a genre."""
     imagined = ["imagine", "--all", "-o", folder, "--from", options.start, "--seconds", options.seconds]
     subprocess.run([COMMAND, *imagined, "--seed", options.seed, "--model", model], check=False, stdout=sys.stderr)
-    heard = subprocess.run(
-        [COMMAND, "classify", folder, "--model", model, "--format", "json"], check=True, capture_output=True, text=True
-    )
-    front_end = open_model(model).card.front_end
+    front_end, labels = open_model(model).card.front_end, open_model(model).card.labels
+    others = [name for name in bundled() if name != model and open_model(name).card.labels == labels]
+    opinions = [_heard(folder, other) for other in others]
     rows = []
-    for line in heard.stdout.splitlines():
-        record = json.loads(line)
+    for i, record in enumerate(_heard(folder, model)):
         genre, rate = Path(record["path"]).stem, probe(record["path"]).sample_rate
         samples = decode(record["path"], rate)
         rows.append(
@@ -69,6 +69,7 @@ def _measured(model: str, folder: Path, options: argparse.Namespace) -> list[dic
                 "genre": genre,
                 "heard": record["genre"] or f"unknown ({record['reason']})",
                 "confidence": record["genres"].get(genre, 0.0),
+                "others": f"{sum(next(iter(each[i]['genres']), '') == genre for each in opinions)} of {len(others)}",
                 "LUFS": loudness(samples, rate),
                 "true peak": true_peak(samples, rate),
                 "peak": 20 * np.log10(np.abs(samples).max()),
@@ -77,6 +78,13 @@ def _measured(model: str, folder: Path, options: argparse.Namespace) -> list[dic
             }
         )
     return rows
+
+
+def _heard(folder: Path, model: str) -> list[dict[str, Any]]:
+    """What ``earmark classify`` says of the files."""
+    arguments = [COMMAND, "classify", folder, "--model", model, "--format", "json"]
+    said = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    return [json.loads(line) for line in said.splitlines()]
 
 
 def _within(samples: NDArray[np.float32], rate: int, low: float, high: float) -> float:
@@ -89,18 +97,19 @@ def _show(model: str, rows: list[dict[str, object]], options: argparse.Namespace
     closed = sum(row["heard"] == row["genre"] and float(str(row["confidence"])) >= 0.8 for row in rows)
     title = f"{model}, from {options.start}, {options.seconds} s: {closed} of {len(rows)} heard again at 0.8 or more"
     table = Table(title=title)
-    for name, unit in zip(rows[0], ["", "", "", "", " dBTP", " dBFS", " dBFS", ""], strict=True):
+    for name, unit in zip(rows[0], ["", "", "", "", "", " dBTP", " dBFS", " dBFS", ""], strict=True):
         table.add_column(name + unit, justify="left" if name in ("genre", "heard") else "right")
     for row in rows:
-        genre, heard, confidence, *levels, share = row.values()
+        genre, heard, confidence, others, *levels, share = row.values()
         cells = (f"{level:.1f}" for level in levels)
-        table.add_row(str(genre), str(heard), f"{confidence:.3f}", *cells, f"{share:.4%}")
+        table.add_row(str(genre), str(heard), f"{confidence:.3f}", str(others), *cells, f"{share:.2%}")
     Console(width=130).print(table)
 
 
 def _draw(folder: Path, genres: list[str], path: Path) -> None:
     """The spectrograms of all sounds, ten seconds of each."""
     from matplotlib import pyplot as plt
+    from PIL import Image
 
     figure, axes = plt.subplots(2, (len(genres) + 1) // 2, figsize=(12, 4.6), sharex=True, sharey=True)
     for axis, genre in zip(axes.flat, genres, strict=False):
@@ -114,7 +123,10 @@ def _draw(folder: Path, genres: list[str], path: Path) -> None:
     figure.supxlabel("seconds", fontsize=9)
     figure.supylabel("Hz", fontsize=9)
     figure.tight_layout()
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+    with Image.open(path) as drawn:  # 64 colours take a quarter of the room
+        drawn.convert("RGB").quantize(64).save(path, optimize=True)
 
 
 if __name__ == "__main__":

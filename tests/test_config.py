@@ -288,7 +288,13 @@ def test_every_command_has_examples_and_exit_statuses(words, command):
 def test_help_groups_commands_by_purpose():
     shown = run("--help").stdout
     panels = re.findall(r"╭─ ([A-Z][\w ]+?) ─", shown)
-    assert panels == ["Options", "Name genres", "Train and judge models", "Settings"]
+    assert panels == [
+        "Options",
+        "Name genres",
+        "Train and judge models",
+        "See and hear what models have learned",
+        "Settings",
+    ]
 
 
 def test_help_flows_to_the_width_of_the_terminal():

@@ -138,3 +138,14 @@ def test_training_asks_for_its_extra(plain, write_sound, tmp_path):
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
     assert last == "training needs packages that are not installed: pip install 'earmark[learn]'"
+
+
+@pytest.mark.parametrize(("command", "feature"), [("imagine", "imagining"), ("medley", "a medley")])
+def test_hearing_what_was_learned_asks_for_its_extra(plain, tmp_path, command, feature):
+    arguments = ["jazz", "-o", tmp_path / "jazz.wav"] if command == "imagine" else [tmp_path, "-o", tmp_path / "out"]
+    said = subprocess.run(
+        [plain / "earmark", command, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert said.returncode == 2
+    last = said.stderr.splitlines()[-1]
+    assert last == f"{feature} needs packages that are not installed: pip install 'earmark[learn]'"

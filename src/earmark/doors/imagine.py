@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from earmark.learn.imagine import Start, Step
     from earmark.learn.prior import Prior
     from earmark.tell.model import Model
-    from earmark.tell.tagger import Tagger
     from earmark.tell.verdict import Verdict
 
 _PAGE = "index.html"
@@ -75,18 +74,26 @@ def imagine(
 
     files = _files(genre, output, everything)
     tagger = Tagger(model)
-    with extra("imagine", "learn"):
+    with extra("imagining", "learn"):
+        from earmark.learn.imagine import imagine as let_sound
         from earmark.learn.imagine import index_of
         from earmark.learn.tables import slug
-    for name in [genre] if genre else []:
-        index_of(name, tagger.labels)
+        from earmark.listen.mastering import write_wav
+    if genre:
+        index_of(genre, tagger.labels)
     beginning = _beginning(start, tagger.model, seconds)
     prior = None if corpus is None else _measured(corpus, tagger.model, cores(jobs))
     heard: dict[Path, tuple[str, Verdict]] = {}
     wanted = {genre: files} if genre else {name: files / f"{slug(name)}.wav" for name in tagger.labels}
     with _progress(isinstance(beginning, tuple), steps, len(wanted)) as on_step:
         for name, file in wanted.items():
-            heard[file] = name, _made(tagger, name, file, beginning, seconds, steps, prior, seed, on_step)
+            made = let_sound(
+                tagger.model, name, start=beginning, seconds=seconds, seed=seed, steps=steps, prior=prior,
+                on_step=on_step,
+            )  # fmt: skip
+            with _writing(file):
+                write_wav(file, made.samples, made.sample_rate, seed=seed)
+            heard[file] = name, tagger.classify(file)
     _report(heard)
     if everything:
         _page(files / _PAGE, heard, tagger.model, {"from": start, "seed": seed})
@@ -119,7 +126,8 @@ def _beginning(start: str, model: Model, seconds: float) -> Start:
 
     rate = model.card.front_end.sample_rate
     with Recording(start) as recording:
-        return np.concatenate(list(recording.blocks(rate, duration=seconds))), rate
+        blocks = list(recording.blocks(rate, duration=seconds))
+    return np.concatenate([np.zeros(0, np.float32), *blocks]), rate
 
 
 def _measured(source: str, model: Model, jobs: int) -> Prior:
@@ -145,26 +153,14 @@ def _progress(song: bool, steps: int | None, sounds: int) -> Iterator[Callable[[
         yield lambda step: advance(int(step.stage == counted))
 
 
-def _made(
-    tagger: Tagger,
-    genre: str,
-    file: Path,
-    start: Start,
-    seconds: float,
-    steps: int | None,
-    prior: Prior | None,
-    seed: int,
-    on_step: Callable[[Step], None],
-) -> Verdict:
-    """Imagine a sound, write it, and hear the file."""
-    from earmark.learn.imagine import imagine
-    from earmark.listen.mastering import write_wav
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    from earmark.listen.bytestream import reason_of
 
-    made = imagine(
-        tagger.model, genre, start=start, seconds=seconds, seed=seed, steps=steps, prior=prior, on_step=on_step
-    )
-    write_wav(file, made.samples, made.sample_rate, seed=seed)
-    return tagger.classify(file)
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"{file}: cannot be written ({reason_of(error)})") from error
 
 
 def _report(heard: Mapping[Path, tuple[str, Verdict]]) -> None:

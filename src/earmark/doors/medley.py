@@ -59,7 +59,7 @@ def medley(
     if output.exists() and not output.is_dir():
         raise SettingError(f"{output} is a file: a medley is a folder of sounds")
     tagger = Tagger(model)
-    with extra("medley", "learn"):
+    with extra("a medley", "learn"):
         import earmark.learn.gallery  # noqa: F401
     source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
     if units:

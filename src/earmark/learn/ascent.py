@@ -5,9 +5,9 @@ such an ascent finds patterns that no eye, or ear, would call anything. So, afte
 and Olah, Mordvintsev and Schubert (2017):
 
 - it climbs in the coordinates of a prior (:mod:`earmark.learn.prior`), whose steps are smooth in time and frequency;
-- levels stay within what the front end tells apart;
-- each step hears the sound shifted: in time by any fraction of a frame, in frequency by up to a bin;
-- what strays from the prior is drawn back, and roughness (total variation) costs.
+- no level and no coordinate goes further than music does;
+- each step hears the sound shifted: by up to half a clip, by any fraction of a frame, and by up to a bin;
+- a part of each step goes towards less roughness (total variation).
 
 The spectrogram has several times as many frames as the network reads. A step picks every third or fourth, from a random
 one on: wherever the clips of the sound to be will begin, their frames have been heard.
@@ -16,7 +16,7 @@ one on: wherever the clips of the sound to be will begin, their frames have been
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,9 @@ _LEVEL = -17.0
 
 _FARTHEST, _FARTHEST_STEP = 3.5, 0.25
 """Standard deviations, of a mode, and of its change in a step."""
+
+_LEAST_PULL = 0.1
+"""Of a clip that is sure, where one that is not at all pulls with 1: more steps make it plainer still."""
 
 _CLOSEST = 0.3
 """Of a frame, from one to the next in the spectrogram that is imagined; the fewest frames that allow that are made."""
@@ -130,13 +133,17 @@ class Ascent:
         climber = Climber(self._modes, self.rate, steps)
         for _ in range(steps):
             levels = self.levels()
-            answer = self.model(read(self._shifted(levels), self.card.front_end)).log_probabilities
-            log_p = self.model.track(answer)[self.target]
-            (slope,) = torch.autograd.grad(log_p, self._modes, retain_graph=True)
+            clips = self._shifted(levels)
+            pull, probability = pulls(self._hear, clips, self.target, self.model)
+            (slope,) = torch.autograd.grad(clips, self._modes, pull, retain_graph=True)
             roughness = levels.diff(dim=0).abs().mean() + levels.diff(dim=1).abs().mean()
             (rough,) = torch.autograd.grad(roughness, self._modes)
             climber.step(direction(slope) - self.regularisation.roughness * direction(rough))
-            yield float(log_p.detach().exp())
+            yield probability
+
+    def _hear(self, clips: Tensor) -> Tensor:
+        answer: Tensor = self.model(read(clips, self.card.front_end)).log_probabilities
+        return answer
 
     def spectrogram(self) -> NDArray[np.float32]:
         """The spectrogram as :attr:`front_end` would give it, (frames, bins)."""
@@ -183,6 +190,38 @@ class Climber:
         self.modes += _within(rate * self._momentum, _FARTHEST_STEP)
         self.modes.copy_(_within(self.modes, _FARTHEST))
         self.modes /= self.modes.abs().square().mean().sqrt().clamp(min=1)
+
+
+def pulls(
+    hear: Callable[[Tensor], Tensor], clips: Tensor, target: int, model: DifferentiableModel
+) -> tuple[Tensor, float]:
+    """Which way each clip has to change, and the probability of the target in all of them together.
+
+    Every clip pulls, the less sure the more: the slope of one that the network doubts is many times smaller than that
+    of others, which would leave it behind.
+
+    Parameters
+    ----------
+    hear : callable
+        Clips → log-probabilities (clips, labels).
+    clips : Tensor, shape (clips, …)
+    target : int
+        Index of the label.
+    model : DifferentiableModel
+        For its calibration.
+
+    Returns
+    -------
+    pull : Tensor, of the clips' shape
+    probability : float
+        Calibrated, of a track of these clips.
+    """
+    clips = clips.detach().requires_grad_()
+    answer = hear(clips)
+    own = answer[:, target]
+    (slopes,) = torch.autograd.grad(own.sum(), clips)
+    each = [(_LEAST_PULL + 1 - p) * direction(slope) for p, slope in zip(own.detach().exp(), slopes, strict=True)]
+    return torch.stack(each), float(model.track(answer.detach())[target].exp())
 
 
 def direction(slope: Tensor) -> Tensor:

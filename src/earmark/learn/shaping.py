@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.learn.ascent import Climber, clip_starts, direction
+from earmark.learn.ascent import Climber, clip_starts, direction, pulls
 from earmark.learn.gradients import DifferentiableModel
 from earmark.learn.prior import Prior, covariance, modulation
 from earmark.listen.spectrogram import mel_edges
@@ -87,11 +87,11 @@ class Shaping:
         """Climb, giving the calibrated probability of the target after each step, as heard in that step."""
         climber = Climber(self._modes, self.rate, steps)
         for _ in range(steps):
-            answer = self.model(self._clips(self.sound())).log_probabilities
-            log_p = self.model.track(answer)[self.target]
-            (slope,) = torch.autograd.grad(log_p, self._modes)
+            clips = self._clips(self.sound())
+            pull, probability = pulls(lambda x: self.model(x).log_probabilities, clips, self.target, self.model)
+            (slope,) = torch.autograd.grad(clips, self._modes, pull)
             climber.step(direction(slope))
-            yield float(log_p.detach().exp())
+            yield probability
 
     def _clips(self, sound: Tensor) -> Tensor:
         """Clips as they are cut when classified, but a little earlier or later, (clips, samples)."""
