@@ -24,7 +24,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -103,7 +103,7 @@ class Imagined:
     spectrogram: Spectrogram
     front_end: FrontEnd
     verdict: Verdict
-    history: tuple[Step, ...]
+    history: tuple[Step, ...] = ()
 
     @property
     def confidence(self) -> float:
@@ -165,7 +165,8 @@ def imagine(
     ('jazz', (110250,), 22050)
     """
     with _one_thread():
-        return _Imagining(model, genre, seconds, seed, prior, on_step).run(start, steps)
+        imagining = _Imagining(model, genre, seconds, seed, prior, on_step)
+        return replace(imagining.run(start, steps), history=tuple(imagining.history))
 
 
 @contextmanager
@@ -249,7 +250,6 @@ class _Imagining:
             spectrogram,
             self.model.card.front_end,
             verdict,
-            tuple(self.history),
         )
 
     def _song(self, samples: ArrayLike, sample_rate: float) -> Samples:
