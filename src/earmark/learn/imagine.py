@@ -242,15 +242,9 @@ class _Imagining:
         """Master a sound, and hear it as it will be read from a file."""
         samples, rate = mastered(sound, self.rate)
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
-        spectrogram = self.model.card.front_end(np.asarray(sound * self._level(sound), np.float32))
-        return Imagined(
-            self.genre,
-            samples,
-            rate,
-            spectrogram,
-            self.model.card.front_end,
-            verdict,
-        )
+        front_end = self.model.card.front_end
+        spectrogram = front_end(np.asarray(sound * self._level(sound), np.float32))
+        return Imagined(self.genre, samples, rate, spectrogram, front_end, verdict)
 
     def _song(self, samples: ArrayLike, sample_rate: float) -> Samples:
         """A song, at the front end's rate and as long as wanted."""
