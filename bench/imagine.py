@@ -118,6 +118,7 @@ def _draw(folder: Path, genres: list[str], path: Path) -> None:
         level = front_end(decode(folder / f"{genre}.wav", rate)[: 10 * rate])
         axis.imshow(level.T, origin="lower", aspect="auto", cmap="magma", extent=(0, 10, 0, 80))
         axis.set_title(genre, fontsize=10)
+        axis.set_xticks([0, 4, 8])
         marks = [100, 500, 1000, 2000, 5000]
         axis.set_yticks([float(np.interp(hz, front_end.frequencies, np.arange(80))) for hz in marks], marks, fontsize=7)
     figure.supxlabel("seconds", fontsize=9)

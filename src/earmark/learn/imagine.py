@@ -24,7 +24,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -103,7 +103,7 @@ class Imagined:
     spectrogram: Spectrogram
     front_end: FrontEnd
     verdict: Verdict
-    history: tuple[Step, ...]
+    history: tuple[Step, ...] = ()
 
     @property
     def confidence(self) -> float:
@@ -165,7 +165,8 @@ def imagine(
     ('jazz', (110250,), 22050)
     """
     with _one_thread():
-        return _Imagining(model, genre, seconds, seed, prior, on_step).run(start, steps)
+        imagining = _Imagining(model, genre, seconds, seed, prior, on_step)
+        return replace(imagining.run(start, steps), history=tuple(imagining.history))
 
 
 @contextmanager
@@ -241,16 +242,9 @@ class _Imagining:
         """Master a sound, and hear it as it will be read from a file."""
         samples, rate = mastered(sound, self.rate)
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
-        spectrogram = self.model.card.front_end(np.asarray(sound * self._level(sound), np.float32))
-        return Imagined(
-            self.genre,
-            samples,
-            rate,
-            spectrogram,
-            self.model.card.front_end,
-            verdict,
-            tuple(self.history),
-        )
+        front_end = self.model.card.front_end
+        spectrogram = front_end(np.asarray(sound * self._level(sound), np.float32))
+        return Imagined(self.genre, samples, rate, spectrogram, front_end, verdict)
 
     def _song(self, samples: ArrayLike, sample_rate: float) -> Samples:
         """A song, at the front end's rate and as long as wanted."""
