@@ -305,3 +305,13 @@ def test_help_flows_to_the_width_of_the_terminal():
       earmark two
     """
     assert flowing(text) == "First line goes on.\n\n  earmark one\n  earmark two"
+
+
+@pytest.mark.parametrize(("target", "says"), [("taken/x.onnx", "exists"), ("taken.d", "directory")])
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, target, says):
+    (tmp_path / "taken").write_bytes(b"")
+    (tmp_path / "taken.d").mkdir()
+    error = run("export", "paper-attention-2x60", "-o", tmp_path / target, expect=2).stderr
+    assert says in error
+    assert str(tmp_path / "taken") in error.replace("\n", "")
+    assert "partial" not in error

@@ -52,6 +52,11 @@ def guarded(function: Command) -> Command:
         except BrokenPipeError:  # the reader has seen enough, as in `earmark … | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(141) from None
+        except OSError as error:  # a full disk, a folder of someone else's
+            if error.errno is None:
+                raise
+            say(f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else str(error), "red")
+            raise typer.Exit(2) from error
 
     run.__doc__ = flowing(function.__doc__ or "")
     return run  # type: ignore[return-value]

@@ -177,5 +177,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        if error.filename == str(partial):
+            error.filename = str(path)  # which is the name that people know
+        raise
     finally:
         partial.unlink(missing_ok=True)
