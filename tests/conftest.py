@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before anything imports onnxruntime
@@ -10,6 +11,8 @@ os.environ["EARMARK_CONFIG"] = ""  # whatever the tester's own settings are
 import av
 import numpy as np
 import pytest
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and so in what tests start
 
 CODECS = {
     ".wav": "pcm_s16le",

@@ -193,7 +193,6 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(folder, tmp_path):
     process = subprocess.Popen(
         [COMMAND, "reproduce", folder, "-o", tmp_path / "out", "--rows", tmp_path / "long.toml", "--seeds", "2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     while process.poll() is None and not list((tmp_path / "out").rglob("checkpoint.pt")):
         time.sleep(0.02)

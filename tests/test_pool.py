@@ -182,7 +182,6 @@ def test_ctrl_c_ends_all_processes_quietly(tmp_path, write_sound, seconds):
     command = [sys.executable, "-c", EARMARK, "classify", tmp_path, "--format", "json", "--jobs", "2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     process.stdout.readline()
     time.sleep(seconds)

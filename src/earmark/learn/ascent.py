@@ -270,4 +270,4 @@ def read(levels: Tensor, front_end: FrontEnd) -> Tensor:
 
 def clip_starts(length: int, card: Card) -> NDArray[np.intp]:
     """Where the clips of so many samples begin when they are classified; the last may reach beyond the end."""
-    return np.arange(0, max(1, length - card.clip_length // 2), card.clip_length)
+    return np.arange(0, max(1, length - (card.clip_length + 1) // 2 + 1), card.clip_length)
