@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from earmark.errors import SettingError
 from earmark.listen import cut, preview_starts
-from earmark.listen.clips import cut_frames
+from earmark.listen.clips import cut_frames, spans
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,10 @@ def test_frames_are_cut_as_the_sound_would_be(frames, seconds):
         assert len(clip) <= 64
         if len(clip):
             assert abs(clip[0, 0] - start * frames / seconds) <= 0.5 + 1e-6
+
+
+@given(st.integers(0, 400), st.integers(1, 40), st.data())
+def test_spans_are_where_clips_are_cut(length, clip_length, data):
+    hop = data.draw(st.none() | st.integers(1, clip_length))
+    clips = cut([np.zeros(length, np.float32)], clip_length, hop)
+    assert spans(length, clip_length, hop) == [(clip.start, clip.length) for clip in clips]

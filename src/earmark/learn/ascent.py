@@ -26,6 +26,7 @@ from torch import Tensor
 
 from earmark.learn.gradients import DifferentiableModel
 from earmark.learn.prior import Prior
+from earmark.listen.clips import spans
 from earmark.listen.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.tell.card import Card
 
@@ -270,4 +271,4 @@ def read(levels: Tensor, front_end: FrontEnd) -> Tensor:
 
 def clip_starts(length: int, card: Card) -> NDArray[np.intp]:
     """Where the clips of so many samples begin when they are classified; the last may reach beyond the end."""
-    return np.arange(0, max(1, length - (card.clip_length + 1) // 2 + 1), card.clip_length)
+    return np.array([start for start, _ in spans(length, card.clip_length)])

@@ -68,9 +68,7 @@ def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int
     >>> [(c.start, c.length) for c in cut([np.ones(7), np.ones(6)], 5)]
     [(0, 5), (5, 5), (10, 3)]
     """
-    hop = clip_length if hop_length is None else hop_length
-    if not 0 < hop <= clip_length:
-        raise SettingError(f"clip length {clip_length} and hop {hop}: need 0 < hop <= clip length (samples)")
+    hop = _hop(clip_length, hop_length)
     held = np.empty(0, np.float32)
     start = 0
     for block in blocks:
@@ -79,9 +77,48 @@ def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int
             yield Clip(start, held[:clip_length].copy(), clip_length)
             held = held[hop:]
             start += hop
-    fresh = len(held) - (clip_length - hop if start else 0)  # samples that no clip has held yet
-    if len(held) and (start == 0 or 2 * fresh >= hop):
+    if _kept(len(held), start, clip_length, hop):
         yield Clip(start, np.pad(held, (0, clip_length - len(held))), len(held))
+
+
+def _hop(clip_length: int, hop_length: int | None) -> int:
+    hop = clip_length if hop_length is None else hop_length
+    if not 0 < hop <= clip_length:
+        raise SettingError(f"clip length {clip_length} and hop {hop}: need 0 < hop <= clip length (samples)")
+    return hop
+
+
+def _kept(rest: int, start: int, clip_length: int, hop: int) -> bool:
+    """Whether a remainder of so many samples, which begins at `start`, is a clip: the rule of :func:`cut`."""
+    fresh = rest - (clip_length - hop if start else 0)  # samples that no clip has held yet
+    return rest > 0 and (start == 0 or 2 * fresh >= hop)
+
+
+def spans(length: int, clip_length: int, hop_length: int | None = None) -> list[tuple[int, int]]:
+    """Tell where :func:`cut` would cut a signal, without one.
+
+    Parameters
+    ----------
+    length, clip_length : int
+        Samples of the signal, and of a clip.
+    hop_length : int, optional
+        As for :func:`cut`.
+
+    Returns
+    -------
+    list of (start, length)
+        The clips that :func:`cut` gives; the last may be shorter.
+
+    Examples
+    --------
+    >>> spans(13, 5)
+    [(0, 5), (5, 5), (10, 3)]
+    """
+    hop = _hop(clip_length, hop_length)
+    whole = max(0, (length - clip_length) // hop + 1)
+    found = [(i * hop, clip_length) for i in range(whole)]
+    rest = length - whole * hop
+    return found + [(whole * hop, rest)] * _kept(rest, whole * hop, clip_length, hop)
 
 
 def preview_starts(duration: float, clip_seconds: float, count: int = 6) -> list[float]:
@@ -144,7 +181,7 @@ def cut_frames(
     [(0.0, 64), (5.0, 64)]
     """
     hop = None if hop_seconds is None else round(hop_seconds * 1000)
-    clips = cut([np.zeros(round(duration * 1000), np.float32)], round(clip_seconds * 1000), hop)  # in milliseconds
+    clips = spans(round(duration * 1000), round(clip_seconds * 1000), hop)  # in milliseconds
     per_second = len(frames) / duration
-    wanted = [(c.start / 1000, min(clip_frames, max(1, round(c.length / 1000 * per_second)))) for c in clips]
+    wanted = [(start / 1000, min(clip_frames, max(1, round(n / 1000 * per_second)))) for start, n in clips]
     return [(start, frames[round(start * per_second) :][:n]) for start, n in wanted]
