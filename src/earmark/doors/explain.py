@@ -151,16 +151,12 @@ def _method(method: How, tagger: Tagger) -> Method | None:
 
 def _write(writers: list[tuple[Path, Writer]], explanation: Explanation, genres: list[str]) -> None:
     from earmark.doors.show import clean
-    from earmark.listen.bytestream import reason_of
     from earmark.listen.files import replacing
 
     verdict = explanation.verdict
     said = f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
     for path, writer in writers:
         content = writer(explanation, genres)
-        try:
-            with replacing(path) as partial:
-                partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        except OSError as error:
-            raise SettingError(f"{path} cannot be written ({reason_of(error)})") from error
+        with terminal.writing(path), replacing(path) as partial:
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
         print(f"{clean(str(path))}: {said}; {path.stat().st_size / 1e6:.1f} MB")

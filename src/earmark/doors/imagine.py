@@ -91,7 +91,7 @@ def imagine(
                 tagger.model, name, start=beginning, seconds=seconds, seed=seed, steps=steps, prior=prior,
                 on_step=on_step,
             )  # fmt: skip
-            with _writing(file):
+            with terminal.writing(file):
                 write_wav(file, made.samples, made.sample_rate, seed=seed)
             heard[file] = name, tagger.classify(file)
     _report(heard)
@@ -151,16 +151,6 @@ def _progress(song: bool, steps: int | None, sounds: int) -> Iterator[Callable[[
     counted = "shaping" if song else "ascent"
     with terminal.progress("imagining", (steps or (SHAPING_STEPS if song else STEPS)) * sounds) as advance:
         yield lambda step: advance(int(step.stage == counted))
-
-
-@contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    from earmark.listen.bytestream import reason_of
-
-    try:
-        yield
-    except OSError as error:
-        raise SettingError(f"{file}: cannot be written ({reason_of(error)})") from error
 
 
 def _report(heard: Mapping[Path, tuple[str, Verdict]]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -205,12 +205,10 @@ def _lines(
     from earmark.doors.show import as_json
     from earmark.tell.running import RunningVerdict
 
-    files: list[TextIO] = [sys.stdout] if printed and output is None else []
+    file = sys.stdout if printed else None
     if output is not None:
-        try:
-            files.append(stack.enter_context(output.open("a", encoding="utf-8")))
-        except OSError as error:
-            raise SettingError(f"{output}: cannot be written ({error.strerror})") from error
+        with terminal.writing(output):
+            file = stack.enter_context(output.open("a", encoding="utf-8"))
 
     def write(what: RunningVerdict | Segment) -> None:
         if isinstance(what, RunningVerdict):
@@ -219,14 +217,10 @@ def _lines(
             record = what.to_dict(top)
         else:
             record = {"segment": what.to_dict()}
-        try:
-            for file in files:
+        if file is not None:
+            with nullcontext() if output is None else terminal.writing(output):
                 file.write(as_json(record) + "\n")
                 file.flush()
-        except OSError as error:
-            if output is None:
-                raise
-            raise SettingError(f"{output}: cannot be written ({error.strerror})") from error
 
     return write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from earmark.errors import SettingError
+from earmark.doors import terminal
 
 
 class _Terminal(logging.Handler):
@@ -13,7 +13,6 @@ class _Terminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say one record."""
-        from earmark.doors import terminal
         from earmark.doors.show import clean
 
         try:
@@ -55,11 +54,9 @@ def set_up(verbose: int, file: Path | None) -> None:
         log.addHandler(seen)
         levels.append(seen.level)
     if file:
-        try:
+        with terminal.writing(f"log file {file}"):
             file.parent.mkdir(parents=True, exist_ok=True)
             kept = logging.FileHandler(file, encoding="utf-8")
-        except OSError as error:
-            raise SettingError(f"log file {file}: cannot be written ({error.strerror})") from error
         kept.setLevel(logging.DEBUG)
         kept.setFormatter(_OneLine("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
         log.addHandler(kept)

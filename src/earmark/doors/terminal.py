@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 
-from earmark.errors import EarmarkError, MissingExtra
+from earmark.errors import EarmarkError, MissingExtra, SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +66,15 @@ def flowing(text: str) -> str:
     """Join the lines of each paragraph, which ``--help`` would break where the source does; indented ones stay."""
     paragraphs = inspect.cleandoc(text).split("\n\n")
     return "\n\n".join(p if p.startswith(" ") else p.replace("\n", " ") for p in paragraphs)
+
+
+@contextmanager
+def writing(what: Path | str) -> Iterator[None]:
+    """Say of a file that it cannot be written, where it cannot."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"{what} cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager
