@@ -149,8 +149,7 @@ class Ascent:
     def spectrogram(self) -> NDArray[np.float32]:
         """The spectrogram as :attr:`front_end` would give it, (frames, bins)."""
         levels = self.levels().detach()
-        linear = isinstance(self.front_end, StftDensity) and not self.front_end.log
-        found: NDArray[np.float32] = (10 ** (levels / 10) if linear else levels).numpy()
+        found: NDArray[np.float32] = (levels if self.front_end.log else 10 ** (levels / 10)).numpy()
         return found
 
     def _shifted(self, levels: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from earmark.listen.spectrogram import FrontEnd, LogMel, StftDensity, mel_edges
+from earmark.listen.spectrogram import FrontEnd, StftDensity, mel_edges
 
 Array = NDArray[np.float64]
 
@@ -165,7 +165,7 @@ def modulation(rate: ArrayLike) -> Array:
 
 def decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
     """What a front end gives, in dB."""
-    if isinstance(front_end, LogMel) or front_end.log:
+    if front_end.log:
         return frames
     return (10 * np.log10(np.maximum(frames, 1e-10))).astype(np.float32)
 

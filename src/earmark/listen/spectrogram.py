@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -152,6 +152,7 @@ class LogMel:
     top_db: float | None = 80.0
     relative: bool = False
     kind: Literal["log-mel"] = "log-mel"
+    log: ClassVar[bool] = True  # always in dB, as StftDensity may be
 
     def __post_init__(self) -> None:
         _require_positive(self, "sample_rate", "n_fft", "hop_length", "n_mels", "amin")

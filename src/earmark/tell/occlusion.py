@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.listen.spectrogram import FrontEnd, StftDensity
+from earmark.listen.spectrogram import FrontEnd
 from earmark.tell.card import Card
 from earmark.tell.tagger import Tagger
 
@@ -111,14 +111,14 @@ def neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.floa
     ndarray, shape (frames, bins)
         The same in every frame.
     """
-    linear = isinstance(front_end, StftDensity) and not front_end.log
-    level = 10 * np.log10(frames.astype(np.float64) + 1e-10) if linear else frames.astype(np.float64)
+    exact = frames.astype(np.float64)
+    level = exact if front_end.log else 10 * np.log10(exact + 1e-10)
     mean = level.mean(axis=0)
     mels = np.log1p(front_end.frequencies / 700)
     mels -= mels.mean()
     slope = (mels @ mean) / max(mels @ mels, 1e-12)
     line = mean.mean() + slope * mels  # least squares
-    return np.broadcast_to((10 ** (line / 10) if linear else line).astype(np.float32), frames.shape)
+    return np.broadcast_to((line if front_end.log else 10 ** (line / 10)).astype(np.float32), frames.shape)
 
 
 def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
