@@ -12,10 +12,11 @@ demo: $(VENV)/learn ## compose a corpus, train on it, judge, and classify
 test: $(VENV)/test ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-check: $(VENV)/check ## lint, format and types
+check: $(VENV)/check ## lint, format, types, and which package may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/check ## put the code in shape
 	$(BIN)/ruff check --fix

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.learn.metrics import aurc, bootstrap_interval, confidence_error, selective_accuracy
-from earmark.learn.results import pooled, summarize
+from earmark.evaluation.metrics import aurc, bootstrap_interval, confidence_error, selective_accuracy
+from earmark.paper.summary import pooled, summarize
 
 Record = dict[str, Any]
 

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from earmark.inference.faithfulness import Curves, curves, order
 from numpy.typing import NDArray
 from rich.progress import track
 
-from earmark.learn.integrated import IntegratedGradients
-from earmark.listen import Recording
-from earmark.listen.spectrogram import FrontEnd
-from earmark.tell.faithfulness import Curves, curves, order
-from earmark.tell.occlusion import Cells, Occlusion, neutral
-from earmark.tell.tagger import Tagger, pooled
+from earmark.audio import Recording
+from earmark.audio.spectrogram import FrontEnd
+from earmark.explain.integrated_gradients import IntegratedGradients
+from earmark.explain.occlusion import Cells, Occlusion, neutral
+from earmark.inference.aggregate import pooled
+from earmark.inference.classifier import Tagger
 
 RANDOM = 10
 """Random orders of each clip's cells."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from report import Row, limit
 
-from earmark.learn.synth import write_corpus
+from earmark.data.synth import write_corpus
 
 _JOBS = 2
 
@@ -33,9 +33,9 @@ _EXTRACT = """
 import sys, time
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
-from earmark.learn.corpus import open_corpus
-from earmark.learn.features import extract
-from earmark.listen import StftDensity
+from earmark.data.corpus import open_corpus
+from earmark.data.features.extract import extract
+from earmark.audio import StftDensity
 jobs = int(sys.argv[3])
 corpus = open_corpus(sys.argv[1])
 begin = time.perf_counter()

@@ -29,11 +29,11 @@ from damage import Named, damaged
 from rich.console import Console
 from rich.progress import track
 
+from earmark.data.tag_corpus import read_tags
 from earmark.errors import AudioError
-from earmark.learn.tags import read_tags
-from earmark.listen.pool import Pool
-from earmark.tell.tagger import Tagger
-from earmark.tell.verdict import Verdict
+from earmark.inference.classifier import Tagger
+from earmark.inference.verdict import Verdict
+from earmark.parallel import Pool
 
 SLOWEST = 10.0
 """Seconds."""

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.listen import LogMel, decode, probe
-from earmark.listen.mastering import loudness, true_peak
-from earmark.tell.model import DEFAULT, bundled, open_model
+from earmark.audio import LogMel, decode, probe
+from earmark.audio.loudness import loudness, true_peak
+from earmark.inference.model import DEFAULT, bundled, open_model
 
 COMMAND = Path(sys.executable).with_name("earmark")
 

@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.listen import FrontEnd, LogMel, StftDensity, decode
-from earmark.listen.files import walk
-from earmark.listen.inversion import invert
-from earmark.listen.mastering import mastered, write_wav
-from earmark.tell.tagger import Tagger
+from earmark.audio import FrontEnd, LogMel, StftDensity, decode
+from earmark.audio.encode import write_wav
+from earmark.audio.griffin_lim import invert
+from earmark.audio.loudness import mastered
+from earmark.files import walk
+from earmark.inference.classifier import Tagger
 
 Array = NDArray[np.float32]
 

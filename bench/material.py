@@ -1,4 +1,4 @@
-"""Sound to measure with: MP3s of made-up music, composed by ``earmark.learn.synth``."""
+"""Sound to measure with: MP3s of made-up music, composed by ``earmark.data.synth``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.learn.synth import STYLES, compose
+from earmark.data.synth import STYLES, compose
 
 
 def tracks(folder: Path, count: int) -> list[Path]:

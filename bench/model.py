@@ -9,9 +9,9 @@ from pathlib import Path
 from material import tracks
 from report import Row, at_most, interleaved
 
-from earmark.listen import decode
-from earmark.tell.model import DEFAULT, bundled
-from earmark.tell.tagger import Tagger
+from earmark.audio import decode
+from earmark.inference.classifier import Tagger
+from earmark.inference.model import DEFAULT, bundled
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:

@@ -11,8 +11,8 @@ import librosa
 import numpy as np
 import torch
 
-from earmark.learn.gradients import DifferentiableModel
-from earmark.tell.model import Model
+from earmark.inference.model import Model
+from earmark.networks.onnx.differentiable import DifferentiableModel
 
 
 def mono_22050(path: Path) -> int:

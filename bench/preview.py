@@ -8,7 +8,7 @@ from pathlib import Path
 from material import repeated, tracks
 from report import Row, faster, interleaved
 
-from earmark.tell.tagger import Tagger
+from earmark.inference.classifier import Tagger
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:

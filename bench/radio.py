@@ -21,7 +21,7 @@ from cold import EARMARK
 from material import repeated, tracks
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from station import Station
+from support.station import Station
 
 _RATE = 192_000 / 8
 """Bytes a second of the material."""

@@ -18,10 +18,10 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from earmark.learn.pipeline import fit, is_network, make_pipeline
-from earmark.learn.recipe import open_recipe
-from earmark.learn.rows import FIGURE_3, PAPER
-from earmark.listen import StftDensity
+from earmark.audio import StftDensity
+from earmark.paper.rows import FIGURE_3, PAPER
+from earmark.training.pipeline import fit, is_network, make_pipeline
+from earmark.training.recipe import open_recipe
 
 _CORES = 2
 _EPOCHS = 3

@@ -27,8 +27,8 @@ import mutagen
 import numpy as np
 from mutagen.id3 import APIC, COMM, TIT2, TPE1, TXXX
 
-from earmark.learn.synth import STYLES, compose
-from earmark.tell.genretags import GenreTags
+from earmark.data.synth import STYLES, compose
+from earmark.library.tags.genre_tags import GenreTags
 
 CODECS = {
     ".mp3": "libmp3lame", ".flac": "flac", ".ogg": "vorbis", ".opus": "libopus", ".m4a": "aac", ".alac.m4a": "alac",

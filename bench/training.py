@@ -11,8 +11,8 @@ import torch
 from report import Row, at_most
 from torch import Tensor, nn
 
-from earmark.learn.estimators import RecurrentClassifier
-from earmark.learn.networks import RecurrentNetwork
+from earmark.networks.recurrent import RecurrentNetwork
+from earmark.training.estimators import RecurrentClassifier
 
 _CLASSES, _FRAMES, _BINS = 10, 22, 513
 

@@ -13,9 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from earmark.learn.units import UnitProbe
-from earmark.learn.weights import input_weights
-from earmark.tell.model import open_model
+from earmark.auralization.input_weights import input_weights
+from earmark.auralization.units import UnitProbe
+from earmark.inference.model import open_model
 
 MODELS = ("paper-lstm-2x250", "paper-attention-2x60")
 

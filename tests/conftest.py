@@ -114,9 +114,9 @@ def make_record():
 
 
 def _make_record(recipe, protocol="clip", seed=0, *, skill=0.6, fold=None, labels=GENRES, settings=None, n=6):
-    from earmark.learn.evaluation import judge
-    from earmark.learn.recipe import open_recipe
-    from earmark.tell.card import Calibration
+    from earmark.evaluation.report import judge
+    from earmark.inference.card import Calibration
+    from earmark.training.recipe import open_recipe
 
     settings = settings or open_recipe(recipe)
     rng = np.random.default_rng([seed, len(recipe), len(protocol)])

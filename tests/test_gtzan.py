@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.learn.corpus import open_corpus
-from earmark.learn.evaluation import evaluate
-from earmark.learn.nonmusic import made
-from earmark.learn.stress import spread, stress
-from earmark.listen import LogMel, decode
-from earmark.tell.model import DEFAULT, bundled
-from earmark.tell.tagger import Tagger
+from earmark.audio import LogMel, decode
+from earmark.data.corpus import open_corpus
+from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.nonmusic import made
+from earmark.evaluation.robustness import spread, stress
+from earmark.inference.classifier import Tagger
+from earmark.inference.model import DEFAULT, bundled
 
 COMMAND = Path(sys.executable).with_name("earmark")
 

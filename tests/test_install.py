@@ -41,7 +41,7 @@ def test_the_wheel_holds_what_it_should(wheel):
         names = set(archive.namelist())
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"earmark", "beetsplug"}
     assert {name for name in names if name.startswith("beetsplug/")} == {"beetsplug/earmark.py"}  # a namespace
-    assert {"earmark/py.typed", "earmark/learn/gtzan.csv", "earmark/tell/models/gtzan-attention.onnx"} <= names
+    assert {"earmark/py.typed", "earmark/data/gtzan.csv", "earmark/inference/models/gtzan-attention.onnx"} <= names
     assert not [name for name in names if name.endswith(".pyc")]
 
 

@@ -42,7 +42,7 @@ for verdict in listen(Path("music")):
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory, write_sound):
     """The files that the page speaks of."""
-    from earmark.learn.synth import compose
+    from earmark.data.synth import compose
 
     folder = tmp_path_factory.mktemp("shelf")
     for name, seed in (("carillon.mp3", 1), ("breakbeat.flac", 0), ("ragtime.wav", 0)):

@@ -18,8 +18,8 @@ from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 
 from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError
-from earmark.tell.genrenames import spelling_key
-from earmark.tell.genrewords import chosen, load_map, worded
+from earmark.library.tags.spelling import spelling_key
+from earmark.library.tags.vocabulary import chosen, load_map, worded
 
 if TYPE_CHECKING:
     import optparse
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
     from beets.library import Library
 
-    from earmark.tell.tagger import Tagger
+    from earmark.inference.classifier import Tagger
 
 DEFAULTS: dict[str, Any] = {
     "auto": True,
@@ -106,7 +106,7 @@ class EarmarkPlugin(BeetsPlugin):
     @cached_property
     def ear(self) -> Ear:
         """The model with its words; what is wrong with them is the user's error."""
-        from earmark.tell.tagger import Tagger
+        from earmark.inference.classifier import Tagger
 
         own = self.config["map"].get()
         try:

@@ -5,7 +5,7 @@
 >>> tagger.labels[:3]
 ('blues', 'classical', 'country')
 
-``tagger.classify("song.mp3")`` gives a :class:`~earmark.tell.verdict.Verdict`. Importing this package is
+``tagger.classify("song.mp3")`` gives a :class:`~earmark.inference.verdict.Verdict`. Importing this package is
 cheap; the heavy parts are imported when they are first used.
 """
 
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
-    from earmark.listen.bytestream import Source
-    from earmark.tell.explain import Explainer
-    from earmark.tell.explanation import Explanation
-    from earmark.tell.tagger import Tagger
-    from earmark.tell.verdict import ClipVerdict, Verdict
+    from earmark.audio.source import Source
+    from earmark.explain.explainer import Explainer
+    from earmark.explain.explanation import Explanation
+    from earmark.inference.classifier import Tagger
+    from earmark.inference.verdict import ClipVerdict, Verdict
 
     __version__: str
 
@@ -31,11 +31,11 @@ __all__ = [
 ]  # fmt: skip
 
 _LATE = {
-    "ClipVerdict": "earmark.tell.verdict",
-    "Explainer": "earmark.tell.explain",
-    "Explanation": "earmark.tell.explanation",
-    "Tagger": "earmark.tell.tagger",
-    "Verdict": "earmark.tell.verdict",
+    "ClipVerdict": "earmark.inference.verdict",
+    "Explainer": "earmark.explain.explainer",
+    "Explanation": "earmark.explain.explanation",
+    "Tagger": "earmark.inference.classifier",
+    "Verdict": "earmark.inference.verdict",
 }
 """Where names are that are imported when they are first used."""
 
@@ -57,7 +57,7 @@ def load(model: str | os.PathLike[str] | None = None) -> Tagger:
     ModelError
         If the file is no model, or was altered.
     """
-    from earmark.tell.tagger import Tagger
+    from earmark.inference.classifier import Tagger
 
     return Tagger(model)
 
@@ -106,7 +106,7 @@ def explain(source: Source, *, model: str | os.PathLike[str] | None = None) -> E
     ModelError
         If the model file is refused.
     """
-    from earmark.tell.explain import Explainer
+    from earmark.explain.explainer import Explainer
 
     return Explainer(model).explain(source)
 

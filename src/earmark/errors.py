@@ -67,3 +67,8 @@ class MissingExtra(EarmarkError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs packages that are not installed: pip install 'earmark[{extra}]'")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the cause in a few words, without the stream's made-up name."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.tell.occlusion import Cells, Replacement, neutral
-from earmark.tell.tagger import Tagger, pooled
+from earmark.explain.occlusion import Cells, Replacement, neutral
+from earmark.inference.aggregate import pooled
+from earmark.inference.classifier import Tagger
 
 STEPS = 20
 """Twentieths of the clip, after each of which the network is asked."""

@@ -1,0 +1,43 @@
+"""Bytes in, clips and spectrograms out: decoding, cutting, front ends. Needs NumPy, PyAV and soxr.
+
+Names are imported when they are first used, so that finding files costs nothing of what hearing them needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from earmark.audio.clips import Clip, cut, preview_starts
+    from earmark.audio.decode import AudioInfo, Recording, decode, probe
+    from earmark.audio.source import Source
+    from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
+
+__all__ = [
+    "AudioInfo",
+    "Clip",
+    "FrontEnd",
+    "LogMel",
+    "Recording",
+    "Source",
+    "StftDensity",
+    "cut",
+    "decode",
+    "preview_starts",
+    "probe",
+]
+
+_HOMES = {
+    "decode": ("AudioInfo", "Recording", "decode", "probe"),
+    "source": ("Source",),
+    "clips": ("Clip", "cut", "preview_starts"),
+    "spectrogram": ("FrontEnd", "LogMel", "StftDensity"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"earmark.audio.{module}"), name)
+    raise AttributeError(f"module 'earmark.audio' has no attribute {name!r}")

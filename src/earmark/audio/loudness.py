@@ -1,0 +1,244 @@
+"""Samples → a sound file that is pleasant to play: even loudness, no clipping, no DC, nothing outside its band.
+
+Loudness and true peak are those of ITU-R BS.1770-4, which EBU R128 builds on. The weighting filter is applied as a
+product of spectra, so it is the standard's own at any sample rate, with no resampling in between.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike, NDArray
+
+from earmark.audio.spectrogram import Samples
+from earmark.errors import AudioError, SettingError
+
+LOUDNESS, PEAK = -16.0, -1.0
+"""What is usual for headphones and small speakers: LUFS, and dBTP."""
+
+_LOWEST_RATE = 16_000
+"""Hz that every player and browser plays."""
+
+_LOW_HZ, _SILENCE = 20.0, 1e-7
+_FADE, _LOOKAHEAD = 0.01, 0.005
+"""Seconds."""
+
+# BS.1770-4, Annex 1, tables 1 and 2: numerators and denominators at 48 kHz of a shelf (the head) and a high-pass.
+_K_RATE = 48_000
+_K_WEIGHTING = (
+    ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585)),
+    ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621)),
+)
+
+
+def loudness(samples: ArrayLike, sample_rate: int) -> float:
+    """Integrated loudness of a mono sound by ITU-R BS.1770-4.
+
+    Parameters
+    ----------
+    samples : array, shape (samples,)
+        Full scale ±1. What is shorter than the 400 ms of one block counts as repeated until that is full.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    float
+        LUFS; −inf for silence (no block above −70 LUFS).
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 997 * np.arange(48000) / 48000)
+    >>> round(loudness(tone, 48000), 2)
+    -3.01
+    """
+    sound = _mono(samples)
+    block, hop = round(0.4 * sample_rate), round(0.1 * sample_rate)
+    if 0 < len(sound) < block:
+        sound = np.tile(sound, -(-block // len(sound)))
+    if not len(sound):
+        return -math.inf
+    power = np.cumsum(np.concatenate([[0.0], _weighted(sound, sample_rate) ** 2]))
+    powers = (power[block::hop] - power[:-block:hop]) / block
+    for gate in (lambda heard: 10 ** (-6.9309), lambda heard: 0.1 * heard.mean()):  # −70 LUFS; 10 LU below the mean
+        powers = powers[powers > gate(powers)]
+        if not len(powers):
+            return -math.inf
+    return float(-0.691 + 10 * np.log10(powers.mean()))
+
+
+def true_peak(samples: ArrayLike, sample_rate: int) -> float:
+    """Highest level of the waveform between the samples as well, by fourfold oversampling (BS.1770-4, Annex 2).
+
+    Parameters
+    ----------
+    samples : array, shape (samples,)
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    float
+        dBTP; −inf for silence.
+    """
+    peak = _envelope(_mono(samples), sample_rate).max(initial=0.0)
+    return float(20 * np.log10(peak)) if peak > 0 else -math.inf
+
+
+def mastered(
+    samples: ArrayLike,
+    sample_rate: int,
+    *,
+    target: float = LOUDNESS,
+    ceiling: float = PEAK,
+    band: tuple[float, float] | None = None,
+) -> tuple[Samples, int]:
+    """Make a mono sound ready to be written and listened to.
+
+    DC and what lies outside the band are taken out, the ends faded over 10 ms, the loudness set, and peaks that would
+    stand out turned down gently. Silence stays silence.
+
+    Parameters
+    ----------
+    samples : array, shape (samples,)
+    sample_rate : int
+        Hz.
+    target : float
+        LUFS. Not reached where a sound is nearly all peak, such as a single click.
+    ceiling : float
+        dBTP that no peak exceeds.
+    band : (float, float), optional
+        Hz, lowest and highest; 20 Hz to half the sample rate when left out.
+
+    Returns
+    -------
+    samples : ndarray of float32
+    sample_rate : int
+        Hz. Rates below 16 kHz, which many players refuse, are raised to a multiple.
+
+    Raises
+    ------
+    AudioError
+        If samples are not one row of finite numbers.
+    SettingError
+        If target, ceiling or band make no sense.
+    """
+    sound = _mono(samples)
+    low, high = band or (_LOW_HZ, sample_rate / 2)
+    if not 0 < low < high <= sample_rate / 2 or ceiling > 0 or target > 0:
+        raise SettingError(
+            f"a band of {low} to {high} Hz at {sample_rate} Hz, {target} LUFS, {ceiling} dBTP: need "
+            "0 < low < high <= half the sample rate, and levels of at most 0"
+        )
+    sound = _faded(_banded(sound, sample_rate, low, high), sample_rate)
+    sound, sample_rate = _raised(sound, sample_rate)
+    highest = np.abs(sound).max(initial=0.0)
+    if highest < _SILENCE:
+        return np.zeros(len(sound), np.float32), sample_rate
+    sound /= highest  # however quiet it was, no block is below the meter's gate for that
+    gain = target - loudness(sound, sample_rate)
+    for _ in range(4):  # each limiting takes a little loudness away
+        result = _limited(sound * 10 ** (gain / 20), sample_rate, ceiling - 0.05)
+        missing = target - loudness(result, sample_rate)
+        if abs(missing) < 0.05:
+            break
+        gain += missing
+    return result.astype(np.float32), sample_rate
+
+
+def crossfaded(pieces: list[Samples], sample_rate: int, *, seconds: float = 0.1) -> Samples:
+    """Join sounds, each running into the next.
+
+    Parameters
+    ----------
+    pieces : list of ndarray, shape (samples,)
+    sample_rate : int
+        Hz.
+    seconds : float
+        Of each crossfade, at most half of either neighbour. Of equal power, for the pieces have nothing in common.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+    """
+    joined = np.zeros(0, np.float32)
+    for piece in pieces:
+        n = min(round(seconds * sample_rate), len(joined) // 2, len(piece) // 2)
+        angle = (np.arange(n, dtype=np.float32) + 0.5) / max(n, 1) * np.float32(np.pi / 2)
+        middle = joined[len(joined) - n :] * np.cos(angle) + piece[:n] * np.sin(angle)
+        joined = np.concatenate([joined[: len(joined) - n], middle, piece[n:]]).astype(np.float32)
+    return joined
+
+
+def _mono(samples: ArrayLike) -> NDArray[np.float64]:
+    sound = np.asarray(samples, np.float64)
+    if sound.ndim != 1 or not np.isfinite(sound).all():
+        raise AudioError(f"samples of shape {sound.shape}: need one row of finite numbers")
+    return sound
+
+
+def _weighted(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
+    """Weight as the ear does: the standard's filters, as a product of spectra."""
+    n = len(sound) + sample_rate  # room for what rings on
+    hz = np.minimum(np.fft.rfftfreq(n, 1 / sample_rate), _K_RATE / 2)
+    delay = np.exp(-2j * np.pi * hz / _K_RATE)  # (bins,), one sample at 48 kHz
+    spectrum = np.fft.rfft(sound, n)
+    for above, below in _K_WEIGHTING:
+        spectrum *= np.polyval(above[::-1], delay) / np.polyval(below[::-1], delay)
+    weighted: NDArray[np.float64] = np.fft.irfft(spectrum, n)[: len(sound)]
+    return weighted
+
+
+def _banded(sound: NDArray[np.float64], sample_rate: int, low: float, high: float) -> NDArray[np.float64]:
+    """Take out what is below and above, with flanks of half an octave downwards and a twentieth upwards."""
+    n = len(sound) + sample_rate // 2
+    hz = np.fft.rfftfreq(n, 1 / sample_rate)
+    flanks = np.clip((hz / low - 0.7) / 0.3, 0, 1) * np.clip((high - hz) / (0.05 * high), 0, 1)
+    banded: NDArray[np.float64] = np.fft.irfft(np.fft.rfft(sound, n) * (0.5 - 0.5 * np.cos(np.pi * flanks)), n)
+    return banded[: len(sound)]
+
+
+def _faded(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
+    n = min(round(_FADE * sample_rate), len(sound) // 2)
+    flank = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n) + 0.5) / max(n, 1))
+    gain: NDArray[np.float64] = np.concatenate([flank, np.ones(len(sound) - 2 * n), flank[::-1]])
+    return sound * gain
+
+
+def _raised(sound: NDArray[np.float64], sample_rate: int) -> tuple[NDArray[np.float64], int]:
+    times = -(-_LOWEST_RATE // sample_rate)
+    if times == 1 or not len(sound):
+        return sound, sample_rate
+    import soxr
+
+    raised: NDArray[np.float64] = soxr.resample(sound, sample_rate, times * sample_rate, quality="VHQ")
+    return raised, times * sample_rate
+
+
+def _envelope(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
+    """Highest amplitude from each sample to the next, (samples,)."""
+    import soxr
+
+    if not len(sound):
+        return sound
+    fine = soxr.resample(sound, sample_rate, 4 * sample_rate, quality="HQ")
+    fine = np.pad(fine, (0, max(0, 4 * len(sound) - len(fine))))[: 4 * len(sound)]
+    envelope: NDArray[np.float64] = np.maximum(np.abs(fine).reshape(-1, 4).max(axis=1), np.abs(sound))
+    return envelope
+
+
+def _limited(sound: NDArray[np.float64], sample_rate: int, ceiling: float) -> NDArray[np.float64]:
+    """Turn peaks down to the ceiling (dBTP), beginning 5 ms ahead and ending 5 ms after."""
+    most = 10 ** (ceiling / 20)
+    around = round(_LOOKAHEAD * sample_rate)
+    smooth = np.hanning(2 * around + 3)[1:-1]
+    for _ in range(3):  # what is turned down is another waveform, with other peaks between its samples
+        envelope = _envelope(sound, sample_rate)
+        if envelope.max(initial=0.0) <= most:
+            break
+        gain = np.minimum(1.0, most / np.maximum(envelope, 1e-12))
+        lowest = sliding_window_view(np.pad(gain, 2 * around, constant_values=1.0), 2 * around + 1).min(axis=1)
+        sound = sound * np.convolve(lowest, smooth / smooth.sum(), mode="valid")
+    return sound

@@ -1,0 +1,1 @@
+"""Live sound: radio stations, microphones, standard input, files at their own pace."""

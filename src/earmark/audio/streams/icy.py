@@ -1,0 +1,221 @@
+"""What stations send over HTTP: an answer, its titles between the sound (ICY), and lists that point elsewhere."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from importlib.metadata import version
+from typing import Any
+from urllib import request
+from urllib.error import HTTPError
+from urllib.parse import urljoin, urlsplit
+
+from earmark.errors import AudioError, reason_of
+
+PASSING = {404, 408, 425, 429, 500, 502, 503, 504}
+"""Statuses that may be gone a moment later. A station without its programme is not found until that is back."""
+
+_LISTS = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
+_LONGEST = 1 << 18
+"""Bytes of a list."""
+
+
+class Broken(AudioError):
+    """What another attempt may mend."""
+
+
+class Answer:
+    """An open connection to a station, its titles taken out of the bytes.
+
+    Parameters
+    ----------
+    url : str
+        http or https; redirections are followed to nothing else.
+    timeout : float
+        Seconds without a byte after which it counts as broken.
+    on_title : callable
+        Given a title where there is one, None where there is none any more.
+
+    Raises
+    ------
+    Broken
+        If another attempt may help.
+    AudioError
+        If none can.
+    """
+
+    def __init__(self, url: str, timeout: float, on_title: Callable[[str | None], None]) -> None:
+        headers = {"User-Agent": f"earmark/{version('earmark')}", "Icy-MetaData": "1", "Accept": "*/*"}
+        self._response = _asked(request.Request(url, headers=headers), timeout)
+        self.url = self._response.url
+        said = self._response.headers
+        self.kind = said.get_content_type()
+        self.station = decoded_text(said.get("icy-name", "").encode("latin-1", "replace")) or None
+        self.finite = self._response.length is not None and not any(name.startswith("icy-") for name in said)
+        self._missing = self._response.length
+        every = said.get("icy-metaint", "0").strip()
+        self._every = int(every) if every.isdecimal() else 0
+        self._left = self._every
+        self._on_title = on_title
+
+    def read(self, size: int) -> bytes:
+        """Sound that has come, at most so many bytes; none where the station has closed the connection."""
+        if self._every and not self._left:
+            if not (length := self._some(1)):
+                return b""
+            if metadata := self._exactly(16 * length[0]):
+                self._on_title(title_of(metadata))
+            self._left = self._every
+        data = self._some(min(size, self._left) if self._every else size)
+        self._left -= len(data)
+        return data
+
+    def list_of(self) -> bytes | None:
+        """Everything, where it is a list of addresses (M3U or PLS); None where it is not."""
+        if not _LISTS.search(self.kind) and not re.search(r"\.(m3u8?|pls)$", urlsplit(self.url).path, re.IGNORECASE):
+            return None
+        if self._every or self.kind in ("audio/mpeg", "audio/aac"):
+            return None
+        content = b""
+        while len(content) < _LONGEST and (some := self._some(_LONGEST)):
+            content += some
+        return content
+
+    def close(self) -> None:
+        """Hang up, from whichever thread; who waits for bytes is woken."""
+        with suppress(OSError, AttributeError):
+            self._response.socket.shutdown(socket.SHUT_RDWR)
+        self._response.close()
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            if not (some := self._some(size - len(data))):
+                return b""
+            data += some
+        return data
+
+    def _some(self, size: int) -> bytes:
+        data = self._response.read1(size)
+        if self._missing is not None:
+            self._missing -= len(data)
+            if not data and self._missing > 0:
+                raise ConnectionError("the connection broke off")
+        return data
+
+
+def title_of(metadata: bytes) -> str | None:
+    """Find the title in a block of ICY metadata.
+
+    Examples
+    --------
+    >>> title_of(b"StreamTitle='It's Only Rock 'n' Roll';StreamUrl='';" + bytes(9))
+    "It's Only Rock 'n' Roll"
+    """
+    found = re.search(rb"StreamTitle='(.*?)'(?:;\s*Stream\w+=|;?\s*\0*$)", metadata, re.DOTALL)
+    return decoded_text(found[1]) or None if found else None
+
+
+def decoded_text(text: bytes) -> str:
+    """Words of unknown encoding: UTF-8, and where they are not, what Windows writes in the west."""
+    try:
+        words = text.decode("utf-8")
+    except UnicodeDecodeError:
+        words = text.decode("cp1252", "replace")
+    return " ".join("".join(c if c.isprintable() else " " for c in words).split())
+
+
+def entries(content: bytes, base: str) -> list[str]:
+    r"""Addresses in a list (M3U or PLS), those that are http or https: a list must not reach files.
+
+    Examples
+    --------
+    >>> entries(b"[playlist]\nFile1=http://a.example/x\nTitle1=X\nFile2=file:///etc/passwd", "http://b.example/")
+    ['http://a.example/x']
+    """
+    lines = [line.strip() for line in content.decode("utf-8", "replace").lstrip("\ufeff").splitlines()]
+    if any(line.lower() == "[playlist]" for line in lines):
+        named = [re.fullmatch(r"File\d+\s*=\s*(.+)", line, re.IGNORECASE) for line in lines]
+        found = [match[1] for match in named if match]
+    else:
+        found = [line for line in lines if line and not line.startswith("#")]
+    addresses: list[str] = []
+    for line in found:
+        with suppress(ValueError):
+            address = urljoin(base, line)
+            if urlsplit(address).scheme in ("http", "https"):
+                addresses.append(address)
+    return addresses
+
+
+class _StatusLine:
+    """A socket's file whose first line may be SHOUTcast's ``ICY 200 OK``."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._first = file, True
+
+    def readline(self, *limit: int) -> bytes:
+        line: bytes = self._file.readline(*limit)
+        first, self._first = self._first, False
+        return b"HTTP/1.0" + line[3:] if first and line.startswith(b"ICY ") else line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class _Response(HTTPResponse):
+    url: str
+
+    def __init__(self, sock: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.socket = sock
+        self.fp: Any = _StatusLine(self.fp)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Handler(request.HTTPHandler):
+    def http_open(self, asked: request.Request) -> Any:
+        return self.do_open(_Connection, asked)
+
+
+class _SecureHandler(request.HTTPSHandler):
+    def https_open(self, asked: request.Request) -> Any:
+        return self.do_open(_SecureConnection, asked)
+
+
+def _asked(asked: request.Request, timeout: float) -> _Response:
+    opener = request.OpenerDirector()  # knows http and https and, also after a redirection, nothing else
+    for handler in (
+        request.ProxyHandler(),
+        _Handler(),
+        _SecureHandler(),
+        request.HTTPRedirectHandler(),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPErrorProcessor(),
+        request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    try:
+        answer: _Response = opener.open(asked, timeout=timeout)
+    except HTTPError as error:
+        with error:
+            kind = Broken if error.code in PASSING else AudioError
+            raise kind(f"the server says {error.code} {error.reason}") from error
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        said = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
+        kind = AudioError if "unknown url type" in said else Broken
+        raise kind(f"no answer ({said})") from error
+    except ValueError as error:
+        raise AudioError(f"no address that can be asked ({error})") from error
+    return answer

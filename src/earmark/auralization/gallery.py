@@ -1,0 +1,195 @@
+"""Folders to listen through: sounds, a table of what they were cut from, and a page that plays them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from earmark.audio.encode import write_wav
+from earmark.audio.loudness import mastered
+from earmark.audio.spectrogram import Samples
+from earmark.auralization.excerpts import Moment, medley
+from earmark.auralization.input_weights import InputWeights, input_weights
+from earmark.auralization.listening_page import Entry, listening_page
+from earmark.auralization.prototypes import Prototypes
+from earmark.auralization.units import Excitement, UnitProbe
+from earmark.errors import AudioError, ModelError
+from earmark.files import replacing, slug
+from earmark.inference.classifier import Tagger
+
+_LICENCE = "These are excerpts of recordings: what may be done with the corpus may be done with them, and no more."
+
+PAGE, TABLE = "index.html", "moments.csv"
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What was written.
+
+    Attributes
+    ----------
+    page : Path
+        HTML; the table of moments lies beside it.
+    sounds : dict of str to Path
+        WAV files by what they are of.
+    failed : dict of str to str
+        Sounds that there are none of, and tracks that are missing in one, and why.
+    """
+
+    page: Path
+    sounds: dict[str, Path]
+    failed: dict[str, str]
+
+
+def prototype_gallery(
+    tagger: Tagger, found: Prototypes, folder: Path, *, corpus: str, on_sound: Callable[[str], None] | None = None
+) -> Gallery:
+    """Write what a model finds typical: for each genre a medley.
+
+    Parameters
+    ----------
+    tagger : Tagger
+        It is asked what it says of each medley.
+    found : Prototypes
+    folder : Path
+        Made where missing; files of the same names are replaced.
+    corpus : str
+        Its name.
+    on_sound : callable, optional
+        Called with each genre when its sound is written.
+
+    Returns
+    -------
+    Gallery
+    """
+    name = tagger.card.name
+    shelf = _Shelf(tagger, folder, on_sound)
+    for genre, moments in found.by_genre.items():
+        if not moments:
+            shelf.failed[genre] = "no track of it could be heard, or none is in the corpus"
+        else:
+            shelf.add_medley(genre, genre, moments, {"corpus": corpus, "model": name}, wanted=genre)
+    notes = [f"The clips of {corpus} that {name} is surest of: one of each artist or track, equally loud, joined."]
+    return shelf.closed(f"What {name} finds typical", [*notes, _LICENCE])
+
+
+def unit_gallery(
+    tagger: Tagger,
+    probe: UnitProbe,
+    excitement: Excitement,
+    units: Iterable[int],
+    folder: Path,
+    *,
+    count: int = 6,
+    seconds: float = 3.0,
+    seed: int = 0,
+    on_sound: Callable[[str], None] | None = None,
+) -> Gallery:
+    """Write what excites units of a network: for each a medley, and its own weights as sound where they are spectra.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    probe : UnitProbe
+        Of the same model.
+    excitement : Excitement
+    units : iterable of int
+        See :meth:`earmark.auralization.units.Excitement.selectivity` for which may be worth it.
+    folder : Path
+        Made where missing; files of the same names are replaced.
+    count : int
+        Moments of each unit.
+    seconds : float
+        Of each moment, and of the sound of the weights.
+    seed : int
+        Of the noise that the weights colour.
+    on_sound : callable, optional
+        Called with the name of each sound when it is written.
+
+    Returns
+    -------
+    Gallery
+    """
+    name, corpus = tagger.card.name, excitement.corpus.name
+    selectivity = excitement.selectivity()
+    weights = _weights(tagger)
+    shelf = _Shelf(tagger, folder, on_sound)
+    for unit in units:
+        title, facts = probe.name(unit), {"corpus": corpus, "model": name, **_likes(selectivity, unit)}
+        shelf.add_medley(title, f"unit-{unit}", excitement.moments(unit, count, seconds=seconds), facts)
+        if weights:
+            sound, rate = mastered(weights.sound(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
+            shelf.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
+    notes = [f"The moments of {corpus} that excite units of the first recurrent layer of {name} most, equally loud."]
+    if weights:
+        notes.append("Its weights: the training music's mean spectrum, moved to where it drives the unit, as noise.")
+    return shelf.closed(f"Units of {name}", [*notes, _LICENCE])
+
+
+def _weights(tagger: Tagger) -> InputWeights | None:
+    try:
+        return input_weights(tagger.model)
+    except ModelError:  # it reads no frames
+        return None
+
+
+def _likes(selectivity: Mapping[str, Any], unit: int) -> dict[str, object]:
+    if not selectivity:
+        return {}
+    genre = max(selectivity, key=lambda genre: selectivity[genre][unit])
+    return {"tells best": f"{genre} (d' {selectivity[genre][unit]:.1f})"}
+
+
+class _Shelf:
+    """A gallery in the making."""
+
+    def __init__(self, tagger: Tagger, folder: Path, on_sound: Callable[[str], None] | None) -> None:
+        self.tagger, self.folder, self.on_sound = tagger, folder, on_sound
+        self.entries: list[Entry] = []
+        self.rows: list[dict[str, Any]] = []
+        self.failed: dict[str, str] = {}
+
+    def add_medley(
+        self, title: str, name: str, moments: Sequence[Moment], facts: Mapping[str, object], wanted: str = ""
+    ) -> None:
+        def failed(moment: Moment, words: str) -> None:
+            self.failed[moment.track.id] = words
+
+        try:
+            sound, rate, heard = medley(moments, self.tagger.card.front_end.sample_rate, on_error=failed)
+        except AudioError as error:
+            self.failed[title] = str(error)
+            return
+        records = [moment.to_record() for moment in heard]
+        self.rows += [{"sound": title, "place": i, **record} for i, record in enumerate(records, 1)]
+        parts = [{key: value for key, value in record.items() if key != "path"} for record in records]
+        self.add(title, name, sound, rate, facts, wanted, parts)
+
+    def add(
+        self,
+        title: str,
+        name: str,
+        sound: Samples,
+        rate: int,
+        facts: Mapping[str, object],
+        wanted: str = "",
+        parts: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        path = write_wav(self.folder / f"{slug(name)}.wav", sound, rate)
+        said = self.tagger.classify(path).genres
+        highest = min(rate, self.tagger.card.front_end.sample_rate) / 2
+        self.entries.append(Entry(title, path, said, wanted, facts, parts, highest))
+        if self.on_sound:
+            self.on_sound(title)
+
+    def closed(self, title: str, notes: Sequence[str]) -> Gallery:
+        with replacing(self.folder / TABLE) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            columns = ("sound", "place", "track", "genre", "artist", "path", "start", "end", "value")
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        page = listening_page(self.entries, self.folder / PAGE, title=title, notes=notes)
+        return Gallery(page, {entry.title: entry.sound for entry in self.entries}, self.failed)

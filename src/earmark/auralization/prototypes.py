@@ -1,0 +1,147 @@
+"""Prototypes: the clips of a corpus that a network finds most typical of a genre.
+
+What a network takes for the essence of jazz is heard most plainly in the jazz that it is surest of. Such clips are
+mostly ones that it learned from, so its confidence in them is no measure of how good it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from earmark.audio import Recording
+from earmark.auralization.excerpts import Moment
+from earmark.data.audit.fingerprint import Fingerprinter, Words, find_twins
+from earmark.data.corpus import Corpus, Track
+from earmark.data.groups import kept_together, known_artist_groups
+from earmark.errors import CorpusError, SettingError
+from earmark.evaluation.evaluate import verdicts
+from earmark.inference.classifier import Tagger
+
+OnePer = Literal["artist", "track"]
+ONE_PER = ("artist", "track")
+
+_AROUND = 15.0
+"""Seconds before and after a clip that are looked at too when it is compared with others: copies may be shifted."""
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """What a network finds most typical.
+
+    Attributes
+    ----------
+    by_genre : dict of str to list of Moment
+        The most typical first; the value is the genre's probability. Empty where a genre has no track.
+    failed : dict of str to str
+        Tracks that could not be read, and why.
+    """
+
+    by_genre: dict[str, list[Moment]]
+    failed: dict[str, str]
+
+
+def find_prototypes(
+    tagger: Tagger,
+    corpus: Corpus,
+    genres: Sequence[str] | None = None,
+    *,
+    count: int = 6,
+    one_per: OnePer = "artist",
+    labelled: bool = True,
+    jobs: int = 1,
+    on_track: Callable[[Track], None] | None = None,
+) -> Prototypes:
+    """Find the clips that a model is surest of.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    corpus : Corpus
+    genres : sequence of str, optional
+        All that the model knows when left out.
+    count : int
+        Clips a genre.
+    one_per : {"artist", "track"}
+        At most one clip of each. Where the artist is not known, of each track. Copies, and cuts of one recording,
+        count as one track: those that GTZAN's index knows, and those whose sound is found to be the same.
+    labelled : bool
+        Only among the tracks that the corpus files under the genre; otherwise among all.
+    jobs : int
+        Files heard at once, in processes of their own: a script must begin its work under
+        ``if __name__ == "__main__":``.
+    on_track : callable, optional
+        Called after each track.
+
+    Returns
+    -------
+    Prototypes
+
+    Raises
+    ------
+    CorpusError
+        If no track could be heard.
+    SettingError
+        If the model does not know a genre, or `one_per` is neither.
+    """
+    wanted = tagger.labels if genres is None else tuple(genres)
+    if unknown := [genre for genre in wanted if genre not in tagger.labels]:
+        raise SettingError(f"genre {unknown[0]!r}: {tagger.card.name} knows {', '.join(tagger.labels)}")
+    if one_per not in ONE_PER:
+        raise SettingError(f"one_per is {one_per!r}: must be one of {', '.join(ONE_PER)}")
+    if labelled:
+        corpus = corpus.subset([i for i, track in enumerate(corpus.tracks) if track.genre in wanted])
+    best: dict[str, list[Moment]] = {genre: [] for genre in wanted}
+    failed = {}
+    for track, verdict in verdicts(tagger, corpus, jobs):
+        if verdict.error:
+            failed[track.id] = verdict.error
+        for genre in [track.genre] if labelled else wanted:
+            clips = [Moment(track, c.start, c.end, c.genres[genre]) for c in verdict.clips if c.genres]
+            best[genre] += sorted(clips, key=_typical)[:1]
+        if on_track:
+            on_track(track)
+    if not any(best.values()):
+        first = next(iter(failed.items()), None)
+        why = f"; the first: {first[0]}: {first[1]}" if first else ""
+        raise CorpusError(f"none of the {len(corpus.tracks)} tracks could be heard{why}")
+    groups = known_artist_groups(corpus) if one_per == "artist" else kept_together(corpus, "fault-filtered")
+    group = {track.id: int(i) for track, i in zip(corpus.tracks, groups, strict=True)}
+    return Prototypes({genre: _different(found, group, count) for genre, found in best.items()}, failed)
+
+
+def _typical(moment: Moment) -> tuple[float, str, float]:
+    """What to sort by: the most typical first, ties always in the same order."""
+    return -moment.value, moment.track.id, moment.start
+
+
+def _different(moments: list[Moment], group: dict[str, int], count: int) -> list[Moment]:
+    """The most typical ones, one of each group, none of which is the same sound as another."""
+    chosen: list[Moment] = []
+    taken: set[int] = set()
+    prints: list[Words] = []
+    for moment in sorted(moments, key=_typical):
+        if len(chosen) == count:
+            break
+        if group[moment.track.id] in taken:
+            continue
+        words = _fingerprint(moment)
+        if find_twins([*prints, words]):
+            continue
+        chosen.append(moment)
+        taken.add(group[moment.track.id])
+        prints.append(words)
+    return chosen
+
+
+def _fingerprint(moment: Moment) -> Words:
+    """Of the clip and its surroundings; of arrays, that of nothing, which is like nothing else."""
+    rate = 8000
+    printer = Fingerprinter(rate)
+    if moment.track.path is not None:
+        start = max(0.0, moment.start - _AROUND)
+        with Recording(moment.track.path) as recording:
+            for block in recording.blocks(rate, start=start, duration=moment.end + _AROUND - start):
+                printer.add(block)
+    return printer.words()

@@ -1,0 +1,162 @@
+"""``earmark explain``: why a track was called what it was, as a page to play with, a figure, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earmark.cli import terminal
+from earmark.cli.completion import labels
+from earmark.cli.options import ModelOption
+from earmark.cli.terminal import extra, guarded
+from earmark.errors import AudioError, SettingError
+
+if TYPE_CHECKING:
+    from earmark.explain.explainer import Method
+    from earmark.explain.explanation import Explanation
+    from earmark.inference.classifier import Tagger
+
+
+class How(StrEnum):
+    """What finds the regions that mattered."""
+
+    occlusion = "occlusion"
+    integrated_gradients = "integrated-gradients"
+    attention = "attention"
+
+
+@guarded
+def explain(
+    file: Annotated[str, typer.Argument(help="A sound file.", metavar="FILE", show_default=False)],
+    output: Annotated[
+        list[Path],
+        typer.Option(
+            "--output",
+            "-o",
+            help="What to write, by its suffix: .html, .png, .svg or .json. May be repeated.",
+            metavar="PAGE",
+            show_default=False,
+        ),
+    ],
+    genre: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--genre",
+            "-g",
+            help="A genre to explain: why it, or why not. May be repeated.",
+            show_default="the three most probable",
+            autocompletion=labels,
+        ),
+    ] = None,
+    method: Annotated[
+        How,
+        typer.Option(help="What finds the regions that mattered; attention: none, only when the network looked."),
+    ] = How.occlusion,
+    start: Annotated[float, typer.Option(min=0, help="Seconds into the file.", metavar="SECONDS")] = 0.0,
+    duration: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Seconds to explain.", metavar="SECONDS", show_default="all, but 600 at most"),
+    ] = None,
+    model: ModelOption = None,
+) -> None:
+    r"""Show why a track is called what it is: what the network heard, when, and where in the spectrum.
+
+    The page needs no network and no other file: it holds the sound (mono), a
+    player, and below it waveform, spectrogram, the probability of each genre
+    over time, the regions that spoke for a genre or against it, and the
+    network's attention. A click plays from there.
+
+    [bold]Examples[/bold]
+
+      earmark explain song.mp3 -o page.html
+      earmark explain song.mp3 -o page.html -g jazz          (why, or why not, jazz?)
+      earmark explain song.mp3 -o figure.png -o numbers.json --start 60 --duration 30
+      earmark explain song.mp3 -o page.html --method integrated-gradients
+
+    Occlusion hides each region in turn and asks again. Integrated gradients
+    follow the network's slope; they need PyTorch (pip install 'earmark\[learn]'),
+    as figures need Matplotlib. How far to trust each: docs/explain.md.
+
+    [dim]Exit status: 0 written, 1 the file cannot be heard (a damaged one is explained as far as it goes),
+    2 wrong usage, 130 interrupted.[/dim]
+    """
+    writers = [(path, _writer(path)) for path in output]
+    from earmark.cli.writers import clean
+    from earmark.explain.explainer import Explainer
+    from earmark.inference.classifier import Tagger
+
+    tagger = Tagger(model)
+    for one in genre or ():
+        if one not in tagger.labels:
+            raise SettingError(f"{one!r} is no genre of {tagger.card.name}: it knows {', '.join(tagger.labels)}")
+    chosen = _method(method, tagger)
+    try:
+        with terminal.late_progress("explaining") as advance:
+            explanation = Explainer(tagger).explain(
+                file,
+                start=start,
+                duration=duration,
+                method=chosen,
+                relevance=method is not How.attention,
+                sound=any(path.suffix.lower() in _PAGES for path in output),
+                advance=advance,
+            )
+    except AudioError as error:
+        terminal.exit_after({file: str(error)})
+        return
+    _write(writers, explanation, genre or [])
+    if duration is None and explanation.end < (explanation.whole or 0) - 1:
+        terminal.say(f"explained {explanation.duration:g} s, the whole is longer: --start and --duration choose a part")
+    if explanation.verdict.error:
+        terminal.say(clean(f"{file}: {explanation.verdict.error}"), "red")
+        raise typer.Exit(1)
+
+
+_PAGES = (".html", ".htm")
+
+Writer = Callable[["Explanation", list[str]], str | bytes]
+
+
+def _writer(path: Path) -> Writer:
+    """What makes a file of this suffix; what that needs is missed now, not when all the work is done."""
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        raise SettingError(f"{path} is a folder: need the name of a file")
+    if suffix in _PAGES:
+        from earmark.explain.page import page
+
+        return page
+    if suffix == ".json":
+        return lambda explanation, genres: explanation.to_json() + "\n"
+    if suffix in (".png", ".svg"):
+        with extra("a figure", "learn"):
+            from earmark.explain.figure import draw_explanation
+        return lambda explanation, genres: getattr(draw_explanation(explanation, genres), suffix[1:])
+    raise SettingError(f"{path}: need a name that ends in .html, .png, .svg or .json")
+
+
+def _method(method: How, tagger: Tagger) -> Method | None:
+    if method is How.attention and not tagger.card.attention:
+        raise SettingError(f"{tagger.card.name} does not attend; --method occlusion explains any model")
+    if method is not How.integrated_gradients:
+        return None
+    with extra("--method integrated-gradients", "learn"):
+        from earmark.explain.integrated_gradients import IntegratedGradients
+    return IntegratedGradients(tagger.model)
+
+
+def _write(writers: list[tuple[Path, Writer]], explanation: Explanation, genres: list[str]) -> None:
+    from earmark.cli.writers import clean
+    from earmark.files import replacing
+
+    verdict = explanation.verdict
+    said = f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
+    for path, writer in writers:
+        content = writer(explanation, genres)
+        with terminal.writing(path), replacing(path) as partial:
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        print(f"{clean(str(path))}: {said}; {path.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,253 @@
+"""``earmark listen``: what is playing now, from a microphone, a pipe, internet radio or a file."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earmark.cli import terminal
+from earmark.cli.options import ModelOption
+from earmark.cli.terminal import guarded
+from earmark.errors import AudioError, SettingError
+
+if TYPE_CHECKING:
+    from earmark.audio.streams.stream import Pcm, Stream
+    from earmark.cli.commands.listen_view import View
+    from earmark.inference.classifier import Tagger
+    from earmark.inference.live import RunningVerdict
+    from earmark.inference.segments import Segment
+
+
+class Look(StrEnum):
+    """Output formats of ``listen``."""
+
+    live = "live"
+    json = "json"
+
+
+@guarded
+def listen(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="'-' for standard input, an http or https address, or a file.", show_default="the microphone"
+        ),
+    ] = None,
+    form: Annotated[
+        Look | None,
+        typer.Option("--format", "-f", help="A live view, or JSON lines.", show_default="live on a terminal"),
+    ] = None,
+    model: ModelOption = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")] = None,
+    segments: Annotated[bool, typer.Option("--segments", help="JSON: only the segments, no verdicts.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds from verdict to verdict.")] = 0.5,
+    memory: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds after which what was heard counts 1/e; 0: last clip only.")
+    ] = 5.0,
+    duration: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds of sound.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Append the JSON lines to this file; the view stays.")
+    ] = None,
+    pcm: Annotated[
+        str | None,
+        typer.Option(help="Standard input is raw samples: s16le, f32le, u8, mulaw …", metavar="FORMAT"),
+    ] = None,
+    rate: Annotated[int | None, typer.Option(help="Hz of raw samples.", show_default="44100")] = None,
+    channels: Annotated[int | None, typer.Option(help="Channels of raw samples.", show_default="1")] = None,
+    device: Annotated[str | None, typer.Option(help="Microphone: number, or part of its name.")] = None,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="List microphones and exit.")] = False,
+    realtime: Annotated[
+        bool,
+        typer.Option("--realtime", help="Play a file at its own speed; never make standard input wait."),
+    ] = False,
+    retries: Annotated[int, typer.Option(min=0, help="Attempts in a row to reach a station again.")] = 10,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds without a byte until a station is gone.")] = 10.0,
+) -> None:
+    """Name the genre of what is playing, twice a second: microphone, pipe, internet radio.
+
+    The first answer takes 2.5 s of sound. A station that breaks off is asked again, ever
+    more slowly. Where the machine is too slow for live sound, verdicts are left out.
+
+    [bold]Examples[/bold]
+
+      earmark listen
+      earmark listen https://radio.example/jazz.mp3
+      earmark listen https://radio.example/jazz.mp3 --format json --segments >> log.jsonl
+      arecord -f S16_LE -r 44100 | earmark listen - --rate 44100
+      ffmpeg -i film.mkv -f wav - | earmark listen -
+
+    [bold]JSON lines[/bold]
+
+      time        seconds of sound heard so far
+      genre       null when unknown
+      reason      why unknown: "too short", "silence" or "low confidence"
+      confidence  probability of the most probable genre
+      genres      {name: probability}, smoothed over the last seconds
+      title       what the station says is playing, or null
+      behind      seconds from the sound's arrival to this line
+      level       loudness, dB of full scale
+      skipped     verdicts left out before this one
+      segment     in a line of its own, when one has ended: start, end, genre,
+                  reason, confidence (mean), title. A genre that has lasted
+                  three seconds begins one.
+
+    [dim]Exit status: 0 the sound ended, 1 it cannot be heard or is gone for good,
+    2 wrong usage, 130 interrupted, 143 terminated (the last segment is written first).[/dim]
+    """
+    if list_devices:
+        _list_devices()
+        return
+    from earmark.inference.classifier import Tagger
+
+    look = form or (Look.live if sys.stdout.isatty() else Look.json)
+    if look is Look.live and not sys.stdout.isatty():
+        raise SettingError("the live view needs a terminal: use --format json")
+    tagger = Tagger(model)
+    with ExitStack() as stack:
+        view = None
+        if look is Look.live:
+            from earmark.cli.commands.listen_view import View
+
+            view = View(terminal.console(sys.stdout), top or 5)
+        try:
+            stream = _stream(source, _pcm(pcm, rate, channels), device, realtime, retries, timeout, view)
+            lines = _lines(stack, output, view is None, top, segments)
+            if view:
+                stack.enter_context(view.shown(stream))
+            with _terminable():
+                _run(tagger, stream, every, memory, duration, lines, view)
+        except AudioError as error:
+            failure = str(error)
+        else:
+            return
+    from earmark.cli.writers import clean
+
+    terminal.say(clean(failure), "red")
+    raise typer.Exit(1)
+
+
+def _run(
+    tagger: Tagger,
+    stream: Stream,
+    every: float,
+    memory: float,
+    duration: float | None,
+    lines: Callable[[RunningVerdict | Segment], None],
+    view: View | None,
+) -> None:
+    from earmark.inference.segments import Segmenter
+
+    segmenter, slow = Segmenter(), False
+    try:
+        with closing(tagger.follow(stream, every=every, memory=memory)) as verdicts:
+            for verdict in verdicts:
+                if ended := segmenter.update(verdict):
+                    lines(ended)
+                lines(verdict)
+                if view:
+                    view.update(verdict, segmenter.open, ended)
+                elif verdict.skipped and not slow:
+                    slow = True
+                    terminal.say("this machine is too slow for the sound: some verdicts are left out", "yellow")
+                if duration is not None and verdict.time >= duration:
+                    break
+    finally:
+        if segmenter.open:
+            lines(segmenter.open)
+
+
+def _stream(
+    source: str | None,
+    pcm: Pcm | None,
+    device: str | None,
+    realtime: bool,
+    retries: int,
+    timeout: float,
+    view: View | None,
+) -> Stream:
+    from earmark.audio.streams.open import MICROPHONE, open_stream
+    from earmark.cli.writers import clean
+
+    if source == "-" and sys.stdin.isatty():
+        raise SettingError("standard input is a terminal: pipe sound into it")
+    number = int(device) if device and device.isdecimal() else device
+    return open_stream(
+        source or MICROPHONE,
+        pcm=pcm,
+        device=number,
+        realtime=realtime,
+        retries=retries,
+        timeout=timeout,
+        on_note=view.note if view else lambda note: terminal.say(clean(note), "yellow"),
+    )
+
+
+def _pcm(form: str | None, rate: int | None, channels: int | None) -> Pcm | None:
+    from earmark.audio.streams.stream import Pcm
+
+    given = {"form": form, "rate": rate, "channels": channels}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return Pcm(**chosen) if chosen else None
+
+
+def _lines(
+    stack: ExitStack, output: Path | None, printed: bool, top: int | None, only_segments: bool
+) -> Callable[[RunningVerdict | Segment], None]:
+    """What writes JSON lines, to standard output and to the end of a file, where these are wanted."""
+    from earmark.cli.writers import as_json
+    from earmark.inference.live import RunningVerdict
+
+    file = sys.stdout if printed else None
+    if output is not None:
+        with terminal.writing(output):
+            file = stack.enter_context(output.open("a", encoding="utf-8"))
+
+    def write(what: RunningVerdict | Segment) -> None:
+        if isinstance(what, RunningVerdict):
+            if only_segments:
+                return
+            record = what.to_dict(top)
+        else:
+            record = {"segment": what.to_dict()}
+        if file is not None:
+            with nullcontext() if output is None else terminal.writing(output):
+                file.write(as_json(record) + "\n")
+                file.flush()
+
+    return write
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, with what is open written; exit status 143."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _list_devices() -> None:
+    from earmark.audio.streams.microphone import devices
+
+    try:
+        found = devices()
+    except AudioError as error:
+        terminal.say(str(error), "red")
+        raise typer.Exit(1) from error
+    for number, name, channels, rate, default in found:
+        print(f"{number:3}  {name}  ({channels} channels, {rate} Hz){'  default' if default else ''}")
+    if not found:
+        terminal.say("no microphone found", "yellow")

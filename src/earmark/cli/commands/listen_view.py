@@ -1,0 +1,135 @@
+"""The live view of ``earmark listen``: what is playing, how sure that is, and what has been."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from earmark.cli.writers import bar, clean
+
+if TYPE_CHECKING:
+    from earmark.audio.streams.stream import Stream
+    from earmark.inference.live import RunningVerdict
+    from earmark.inference.segments import Segment
+
+_QUIETEST = -60.0
+"""dB at the left end of the level meter."""
+
+_NOTED = 8.0
+"""Seconds for which a note is shown."""
+
+_WAITING = {"too short": "listening …", "silence": "silence", "low confidence": "unknown"}
+
+
+class View:
+    """A picture in place that follows the verdicts.
+
+    Parameters
+    ----------
+    console : Console
+    top : int
+        Genres shown.
+    """
+
+    def __init__(self, console: Console, top: int) -> None:
+        self._console, self._top = console, top
+        self._verdict: RunningVerdict | None = None
+        self._open: Segment | None = None
+        self._ended: deque[Segment] = deque(maxlen=6)
+        self._note: tuple[str, float] | None = None
+        self._skipped = 0
+        self._stream: Stream | None = None
+
+    @contextmanager
+    def shown(self, stream: Stream) -> Iterator[None]:
+        """Show it until it is over; its last state stays."""
+        self._stream = stream
+        with Live(get_renderable=self._picture, console=self._console, refresh_per_second=8, vertical_overflow="crop"):
+            yield
+
+    def update(self, verdict: RunningVerdict, current: Segment | None, ended: Segment | None) -> None:
+        """Take the next verdict, the segment that goes on, and one that has just ended."""
+        self._verdict, self._open = verdict, current
+        self._skipped += verdict.skipped
+        if ended:
+            self._ended.append(ended)
+
+    def note(self, text: str) -> None:
+        """Show a word for a while, from whichever thread."""
+        self._note = (clean(text), time.monotonic())
+
+    def _picture(self) -> RenderableType:
+        verdict, width = self._verdict, self._console.width
+        name = clean(self._stream.name if self._stream else "")
+        clock = _clock(verdict.time) if verdict else "0:00"
+        head = Table.grid(expand=True)
+        head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        head.add_column(justify="right", no_wrap=True)
+        head.add_row(Text("● ", style="red").append(name, style="bold default"), Text(clock, style="dim"))
+        lines: list[RenderableType] = [head]
+        if verdict and verdict.title:
+            lines.append(Text(f"  {clean(verdict.title)}", style="cyan", no_wrap=True, overflow="ellipsis"))
+        lines += [Text(), *self._bars(verdict, width), Text(), _meter(verdict), *self._timeline(), self._foot(verdict)]
+        return Group(*lines)
+
+    def _bars(self, verdict: RunningVerdict | None, width: int) -> list[RenderableType]:
+        """What it is, and the most probable genres below; as many lines whatever is known."""
+        reason = verdict.reason if verdict else "too short"
+        said = Text("  ").append(verdict.genre, style="bold green") if verdict and verdict.genre else None
+        lines: list[RenderableType] = [said or Text(f"  {_WAITING.get(reason or '', reason)}", style="dim"), Text()]
+        shares = list(verdict.genres.items())[: self._top] if verdict else []
+        room = max(8, min(40, width - 24))
+        for genre, share in shares:
+            line = Text(f"  {clean(genre)[:14]:<14} ", style="", no_wrap=True)
+            lines.append(line.append(bar(share, room)).append(f" {share:4.0%}"))
+        return lines + [Text()] * (self._top - len(shares))
+
+    def _timeline(self) -> list[RenderableType]:
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(no_wrap=True, justify="right", style="dim")
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, justify="right")
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
+        for segment in [*self._ended, *([self._open] if self._open else [])]:
+            end = "now" if segment is self._open else _clock(segment.end)
+            heard = Text(segment.genre or _WAITING.get(segment.reason or "", "unknown"))
+            heard.stylize("" if segment.genre else "dim")
+            sure = f"{segment.confidence:.0%}" if segment.genre else ""
+            title = clean(segment.title or "")
+            table.add_row(f"  {_clock(segment.start)}–{end:<5}", heard, sure, title)
+        return [Text(), table] if table.rows else []
+
+    def _foot(self, verdict: RunningVerdict | None) -> Text:
+        if self._note and time.monotonic() - self._note[1] < _NOTED:
+            return Text(f"\n  {self._note[0]}", style="yellow", no_wrap=True, overflow="ellipsis")
+        line = Text("\n  Ctrl-C to stop", style="dim", no_wrap=True, overflow="ellipsis")
+        if verdict and verdict.behind >= 1:
+            line.append(f" · {verdict.behind:.1f} s behind", style="yellow")
+        if self._skipped:
+            line.append(f" · {self._skipped} verdicts left out: this machine is too slow", style="yellow")
+        return line
+
+
+def _meter(verdict: RunningVerdict | None) -> Text:
+    level = verdict.level if verdict else _QUIETEST
+    share = max(0.0, min(1.0, 1 - level / _QUIETEST))
+    full = round(24 * share)
+    style = "red" if level > -1 else "green"
+    line = Text("  level          ", style="dim", no_wrap=True).append("▮" * full, style=style)
+    line.append("▯" * (24 - full), style="dim")
+    return line.append(f" {level:4.0f} dB" if level > -100 else " silence")
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds, as players show them."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,122 @@
+"""``earmark medley``: the clips of a corpus that a network finds most typical, or that excite its hidden units most."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earmark.cli import completion, corpora, terminal
+from earmark.cli.options import JobsOption, Labels, LabelsOption, ModelOption, SeedOption, cores
+from earmark.cli.terminal import extra, guarded
+from earmark.errors import SettingError
+
+if TYPE_CHECKING:
+    from earmark.auralization.gallery import Gallery
+    from earmark.auralization.units import Excitement
+    from earmark.data.corpus import Corpus
+    from earmark.inference.classifier import Tagger
+
+
+@guarded
+def medley(
+    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    model: ModelOption = None,
+    labels: LabelsOption = Labels.folders,
+    genre: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this genre. May be repeated.", autocompletion=completion.labels, show_default="all"),
+    ] = None,
+    units: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of N hidden units instead: those that tell genres best.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=50, help="Clips in each medley.")] = 6,
+    seed: SeedOption = 0,
+    jobs: JobsOption = 0,
+) -> None:
+    """Join the clips that a network finds most typical of each genre.
+
+    With --units, those that excite its hidden units most; and where a unit's
+    input weights are a spectrum, as in the paper's networks, these as sound.
+    Beside the sounds there are a page to listen through them, and a table of
+    where the clips come from.
+
+    [bold]Examples[/bold]
+
+      earmark medley ~/Music/by-genre -o typical
+      earmark medley ~/Music/by-genre -o units --units 10 --model paper-lstm-2x250
+
+    [dim]Exit status: 0 written, 1 some track could not be heard, 2 wrong usage, 130 interrupted.[/dim]
+    """
+    from earmark.inference.classifier import Tagger
+
+    if units and genre:
+        raise SettingError("--genre is for the clips of genres, not for --units")
+    if output.exists() and not output.is_dir():
+        raise SettingError(f"{output} is a file: a medley is a folder of sounds")
+    tagger = Tagger(model)
+    with extra("a medley", "learn"):
+        import earmark.auralization.gallery  # noqa: F401
+    source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
+    if units:
+        gallery = _of_units(tagger, source, output, units, count, seed)
+    else:
+        gallery = _of_genres(tagger, source, output, genre, count, cores(jobs))
+    _report(gallery)
+
+
+def _of_genres(
+    tagger: Tagger, corpus: Corpus, folder: Path, genres: Sequence[str] | None, count: int, jobs: int
+) -> Gallery:
+    from earmark.auralization.gallery import prototype_gallery
+    from earmark.auralization.prototypes import find_prototypes
+
+    with terminal.progress("listening", len(corpus.tracks)) as advance:
+        found = find_prototypes(tagger, corpus, genres, count=count, jobs=jobs, on_track=lambda _: advance(1))
+    with terminal.progress("joining", len(found.by_genre)) as advance:
+        gallery = prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
+    gallery.failed.update(found.failed)
+    return gallery
+
+
+def _of_units(tagger: Tagger, corpus: Corpus, folder: Path, units: int, count: int, seed: int) -> Gallery:
+    from earmark.auralization.gallery import unit_gallery
+    from earmark.auralization.units import UnitProbe, excite
+
+    probe = UnitProbe(tagger.model)
+    if units > probe.n_units:
+        raise SettingError(f"--units {units}: the first recurrent layer of {tagger.card.name} has {probe.n_units}")
+    with terminal.progress("listening", len(corpus.tracks)) as advance:
+        excitement = excite(probe, corpus, on_track=lambda _: advance(1))
+    with terminal.progress("joining", None) as advance:
+        gallery = unit_gallery(
+            tagger, probe, excitement, _tellers(excitement, units), folder, count=count, seed=seed,
+            on_sound=lambda _: advance(1),
+        )  # fmt: skip
+    gallery.failed.update(excitement.failed)
+    return gallery
+
+
+def _tellers(excitement: Excitement, units: int) -> list[int]:
+    """The units that tell a genre best from the others: the best one of each genre, then the second best, and so on."""
+    ranked = [(-told).argsort(kind="stable").tolist() for told in excitement.selectivity().values()]
+    if not ranked:  # of one genre alone there is nothing to tell
+        return list(range(units))
+    chosen: dict[int, None] = {}
+    for place in zip(*ranked, strict=True):
+        chosen.update(dict.fromkeys(place))
+    return list(chosen)[:units]
+
+
+def _report(gallery: Gallery) -> None:
+    from rich.text import Text
+
+    from earmark.cli.writers import clean
+
+    console = terminal.console(sys.stdout)
+    console.print(Text(f"{len(gallery.sounds)} medleys: open {clean(str(gallery.page))}"), soft_wrap=True)
+    terminal.exit_after(gallery.failed)

@@ -1,0 +1,155 @@
+"""``earmark reproduce``: the paper's rows, one command."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earmark.cli import completion, corpora, terminal
+from earmark.cli.options import Labels, LabelsOption, MinTracksOption, RareOption, Split, cores
+from earmark.cli.terminal import extra, guarded, summary
+
+if TYPE_CHECKING:
+    from earmark.data.corpus import Corpus
+    from earmark.paper.rows import Row
+    from earmark.paper.runs import Done, Laboratory
+
+_ROWS_HELP = (
+    "Which rows: a recipe or TOML file, a pattern such as 'lstm-*', figure-3, figure-5, or a sweep: recurrent, mlp, "
+    "scorers, bidirectional. -log at the end takes their logarithmic variants. May be repeated."
+)
+
+
+@guarded
+def reproduce(
+    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and the report.")],
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rows",
+            "-r",
+            help=_ROWS_HELP,
+            metavar="ROWS",
+            show_default="figure-3 and figure-5",
+            autocompletion=completion.recipes,
+        ),
+    ] = None,
+    protocols: Annotated[
+        list[Split] | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="Who learns, chooses and judges: clip (the paper's, leaky), track, artist, GTZAN's fault-filtered. "
+            "May be repeated.",
+            show_default="clip",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Run each row with so many seeds.", metavar="N")] = 1,
+    first_seed: Annotated[int, typer.Option(help="The first of them; each splits, starts and shuffles anew.")] = 0,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=3, help="Cross-validate: so many folds, each of which judges once.", metavar="K"),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipes'.")] = None,
+    labels: LabelsOption = Labels.folders,
+    min_tracks: MinTracksOption = None,
+    rare: RareOption = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Run rows on this Ray cluster (auto, ray://host:10001), over a shared disk."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda…")] = "auto",
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Rows, and before them files, worked on at once; 0: one a core.")
+    ] = 0,
+) -> None:
+    """Rebuild the tables and figures of the paper, beside the splits that it lacks.
+
+    Each row is fitted in a process of its own, one for each core. Whatever is interrupted goes on where it was
+    when the same command is given again, and gives the same numbers. The report is DIR/report.html.
+
+    [bold]Examples[/bold]
+
+      earmark reproduce gtzan -o out
+      earmark reproduce gtzan -o out --protocol clip --protocol artist --seeds 3
+      earmark reproduce gtzan -o out --rows 'lstm-*' --rows 'lstm-*-log'
+      earmark reproduce gtzan -o cv --rows svm-rbf --protocol fault-filtered --folds 5
+      earmark reproduce gtzan -o width --rows recurrent --jobs 8
+
+    [dim]Exit status: 0 all rows are done, 1 some failed or some file could not be read, 2 wrong usage, 130
+    interrupted.[/dim]
+    """
+    with extra("reproducing", "learn"):
+        import jinja2  # noqa: F401 (the report's, missed before hours of fitting rather than after)
+        import matplotlib  # noqa: F401
+
+        from earmark.paper.runs import Laboratory
+    from earmark.cli.commands.reproduce_view import Board
+    from earmark.data.features.extract import default_cache
+    from earmark.paper.rows import choose_rows
+
+    chosen = choose_rows(
+        rows or ["figure-3", "figure-5"],
+        [protocol.value for protocol in protocols or [Split.clip]],
+        seeds=range(first_seed, first_seed + seeds),
+        folds=folds,
+    )
+    source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
+    terminal.say(summary(source))
+    laboratory = Laboratory(source, output, default_cache(), device, epochs)
+    with terminal.progress("hearing", laboratory.n_preparations(chosen)) as advance:
+        laboratory.prepare(chosen, cores(jobs), lambda _: advance(1))
+    board = Board(laboratory, chosen, cores(jobs))
+    try:
+        with board.live():
+            done = list(_told(_run(laboratory, chosen, cores(jobs), address)))
+    except KeyboardInterrupt:
+        terminal.say("the same command goes on from here")
+        raise
+    page = _report(output, done, source, corpus)
+    terminal.console(sys.stdout).print(board.table())
+    print(f"\n{page}")
+    _exit_after(done)
+
+
+def _run(laboratory: Laboratory, rows: list[Row], jobs: int, address: str | None) -> Iterator[Done]:
+    return laboratory.run_on_ray(rows, address) if address else laboratory.run(rows, jobs)
+
+
+def _told(done: Iterator[Done]) -> Iterator[Done]:
+    """Say each row as it is done, where no live table shows it."""
+    for one in done:
+        if not sys.stderr.isatty():
+            record = one.record
+            figures = f"clips {record['clip_accuracy']:.1%}, tracks {record['track_accuracy']:.1%}" if record else ""
+            print(f"{one.row.place}: {one.error or figures}", flush=True)
+        yield one
+
+
+def _report(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path:
+    from earmark.paper.report import write_report
+
+    command = shlex.join(["earmark", *sys.argv[1:]])
+    records = [one.record for one in done if not one.error]
+    failures = {str(one.row.place): one.error for one in done if one.error}
+    return write_report(folder, records, corpus, source=source, command=command, failures=failures)
+
+
+def _exit_after(done: list[Done]) -> None:
+    """Name each row that failed and, once, each file that could not be read; exit status 1 where there are any."""
+    from earmark.cli.writers import clean
+
+    unread = {track: error for one in done for track, error in one.record.get("failed", {}).items()}
+    for one in done:
+        if one.error:
+            terminal.say(f"{one.row.place}: {one.error}", "red")
+    for track, error in unread.items():
+        terminal.say(f"skipped {clean(track)}: {error}", "red")
+    if unread or any(one.error for one in done):
+        raise typer.Exit(1)

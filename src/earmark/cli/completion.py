@@ -1,0 +1,66 @@
+"""What the shell offers on TAB: names of models, recipes, genres. Nothing slow is imported for it."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+
+def models(incomplete: str) -> Iterator[str]:
+    """Bundled models and model files."""
+    from earmark.inference.model_file import bundled
+
+    yield from (name for name in bundled() if name.startswith(incomplete))
+    yield from _files(incomplete, ".onnx")
+
+
+def recipes(incomplete: str) -> Iterator[str]:
+    """Recipes of the package and TOML files."""
+    import earmark
+
+    folder = Path(earmark.__file__).parent / "training" / "recipes"
+    yield from sorted(path.stem for path in folder.glob("*.toml") if path.stem.startswith(incomplete))
+    yield from _files(incomplete, ".toml")
+
+
+def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+    """Genres of the model named on the line, or of the bundled one."""
+    from earmark.errors import EarmarkError
+    from earmark.inference.model_file import read_model, unsealed
+
+    try:
+        data, name, _ = read_model(ctx.params.get("model"))
+        known = unsealed(data, name)[0].get("labels", [])
+    except EarmarkError:
+        known = []
+    yield from (genre for genre in known if genre.startswith(incomplete))
+
+
+def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+    """Genres that the library named on the line knows, and "unknown"."""
+    from earmark.errors import EarmarkError
+    from earmark.library.library import Library
+
+    named = [ctx.params.get("database"), *ctx.args]  # of a line that is not finished, names may be among the rest
+    known: list[str] = []
+    try:
+        with Library(next(filter(None, named), ""), create=False) as library:
+            known = [genre for hearing, _ in library.hearings()[:1] for genre in hearing.labels]
+    except EarmarkError:  # nothing named yet, or no library: nothing to offer
+        pass
+    yield from (genre for genre in [*known, "unknown"] if genre.startswith(incomplete))
+
+
+def _files(incomplete: str, suffix: str) -> Iterator[str]:
+    """Files of one kind, and folders that may hold some."""
+    start = os.path.expanduser(incomplete)  # noqa: PTH111 (Path drops the slash at the end)
+    for path in sorted(glob.glob(glob.escape(start) + "*")):  # noqa: PTH207
+        shown = incomplete + path[len(start) :]
+        if Path(path).is_dir():
+            yield shown + "/"
+        elif path.endswith(suffix):
+            yield shown

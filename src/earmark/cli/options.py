@@ -1,0 +1,117 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from earmark.cli import completion
+
+
+class Format(StrEnum):
+    """Output formats of ``classify``."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class Shape(StrEnum):
+    """Output formats of commands that give one report."""
+
+    table = "table"
+    json = "json"
+
+
+class Split(StrEnum):
+    """Protocols, see ``earmark train --help``."""
+
+    clip = "clip"
+    track = "track"
+    artist = "artist"
+    fault_filtered = "fault-filtered"
+
+
+class Part(StrEnum):
+    """Parts of a split."""
+
+    train = "train"
+    valid = "valid"
+    test = "test"
+    all = "all"
+
+
+class Labels(StrEnum):
+    """Where the genres of a corpus come from."""
+
+    folders = "folders"
+    tags = "tags"
+
+
+class Rare(StrEnum):
+    """What becomes of genres with few tracks."""
+
+    drop = "drop"
+    merge = "merge"
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Model file, or name of a bundled model.",
+        show_default="bundled",
+        envvar="EARMARK_MODEL",
+        autocompletion=completion.models,
+    ),
+]
+ModelArgument = Annotated[
+    str, typer.Argument(help="Model file, or name of a bundled model.", autocompletion=completion.models)
+]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.", envvar="EARMARK_JOBS")
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Leave out what matches, as a line of a .gitignore would: '*.m4b', 'Podcasts/'. May be repeated.",
+        metavar="PATTERN",
+    ),
+]
+NullOption = Annotated[
+    bool,
+    typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them."),
+]
+LabelsOption = Annotated[
+    Labels,
+    typer.Option(
+        "--labels", help="Where genres come from: folders (or the list itself), or the genre tags of a folder's files."
+    ),
+]
+MinTracksOption = Annotated[
+    int | None,
+    typer.Option(
+        min=3,
+        help="A genre with fewer tracks is rare. Without this and --rare, folders and lists are taken as they are.",
+        show_default="10",
+    ),
+]
+RareOption = Annotated[
+    Rare | None,
+    typer.Option(help="Leave rare genres out (drop), or file them under 'other' (merge).", show_default="drop"),
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+
+
+def asked_part(part: Part | None, protocol: Split | None) -> str:
+    """Which part of a split is judged: as said; else its test part, or everything where there is no split."""
+    return (part or (Part.test if protocol else Part.all)).value
+
+
+def cores(jobs: int) -> int:
+    """How many files to work on at once: as said, or one a core."""
+    return jobs or os.cpu_count() or 1

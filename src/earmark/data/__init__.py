@@ -1,0 +1,1 @@
+"""What is learned from: corpora, their genres and groups, splits, features, audits."""

@@ -1,0 +1,178 @@
+"""One sound file, heard once from beginning to end: what is wrong with it, and what others are held against."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from earmark.audio import LogMel, Recording, cut
+from earmark.data import gtzan
+from earmark.data.audit.findings import Finding
+from earmark.data.audit.fingerprint import Fingerprinter, Words
+from earmark.data.audit.label_errors import Timbre
+from earmark.data.corpus import Track
+from earmark.errors import AudioError
+from earmark.parallel import Pool, patience
+
+_SHORT = 5.0
+"""Seconds below which a track gives less than one clip."""
+
+_CLIPPED = 0.001
+"""Share of samples in flat tops. Of 342 excerpts of GTZAN one has more; driven 6 dB over their peak, 92 % have."""
+
+_WORTH = 8
+"""Files that are worth the start of a process."""
+
+_FRONT_END = LogMel(n_mels=64, fmax=8000.0, hop_length=2048, center=False, top_db=None)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What one file gave.
+
+    Attributes
+    ----------
+    findings : list of Finding
+    digest : str
+        SHA-256 of its bytes; empty where it cannot be read.
+    words : ndarray of uint32, shape (frames,)
+        Acoustic fingerprint.
+    timbre : ndarray, shape (features,), or None
+        Summary of its sound, None where there is none to hear.
+    """
+
+    findings: list[Finding]
+    digest: str = ""
+    words: Words = field(default_factory=lambda: np.empty(0, np.uint32))
+    timbre: NDArray[np.float64] | None = None
+
+
+class FlatTops:
+    """Counts the samples of a signal that lie in flat tops: three or more equal ones at its highest or lowest level.
+
+    What exceeds full scale is taken for full scale, as in anything that plays it. A signal that was clipped
+    and turned down afterwards shows, too; lossy codecs hide flat tops below full scale.
+    """
+
+    _FAINTEST = 0.25  # full scale is 1; lower peaks may be flat because bits are coarse
+
+    def __init__(self) -> None:
+        self._samples = 0
+        self._tops = {+1: (self._FAINTEST, 0), -1: (self._FAINTEST, 0)}  # by side: level, samples that are flat there
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """Take the next samples, shape (samples,); tops across the border of two pieces count on each side."""
+        self._samples += len(samples)
+        for side, (level, count) in self._tops.items():
+            peak = min(1.0, float((side * samples).max(initial=0.0)))
+            if peak >= level:
+                self._tops[side] = (peak, (count if peak == level else 0) + _in_runs(side * samples >= peak))
+
+    @property
+    def share(self) -> float:
+        """Share of all samples."""
+        return sum(count for _, count in self._tops.values()) / max(1, self._samples)
+
+
+def inspect_all(tracks: Sequence[Track], jobs: int) -> Iterator[Inspection]:
+    """Inspect many tracks, in order.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+        With a path each.
+    jobs : int
+        Processes at most; few files are inspected in this one.
+
+    Yields
+    ------
+    Inspection
+    """
+    jobs = min(jobs, len(tracks) // _WORTH)
+    if jobs <= 1:
+        yield from map(inspect, tracks)
+    else:
+        yield from Pool(partial(_prepared, inspect), jobs, _crashed, limit=_patience).map(iter(tracks))
+
+
+def inspect(track: Track) -> Inspection:
+    """Read, decode and measure one track."""
+    assert track.path is not None
+    try:
+        with track.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        findings = _against_release(track)
+        heard = _listen(track)
+    except (AudioError, OSError) as error:
+        return Inspection([Finding(track.id, "unreadable", str(error))])
+    return Inspection(findings + heard.findings, digest, heard.words, heard.timbre)
+
+
+def _listen(track: Track) -> Inspection:
+    assert track.path is not None
+    with Recording(track.path) as recording:
+        rate = recording.info.sample_rate
+        tops, printer, timbre = FlatTops(), Fingerprinter(rate), Timbre()
+        resampler = soxr.ResampleStream(rate, _FRONT_END.sample_rate, 1, dtype="float32", quality="HQ")
+        silent = True
+        for second in cut(recording.blocks(rate), rate):
+            samples = second.samples[: second.length]
+            tops.add(samples)
+            printer.add(samples)
+            resampled = resampler.resample_chunk(samples)
+            if not second.silent:
+                silent = False
+                timbre.add(_FRONT_END(resampled))
+        findings = list(_faults(track.id, recording, silent, tops.share))
+    return Inspection(findings, "", printer.words(), timbre.features())
+
+
+def _faults(track: str, recording: Recording, silent: bool, flat: float) -> Iterator[Finding]:
+    if recording.damage:
+        yield Finding(track, "damaged", recording.damage)
+    if silent:
+        yield Finding(track, "silent", f"all of its {recording.heard:.1f} s")
+    elif recording.heard < _SHORT:
+        yield Finding(track, "short", f"{recording.heard:.1f} s")
+    if flat > _CLIPPED:
+        yield Finding(track, "clipped", f"{flat:.1%} of its samples lie in flat tops")
+
+
+def _against_release(track: Track) -> list[Finding]:
+    """Whether a file that calls itself GTZAN's is the one that was released."""
+    fact = gtzan.facts().get(track.id)
+    if fact is None or track.path is None or track.path.suffix.lower() != ".wav":
+        return []
+    with track.path.open("rb") as file:
+        digest = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+    if digest == fact.md5:
+        return []
+    return [Finding(track.id, "altered", f"its md5 is {digest}, that of the released file {fact.md5}")]
+
+
+def _in_runs(hot: NDArray[np.bool_]) -> int:
+    """How many trues stand in runs of three or more."""
+    three = hot[2:] & hot[1:-1] & hot[:-2]
+    flat = np.zeros(len(hot), bool)
+    for shift in range(3):
+        flat[shift : shift + len(three)] |= three
+    return int(flat.sum())
+
+
+def _prepared(function: Callable[[Track], Inspection]) -> Callable[[Track], Inspection]:
+    return function
+
+
+def _patience(track: Track) -> float:
+    assert track.path is not None
+    return patience(track.path)
+
+
+def _crashed(track: Track, failure: str) -> Inspection:
+    return Inspection([Finding(track.id, "unreadable", failure)])

@@ -1,0 +1,193 @@
+"""What there is to learn from: tracks with a genre, from folders, a manifest, or arrays of spectrograms."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.data import gtzan
+from earmark.errors import CorpusError
+from earmark.files import walk
+
+
+@dataclass(frozen=True)
+class Track:
+    """One track of a corpus.
+
+    Attributes
+    ----------
+    id : str
+        Unique within the corpus; the file's name without suffix where that is unique.
+    genre : str
+    path : Path or None
+        Its sound.
+    spectrogram : ndarray of float32, shape (frames, bins), or None
+        Its frames, where the corpus holds arrays instead of sound.
+    artist : str
+        Empty where unknown.
+    """
+
+    id: str
+    genre: str
+    path: Path | None = None
+    spectrogram: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    artist: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Tracks to learn from or to judge by.
+
+    Attributes
+    ----------
+    name : str
+        How it is called in cards and reports.
+    tracks : tuple of Track
+        Sorted by genre and id.
+    notes : tuple of str
+        What was left out or changed in opening it, in words.
+    """
+
+    name: str
+    tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres that occur, sorted."""
+        return tuple(sorted({track.genre for track in self.tracks}))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Tracks per genre."""
+        return dict(sorted(Counter(track.genre for track in self.tracks).items()))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids and genres: tells whether two runs speak of the same corpus."""
+        lines = "".join(f"{track.id}\t{track.genre}\n" for track in self.tracks)
+        return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def subset(self, indices: Sequence[int] | NDArray[np.intp]) -> Corpus:
+        """Return the corpus of these tracks only."""
+        return Corpus(self.name, tuple(self.tracks[i] for i in indices))
+
+
+def open_corpus(source: str | os.PathLike[str]) -> Corpus:
+    """Open a corpus of any kind; for a library whose genres are in its tags, see :mod:`earmark.data.tag_corpus`.
+
+    Parameters
+    ----------
+    source : path
+        A folder with one folder per genre, a CSV manifest (see :func:`from_manifest`), or an ``.npz`` of
+        spectrograms (see :func:`from_arrays`).
+
+    Returns
+    -------
+    Corpus
+        Tracks named as GTZAN names them get the artists of GTZAN's index; where all are, the corpus is
+        called GTZAN.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such thing, or it holds no tracks.
+    """
+    path = Path(source)
+    if path.is_dir():
+        corpus = from_folder(path)
+    elif not path.is_file():
+        raise CorpusError(f"no corpus at {path}: need a folder of genre folders, a .csv manifest or an .npz of arrays")
+    elif path.suffix.lower() == ".csv":
+        corpus = from_manifest(path)
+    elif path.suffix.lower() == ".npz":
+        corpus = from_arrays(path)
+    else:
+        raise CorpusError(f"{path} is no corpus: need a folder of genre folders, a .csv manifest or an .npz of arrays")
+    if not corpus.tracks:
+        raise CorpusError(f"{path} holds no tracks")
+    if all(track.id in gtzan.facts() for track in corpus.tracks):
+        return Corpus(f"GTZAN ({len(corpus.tracks)} of 1000 tracks)", corpus.tracks)
+    return corpus
+
+
+def from_folder(folder: Path) -> Corpus:
+    """Read a folder of folders: each directly below is a genre, all audio inside, at any depth, its tracks."""
+    genres = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    found = [(genre.name, path) for genre in genres for path in walk(genre)]
+    if not found:
+        raise CorpusError(
+            f"{folder} holds no audio in genre folders: expected GENRE/TRACK below it, such as jazz/so-what.mp3"
+        )
+    return Corpus(folder.name, tracks_from([(path, genre, "") for genre, path in found], folder))
+
+
+def from_manifest(path: Path) -> Corpus:
+    """Read a CSV manifest with a header: columns ``path`` and ``genre``, optionally ``artist``.
+
+    Relative paths start at the manifest's own folder.
+    """
+    rows: list[tuple[Path, str, str]] = []
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
+        missing = {"path", "genre"} - set(reader.fieldnames or ())
+        if missing:
+            raise CorpusError(
+                f"{path}: no column {' or '.join(sorted(missing))} in the header; it has: "
+                f"{', '.join(reader.fieldnames or ()) or 'nothing'}"
+            )
+        for row in reader:
+            if not row["path"] or not row["genre"]:
+                raise CorpusError(f"{path}, line {reader.line_num}: path and genre must both be given")
+            rows.append((path.parent / row["path"], row["genre"].strip(), (row.get("artist") or "").strip()))
+    return Corpus(path.stem, tracks_from(rows, path.parent))
+
+
+def from_arrays(path: Path) -> Corpus:
+    """Read an ``.npz`` of log-mel spectrograms.
+
+    ``X`` (tracks, bins, frames) holds bytes, 0 to 255 for −80 to 0 dB, or floats in dB; ``ids`` (tracks,)
+    the track names, ``y`` (tracks,) the index of each track's genre, ``genres`` their names.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            X, ids, y, genres = (arrays[key] for key in ("X", "ids", "y", "genres"))
+    except (OSError, ValueError, KeyError) as error:
+        raise CorpusError(f"{path}: not an .npz with the arrays X, ids, y and genres ({error})") from error
+    if X.ndim != 3 or not len(X) == len(ids) == len(y) or y.min(initial=0) < 0 or y.max(initial=0) >= len(genres):
+        raise CorpusError(
+            f"{path}: shapes do not fit: X {X.shape}, ids {ids.shape}, y {y.shape}, genres {genres.shape}"
+        )
+    to_db = np.float32(80 / 255) if X.dtype == np.uint8 else np.float32(1)
+    floor = np.float32(80 if X.dtype == np.uint8 else 0)
+    tracks = [
+        Track(str(i), str(genres[k]), None, x.T.astype(np.float32) * to_db - floor, gtzan.artist(str(i)))
+        for x, i, k in zip(X, ids, y, strict=True)
+    ]
+    return Corpus(path.stem, tuple(sorted(tracks, key=lambda t: (t.genre, t.id))))
+
+
+def tracks_from(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
+    """Make tracks of files, each with its genre and artist, sorted.
+
+    A file's id is its stem, or its path from `root` where that is not unique.
+    """
+    full = [os.path.relpath(path, root) for path, _, _ in rows]
+    taken = Counter([path.stem for path, _, _ in rows] + full)  # a.mp3 may also be the stem of a.mp3.wav
+    ids = [path.stem if taken[path.stem] == 1 else name for (path, _, _), name in zip(rows, full, strict=True)]
+    twice = [i for i, n in Counter(ids).items() if n > 1]
+    if twice:
+        raise CorpusError(f"listed twice: {twice[0]}" + (f" and {len(twice) - 1} more" if len(twice) > 1 else ""))
+    tracks = [
+        Track(i, genre, path, artist=artist or gtzan.artist(i))
+        for i, (path, genre, artist) in zip(ids, rows, strict=True)
+    ]
+    return tuple(sorted(tracks, key=lambda track: (track.genre, track.id)))

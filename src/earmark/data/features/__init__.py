@@ -1,0 +1,1 @@
+"""A corpus becomes arrays of frames: computed by processes, kept on disk."""

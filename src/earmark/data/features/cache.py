@@ -1,0 +1,199 @@
+"""Clips kept on disk between runs, named by what was heard and how.
+
+::
+
+    <folder>/v2/index.json             which content each sound file had when it was last read
+    <folder>/v2/ab/ab34….clips         the clips of one content under one set of settings
+
+The index only saves reading every file again: without it, or where it is damaged, files are read. Any number of
+processes may use one folder, for all is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.source import open_file
+from earmark.errors import AudioError, reason_of
+from earmark.files import replacing
+
+Clips = list[NDArray[np.float32]]
+"""Clips of one track, each of shape (frames, bins)."""
+
+VERSION = 2
+"""Of the folder's layout; also to be raised when the same sound and settings give other clips than before."""
+
+_YOUNG = 2_000_000_000
+"""Nanoseconds: a file changed again within a file system's tick looks as if it had not changed (as git knows)."""
+
+_State = tuple[int, int, int]
+"""Size in bytes, time of change in ns, and number of a file: while these stay, its content stays."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a sound file held when it was read.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of its bytes.
+    state : tuple of int, or None
+        Its size, time of change and number just before; None where it was too young for them to tell a later change.
+    """
+
+    digest: str
+    state: _State | None
+
+
+def read_content(path: Path) -> Content:
+    """Read a sound file's content.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Content
+
+    Raises
+    ------
+    AudioError
+        If it is no regular file, is empty, or cannot be read.
+    """
+    with open_file(path) as file:
+        now, state = time.time_ns(), _state(os.fstat(file.fileno()))
+        try:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise AudioError(f"cannot be read ({reason_of(error)})") from error
+    return Content(digest, state if now - state[1] > _YOUNG else None)
+
+
+class Index:
+    """Remembers the content of files, so that unchanged ones need not be read again.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder of the cache.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._file = _versioned(cache) / "index.json"
+        self._entries = self._read()
+        self._new: dict[str, list[Any]] = {}
+
+    def find(self, path: Path) -> str | None:
+        """Return the digest of a file's content; None where the file is new, has changed or is not there."""
+        entry = self._entries.get(str(path.absolute()))
+        try:
+            *state, digest = entry  # type: ignore[misc]
+            return digest if isinstance(digest, str) and state == [*_state(path.stat())] else None
+        except (OSError, TypeError, ValueError):  # gone, not in the index, or the index is damaged
+            return None
+
+    def note(self, path: Path, content: Content) -> None:
+        """Remember what a file held, unless it was too young."""
+        if content.state:
+            self._new[str(path.absolute())] = [*content.state, content.digest]
+
+    def save(self) -> None:
+        """Write what was noted, next to what other processes have noted meanwhile."""
+        if self._new:
+            self._entries = self._read() | self._new
+            with replacing(self._file) as partial:
+                partial.write_text(json.dumps(self._entries), encoding="ascii")
+            self._new = {}
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            entries = json.loads(self._file.read_bytes())
+        except (OSError, ValueError):  # not there yet, or damaged: files are read again
+            return {}
+        return entries if isinstance(entries, dict) else {}
+
+
+class ClipCache:
+    """Clips by content, for one set of settings.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder of the cache; made when missing.
+    settings : str
+        All that the clips depend on besides the sound.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     clips = ClipCache(Path(folder), "2 s clips")
+    ...     clips.put("5eed", [np.ones((3, 2), np.float32)])
+    ...     "5eed" in clips, [clip.shape for clip in clips.get("5eed")], clips.get("another")
+    (True, [(3, 2)], None)
+    """
+
+    def __init__(self, cache: Path, settings: str) -> None:
+        self._folder, self._settings = _versioned(cache), settings
+
+    def __contains__(self, digest: str) -> bool:
+        return self._file(digest).exists()
+
+    def get(self, digest: str) -> Clips | None:
+        """Return the clips of a content, read-only; None where they are not kept, or damaged."""
+        try:
+            return _unpacked(self._file(digest).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def put(self, digest: str, clips: Clips) -> None:
+        """Keep the clips of a content."""
+        with replacing(self._file(digest)) as partial:
+            partial.write_bytes(_packed(clips))
+
+    def _file(self, digest: str) -> Path:
+        key = hashlib.sha256(f"{digest} {self._settings}".encode()).hexdigest()
+        return self._folder / key[:2] / f"{key}.clips"
+
+
+# A file of clips: CRC-32 of the rest, number of clips, bins, frames of each clip (int64), then all frames (float32).
+
+
+def _packed(clips: Sequence[NDArray[np.float32]]) -> bytes:
+    bins = clips[0].shape[1] if clips else 0
+    head = np.array([len(clips), bins, *map(len, clips)], "<i8")
+    body = b"".join([head.tobytes(), *(clip.astype("<f4").tobytes() for clip in clips)])
+    return np.array([zlib.crc32(body)], "<i8").tobytes() + body
+
+
+def _unpacked(content: bytes) -> Clips:
+    body = memoryview(content)[8:]
+    if len(body) < 16 or zlib.crc32(body) != np.frombuffer(content, "<i8", 1)[0]:
+        raise ValueError("the checksum is wrong: the file is damaged")
+    number, bins = np.frombuffer(body, "<i8", 2)
+    if not number:
+        return []
+    ends = np.cumsum(np.frombuffer(body, "<i8", number, offset=16))  # in frames
+    frames = np.frombuffer(body, "<f4", offset=8 * (2 + number)).reshape(ends[-1], bins)
+    return np.split(frames.astype(np.float32, copy=False), ends[:-1])
+
+
+def _versioned(cache: Path) -> Path:
+    return cache / f"v{VERSION}"
+
+
+def _state(status: os.stat_result) -> _State:
+    return status.st_size, status.st_mtime_ns, status.st_ino

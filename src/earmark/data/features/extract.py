@@ -1,0 +1,159 @@
+"""A corpus → clips of frames, by several processes, kept on disk between runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio import FrontEnd
+from earmark.data.corpus import Corpus, Track
+from earmark.data.features.cache import Clips
+from earmark.data.features.worker import Cutting, hear
+from earmark.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class Features:
+    """Clips of a corpus, ready for an estimator.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (clips, frames, bins)
+        A clip shorter than the others ends in NaN frames.
+    y : ndarray of str, shape (clips,)
+        Genres.
+    track : ndarray of int, shape (clips,)
+        Index of each clip's track in the corpus.
+    failed : dict of int to str
+        Tracks that could not be read, and why.
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[np.str_]
+    track: NDArray[np.intp]
+    failed: dict[int, str]
+
+    def part(self, clips: NDArray[np.intp]) -> Features:
+        """Return only these clips."""
+        return Features(self.X[clips], self.y[clips], self.track[clips], self.failed)
+
+
+def stack(sequences: Sequence[NDArray[np.floating]], frames: int | None = None) -> NDArray[np.float32]:
+    """Put sequences of different lengths into one array, filled with NaN frames at their ends.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray, shape (frames, bins)
+    frames : int, optional
+        Frames of the array; those of the longest sequence when left out.
+
+    Returns
+    -------
+    ndarray of float32, shape (clips, frames, bins)
+
+    Examples
+    --------
+    >>> stack([np.ones((2, 1)), np.ones((1, 1))])[:, :, 0]
+    array([[ 1.,  1.],
+           [ 1., nan]], dtype=float32)
+    """
+    longest = max(len(s) for s in sequences) if frames is None else frames
+    X = np.full((len(sequences), longest, sequences[0].shape[1]), np.nan, np.float32)
+    for row, sequence in zip(X, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return X
+
+
+def default_cache() -> Path:
+    """Where features are kept between runs: ``earmark/features`` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earmark" / "features"
+
+
+def extract(
+    corpus: Corpus,
+    front_end: FrontEnd,
+    clip_seconds: float,
+    *,
+    hop_seconds: float | None = None,
+    min_frames: int = 1,
+    cache: Path | None = None,
+    jobs: int = 1,
+    on_track: Callable[[Track], None] | None = None,
+) -> Features:
+    """Compute the clips of every track; silent clips are left out, as they are when classifying.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    front_end : StftDensity or LogMel
+    clip_seconds : float
+    hop_seconds : float, optional
+        From clip to clip; `clip_seconds` (no overlap) when left out.
+    min_frames : int
+        Clips with fewer frames are left out.
+    cache : Path, optional
+        Folder to keep results in, named by the sound's content and the settings
+        (see :mod:`earmark.data.features.cache`).
+    jobs : int
+        Tracks worked on at once. More than a few are given to so many processes; a script must then begin its
+        work under ``if __name__ == "__main__":``, as always with processes in Python.
+    on_track : callable, optional
+        Called after each track, in corpus order.
+
+    Returns
+    -------
+    Features
+        Clips in corpus order; tracks that cannot be read are in ``failed``.
+
+    Raises
+    ------
+    CorpusError
+        If no track can be read, or arrays do not fit the front end.
+    """
+    cutting = Cutting(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
+    rows = _Rows(cutting.frames, front_end.n_bins)
+    failed: dict[int, str] = {}
+    with closing(hear(corpus.tracks, cutting, cache, jobs)) as each:
+        for i, (track, heard) in enumerate(zip(corpus.tracks, each, strict=True)):
+            if heard.error:
+                failed[i] = heard.error
+            rows.add(i, [clip for clip in heard.clips if len(clip) >= min_frames])
+            if on_track:
+                on_track(track)
+    if not rows.track:
+        first = next(iter(failed.items()), None)
+        raise CorpusError(
+            f"none of the {len(corpus.tracks)} tracks gave a clip"
+            + (f"; the first: {corpus.tracks[first[0]].id}: {first[1]}" if first else ": all are silent or too short")
+        )
+    return Features(rows.array(), np.array([corpus.tracks[i].genre for i in rows.track]), np.array(rows.track), failed)
+
+
+class _Rows:
+    """One array that grows with each track's clips, so that these are never held twice."""
+
+    def __init__(self, frames: int, bins: int) -> None:
+        self.track: list[int] = []
+        self._X = np.empty((0, frames, bins), np.float32)  # (clips, frames, bins), and some to spare
+
+    def add(self, track: int, clips: Clips) -> None:
+        if not clips:
+            return
+        begin, end = len(self.track), len(self.track) + len(clips)
+        if end > len(self._X):
+            self._grow(end + end // 8)
+        self._X[begin:end] = stack(clips, self._X.shape[1])
+        self.track += [track] * len(clips)
+
+    def array(self) -> NDArray[np.float32]:
+        self._grow(len(self.track))
+        return self._X
+
+    def _grow(self, length: int) -> None:
+        self._X.resize((length, *self._X.shape[1:]), refcheck=False)  # in place where the system can

@@ -1,0 +1,63 @@
+"""What is known about GTZAN's thousand excerpts: checksums, artists, copies, and the fault-filtered split.
+
+The facts are data (``gtzan.csv``); nothing here touches the sound.
+
+References
+----------
+Tzanetakis and Cook, "Musical genre classification of audio signals", 2002. Sturm, "The GTZAN dataset: its
+contents, its faults", 2013. Kereliuk, Sturm, Larsen, "Deep learning and music adversaries", 2015 (the split).
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One excerpt.
+
+    Attributes
+    ----------
+    track, genre : str
+    md5 : str
+        Of the released WAV file.
+    fault_filtered : str
+        "train", "valid" or "test"; empty for those left out as faulty.
+    artist, artist_by_fingerprint, title : str
+        Sturm's index, and audio fingerprinting; empty where unknown.
+    identical_to, same_recording_as : tuple of str
+        Other excerpts that are byte for byte the same, or cut from the same recording.
+    """
+
+    track: str
+    genre: str
+    md5: str
+    fault_filtered: str
+    artist: str
+    artist_by_fingerprint: str
+    title: str
+    identical_to: tuple[str, ...]
+    same_recording_as: tuple[str, ...]
+
+
+@cache
+def facts() -> dict[str, Fact]:
+    """All thousand excerpts by track id, such as ``"blues.00000"``."""
+    table = resources.files("earmark.data") / "gtzan.csv"
+    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    return {row["track"]: _fact(row) for row in rows}
+
+
+def _fact(row: dict[str, str]) -> Fact:
+    links = {key: tuple(row.pop(key).split()) for key in ("identical_to", "same_recording_as")}
+    return Fact(**row, **links)  # type: ignore[arg-type]
+
+
+def artist(track: str) -> str:
+    """Artist of an excerpt, by the index or else by fingerprint; empty where unknown or not GTZAN's."""
+    fact = facts().get(track)
+    return (fact.artist or fact.artist_by_fingerprint) if fact else ""

@@ -1,0 +1,285 @@
+"""Protocols: who learns, who chooses, who judges, and proof that nothing leaks between them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.data import gtzan
+from earmark.data.corpus import Corpus
+from earmark.data.groups import kept_together, known_artist_groups
+from earmark.errors import CorpusError, SettingError
+
+Protocol = Literal["clip", "track", "artist", "fault-filtered"]
+PROTOCOLS = ("clip", "track", "artist", "fault-filtered")
+PARTS = ("train", "valid", "test")
+SHARES = (0.7, 0.1, 0.2)
+"""Of train, valid and test: the paper's 4200 / 600 / 1200."""
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One turn of a k-fold cross-validation.
+
+    Everything is dealt into `count` folds; in turn `index` that fold judges, the next one chooses, and the others
+    learn. So over all turns each track judges once.
+
+    Attributes
+    ----------
+    index, count : int
+        ``0 <= index < count``, and at least three folds.
+    """
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 3:
+            raise SettingError(f"{self.count} folds: need 3 or more, to learn from, to choose by, and to judge by")
+        if not 0 <= self.index < self.count:
+            raise SettingError(f"fold {self.index} of {self.count}: must be 0 to {self.count - 1}")
+
+    def part(self, dealt: NDArray[np.intp]) -> NDArray[np.str_]:
+        """Turn fold numbers into the parts that they play in this turn."""
+        turn = (dealt - self.index) % self.count
+        return np.where(turn == 0, "test", np.where(turn == 1, "valid", "train"))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which clips learn, choose and judge.
+
+    Attributes
+    ----------
+    protocol : str
+    train, valid, test : ndarray of int
+        Indices of clips; test may be empty.
+    """
+
+    protocol: str
+    train: Indices
+    valid: Indices
+    test: Indices
+
+
+@dataclass(frozen=True)
+class Leak:
+    """How much of what judges was met in training.
+
+    Attributes
+    ----------
+    tracks : float
+        Share of the judging clips with a sibling, a clip of the same track, among those that learn.
+    artists : float or None
+        Share whose artist, or a copy or another cut of whose recording, is among those that learn; None where no
+        artists are known.
+    """
+
+    tracks: float
+    artists: float | None
+
+
+def split_clips(corpus: Corpus, track: Indices, protocol: Protocol, seed: int = 0, fold: Fold | None = None) -> Split:
+    """Split a corpus' clips, and prove that nothing leaks (but for "clip", whose leak can be measured).
+
+    ==============  =========================================================================================
+    clip            clips shuffled, 70/10/20: the paper's. Clips of one track land on both sides, so it
+                    measures memory as much as hearing.
+    track           all clips of a track on one side
+    artist          all tracks of an artist on one side, copies and recordings of one origin together
+    fault-filtered  GTZAN's accepted split, 443/197/290 tracks, faulty excerpts left out; its folds hold the
+                    same tracks, dealt by artist
+    ==============  =========================================================================================
+
+    Parameters
+    ----------
+    corpus : Corpus
+    track : ndarray of int, shape (clips,)
+        For each clip, the index of its track in the corpus.
+    protocol : {"clip", "track", "artist", "fault-filtered"}
+    seed : int
+        Of the shuffling; "fault-filtered" without folds needs none.
+    fold : Fold, optional
+        One turn of a cross-validation, instead of 70/10/20.
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    CorpusError
+        If the corpus cannot be split so: too few tracks of a genre, artists unknown, not GTZAN.
+    """
+    if protocol == "clip":
+        sides = _shuffled(len(track), seed, fold)
+        return Split(protocol, *(np.flatnonzero(sides == part) for part in PARTS))
+    sides = split_tracks(corpus, protocol, seed, fold)
+    split = Split(protocol, *(np.flatnonzero(np.isin(track, np.flatnonzero(sides == part))) for part in PARTS))
+    prove_split(corpus, track, split)
+    return split
+
+
+def split_tracks(corpus: Corpus, protocol: Protocol, seed: int = 0, fold: Fold | None = None) -> NDArray[np.str_]:
+    """Assign each track of a corpus to "train", "valid" or "test", or to "" (left out).
+
+    Parameters and errors are those of :func:`split_clips`, without "clip".
+    """
+    if protocol == "fault-filtered":
+        accepted = _fault_filtered(corpus)
+        if fold is None:
+            prove_no_leak(corpus, accepted, kept_together(corpus, protocol))
+            return accepted
+        kept = np.flatnonzero(accepted != "")
+        accepted[kept] = split_tracks(corpus.subset(kept), "artist", seed, fold)
+        return accepted
+    groups = kept_together(corpus, protocol)
+    genres = np.array([track.genre for track in corpus.tracks])
+    _require_groups(groups, genres, protocol, fold)
+    rng = np.random.default_rng(seed)
+    if fold:
+        sides = fold.part(_deal(groups, genres, np.full(fold.count, 1 / fold.count), rng))
+    else:
+        sides = np.array(PARTS)[_deal(groups, genres, np.array(SHARES), rng)]
+    prove_no_leak(corpus, sides, groups)
+    return sides
+
+
+def prove_split(corpus: Corpus, track: Indices, split: Split) -> None:
+    """Raise :class:`CorpusError` where a split breaks its protocol's promise, clip by clip.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    track : ndarray of int, shape (clips,)
+        Track of each clip.
+    split : Split
+        Of any protocol but "clip", which promises nothing.
+    """
+    sides = np.full(len(corpus.tracks), "", dtype="<U5")
+    for part in PARTS:
+        here = np.unique(track[getattr(split, part)])
+        for i in here[sides[here] != ""]:
+            raise CorpusError(f"leak: clips of {corpus.tracks[i].id} are both in {sides[i]} and in {part}")
+        sides[here] = part
+    prove_no_leak(corpus, sides, kept_together(corpus, split.protocol))
+
+
+def prove_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> None:
+    """Raise :class:`CorpusError` where a group of tracks stands on two sides.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    sides : ndarray of str, shape (tracks,)
+        As :func:`split_tracks` gives them.
+    groups : ndarray of int, shape (tracks,)
+        What must stay together, such as :func:`origin_groups`.
+    """
+    seen: dict[int, int] = {}
+    for i, (side, group) in enumerate(zip(sides, groups, strict=True)):
+        if not side:
+            continue
+        other = seen.setdefault(int(group), i)
+        if sides[other] != side:
+            raise CorpusError(
+                f"leak: {corpus.tracks[other].id} ({sides[other]}) and {corpus.tracks[i].id} ({side}) belong together"
+            )
+
+
+def measure_leak(corpus: Corpus, track: Indices, split: Split) -> Leak:
+    """Measure how much of what judges was met in training, whatever the protocol.
+
+    Parameters are those of :func:`prove_split`; where the split has no test part, its valid part judges. Where
+    nothing judges, nothing leaks.
+    """
+    learned, judged = track[split.train], track[split.test if len(split.test) else split.valid]
+    if not len(judged):
+        return Leak(0.0, None)
+    artists = None
+    if any(t.artist for t in corpus.tracks):
+        groups = known_artist_groups(corpus)
+        artists = float(np.isin(groups[judged], groups[learned]).mean())
+    return Leak(float(np.isin(judged, learned).mean()), artists)
+
+
+def _fault_filtered(corpus: Corpus) -> NDArray[np.str_]:
+    facts = gtzan.facts()
+    known = [facts.get(track.id) for track in corpus.tracks]
+    sides = np.array([fact.fault_filtered if fact else "" for fact in known], dtype="<U5")
+    if not (sides == "train").any() or not (sides == "valid").any():
+        raise CorpusError(
+            "protocol 'fault-filtered' is GTZAN's: tracks must be named like blues.00000, and its train and valid "
+            "parts must both be there; use 'track' or 'artist' for other corpora"
+        )
+    return sides
+
+
+def _require_groups(groups: Indices, genres: NDArray[np.str_], protocol: str, fold: Fold | None) -> None:
+    """Two artists are enough to learn from one and judge by the other; more tracks are easier to ask for."""
+    needed = fold.count if fold else 2 if protocol == "artist" else len(PARTS)
+    why = {2: "one to learn from, one to judge by", 3: "one to learn from, one to choose by, one to judge by"}
+    what = "artist" if protocol == "artist" else "track"
+    for genre in np.unique(genres):
+        n = len(np.unique(groups[genres == genre]))
+        if n < needed:
+            raise CorpusError(
+                f"genre {str(genre)!r} has {n} {what}{'s' * (n != 1)}: each needs at least {needed}, "
+                f"{why.get(needed, 'one a fold')}; add {what}s or remove the genre"
+            )
+
+
+def _shuffled(n: int, seed: int, fold: Fold | None) -> NDArray[np.str_]:
+    order = np.random.default_rng(seed).permutation(n)
+    if fold:
+        dealt = np.empty(n, np.intp)
+        dealt[order] = np.arange(n) * fold.count // n
+        return fold.part(dealt)
+    sides = np.empty(n, dtype="<U5")
+    ends = [round(sum(SHARES[:k]) * n) for k in (1, 2)]
+    for part, some in zip(PARTS, np.split(order, ends), strict=True):
+        sides[some] = part
+    return sides
+
+
+def _deal(
+    groups: Indices, genres: NDArray[np.str_], shares: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Deal groups to parts: a small one of each genre to all but the first, then the large ones where most lacks.
+
+    Where a genre has too few groups for that, the last parts are served before the middle ones: who judges comes
+    before who chooses.
+
+    Returns
+    -------
+    ndarray of int, shape (tracks,)
+        The number of each track's part.
+    """
+    members: dict[int, list[int]] = defaultdict(list)
+    for i in rng.permutation(len(groups)):
+        members[int(groups[i])].append(int(i))
+    names, code = np.unique(genres, return_inverse=True)
+    wanted = np.outer(shares, np.bincount(code))  # (parts, genres)
+    given = np.zeros_like(wanted)
+    dealt = np.full(len(groups), -1)
+    smallest_first = sorted(members.values(), key=len)
+
+    def deal(group: list[int], part: int) -> None:
+        given[part] += np.bincount(code[group], minlength=len(names))
+        dealt[group] = part
+
+    for genre in range(len(names)):
+        for part in range(len(shares) - 1, 0, -1):
+            free = [g for g in smallest_first if dealt[g[0]] < 0 and (code[g] == genre).any()]
+            if not given[part, genre] and (len(free) > 1 or (free and given[0, genre])):
+                deal(free[0], part)
+    for group in reversed(smallest_first):
+        if dealt[group[0]] < 0:
+            deal(group, int(np.argmax((wanted - given) @ np.bincount(code[group], minlength=len(names)))))
+    return dealt

@@ -1,0 +1,152 @@
+"""A music library as a corpus: each file's own tags say its genre and its artist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark.data.corpus import Corpus, tracks_from
+from earmark.data.rare_genres import MIN_TRACKS, Rare, file_common, file_known
+from earmark.errors import CorpusError, SettingError
+from earmark.files import walk
+from earmark.library.tags.genre_tags import require_mediafile
+from earmark.library.tags.spelling import genre_names, one_spelling, spelling_key
+
+_NOBODY = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
+"""What stands for an artist where there is none, as :func:`spelling_key` gives it."""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """What the tags of a file say.
+
+    Attributes
+    ----------
+    path : Path
+    genres : tuple of str
+        In the tag's order; empty where there are none.
+    artist : str
+        The album's, or else the track's; empty where unknown or "Various Artists".
+    readable : bool
+        Whether the file's tags could be read at all.
+    """
+
+    path: Path
+    genres: tuple[str, ...] = ()
+    artist: str = ""
+    readable: bool = True
+
+
+def open_library(
+    folder: str | os.PathLike[str],
+    *,
+    min_tracks: int = MIN_TRACKS,
+    rare: Rare = "drop",
+    known: Sequence[str] | None = None,
+    jobs: int = 1,
+    on_file: Callable[[Path], None] | None = None,
+) -> Corpus:
+    """Open a folder of tagged music as a corpus, wherever below it the files lie.
+
+    Spellings that differ in case, blanks and hyphens only are one genre, called as it is most often. A track
+    is filed under the first of its genres that is common enough. Files without a genre tag, or whose tags
+    cannot be read, are left out.
+
+    Parameters
+    ----------
+    folder : path
+    min_tracks, rare : int, {"drop", "merge"}
+        What is rare, and what becomes of it; see :func:`earmark.data.rare_genres.file_common`.
+    known : sequence of str, optional
+        Labels of a model to be judged: they, and not `min_tracks` and `rare`, then say which genres count;
+        see :func:`earmark.data.rare_genres.file_known`.
+    jobs : int
+        Files read at once.
+    on_file : callable, optional
+        Called after each file.
+
+    Returns
+    -------
+    Corpus
+        Its notes say what was left out or merged.
+
+    Raises
+    ------
+    SettingError
+        If it is a file, such as a list that names its genres itself.
+    CorpusError
+        If there is no such folder, no file with a genre, or no genre with enough tracks.
+    MissingExtra
+        If the packages of the extra "tags" are not installed.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise SettingError(
+            f"{folder} is a file, but genre tags are read from a folder of music: give a folder, or leave out "
+            "--labels tags (lists and arrays name their genres themselves)"
+        )
+    if not folder.is_dir():
+        raise CorpusError(f"no folder {folder}: genre tags are read from the sound files below a folder")
+    require_mediafile("labels from tags")
+    files = _read_all(walk(folder), jobs, on_file)
+    usable = [file for file in files if file.genres]
+    if not usable:
+        raise CorpusError(
+            f"{folder}: " + (f"none of {_files(len(files))} has a genre tag" if files else "no sound files below it")
+            + "; tag some first, or sort them into folders by genre and leave out --labels tags"
+        )  # fmt: skip
+    choices = one_spelling([file.genres for file in usable], known or ())
+    filing = file_common(choices, min_tracks, rare) if known is None else file_known(choices, known)
+    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filing.genres, strict=True) if genre]
+    return Corpus(f"{folder.resolve().name}, by its tags", tracks_from(rows, folder), _untagged(files) + filing.notes)
+
+
+def read_tags(path: Path) -> Tagged:
+    """Read what the tags of a file say of genre and artist; never fails.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Tagged
+    """
+    from mediafile import MediaFile
+
+    if not path.is_file():  # a pipe would be waited for, a dangling link is nothing
+        return Tagged(path, readable=False)
+    try:
+        file = MediaFile(os.fspath(path))
+        genres = genre_names(file.genres or ())
+        artists = [" ".join((name or "").split()) for name in (file.albumartist, file.artist)]
+    except Exception:  # whatever a parser stumbles over: it is one file of many
+        return Tagged(path, readable=False)
+    return Tagged(path, genres, next((name for name in artists if name and spelling_key(name) not in _NOBODY), ""))
+
+
+def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[Tagged]:
+    files = []
+    with ThreadPoolExecutor(jobs) as pool:  # disks and networks are waited for together
+        for file in pool.map(read_tags, paths):
+            files.append(file)
+            if on_file:
+                on_file(file.path)
+    return files
+
+
+def _untagged(files: list[Tagged]) -> tuple[str, ...]:
+    """How many files had no genre, in words."""
+    without = [file for file in files if not file.genres]
+    if not without:
+        return ()
+    unreadable = sum(not file.readable for file in without)
+    why = f" ({unreadable} of them cannot be read)" if unreadable else ""
+    return (f"left out {len(without)} of {_files(len(files))}, without a genre tag{why}",)
+
+
+def _files(n: int) -> str:
+    return f"{n} file{'s' * (n != 1)}"

@@ -1,0 +1,51 @@
+"""Temperatures and the threshold of "unknown", chosen on held-out answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.evaluation import metrics
+from earmark.inference.card import Calibration
+
+COVERAGE = 0.9
+"""Share of validation tracks that the "unknown" threshold must keep."""
+
+
+_SURE = 0.9
+"""What is right so often is never "unknown", even where a model is as sure of nearly everything."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was said of clips whose genre is known.
+
+    Attributes
+    ----------
+    log_probabilities : ndarray, shape (clips, labels)
+    track, y : ndarray of int, shape (clips,)
+        Track in the material's corpus, and true label.
+    labels : tuple of str
+    """
+
+    log_probabilities: NDArray[np.float64]
+    track: NDArray[np.intp]
+    y: NDArray[np.intp]
+    labels: tuple[str, ...]
+
+
+def calibrate(answers: Answers) -> Calibration:
+    """Temperatures and the "unknown" threshold, from answers to what was not learned from."""
+    log_p, y = answers.log_probabilities, answers.y
+    pooled, truth = metrics.pool(log_p, answers.track, y)
+    temperature = metrics.fit_temperature(pooled, truth)
+    confidence = metrics.softmax(pooled / temperature).max(axis=1)
+    threshold = min(_SURE, metrics.threshold_for_coverage(confidence, COVERAGE))
+    return Calibration(
+        clip_temperature=metrics.fit_temperature(log_p, y),
+        track_temperature=temperature,
+        threshold=threshold,
+        coverage=float((confidence >= threshold).mean()),
+    )

@@ -1,0 +1,170 @@
+"""What happens to music on its way to a listener: the same track quieter, coded, narrower, clipped, cut into late.
+
+A listener names the same genre through all of it. Each distortion takes mono samples and their rate, and gives
+samples and theirs; nothing in it is random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import av
+import av.codec.codec
+import av.error
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from earmark.audio import decode
+from earmark.errors import AudioError, reason_of
+
+Samples = NDArray[np.float32]
+Signal = tuple[Samples, int]
+"""Mono samples, full scale ±1, and their rate in Hz."""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A way to write samples into a file.
+
+    Attributes
+    ----------
+    encoder, container : str
+        FFmpeg's names.
+    bit_rate : int or None
+        Bits a second; None where the encoder has no choice.
+    """
+
+    encoder: str
+    container: str
+    bit_rate: int | None = None
+
+    @property
+    def there(self) -> bool:
+        """Whether this build of FFmpeg can encode it."""
+        try:
+            return bool(av.codec.Codec(self.encoder, "w").is_encoder)
+        except av.codec.codec.UnknownCodecError:
+            return False
+
+    def rate_for(self, rate: int) -> int:
+        """Hz: the lowest rate that it knows and that loses nothing, or else its highest."""
+        rates = av.codec.Codec(self.encoder, "w").audio_rates or [rate]
+        return min((known for known in rates if known >= rate), default=max(rates))
+
+
+MP3 = Codec("libmp3lame", "mp3", 64_000)
+AAC = Codec("aac", "ipod", 64_000)
+OPUS = Codec("libopus", "ogg", 32_000)
+WAVE = Codec("pcm_f32le", "wav")
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """One thing that happens to a track.
+
+    Attributes
+    ----------
+    name : str
+    what : str
+        In words.
+    apply : callable
+        Takes samples and rate, and gives samples and rate.
+    codec : Codec
+        That it needs.
+    """
+
+    name: str
+    what: str
+    apply: Callable[[Samples, int], Signal]
+    codec: Codec = WAVE
+
+
+def gain(samples: Samples, rate: int, db: float) -> Signal:
+    """Louder or quieter by so many dB, as floats: nothing is clipped."""
+    return samples * np.float32(10 ** (db / 20)), rate
+
+
+def clipped(samples: Samples, rate: int, db: float) -> Signal:
+    """Cut off all that is higher than so many dB below the peak."""
+    limit = np.abs(samples).max() * 10 ** (-db / 20)
+    return np.clip(samples, -limit, limit).astype(np.float32), rate
+
+
+def late(samples: Samples, rate: int, seconds: float) -> Signal:
+    """Begin so many seconds later; of a track that is not so long, one sample stays."""
+    return samples[min(round(seconds * rate), len(samples) - 1) :], rate
+
+
+def resampled(samples: Samples, rate: int, to: int) -> Signal:
+    """At another rate, in Hz; a lower one keeps nothing above its half."""
+    converted: Samples = soxr.resample(samples, rate, to, quality="HQ")
+    return converted, to
+
+
+def coded(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signal:
+    """Written to a file of so many equal channels, in memory, and read again as every file is read.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,)
+    rate : int
+        Hz; the file has the codec's nearest rate that loses nothing.
+    codec : Codec
+    channels : int
+        1 or 2.
+
+    Returns
+    -------
+    samples, rate
+        Mono, at the rate of the input; some codecs add a little silence at the end.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be encoded, or not decoded again.
+    """
+    known = codec.rate_for(rate)
+    source = samples if known == rate else resampled(samples, rate, known)[0]
+    try:
+        file = _encoded(np.tile(source, (channels, 1)), known, codec)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise AudioError(f"cannot be encoded by {codec.encoder} at {known} Hz ({reason_of(error)})") from error
+    return decode(file, rate), rate
+
+
+def _encoded(samples: Samples, rate: int, codec: Codec) -> BytesIO:
+    """Samples of shape (channels, samples) → a file, to be read from its beginning."""
+    layout = "mono" if len(samples) == 1 else "stereo"
+    file = BytesIO()
+    with av.open(file, "w", format=codec.container) as container:
+        stream: Any = container.add_stream(codec.encoder, rate=rate, layout=layout)
+        if codec.bit_rate:
+            stream.bit_rate = codec.bit_rate
+        interleaved = np.ascontiguousarray(samples.T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(interleaved, "flt", layout)
+        frame.sample_rate, frame.pts = rate, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    file.seek(0)
+    return file
+
+
+DISTORTIONS = (
+    Distortion("gain-20", "20 dB quieter", partial(gain, db=-20)),
+    Distortion("gain+20", "20 dB louder, not clipped", partial(gain, db=20)),
+    Distortion("clipped", "clipped 1 dB below the peak", partial(clipped, db=1)),
+    Distortion("mp3-64", "MP3 at 64 kb/s", partial(coded, codec=MP3), MP3),
+    Distortion("aac-64", "AAC at 64 kb/s", partial(coded, codec=AAC), AAC),
+    Distortion("opus-32", "Opus at 32 kb/s", partial(coded, codec=OPUS), OPUS),
+    Distortion("48-khz", "sampled at 48 kHz", partial(resampled, to=48_000)),
+    Distortion("16-khz", "sampled at 16 kHz", partial(resampled, to=16_000)),
+    Distortion("11-khz", "sampled at 11.025 kHz", partial(resampled, to=11_025)),
+    Distortion("stereo", "a file of two equal channels", partial(coded, codec=WAVE, channels=2)),
+    Distortion("late", "begun 1.7 s later", partial(late, seconds=1.7)),
+)
+"""In the order of reports."""

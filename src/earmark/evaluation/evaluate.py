@@ -1,0 +1,133 @@
+"""Judging: what a model says of tracks whose genre is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from earmark.data.corpus import Corpus, Track
+from earmark.data.splits import PARTS, split_tracks
+from earmark.errors import AudioError, CorpusError, SettingError
+from earmark.evaluation.report import Report, judge
+from earmark.inference.classifier import Tagger
+from earmark.inference.verdict import Verdict
+
+
+def evaluate(
+    tagger: Tagger,
+    corpus: Corpus,
+    *,
+    protocol: str = "all",
+    part: str = "all",
+    seed: int = 0,
+    on_track: Callable[[Track], None] | None = None,
+    jobs: int = 1,
+) -> Report:
+    """Let a model classify a corpus, as a user would, and compare with the truth.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    corpus : Corpus
+        Its genres must be among the model's labels.
+    protocol, part : str
+        Judge only this part of this split; "all" takes every track.
+    seed : int
+        Of the split.
+    on_track : callable, optional
+        Called after each track.
+    jobs : int
+        Files worked on at once.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    CorpusError
+        If the corpus holds genres that the model does not know, or nothing could be read.
+    """
+    require_known(corpus, tagger.labels)
+    chosen = part_of(corpus, protocol, part, seed)
+    log_p, track, y = [], [], []
+    failed: dict[str, str] = {}
+    for i, (item, verdict) in enumerate(verdicts(tagger, chosen, jobs)):
+        if on_track:
+            on_track(item)
+        if verdict.error:
+            failed[item.id] = verdict.error
+        for clip in verdict.clips:
+            if clip.genres:
+                log_p.append([np.log(max(clip.genres[label], 1e-12)) for label in tagger.labels])
+                track.append(i)
+                y.append(tagger.labels.index(item.genre))
+    if not y:
+        raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
+    # The verdict's clips are tempered; undo it, so that pooling gives the track's own probabilities.
+    logits = np.array(log_p) * tagger.card.calibration.clip_temperature
+    return judge(
+        logits,
+        np.array(track),
+        np.array(y),
+        tagger.labels,
+        tagger.card.calibration,
+        ids=[item.id for item in chosen.tracks],
+        corpus=corpus.name,
+        protocol=protocol,
+        part=part,
+        failed=failed,
+    )
+
+
+def require_known(corpus: Corpus, labels: Sequence[str]) -> None:
+    """Raise :class:`CorpusError` where a corpus has genres that are not among a model's labels."""
+    foreign = sorted(set(corpus.genres) - set(labels))
+    if foreign:
+        raise CorpusError(
+            f"the corpus has genres that the model does not know: {', '.join(foreign)}; it knows: {', '.join(labels)}"
+        )
+
+
+def part_of(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
+    """Return the tracks of one part of a split; all of them where protocol or part is "all"."""
+    if protocol == "all":
+        if part != "all":
+            raise SettingError(f"part {part!r} of what? Name the split with a protocol too")
+        return corpus
+    if protocol == "clip":
+        raise SettingError("protocol 'clip' splits tracks into clips, so whole tracks cannot be judged by it")
+    sides = split_tracks(corpus, protocol, seed)  # type: ignore[arg-type]
+    if part != "all" and part not in PARTS:
+        raise SettingError(f"part is {part!r}: must be one of {', '.join(PARTS)}, all")
+    chosen = corpus.subset(np.flatnonzero(sides != "" if part == "all" else sides == part))
+    if not chosen.tracks:
+        raise CorpusError(f"the {part} part of protocol {protocol!r} has no tracks in this corpus")
+    return chosen
+
+
+def verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, Verdict]]:
+    """Let a model classify every track of a corpus: those of sound first, then those of arrays.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    corpus : Corpus
+    jobs : int
+        Files worked on at once.
+
+    Yields
+    ------
+    (Track, Verdict)
+        One that cannot be heard has an error.
+    """
+    sounds = [track for track in corpus.tracks if track.path is not None]
+    heard = tagger.classify_many((track.path for track in sounds if track.path), jobs=jobs)
+    yield from zip(sounds, heard, strict=True)
+    for track in corpus.tracks:
+        if track.spectrogram is not None:
+            try:
+                yield track, tagger.classify_spectrogram(track.spectrogram)
+            except AudioError as error:
+                yield track, Verdict.failed(tagger.card.name, None, str(error))

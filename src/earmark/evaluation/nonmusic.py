@@ -1,0 +1,195 @@
+"""Sounds that are no music, made from a seed or found in a folder: whoever names their genre is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import CorpusError, SettingError
+from earmark.files import walk
+
+SECONDS = 10.0
+"""Length of a sound that is made."""
+
+RATE = 44_100
+"""Hz, of the same."""
+
+OF_A_KIND = 8
+"""Sounds of each kind that are made."""
+
+Samples = NDArray[np.float32]
+Rng = np.random.Generator
+
+
+class Kind(NamedTuple):
+    """A kind of sound that is made.
+
+    Attributes
+    ----------
+    make : callable
+        Gives so many samples at :data:`RATE`, at any level.
+    peak_db : tuple of float
+        Between which the peak is then put, in dB re full scale.
+    """
+
+    make: Callable[[Rng, int], NDArray[np.float64]]
+    peak_db: tuple[float, float] = (-30.0, -3.0)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound that is no music.
+
+    Attributes
+    ----------
+    kind : str
+    name : str
+        For reports.
+    path : Path or None
+        Its file; None where it is made.
+    seed : tuple of int
+        Of a sound that is made.
+    """
+
+    kind: str
+    name: str
+    path: Path | None = None
+    seed: tuple[int, ...] = ()
+
+    def make(self) -> Samples:
+        """Samples at :data:`RATE`, shape (samples,), of a sound that is made; the same each time."""
+        rng = np.random.default_rng(self.seed)
+        kind = KINDS[self.kind]
+        samples = kind.make(rng, round(SECONDS * RATE))
+        peak = 10 ** (rng.uniform(*kind.peak_db) / 20)
+        scaled: Samples = (samples * (peak / np.abs(samples).max())).astype(np.float32)
+        return scaled
+
+
+def made(seed: int) -> list[Sound]:
+    """Sounds to be made: :data:`OF_A_KIND` of each of the :data:`KINDS`; the seed must not be negative."""
+    if seed < 0:
+        raise SettingError(f"seed {seed}: must be 0 or more")
+    return [
+        Sound(kind, f"{kind}.{number}", seed=(seed, k, number))
+        for k, kind in enumerate(KINDS)
+        for number in range(OF_A_KIND)
+    ]
+
+
+def found(folder: str | os.PathLike[str]) -> list[Sound]:
+    """Sounds in a folder of the user's own.
+
+    Parameters
+    ----------
+    folder : path
+        The folders directly below it are kinds, such as ``speech``; what lies beside them is of a kind named
+        like the folder itself.
+
+    Returns
+    -------
+    list of Sound
+        By kind.
+
+    Raises
+    ------
+    CorpusError
+        If it is no folder, or holds no audio.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise CorpusError(f"no folder at {root}: need one of sounds that are no music, such as speech/talk.wav")
+    sounds = [Sound(_kind(path, root), str(path.relative_to(root)), path) for path in walk(root)]
+    if not sounds:
+        raise CorpusError(f"{root} holds no audio: expected sounds that are no music, such as speech/talk.wav")
+    return sorted(sounds, key=lambda sound: (sound.kind, sound.name))
+
+
+def _kind(path: Path, root: Path) -> str:
+    below = path.relative_to(root).parts
+    return below[0] if len(below) > 1 else root.resolve().name
+
+
+def _noise(rng: Rng, size: int, slope: float) -> NDArray[np.float64]:
+    """Gaussian noise whose power falls as frequency to the power of minus `slope`, from 20 Hz up."""
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    frequency = np.fft.rfftfreq(size, 1 / RATE)
+    spectrum *= np.maximum(frequency, 20.0) ** (-slope / 2)
+    spectrum[0] = 0
+    return np.fft.irfft(spectrum, size)
+
+
+def _white(rng: Rng, size: int) -> NDArray[np.float64]:
+    return _noise(rng, size, 0)
+
+
+def _pink(rng: Rng, size: int) -> NDArray[np.float64]:
+    return _noise(rng, size, 1)
+
+
+def _brown(rng: Rng, size: int) -> NDArray[np.float64]:
+    return _noise(rng, size, 2)
+
+
+def _band(rng: Rng, size: int) -> NDArray[np.float64]:
+    """One octave of noise, the lowest from 100 Hz, the highest from 4 kHz."""
+    low = 100 * 40 ** rng.random()
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    frequency = np.fft.rfftfreq(size, 1 / RATE)
+    spectrum[(frequency < low) | (frequency > 2 * low)] = 0
+    return np.fft.irfft(spectrum, size)
+
+
+def _sine(rng: Rng, size: int) -> NDArray[np.float64]:
+    """A tone between 50 Hz and 6.4 kHz."""
+    return np.sin(2 * np.pi * 50 * 2 ** rng.uniform(0, 7) * _time(size))
+
+
+def _hum(rng: Rng, size: int) -> NDArray[np.float64]:
+    """Mains: 50 or 60 Hz and nine harmonics, weaker as they are higher."""
+    harmonics = np.arange(1, 11)
+    weights = rng.uniform(0.3, 1, 10) / harmonics
+    spectrum = np.zeros(size // 2 + 1, complex)
+    bins = np.round(rng.choice([50, 60]) * harmonics * size / RATE).astype(int)
+    spectrum[bins] = weights * np.exp(2j * np.pi * rng.random(10))
+    return np.fft.irfft(spectrum, size)
+
+
+def _chirp(rng: Rng, size: int) -> NDArray[np.float64]:
+    """Sweeps over six octaves from 100 Hz, up or down, each of one to five seconds."""
+    turns = _time(size) / rng.uniform(1, 5) % 1
+    octaves = 6 * (turns if rng.random() < 0.5 else 1 - turns)
+    return np.sin(2 * np.pi * np.cumsum(100 * 2**octaves) / RATE)
+
+
+def _clicks(rng: Rng, size: int) -> NDArray[np.float64]:
+    """Single samples at random times, between one and thirty a second."""
+    samples = np.zeros(size)
+    count = round(rng.uniform(1, 30) * size / RATE)
+    samples[rng.integers(0, size, count)] = rng.choice([-1.0, 1.0], count)
+    return samples
+
+
+def _time(size: int) -> NDArray[np.float64]:
+    """Seconds of each sample."""
+    return np.arange(size) / RATE
+
+
+KINDS = {
+    "white noise": Kind(_white),
+    "pink noise": Kind(_pink),
+    "brown noise": Kind(_brown),
+    "band of noise": Kind(_band),
+    "sine": Kind(_sine),
+    "mains hum": Kind(_hum),
+    "chirps": Kind(_chirp),
+    "clicks": Kind(_clicks),
+    "silence": Kind(_white, (-120.0, -80.0)),  # what a recorder hears where nothing sounds
+}
+"""In the order of reports."""

@@ -1,0 +1,180 @@
+"""How tracks were judged: one result each, and what they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.evaluation import metrics
+from earmark.inference.card import Calibration
+
+
+@dataclass(frozen=True)
+class TrackResult:
+    """What was said of one track.
+
+    Attributes
+    ----------
+    id, genre : str
+        The track, and the genre that its corpus gives it.
+    heard : str
+        The most probable genre.
+    own, best : float
+        Calibrated probability of `genre`, and of `heard`.
+    """
+
+    id: str
+    genre: str
+    heard: str
+    own: float
+    best: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """How well a model did on one part of a corpus.
+
+    Attributes
+    ----------
+    corpus, protocol, part : str
+        What was judged.
+    clip_accuracy, track_accuracy : float
+        Share of clips, and of tracks, whose most probable genre is right, named or "unknown".
+    named_accuracy : float
+        The same over the tracks that were named; NaN where none was.
+    interval : tuple of float
+        95 % bootstrap interval of `track_accuracy`, over tracks.
+    macro_f1, top3_accuracy : float
+        Over tracks: mean of the genres' F1 scores, and share of tracks whose genre is among the three most
+        probable.
+    unknown : float
+        Share of tracks whose verdict was "unknown".
+    n_clips, n_tracks : int
+    calibration_error : float
+        Expected calibration error over tracks, ten bins.
+    labels : tuple of str
+        Genres, in the order of the confusion matrix.
+    confusion : list of list of int
+        Tracks: row the truth, column the most probable genre.
+    per_genre : dict
+        Genre → ``{"n_tracks", "accuracy"}``, for genres that occur.
+    tracks : list of TrackResult
+    failed : dict of str to str
+        Tracks that could not be read, and why; they are not counted above.
+    """
+
+    corpus: str
+    protocol: str
+    part: str
+    clip_accuracy: float
+    track_accuracy: float
+    named_accuracy: float
+    interval: tuple[float, float]
+    macro_f1: float
+    top3_accuracy: float
+    unknown: float
+    n_clips: int
+    n_tracks: int
+    calibration_error: float
+    labels: tuple[str, ...]
+    confusion: list[list[int]]
+    per_genre: dict[str, dict[str, float]]
+    tracks: list[TrackResult]
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def at_odds(self) -> list[TrackResult]:
+        """Tracks heard as another genre, most decidedly so first: perhaps it is their label that is wrong."""
+        others = [track for track in self.tracks if track.heard != track.genre]
+        return sorted(others, key=lambda track: track.own - track.best)
+
+    @property
+    def confusions(self) -> list[tuple[str, str, int]]:
+        """Pairs of genres that were mistaken, most often first: (truth, heard, tracks)."""
+        cells = [
+            (self.labels[i], self.labels[j], n)
+            for i, row in enumerate(self.confusion)
+            for j, n in enumerate(row)
+            if n and i != j
+        ]
+        return sorted(cells, key=lambda cell: -cell[2])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types for JSON; what is not a number becomes null."""
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+
+
+def judge(
+    log_probabilities: NDArray[np.floating],
+    track: NDArray[np.intp],
+    y: NDArray[np.intp],
+    labels: tuple[str, ...],
+    calibration: Calibration,
+    *,
+    corpus: str,
+    protocol: str,
+    part: str,
+    ids: Sequence[str] | None = None,
+    failed: dict[str, str] | None = None,
+    seed: int = 0,
+) -> Report:
+    """Judge clip predictions, and the tracks that they belong to.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray, shape (clips, labels)
+    track : ndarray of int, shape (clips,)
+        Track of each clip.
+    y : ndarray of int, shape (clips,)
+        True label of each clip.
+    labels : tuple of str
+    calibration : Calibration
+    corpus, protocol, part : str
+        For the report.
+    ids : sequence of str, optional
+        Name of each track, by its number in `track`; the number when left out.
+    failed : dict of str to str, optional
+        For the report.
+    seed : int
+        Of the bootstrap's draws.
+
+    Returns
+    -------
+    Report
+    """
+    pooled, truth = metrics.pool(log_probabilities, track, y)
+    probabilities = metrics.softmax(pooled / calibration.track_temperature)
+    best = probabilities.argmax(axis=1)
+    named = probabilities.max(axis=1) >= calibration.threshold
+    counts = metrics.confusion(truth, best, len(labels))
+    return Report(
+        corpus=corpus,
+        protocol=protocol,
+        part=part,
+        clip_accuracy=metrics.accuracy(y, log_probabilities.argmax(axis=1)),
+        track_accuracy=metrics.accuracy(truth, best),
+        named_accuracy=metrics.accuracy(truth[named], best[named]),
+        interval=metrics.bootstrap_interval((truth == best).astype(float), np.random.default_rng(seed)),
+        macro_f1=metrics.macro_f1(counts),
+        top3_accuracy=metrics.top_k_accuracy(probabilities, truth, 3),
+        unknown=float(1 - named.mean()),
+        n_clips=len(y),
+        n_tracks=len(truth),
+        calibration_error=metrics.calibration_error(probabilities, truth),
+        labels=labels,
+        confusion=counts.tolist(),
+        per_genre={
+            label: {"n_tracks": int(row.sum()), "accuracy": float(row[i] / row.sum())}
+            for i, (label, row) in enumerate(zip(labels, counts, strict=True))
+            if row.sum()
+        },
+        tracks=[
+            TrackResult(ids[i] if ids else str(i), labels[t], labels[b], float(p[t]), float(p[b]))
+            for i, t, b, p in zip(np.unique(track), truth, best, probabilities, strict=True)
+        ],
+        failed=failed or {},
+    )

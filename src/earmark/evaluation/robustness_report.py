@@ -1,0 +1,188 @@
+"""What answers under stress amount to: how steady they are, and whether the model knows when it does not know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from earmark.data.corpus import Track
+from earmark.evaluation import metrics
+from earmark.evaluation.distortions import DISTORTIONS
+from earmark.evaluation.nonmusic import Sound
+from earmark.inference.verdict import Verdict
+
+UNDISTORTED = "undistorted"
+
+COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
+"""Shares of the most confident tracks of which the accuracy is reported."""
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """What became of the answers under one distortion.
+
+    Attributes
+    ----------
+    distortion, what : str
+        Its name, and in words.
+    agreement : float
+        Share of tracks whose most probable genre is that of the undistorted track.
+    verdict_agreement : float
+        The same of the final answer; "unknown" is one.
+    accuracy : float
+        Share of tracks whose most probable genre is that of their label.
+    """
+
+    distortion: str
+    what: str
+    agreement: float
+    verdict_agreement: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What was said of one kind of sound that is no music.
+
+    Attributes
+    ----------
+    kind : str
+    made : bool
+        Whether it was made by :mod:`~earmark.evaluation.nonmusic`; otherwise it was the user's.
+    n_sounds : int
+    named : int
+        How many were called a genre.
+    genres : dict of str to int
+        Which, and how many each.
+    reasons : dict of str to int
+        Why the others are unknown, and how many each.
+    """
+
+    kind: str
+    made: bool
+    n_sounds: int
+    named: int
+    genres: dict[str, int]
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Stress:
+    """How a model stands up to stress.
+
+    Attributes
+    ----------
+    corpus : str
+    n_tracks : int
+        That could be heard.
+    accuracy : float
+        Share of undistorted tracks whose most probable genre is right.
+    coverage : float
+        Share of them that were named.
+    named_accuracy : float
+        Accuracy among those; NaN where none was.
+    curve : list of dict
+        ``{"coverage", "accuracy"}``: accuracy among that share of the tracks, the most confident.
+    aurc : float
+        Area under the risk–coverage curve.
+    steadiness : list of Steadiness
+    left_out : list of str
+        Distortions that this build of FFmpeg cannot encode.
+    rejection : list of Rejection
+    failed : dict of str to str
+        Tracks and sounds that could not be heard whole, and why; they are not counted above.
+    """
+
+    corpus: str
+    n_tracks: int
+    accuracy: float
+    coverage: float
+    named_accuracy: float
+    curve: list[dict[str, float]]
+    aurc: float
+    steadiness: list[Steadiness]
+    left_out: list[str]
+    rejection: list[Rejection]
+    failed: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types for JSON; what is not a number becomes null."""
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+
+
+def conclude(
+    corpus: str,
+    tracks: Sequence[tuple[Track, dict[str, Verdict]]],
+    others: Sequence[tuple[Sound, Verdict]],
+    failed: dict[str, str],
+) -> Stress:
+    """Draw conclusions from verdicts.
+
+    Parameters
+    ----------
+    corpus : str
+        For the report.
+    tracks : sequence of (Track, dict of str to Verdict)
+        At least one: the verdict on each version, by the distortion's name and :data:`UNDISTORTED`.
+    others : sequence of (Sound, Verdict)
+        Those of a kind side by side.
+    failed : dict of str to str
+        For the report.
+
+    Returns
+    -------
+    Stress
+    """
+    plain = [verdicts[UNDISTORTED] for _, verdicts in tracks]
+    right = np.array([verdict.best == track.genre for (track, _), verdict in zip(tracks, plain, strict=True)])
+    named = np.array([verdict.genre is not None for verdict in plain])
+    confidence = np.array([verdict.confidence for verdict in plain])
+    curve = metrics.selective_accuracy(confidence, right)
+    kept = [max(1, int(np.ceil(coverage * len(right) - 1e-9))) for coverage in COVERAGES]
+    return Stress(
+        corpus=corpus,
+        n_tracks=len(tracks),
+        accuracy=float(right.mean()),
+        coverage=float(named.mean()),
+        named_accuracy=float(right[named].mean()) if named.any() else float("nan"),
+        curve=[{"coverage": c, "accuracy": float(curve[k - 1])} for c, k in zip(COVERAGES, kept, strict=True)],
+        aurc=metrics.aurc(confidence, right),
+        steadiness=_steadiness(tracks),
+        left_out=[distortion.name for distortion in DISTORTIONS if not distortion.codec.there],
+        rejection=_rejection(others),
+        failed=failed,
+    )
+
+
+def _steadiness(tracks: Sequence[tuple[Track, dict[str, Verdict]]]) -> list[Steadiness]:
+    """One for each distortion that the tracks have gone through."""
+    found = []
+    for distortion in DISTORTIONS:
+        if distortion.name not in tracks[0][1]:
+            continue
+        pairs = [(verdicts[UNDISTORTED], verdicts[distortion.name]) for _, verdicts in tracks]
+        agreement = float(np.mean([before.best == after.best for before, after in pairs]))
+        verdicts_agree = float(np.mean([before.genre == after.genre for before, after in pairs]))
+        accuracy = float(np.mean([track.genre == verdicts[distortion.name].best for track, verdicts in tracks]))
+        found.append(Steadiness(distortion.name, distortion.what, agreement, verdicts_agree, accuracy))
+    return found
+
+
+def _rejection(others: Sequence[tuple[Sound, Verdict]]) -> list[Rejection]:
+    """One for each kind, in order."""
+    found = []
+    for (kind, made), group in groupby(others, key=lambda pair: (pair[0].kind, pair[0].path is None)):
+        verdicts = [verdict for _, verdict in group]
+        genres = Counter(verdict.genre for verdict in verdicts if verdict.genre)
+        reasons = Counter(verdict.reason for verdict in verdicts if verdict.reason)
+        found.append(
+            Rejection(
+                kind, made, len(verdicts), genres.total(), dict(genres.most_common()), dict(reasons.most_common())
+            )
+        )
+    return found

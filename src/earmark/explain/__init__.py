@@ -1,0 +1,1 @@
+"""Why a track is called what it is: evidence over time and frequency, pages and figures."""

@@ -1,0 +1,241 @@
+"""Why a track was called what it was: what the network heard, when, and which regions of the sound carried it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import soxr
+from numpy.typing import ArrayLike, NDArray
+
+from earmark.audio.clips import Clip, cut
+from earmark.audio.decode import Recording
+from earmark.audio.encode import PLAY_RATE, mp3
+from earmark.audio.source import Source, is_path
+from earmark.errors import AudioError, SettingError
+from earmark.explain.explanation import Explanation
+from earmark.explain.occlusion import Cells, Occlusion, cell_seconds
+from earmark.explain.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.inference.aggregate import pooled
+from earmark.inference.classifier import Tagger
+from earmark.inference.model import Model
+from earmark.inference.verdict import Verdict
+
+LONGEST = 600.0
+"""Seconds that are explained where nobody says how much: longer files make pages that no browser likes."""
+
+MOMENT = 0.25
+"""Seconds from one moment to the next at which the network is asked what it hears."""
+
+_BATCH = 32
+"""Clips, or as much sound, that go through the front end at once; bounds the memory."""
+
+Advance = Callable[[int, int], None]
+"""Told how many steps have been done since it was last called, and how many there are in all."""
+
+
+class Method(Protocol):
+    """What finds the regions of a clip that carried the answer; see :class:`earmark.explain.occlusion.Occlusion`."""
+
+    name: str
+
+    def steps(self, n_frames: int) -> int:
+        """How many steps a clip of so many frames takes."""
+
+    def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
+        """Bits that each cell of a clip speaks for each genre, (frames, bins) → (columns, bands, labels)."""
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """What is explained: mono samples at the front end's rate, and where they come from."""
+
+    samples: NDArray[np.float32]
+    path: str | None
+    start: float
+    whole: float | None
+    damage: str | None
+    mp3: bytes | None
+
+
+class Explainer:
+    """Explains a model's answers.
+
+    Parameters
+    ----------
+    model : Tagger, Model, path or str, optional
+        As in :func:`earmark.load`.
+    jobs : int, optional
+        Threads; one a core when left out.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, 10 * 22050)
+    >>> explanation = Explainer().explain((noise, 22050))
+    >>> explanation.relevance.shape  # columns of time, bands of frequency, genres
+    (32, 16, 10)
+    """
+
+    def __init__(
+        self, model: Tagger | Model | str | os.PathLike[str] | None = None, *, jobs: int | None = None
+    ) -> None:
+        self.tagger = model if isinstance(model, Tagger) else Tagger(model)
+        self.jobs = jobs or os.cpu_count() or 1
+
+    def explain(
+        self,
+        source: Source | tuple[ArrayLike, float],
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        method: Method | None = None,
+        relevance: bool = True,
+        sound: bool = True,
+        advance: Advance = lambda done, total: None,
+    ) -> Explanation:
+        """Explain one track, or a part of it.
+
+        Parameters
+        ----------
+        source : path, binary file object, or pair (samples, sample_rate)
+            As in :meth:`earmark.Tagger.classify_many`.
+        start : float
+            Seconds into the track.
+        duration : float, optional
+            Seconds to explain; to the end, or :data:`LONGEST`, when left out.
+        method : Method, optional
+            What finds the regions that mattered; occlusion when left out.
+        relevance : bool
+            False to leave those regions out, which take nearly all of the time.
+        sound : bool
+            Keep the sound too, so that a page can play it.
+        advance : callable
+            Told of the progress: steps done since it was last called, and steps in all.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        AudioError
+            If the source cannot be heard, or nothing of it lies behind `start`.
+        SettingError
+            If `start` or `duration` make no sense.
+        """
+        if not 0 <= start < np.inf or (duration is not None and not 0 < duration < np.inf):
+            raise SettingError(f"start {start} and duration {duration}: need 0 or more, and more than 0 seconds")
+        heard = self._read(source, start, duration or LONGEST, sound)
+        card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
+        verdict = replace(self.tagger.classify(heard.samples, rate), path=heard.path, error=heard.damage)
+        levels = decibels(card.front_end, heard.samples)
+        times = card.front_end.times(len(levels))
+        moments, probabilities = self._moments(heard.samples)
+        method = (method or Occlusion(self.tagger, self.jobs)) if relevance else None
+        return Explanation(
+            verdict=verdict,
+            labels=self.tagger.labels,
+            start=heard.start,
+            duration=len(heard.samples) / rate,
+            whole=heard.whole,
+            envelope=envelope(heard.samples, rate),
+            envelope_seconds=ENVELOPE,
+            spectrogram=levels,
+            times=times,
+            frequencies=card.front_end.frequencies,
+            moments=moments,
+            probabilities=probabilities,
+            attention=self._attention(verdict, times),
+            relevance=None if method is None else self._relevance(heard.samples, method, advance),
+            clip_seconds=card.clip_seconds,
+            cell_seconds=cell_seconds(card),
+            bands=Cells.of(card, 1).edges,
+            method=None if method is None else method.name,
+            sound=heard.mp3,
+        )
+
+    def _read(self, source: Source | tuple[ArrayLike, float], start: float, duration: float, sound: bool) -> _Sound:
+        rate = self.tagger.card.front_end.sample_rate
+        if isinstance(source, tuple):
+            return self._cut(*source, start, duration, sound)
+        with Recording(source) as recording:
+            blocks = list(recording.blocks(rate, start=start, duration=duration))
+            if not blocks:
+                raise AudioError(f"nothing to hear from {start:g} s on: the file ends before")
+            damage = recording.damage
+            playing = recording.blocks(PLAY_RATE, start=start, duration=duration) if sound else None
+            path = os.fsdecode(source) if is_path(source) else None
+            encoded = None if playing is None else mp3(playing)
+            return _Sound(np.concatenate(blocks), path, start, recording.info.duration, damage, encoded)
+
+    def _cut(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
+        samples = np.asarray(array)
+        mono = self.tagger.resampled(samples, sample_rate)
+        part = _part(mono, self.tagger.card.front_end.sample_rate, start, duration)
+        if not len(part):
+            raise AudioError(f"nothing to hear from {start:g} s on: the sound ends before")
+        encoded = None
+        if sound:
+            own = samples if samples.ndim == 1 else samples.mean(axis=0)
+            encoded = mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
+        return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
+
+    def _moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What is heard in the clip around each moment: times (moments,), probabilities (moments, labels)."""
+        card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
+        times = np.arange(0, len(samples) / rate, MOMENT)
+        middles = np.round(times * rate).astype(int)
+        firsts = np.maximum(middles - card.clip_length // 2, 0)
+        lasts = np.minimum(middles + (card.clip_length + 1) // 2, len(samples))
+        found = np.full((len(times), len(card.labels)), np.nan)
+        for length in np.unique(lasts - firsts):  # whole clips together; near the ends there is less to hear
+            for some in _batches(np.flatnonzero(lasts - firsts == length)):
+                clips = np.stack([samples[firsts[i] : lasts[i]] for i in some])
+                audible = [not Clip(0, clip, int(length)).silent for clip in clips]
+                if self.tagger.enough(int(length)) and any(audible):
+                    log_p, _ = self.tagger.infer(card.front_end(clips[audible]))
+                    found[some[audible]] = [pooled(p[None], card.calibration.clip_temperature) for p in log_p]
+        return times, found
+
+    def _relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
+        """What each cell is worth, shape (columns, bands, labels), found clip by clip."""
+        card = self.tagger.card
+        rate, front_end, step = card.front_end.sample_rate, card.front_end, cell_seconds(card)
+        clips = [
+            clip
+            for clip in cut([samples], card.clip_length, card.hop_length)
+            if not clip.silent and self.tagger.enough(clip.length)
+        ]
+        total = sum(method.steps(front_end.n_frames(clip.length)) for clip in clips)
+        pieces = []
+        for clip in clips:
+            cells = method(front_end(clip.samples[: clip.length]), lambda done: advance(done, total))
+            pieces.append(Piece(clip.start / rate, (clip.start + clip.length) / rate, cells))
+        columns = np.arange(max(1, int(np.ceil(len(samples) / rate / step - 1e-6))), dtype=np.float64)
+        shape = Cells.of(card, 1).shape[1], len(card.labels)
+        return joined((columns + 0.5) * step, pieces, step, shape=shape)
+
+    def _attention(self, verdict: Verdict, times: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        if not self.tagger.card.attention:
+            return None
+        front_end = self.tagger.card.front_end
+        pieces = [
+            Piece(clip.start, clip.end, np.array(clip.attention) * len(clip.attention))
+            for clip in verdict.clips
+            if clip.attention
+        ]
+        offset = float(front_end.times(1)[0])
+        step = front_end.hop_length / front_end.sample_rate
+        return joined(times, pieces, step, offset - step / 2)
+
+
+def _batches(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    for first in range(0, len(indices), _BATCH):
+        yield indices[first : first + _BATCH]
+
+
+def _part(samples: NDArray[Any], rate: float, start: float, duration: float) -> NDArray[Any]:
+    return samples[round(start * rate) : round((start + duration) * rate)]

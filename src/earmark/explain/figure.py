@@ -1,0 +1,191 @@
+"""An explanation as one figure: waveform, spectrogram, regions by genre, probabilities, attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.figure import Figure
+
+from earmark.explain.explanation import Explanation
+from earmark.plotting import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    SKY,
+    VERMILION,
+    Drawing,
+    canvas,
+    finish,
+    house_style,
+)
+
+WIDTH = 180.0
+"""Of a printed page, mm."""
+
+MOST = 6
+"""Genres in one figure."""
+
+_RANGE_DB = 80
+_HZ = (8000, 4000, 2000, 1000, 500, 200, 100)
+_FOR, _AGAINST = "#005ab5", "#dc5a00"
+_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+_HEIGHTS = {"wave": 10.0, "spectrogram": 26.0, "regions": 20.0, "probability": 24.0, "attention": 11.0}
+
+
+def draw_explanation(explanation: Explanation, genres: Sequence[str] = ()) -> Drawing:
+    """Draw everything over one axis of time.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    genres : sequence of str
+        Those with a map and a curve beside the most probable one, six at most; the three most probable when left out.
+
+    Returns
+    -------
+    Drawing
+
+    Raises
+    ------
+    SettingError
+        If the model does not know a genre.
+    """
+    for genre in genres:
+        explanation.index(genre)
+    ranked = list(explanation.verdict.genres)
+    shown = (list(dict.fromkeys([*genres, *ranked[:1]])) if genres else ranked[:3])[:MOST]
+    rows = ["wave", "spectrogram"] + ["regions"] * (len(shown) if explanation.relevance is not None else 0)
+    rows += ["probability"] + ["attention"] * (explanation.attention is not None)
+    with house_style():
+        heights = [_HEIGHTS[row] for row in rows]
+        figure, panels = canvas(
+            sum(heights) + 7 * len(rows), len(rows), width=WIDTH, sharex=True, height_ratios=heights
+        )
+        maps = panels[2 : 2 + rows.count("regions")]
+        _waveform(panels[0], explanation)
+        _spectrogram(panels[1], explanation)
+        _regions(figure, maps, explanation, shown)
+        _probabilities(panels[2 + len(maps)], explanation, shown)
+        if explanation.attention is not None:
+            _attention(panels[-1], explanation)
+        panels[-1].set_xlabel("seconds")
+        panels[-1].set_xlim(explanation.start, explanation.start + explanation.duration)
+        return finish(figure, "explanation", _title(explanation), _CAPTION, _alt(explanation, shown))
+
+
+_CAPTION = (
+    "Blue regions spoke for the genre, orange ones against it; without a region of +1 bit its odds would be half of "
+    "what they are. The curves show what is heard in the clip around each moment."
+)
+
+
+def _title(explanation: Explanation) -> str:
+    verdict = explanation.verdict
+    return f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
+
+
+def _name(explanation: Explanation) -> str:
+    name = PurePath(explanation.verdict.path or "").name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f"{name}: " if name else ""
+
+
+def _alt(explanation: Explanation, shown: Sequence[str]) -> str:
+    asked = f" Regions for {', '.join(shown)}." if explanation.relevance is not None and shown else ""
+    rows = f"waveform, spectrogram and probabilities over {explanation.duration:.0f} seconds"
+    return f"{_title(explanation)}: {rows}.{asked}"
+
+
+def _waveform(axes: Axes, explanation: Explanation) -> None:
+    low, high = explanation.envelope.T
+    times = explanation.start + (np.arange(len(low)) + 0.5) * explanation.envelope_seconds
+    axes.fill_between(times, low, high, color=QUIET, linewidth=0)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_title(f"{_name(explanation)}{_title(explanation)}  ({explanation.verdict.model})", fontsize=8)
+
+
+def _spectrogram(axes: Axes, explanation: Explanation) -> None:
+    top = float(explanation.spectrogram.max())
+    _picture(axes, explanation, cmap="magma", vmin=top - _RANGE_DB, vmax=top)
+    axes.set_title("what the network reads (Hz)")
+
+
+def _picture(axes: Axes, explanation: Explanation, **settings: object) -> None:
+    frames, bins = explanation.spectrogram.shape
+    half = (explanation.times[1] - explanation.times[0]) / 2 if frames > 1 else explanation.duration / 2
+    ends = explanation.start + explanation.times[0] - half, explanation.start + explanation.times[-1] + half
+    axes.imshow(
+        explanation.spectrogram.T, origin="lower", aspect="auto", interpolation="bilinear", extent=(*ends, 0, bins),
+        **settings,  # type: ignore[arg-type]
+    )  # fmt: skip
+    _frequency_axis(axes, explanation)
+
+
+def _frequency_axis(axes: Axes, explanation: Explanation) -> None:
+    """Marks in Hz, from the top down, as far apart as their letters are high."""
+    known = explanation.frequencies
+    marks: list[tuple[float, str]] = []
+    for hz in _HZ:
+        at = float(np.interp(hz, known, np.arange(len(known)))) + 0.5
+        if known[0] < hz < known[-1] and (not marks or marks[-1][0] - at > len(known) / 7):
+            marks.append((at, f"{hz // 1000}k" if hz >= 1000 else str(hz)))
+    axes.set_yticks([at for at, _ in marks], [text for _, text in marks])
+
+
+def _regions(figure: Figure, panels: Sequence[Axes], explanation: Explanation, shown: Sequence[str]) -> None:
+    if explanation.relevance is None or not panels:
+        return
+    most = max(0.1, float(np.nanquantile(np.abs(explanation.relevance), 0.998)))
+    top = float(explanation.spectrogram.max())
+    bins = explanation.spectrogram.shape[1]
+    for axes, genre in zip(panels, shown, strict=True):
+        _picture(axes, explanation, cmap="Greys", vmin=top - _RANGE_DB, vmax=top + _RANGE_DB)
+        worth = np.nan_to_num(explanation.of(genre).T)  # (bands, columns)
+        strength = np.clip(np.abs(worth) / most, 0, 1) ** 0.8
+        colours = np.where(worth[..., None] < 0, to_rgb(_AGAINST), to_rgb(_FOR))
+        axes.imshow(
+            np.concatenate([colours, strength[..., None]], axis=-1), origin="lower", aspect="auto",
+            interpolation="bilinear", extent=(explanation.start, _end(explanation, worth.shape[1]), 0, bins),
+        )  # fmt: skip
+        share = explanation.verdict.genres.get(genre, 0.0)
+        why = "why" if genre == explanation.verdict.best else "why not"
+        axes.set_title(f"{why} {genre} ({share:.0%})?")
+    scale = ScalarMappable(Normalize(-most, most), LinearSegmentedColormap.from_list("", [_AGAINST, "white", _FOR]))
+    bar = figure.colorbar(scale, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits for the genre")
+    bar.outline.set_visible(False)
+
+
+def _end(explanation: Explanation, columns: int) -> float:
+    return explanation.start + columns * explanation.cell_seconds
+
+
+def _probabilities(axes: Axes, explanation: Explanation, shown: Sequence[str]) -> None:
+    times = explanation.start + explanation.moments
+    for i, genre in enumerate(shown):
+        style = ("-", "--", ":", "-.")[i % 4]
+        values = explanation.probabilities[:, explanation.index(genre)]
+        axes.plot(times, values, style, color=_COLOURS[i % len(_COLOURS)], label=genre, linewidth=1.3)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
+    axes.grid(axis="y")
+    axes.set_title(f"probability in the {explanation.clip_seconds:g} seconds around each moment")
+    if shown:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=MOST, borderpad=0, borderaxespad=0.2)
+
+
+def _attention(axes: Axes, explanation: Explanation) -> None:
+    weights = explanation.attention
+    assert weights is not None
+    times = explanation.start + explanation.times
+    axes.fill_between(times, 0, weights, step="mid", color=GREEN, linewidth=0)
+    axes.axhline(1, color=INK, linewidth=0.6, linestyle=":")
+    axes.set_ylim(0, max(2.0, float(np.nanmax(weights, initial=0))))
+    axes.set_title("attention: 1 is an even share")

@@ -1,0 +1,98 @@
+"""Integrated gradients: a difference between two answers, shared out among all that differs in what was heard.
+
+M. Sundararajan, A. Taly, Q. Yan, *Axiomatic Attribution for Deep Networks*, 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from earmark.explain.occlusion import Cells, neutral
+from earmark.inference.model import Model
+from earmark.networks.onnx.differentiable import DifferentiableModel
+
+STEPS = 32
+"""Points on the way from the neutral clip to the real one."""
+
+
+class IntegratedGradients:
+    """Walks from a neutral clip to the real one, and adds up what each bin of each frame does to every genre.
+
+    The way is straight, and begins at the clip that occlusion replaces regions by
+    (:func:`earmark.explain.occlusion.neutral`). The shares of all bins add up to the difference of the log-odds between
+    its ends.
+
+    Parameters
+    ----------
+    model : Model
+    steps : int
+        Points at which the slope is taken, in the middles of as many pieces of the way.
+    """
+
+    name = "integrated-gradients"
+
+    def __init__(self, model: Model, steps: int = STEPS) -> None:
+        self.network = DifferentiableModel(model)
+        self.card, self.n_steps = model.card, steps
+
+    def steps(self, n_frames: int) -> int:
+        """One for each genre."""
+        return len(self.card.labels)
+
+    def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
+        """Explain one clip.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (frames, bins)
+        advance : callable
+            Told after each genre.
+
+        Returns
+        -------
+        ndarray, shape (columns, bands, labels)
+            Bits that each cell speaks for each genre: the sum over its frames and bins.
+        """
+        return Cells.of(self.card, len(frames)).added(self.shares(frames, advance))
+
+    def shares(
+        self, frames: NDArray[np.float32], advance: Callable[[int], None] = lambda done: None
+    ) -> NDArray[np.float64]:
+        """As a call, but of every bin of every frame: shape (frames, bins, labels)."""
+        base = neutral(frames, self.card.front_end)
+        way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
+        clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
+        clips.requires_grad_()
+        slopes = []
+        with _one_thread():
+            bits = self._log_odds(self.network(clips).log_probabilities).sum(dim=0)  # (labels,)
+            for label in range(len(bits)):
+                (slope,) = torch.autograd.grad(bits[label], clips, retain_graph=label + 1 < len(bits))
+                slopes.append(slope.mean(dim=0).numpy())
+                advance(1)
+        return np.stack(slopes, axis=-1).astype(np.float64) * (frames - base)[..., None]
+
+    def _log_odds(self, log_probabilities: Tensor) -> Tensor:
+        """As :func:`earmark.explain.occlusion.log_odds`."""
+        scores = log_probabilities / self.card.calibration.clip_temperature
+        own = torch.eye(scores.shape[-1], dtype=torch.bool)
+        others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)
+        bits: Tensor = (scores - others) / np.log(2)
+        return bits
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks this small gain nothing by more threads, and lose a lot where cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,224 @@
+"""Occlusion: which regions of a clip's spectrogram carried the answer, found by hiding them one after the other.
+
+M. D. Zeiler, R. Fergus, *Visualizing and Understanding Convolutional Networks*, 2014. What a region was worth is told
+in bits of evidence: M. Robnik-Šikonja, I. Kononenko, *Explaining Classifications For Individual Instances*, 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.spectrogram import FrontEnd
+from earmark.inference.card import Card
+from earmark.inference.classifier import Tagger
+
+PARTS = 16
+"""Cells along a full clip, and along its frequencies."""
+
+WINDOW = 2
+"""Cells along each side of the region that is hidden at once."""
+
+_BATCH = 32
+"""Altered clips that go through the network at once."""
+
+_DENSEST = 2
+"""Frames a cell at least: where a clip has few, it has fewer cells."""
+
+
+Replacement = Callable[[NDArray[np.float32], FrontEnd], NDArray[np.float32]]
+"""What is heard where a region is hidden: a clip of the same shape."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A clip's frames and bins, divided into cells of time and frequency.
+
+    Attributes
+    ----------
+    times : ndarray of int, shape (frames,)
+        In which column each frame lies.
+    bands : ndarray of int, shape (bins,)
+        In which band each bin lies.
+    """
+
+    times: NDArray[np.intp]
+    bands: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, card: Card, n_frames: int) -> Cells:
+        """Divide a clip of `n_frames` frames, as this model reads it; columns last :func:`cell_seconds`."""
+        columns = np.floor(card.front_end.times(n_frames) / cell_seconds(card)).astype(np.intp)
+        bands = np.arange(card.n_bins) * min(PARTS, card.n_bins) // card.n_bins
+        return cls(np.minimum(columns, _columns(card) - 1), bands)
+
+    @classmethod
+    def of_frames(cls, card: Card, n_frames: int) -> Cells:
+        """Each frame a cell, with all its bins: what attention tells apart."""
+        return cls(np.arange(n_frames), np.zeros(card.n_bins, np.intp))
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Columns and bands."""
+        return int(self.times[-1]) + 1, int(self.bands[-1]) + 1
+
+    @property
+    def edges(self) -> NDArray[np.intp]:
+        """The first bin of each band, and one behind the last, shape (bands + 1,)."""
+        return np.searchsorted(self.bands, np.arange(self.shape[1] + 1))
+
+    def spread(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Values of cells, shape (..., columns, bands) → of frames and bins, shape (..., frames, bins)."""
+        return cells[..., self.times, :][..., self.bands]
+
+    def added(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Sum over each cell, shape (frames, bins, ...) → (columns, bands, ...)."""
+        sums = np.zeros((*self.shape, *values.shape[2:]))
+        np.add.at(sums, (self.times[:, None], self.bands[None, :]), values)
+        return sums
+
+
+def cell_seconds(card: Card) -> float:
+    """How long a column of cells lasts; a clip is a whole number of them."""
+    return card.clip_seconds / _columns(card)
+
+
+def _columns(card: Card) -> int:
+    return max(1, min(PARTS, card.front_end.n_frames(card.clip_length) // _DENSEST))
+
+
+def neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+    """What a hidden region is replaced by: steady noise of the clip's own loudness and slope, and nothing else.
+
+    The clip's spectrum is averaged over time, in dB, and a straight line laid through it over the mel scale. So what
+    changes in time goes, and so does every hump and hollow of the average spectrum, by which networks know genres just
+    as well; what stays is how loud the clip is and how its level falls towards the treble, so that a hole is no click,
+    no silence and nothing unheard of. ``docs/explain.md`` compares it with others.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (frames, bins)
+        One clip, from the front end.
+    front_end : FrontEnd
+
+    Returns
+    -------
+    ndarray, shape (frames, bins)
+        The same in every frame.
+    """
+    exact = frames.astype(np.float64)
+    level = exact if front_end.log else 10 * np.log10(exact + 1e-10)
+    mean = level.mean(axis=0)
+    mels = np.log1p(front_end.frequencies / 700)
+    mels -= mels.mean()
+    slope = (mels @ mean) / max(mels @ mels, 1e-12)
+    line = mean.mean() + slope * mels  # least squares
+    return np.broadcast_to((line if front_end.log else 10 ** (line / 10)).astype(np.float32), frames.shape)
+
+
+def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Calibrated probabilities as log-odds, ``log2(p / (1 - p))``, without losing digits near 0 and 1.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray, shape (..., labels)
+    temperature : float
+        Of the calibration.
+
+    Returns
+    -------
+    ndarray, shape (..., labels)
+        Bits: one more, and the odds are doubled.
+
+    Examples
+    --------
+    >>> log_odds(np.log([[0.5, 0.25, 0.25]]), 1.0).round(3)
+    array([[ 0.   , -1.585, -1.585]])
+    """
+    scores = log_probabilities / temperature
+    others = np.stack(
+        [np.logaddexp.reduce(np.delete(scores, k, axis=-1), axis=-1) for k in range(scores.shape[-1])], axis=-1
+    )
+    bits: NDArray[np.float64] = (scores - others) / np.log(2)
+    return bits
+
+
+class Occlusion:
+    """Hides a window of cells at every place of a clip, and asks the network again each time.
+
+    A cell's worth is the mean, over the windows that hid it, of the evidence that was lost: by how many bits the
+    log-odds of a genre fell. Each answer holds all genres, so asking about another one costs nothing.
+
+    Parameters
+    ----------
+    tagger : Tagger
+    jobs : int
+        Batches at once, each in a thread.
+    replacement : callable
+        What is heard where a region is hidden.
+    """
+
+    name = "occlusion"
+
+    def __init__(self, tagger: Tagger, jobs: int = 1, replacement: Replacement = neutral) -> None:
+        self.tagger, self.jobs, self.replacement = tagger, jobs, replacement
+
+    def steps(self, n_frames: int) -> int:
+        """How often the network is asked about a clip of `n_frames` frames."""
+        columns, bands = Cells.of(self.tagger.card, n_frames).shape
+        return (columns + WINDOW - 1) * (bands + WINDOW - 1)
+
+    def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
+        """Explain one clip.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (frames, bins)
+        advance : callable
+            Told how many of the :meth:`steps` have been done since it was last called.
+
+        Returns
+        -------
+        ndarray, shape (columns, bands, labels)
+            Bits that each cell speaks for each genre; negative where it speaks against it.
+        """
+        card = self.tagger.card
+        cells = Cells.of(card, len(frames))
+        hidden = windows(*cells.shape)
+        base = self.replacement(frames, card.front_end)
+        whole = evidence(self.tagger, frames[None])
+
+        def without(some: NDArray[np.bool_]) -> NDArray[np.float64]:
+            return evidence(self.tagger, np.where(cells.spread(some), base, frames))
+
+        lost = []
+        with ThreadPoolExecutor(self.jobs) as pool:
+            for bits in pool.map(without, [hidden[i : i + _BATCH] for i in range(0, len(hidden), _BATCH)]):
+                advance(len(bits))
+                lost.append(whole - bits)  # (windows, labels)
+        total = np.tensordot(hidden.astype(np.float64), np.concatenate(lost), (0, 0))  # (columns, bands, labels)
+        worth: NDArray[np.float64] = total / hidden.sum(axis=0)[..., None]
+        return worth
+
+
+def evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-odds of every genre, shape (clips, frames, bins) → (clips, labels); bits."""
+    return log_odds(tagger.infer(clips)[0], tagger.card.calibration.clip_temperature)
+
+
+def windows(columns: int, bands: int) -> NDArray[np.bool_]:
+    """Every place of the window, hanging over the edges too, so that each cell is hidden equally often.
+
+    Returns
+    -------
+    ndarray, shape (places, columns, bands)
+    """
+    time, band = (np.arange(n + WINDOW - 1)[:, None] - np.arange(n)[None, :] for n in (columns, bands))
+    over_time, over_bands = ((offset >= 0) & (offset < WINDOW) for offset in (time, band))
+    both = over_time[:, None, :, None] & over_bands[None, :, None, :]
+    return both.reshape(-1, columns, bands)

@@ -1,0 +1,97 @@
+"""One axis of time for a whole track: its waveform, its spectrogram, and what is known of its clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.spectrogram import FrontEnd, StftDensity
+
+ENVELOPE = 0.02
+"""Seconds of sound for each column of the waveform."""
+
+_FRAMES = 1024
+"""Frames of a track that are computed at once."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is known of one clip, from `start` to `end` (seconds); values of shape (pieces, ...), evenly spaced."""
+
+    start: float
+    end: float
+    values: NDArray[np.floating]
+
+
+def joined(
+    times: NDArray[np.float64],
+    pieces: Sequence[Piece],
+    step: float,
+    offset: float = 0.0,
+    shape: tuple[int, ...] = (),
+) -> NDArray[np.float64]:
+    """Put what is known of each clip on the track's own axis; where clips overlap, the mean.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Seconds.
+    pieces : sequence of Piece
+    step, offset : float
+        Value i of a piece holds from `offset + i * step` seconds after its start, for `step` seconds; the first and the
+        last hold to its ends.
+    shape : tuple of int
+        Of one value.
+
+    Returns
+    -------
+    ndarray, shape (n, *shape)
+        NaN where no piece lies.
+    """
+    total, count = np.zeros((len(times), *shape)), np.zeros(len(times))
+    for piece in pieces:
+        inside = np.flatnonzero((times >= piece.start) & (times < piece.end))
+        index = np.floor((times[inside] - piece.start - offset) / step).astype(int)
+        total[inside] += piece.values[np.clip(index, 0, len(piece.values) - 1)]
+        count[inside] += 1
+    count[count == 0] = np.nan
+    mean: NDArray[np.float64] = total / count.reshape(-1, *[1] * len(shape))
+    return mean
+
+
+def decibels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the front end gives of a whole track, in dB, in constant memory but for the answer.
+
+    Unlike a clip's, no level is relative to the loudest of anything.
+
+    Parameters
+    ----------
+    front_end : FrontEnd
+    samples : ndarray, shape (samples,)
+
+    Returns
+    -------
+    ndarray, shape (frames, bins)
+        At least one frame: what is too short for one is padded with zeros.
+    """
+    if isinstance(front_end, StftDensity):
+        plain: FrontEnd = replace(front_end, log=True)
+        pad = 0
+    else:
+        pad = front_end.n_fft // 2 if front_end.center else 0
+        plain = replace(front_end, center=False, top_db=None, relative=False)
+    padded = np.pad(samples, (pad, max(pad, front_end.n_fft - len(samples) - pad)))
+    hop, length = front_end.hop_length, front_end.n_fft
+    starts = range(0, len(padded) - length + 1, hop * _FRAMES)
+    parts = [plain(padded[s : s + hop * (_FRAMES - 1) + length]) for s in starts]
+    return np.concatenate(parts)
+
+
+def envelope(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Lowest and highest sample of every column of the waveform, shape (columns, 2)."""
+    width = round(ENVELOPE * rate)
+    padded = np.pad(samples, (0, -len(samples) % width), mode="edge").reshape(-1, width)
+    return np.stack([padded.min(axis=1), padded.max(axis=1)], axis=1)

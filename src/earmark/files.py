@@ -1,0 +1,173 @@
+"""Finding sound files below a folder, weighing them, and writing files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from earmark.errors import reason_of
+
+_NAMES = """
+3g2 3gp aac ac3 aif aifc aiff amr ape au caf dff dsf flac m4a m4b mka mkv mov mp2 mp3 mp4 mpc mpeg mpg oga ogg ogv
+opus ra rm snd spx tta w64 wav wave weba webm wma wmv wv
+"""
+
+SUFFIXES = frozenset("." + name for name in _NAMES.split())
+"""What is taken for sound when a folder is walked; a file named outright is always tried."""
+
+
+def walk(
+    root: str | os.PathLike[str],
+    *,
+    within: Iterable[str | os.PathLike[str]] | None = None,
+    on_error: Callable[[Path, str], None] | None = None,
+) -> Iterator[Path]:
+    """All sound files below a folder, in sorted order.
+
+    Hidden files and folders are left out. Links to folders are not followed, so no loop is entered, nor a folder
+    that contains itself otherwise (mounted below itself, say).
+
+    Parameters
+    ----------
+    root : path
+        If it is a link itself, it is followed: it was named.
+    within : iterable of path, optional
+        Folders that links to files must not lead out of. Left out, they may lead anywhere.
+    on_error : callable, optional
+        Called with the path, and with what is wrong in words, of folders that cannot be read and of links that lead
+        out. Left out, these are passed over.
+
+    Yields
+    ------
+    Path
+    """
+    for entry in scan(root, within=within, on_error=on_error):
+        yield Path(entry.path)
+
+
+def scan(
+    root: str | os.PathLike[str],
+    *,
+    within: Iterable[str | os.PathLike[str]] | None = None,
+    on_error: Callable[[Path, str], None] | None = None,
+    left_out: Callable[[os.DirEntry[str], bool], bool] | None = None,
+) -> Iterator[os.DirEntry[str]]:
+    """Find what :func:`walk` finds, as directory entries, whose sizes and times cost little.
+
+    Parameters
+    ----------
+    root, within, on_error
+        As in :func:`walk`.
+    left_out : callable, optional
+        Given an entry and whether it is a folder, says whether to pass it over.
+
+    Yields
+    ------
+    os.DirEntry
+        Of each folder first its files, then what is in its folders.
+    """
+    report = on_error or (lambda path, words: None)
+    allowed = None if within is None else [os.path.realpath(folder) for folder in within]
+    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(os.fspath(root), frozenset())]
+    while pending:  # no recursion: trees may be deeper than Python's stack
+        folder, above = pending.pop()
+        try:
+            status = os.stat(folder)
+            files, folders = _listed(folder, left_out)
+        except OSError as error:
+            report(Path(folder), f"folder cannot be read ({reason_of(error)})")
+            continue
+        here = (status.st_dev, status.st_ino)
+        if here in above and status.st_ino:  # some network drives number nothing
+            continue
+        for entry in files:
+            if allowed is not None and entry.is_symlink() and not _inside(entry.path, allowed):
+                report(Path(entry.path), "is a link out of the folders given: name it outright to follow it")
+            else:
+                yield entry
+        pending.extend((entry.path, above | {here}) for entry in reversed(folders))
+
+
+def _listed(
+    folder: str, left_out: Callable[[os.DirEntry[str], bool], bool] | None
+) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
+    """Sound files and folders in a folder, by name."""
+    with os.scandir(folder) as found:
+        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    files: list[os.DirEntry[str]] = []
+    folders: list[os.DirEntry[str]] = []
+    for entry in entries:
+        if is_folder := _is_folder(entry):
+            wanted = not entry.is_symlink()
+        else:
+            wanted = os.path.splitext(entry.name)[1].lower() in SUFFIXES
+        if wanted and not (left_out and left_out(entry, is_folder)):
+            (folders if is_folder else files).append(entry)
+    return files, folders
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, say: whoever opens it will see
+        return False
+
+
+def _inside(path: str, folders: Sequence[str]) -> bool:
+    """Whether what a link leads to lies below one of the folders; a broken one is for the reader to report."""
+    target = os.path.realpath(path)
+    return not os.path.exists(path) or any(target.startswith(os.path.join(folder, "")) for folder in folders)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all: give another name to write to, and put that in place if all goes well.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be; its folder is made where missing.
+
+    Yields
+    ------
+    Path
+        A name beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        if error.filename == str(partial):
+            error.filename = str(path)  # which is the name that people know
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_whole(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that appears when it is whole (:func:`replacing`); names keep their bytes."""
+    with (
+        replacing(path) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+def slug(name: str) -> str:
+    """A recipe's name as part of an anchor; different names stay different.
+
+    Examples
+    --------
+    >>> slug("lstm-2x250"), slug("a b")
+    ('lstm-2x250', 'a-b-806c5cd3')
+    """
+    plain = re.sub(r"[^A-Za-z0-9-]", "-", name)
+    return plain if plain == name else f"{plain}-{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}"

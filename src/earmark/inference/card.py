@@ -1,0 +1,162 @@
+"""The card inside a model file: everything needed to use the network, and to know how far to trust it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.inference.model_file import FORMAT_VERSION
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Calibration(_Strict):
+    """What turns the network's outputs into probabilities one may rely on, fitted on validation tracks.
+
+    Attributes
+    ----------
+    clip_temperature, track_temperature : float
+        Logits are divided by these, for one clip and for a whole track.
+    threshold : float
+        Confidence below which a track is "unknown".
+    coverage : float
+        Share of validation tracks that the threshold keeps.
+    """
+
+    clip_temperature: float = Field(1.0, gt=0)
+    track_temperature: float = Field(1.0, gt=0)
+    threshold: float = Field(0.0, ge=0, le=1)
+    coverage: float = Field(1.0, ge=0, le=1)
+
+
+class Metric(_Strict):
+    """One measured figure, with all that is needed to repeat it.
+
+    Attributes
+    ----------
+    name : str
+        Such as "track_accuracy".
+    value : float
+    n : int
+        Number of clips or tracks counted.
+    corpus, protocol, part : str
+        What was judged: corpus, split protocol, and the part of the split.
+    route : str
+        "audio", or "spectrogram" where the corpus holds arrays.
+    """
+
+    name: str
+    value: float
+    n: int
+    corpus: str
+    protocol: str
+    part: str
+    route: Literal["audio", "spectrogram"]
+
+
+class Training(_Strict):
+    """Where the network comes from.
+
+    Attributes
+    ----------
+    corpus : str
+        Name of the corpus.
+    fingerprint : str
+        SHA-256 over the corpus' tracks and labels.
+    protocol : str
+        The split that was trained on.
+    n_tracks, n_clips : int
+        Size of the training part.
+    recipe : str
+        The recipe, as TOML.
+    seed : int
+    epochs : int
+        Epochs run.
+    """
+
+    corpus: str
+    fingerprint: str
+    protocol: str
+    n_tracks: int
+    n_clips: int
+    recipe: str
+    seed: int
+    epochs: int
+
+
+class Card(_Strict):
+    """The whole card.
+
+    Attributes
+    ----------
+    format_version : int
+    name : str
+    labels : tuple of str
+        In the order of the network's outputs.
+    clip_seconds : float
+        Length of the clips the network was trained on.
+    hop_seconds : float, optional
+        From one clip to the next where a whole track is heard; `clip_seconds` (no overlap) where None.
+    front_end : StftDensity or LogMel
+        How samples become the frames that the network reads; it holds the sample rate.
+    n_bins : int
+        Numbers a frame.
+    min_frames : int
+        Fewest frames that the network can say anything about.
+    attention : bool
+        Whether the network gives attention weights.
+    calibration : Calibration
+    training : Training
+    metrics : tuple of Metric
+    licence : str
+    created : str
+        ISO 8601 date, UTC.
+    commit : str
+        Of the Earmark that made it; empty where unknown.
+    earmark : str
+        Version of the Earmark that made it.
+    checksum : str
+        SHA-256 over the graph and the rest of this card; set when the file is written.
+    """
+
+    format_version: int = FORMAT_VERSION
+    name: str = Field(min_length=1)
+    labels: tuple[str, ...] = Field(min_length=2)
+    clip_seconds: float = Field(gt=0)
+    hop_seconds: float | None = Field(None, gt=0)
+    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")]
+    n_bins: int = Field(gt=0)
+    min_frames: int = Field(1, gt=0)
+    attention: bool
+    calibration: Calibration = Calibration()
+    training: Training
+    metrics: tuple[Metric, ...] = ()
+    licence: str = ""
+    created: str
+    commit: str = ""
+    earmark: str
+    checksum: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
+        if self.hop_seconds and self.hop_seconds > self.clip_seconds:
+            raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")
+        if self.n_bins != self.front_end.n_bins:
+            raise ValueError(f"the network reads {self.n_bins} bins, the front end gives {self.front_end.n_bins}")
+        return self
+
+    @property
+    def clip_length(self) -> int:
+        """Samples a clip, at the front end's sample rate."""
+        return round(self.clip_seconds * self.front_end.sample_rate)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one clip to the next."""
+        return round((self.hop_seconds or self.clip_seconds) * self.front_end.sample_rate)

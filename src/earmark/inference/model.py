@@ -1,0 +1,154 @@
+"""A model: its network and its card, opened, checked and saved."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from earmark.errors import ModelError
+from earmark.files import replacing
+from earmark.inference.card import Card
+from earmark.inference.model_file import DEFAULT, bundled, read_model, seal, sealed, unsealed
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+__all__ = ["DEFAULT", "Model", "bundled", "open_model", "parse", "save_model"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checked model: its card, and the bytes of its graph.
+
+    Attributes
+    ----------
+    card : Card
+    graph : bytes
+        The ONNX model without the card.
+    path : Path or None
+        Where it was read from.
+    """
+
+    card: Card
+    graph: bytes
+    path: Path | None = None
+
+    def session(self, threads: int = 1) -> onnxruntime.InferenceSession:
+        """Start onnxruntime on the graph.
+
+        Parameters
+        ----------
+        threads : int
+            Threads within one call.
+
+        Returns
+        -------
+        onnxruntime.InferenceSession
+            Input ``spectrogram`` (clips, frames, bins); outputs ``probabilities`` (clips, labels) and, where
+            the network attends, ``attention`` (clips, frames).
+
+        Raises
+        ------
+        ModelError
+            If the runtime refuses the graph, or the graph does not fit the card.
+        """
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would write to the user's cache folder, and call home
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        begin = time.perf_counter()
+        try:
+            session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's errors share no public parent
+            raise ModelError(f"{self.name}: onnxruntime refuses the graph ({str(error).splitlines()[0]})") from error
+        shapes = {value.name: value.shape for value in [*session.get_inputs(), *session.get_outputs()]}
+        labels, bins = shapes.get("probabilities", [None])[-1], shapes.get("spectrogram", [None])[-1]
+        if (labels, bins) != (len(self.card.labels), self.card.n_bins):
+            raise ModelError(
+                f"{self.name}: the card names {len(self.card.labels)} labels and {self.card.n_bins} bins, "
+                f"but the graph has {labels} and {bins}"
+            )
+        if self.card.attention != ("attention" in shapes):
+            raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
+        seconds = time.perf_counter() - begin
+        _log.info("model %s, checksum %.8s, ready in %.2f s", self.name, self.card.checksum, seconds)
+        return session
+
+    @cached_property
+    def name(self) -> str:
+        """How to speak of it: the path it came from, or its name."""
+        return str(self.path or self.card.name)
+
+
+def open_model(which: str | os.PathLike[str] | None = None) -> Model:
+    """Read and check a model.
+
+    Parameters
+    ----------
+    which : path or str, optional
+        A model file, or the name of a bundled model; the default bundled model when left out.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or the file is not ONNX, has no card or a broken one, was altered after
+        it was sealed, or has a newer format than this version reads.
+    """
+    data, name, path = read_model(which)
+    model = parse(data, name)
+    return Model(model.card, model.graph, path)
+
+
+def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
+    """Seal a card into a graph and write the model file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    graph : bytes
+        A serialised ONNX model without a card.
+    card : Card
+        Its checksum is filled in.
+
+    Returns
+    -------
+    Model
+        As :func:`open_model` would give it.
+    """
+    bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
+    checked = bare.model_copy(update={"checksum": seal(graph, _card_json(bare))})
+    target = Path(path)
+    with replacing(target) as partial:
+        partial.write_bytes(sealed(graph, _card_json(checked)))
+    return Model(checked, graph, target)
+
+
+def parse(data: bytes, name: str) -> Model:
+    """Read a model from bytes; `name` is used in errors. See :func:`open_model`."""
+    raw, graph = unsealed(data, name)
+    try:
+        return Model(Card.model_validate(raw), graph)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "card"
+        raise ModelError(f"{name}: the card is not valid: {where}: {first['msg']}") from error
+
+
+def _card_json(card: Card) -> bytes:
+    return json.dumps(card.model_dump(mode="json"), ensure_ascii=False).encode()

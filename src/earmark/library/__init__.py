@@ -1,0 +1,1 @@
+"""A person's collection: search, results kept, playlists, tags."""

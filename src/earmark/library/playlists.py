@@ -1,0 +1,97 @@
+"""Playlists: extended M3U in UTF-8, one for each genre."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from earmark.files import open_whole
+
+if TYPE_CHECKING:
+    from earmark.inference.verdict import Verdict
+
+
+class Playlist(NamedTuple):
+    """A playlist as written: where, how many tracks, how many seconds of them."""
+
+    path: Path
+    tracks: int
+    seconds: float
+
+
+def write_playlists(folder: Path, verdicts: Iterable[Verdict], labels: Sequence[str]) -> Iterator[Playlist]:
+    """Write ``GENRE.m3u8`` for each genre that has tracks, each whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where missing.
+    verdicts : iterable of Verdict
+        With absolute paths; unknown ones are in no list.
+    labels : sequence of str
+        Genres there may be; the list of one without tracks is emptied where there is one from before.
+
+    Yields
+    ------
+    Playlist
+    """
+    tracks: dict[str, list[tuple[str, float | None]]] = {label: [] for label in labels}
+    for verdict in verdicts:
+        if verdict.genre and verdict.path:
+            tracks[verdict.genre].append((verdict.path, verdict.duration))
+    for label, name in zip(labels, _file_names(labels), strict=True):
+        path, own = folder / name, tracks[label]
+        if not own and not path.exists():
+            continue
+        with open_whole(path) as file:
+            file.write(f"#EXTM3U\n#PLAYLIST:{_line(label)}\n")
+            for track, duration in own:
+                seconds = -1 if duration is None else round(duration)  # -1 says unknown
+                file.write(f"#EXTINF:{seconds},{_line(Path(track).stem)}\n{address(track, folder)}\n")
+        yield Playlist(path, len(own), sum(duration or 0.0 for _, duration in own))
+
+
+def address(track: str, folder: Path) -> str:
+    """How a playlist in a folder names a track: by a relative path where a player would read it rightly.
+
+    Parameters
+    ----------
+    track : str
+        Absolute path.
+    folder : Path
+
+    Returns
+    -------
+    str
+        A path relative to `folder`; an absolute one on another drive; a ``file://`` address where the name
+        has line breaks, blanks at its ends, bytes that are no text, or would be taken for something else.
+    """
+    try:
+        path = os.path.relpath(track, folder)
+    except ValueError:  # on another drive
+        path = track
+    odd = path != path.strip() or path.startswith("#") or "://" in path or not path.isprintable()
+    return Path(track).as_uri() if odd else path
+
+
+def _line(text: str) -> str:
+    """A title that stays on its line and is text."""
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in shown)
+
+
+def _file_names(labels: Sequence[str]) -> Iterator[str]:
+    """A name for each genre that any file system takes, no two alike."""
+    used: set[str] = set()
+    for label in labels:
+        plain = re.sub(r'[\x00-\x1f<>:"/\\|?*\ud800-\udfff]', "-", label).strip(" .") or "genre"
+        plain = plain.encode()[:200].decode("utf-8", "ignore")
+        name, number = plain, 1
+        while name.casefold() in used:
+            number += 1
+            name = f"{plain} {number}"
+        used.add(name.casefold())
+        yield name + ".m3u8"

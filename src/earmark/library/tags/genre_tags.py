@@ -1,0 +1,296 @@
+"""The genres in a file's tags: of every kind of tag that is in it, and of nothing else.
+
+Which field holds the genre in which format is mediafile's knowledge; mutagen reads and writes the tags. What
+they do not know is here: an ID3 tag keeps its version (so no other frame is translated), the ID3v1 block keeps
+its other fields, and an APEv2 tag in an MP3 and the INFO list of a WAV are kept in step.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from earmark.errors import MissingExtra, TagError
+from earmark.library.tags.spelling import genre_names
+
+Raw = dict[str, list[str]]
+"""Genre values as they stand in each kind of tag that has a genre: "main", "id3v1", "apev2", "info"."""
+
+FORMATS = "MP3, FLAC, Ogg Vorbis, Opus, M4A, WMA, APE, WavPack, Musepack, AIFF, WAV"
+"""What genre tags can be written in."""
+
+_ID3_IN = frozenset(("MP3", "AIFF", "WAVE", "DSF"))
+_ID3V1_IN = frozenset(("MP3", "MonkeysAudio", "WavPack", "Musepack"))
+_ID3V1_SIZE, _ID3V1_NONE = 128, 255
+
+
+class GenreTags:
+    """The tags of one file: what they say of genre, and how to change that alone.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    TagError
+        If the file cannot be read, or is of a format without genre tags.
+    MissingExtra
+        If the packages of the extra "tags" are not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        require_mediafile()
+        from mediafile import MediaFile
+
+        self.path = path
+        self._file = _opened(path)
+        self.format: str = type(self._file).__name__
+        self._style: Any = next(iter(MediaFile.__dict__["genres"].styles(self._file)), None)
+        if self._style is None:
+            raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
+        self._ape = _ape_of(path) if self.format == "MP3" else None
+
+    @property
+    def raw(self) -> Raw:
+        """The values as they stand there, of each kind of tag that has any."""
+        found: Raw = {"main": [str(value) for value in self._style.get_list(self._file) or []]}
+        if (block := self._id3v1()) and block[-1] != _ID3V1_NONE:
+            found["id3v1"] = [str(block[-1])]
+        if self._ape is not None and "Genre" in self._ape:
+            found["apev2"] = [str(value) for value in self._ape["Genre"]]
+        if self.format == "WAVE" and (genre := info_genre(self.path)) is not None:
+            found["info"] = [genre]
+        return {kind: values for kind, values in found.items() if values}
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres they name, of the first kind of tag that names one; none for "Unknown", "Other" and the like."""
+        return next((names for values in self.raw.values() if (names := genre_names(values))), ())
+
+    @property
+    def others(self) -> dict[str, Any]:
+        """Everything else in the tags, to be compared before and after."""
+        block = self._id3v1()
+        rest: dict[str, Any] = {"id3v1": block and block[:-1]}
+        if self._ape is not None:
+            rest["apev2"] = _mapped(self._ape, "genre")
+        tags = self._file.tags
+        if self.format in _ID3_IN:
+            return rest | {"main": _frames(tags)}
+        rest["pictures"] = [picture.write() for picture in getattr(self._file, "pictures", ())]
+        rest["vendor"] = getattr(tags, "vendor", None)
+        rest["main"] = _mapped(tags, self._style.key.casefold())
+        return rest
+
+    def write(self, genres: tuple[str, ...]) -> None:
+        """Name these genres, in every kind of tag that is there; nothing else changes.
+
+        Parameters
+        ----------
+        genres : tuple of str
+        """
+        raw = {"main": list(genres), "id3v1": [str(_number(genres))], "info": [genres[0]]}
+        if "apev2" in self.raw:
+            raw["apev2"] = list(genres)
+        self.restore(raw)
+
+    def restore(self, raw: Raw) -> None:
+        """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none.
+
+        Parameters
+        ----------
+        raw : dict of str to list of str
+        """
+        block = self._id3v1()
+        if "apev2" in self.raw or "apev2" in raw:
+            self._save_ape(raw.get("apev2"))
+        values = raw.get("main")
+        if values or self._style.get_list(self._file):
+            if self._file.tags is None:
+                self._file.add_tags()
+            self._style.set_list(self._file, values) if values else self._style.delete(self._file)
+            self._save()
+        if block:
+            self._put_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
+        if self.format == "WAVE" and raw.get("info"):
+            set_info_genre(self.path, raw["info"][0])
+
+    def _save(self) -> None:
+        if self.format not in _ID3_IN:
+            self._file.save()
+            return
+        version = 3 if self._file.tags.version[:2] in ((2, 2), (2, 3)) else 4
+        self._file.save(v2_version=version, v23_sep=None)
+
+    def _save_ape(self, values: list[str] | None) -> None:
+        from mutagen.apev2 import APEv2
+
+        with self.path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _ID3V1_SIZE - 9))
+            if b"LYRICS" in file.read():
+                raise TagError("an APEv2 genre beside a Lyrics3 block, which would be lost: take one of them out first")
+        ape = self._ape if self._ape is not None else APEv2()  # type: ignore[no-untyped-call]
+        if values:
+            ape["Genre"] = values
+        elif "Genre" in ape:
+            del ape["Genre"]
+        ape.save(self.path)
+
+    def _id3v1(self) -> bytes | None:
+        """The ID3v1 block at the end, where there is one."""
+        if self.format not in _ID3V1_IN:
+            return None
+        with self.path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _ID3V1_SIZE))
+            block = file.read()
+        return block if len(block) == _ID3V1_SIZE and block.startswith(b"TAG") else None
+
+    def _put_id3v1(self, block: bytes) -> None:
+        """Put it at the end: APE tags were saved without, ID3v2 tags with another that says what they say."""
+        there = self._id3v1() is not None
+        with self.path.open("r+b") as file:
+            file.seek(-_ID3V1_SIZE if there else 0, 2)
+            file.write(block)
+
+
+def require_mediafile(feature: str = "genre tags") -> None:
+    """Say which extra brings mediafile, where it is missing; and keep it quiet.
+
+    Parameters
+    ----------
+    feature : str
+        What needs it, as a phrase.
+
+    Raises
+    ------
+    MissingExtra
+    """
+    try:
+        import mediafile  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra(feature, "tags") from error
+    logging.getLogger("mediafile").addHandler(logging.NullHandler())  # it would write of damaged files to stderr
+
+
+def _opened(path: Path) -> Any:
+    """What mutagen makes of a file, ID3 frames as they are and not brought up to date."""
+    import mutagen
+
+    try:
+        if not path.is_file():
+            raise TagError("no such file" if not path.exists() else "not a file: genre tags are in sound files")
+        file = mutagen.File(path)
+        name = type(file).__name__
+        if file is None:
+            raise TagError(f"not a file whose genre tag can be written: it may be {FORMATS}")
+        if name not in _ID3_IN:
+            return file
+        if file.tags is not None and file.tags.version[:2] == (2, 2):  # which can only be read
+            return type(file)(path, v2_version=3, load_v1=False)
+        as_it_is = type(file)(path, translate=False, load_v1=False)
+        return file if as_it_is.tags is None else as_it_is
+    except TagError:
+        raise
+    except Exception as error:  # whatever a parser stumbles over
+        raise TagError(f"its tags cannot be read ({error})") from error
+
+
+def _ape_of(path: Path) -> Any:
+    from mutagen.apev2 import APENoHeaderError, APEv2
+
+    try:
+        return APEv2(path)  # type: ignore[no-untyped-call]
+    except APENoHeaderError:
+        return None
+
+
+def _mapped(tags: Any, genre: str) -> dict[str, str]:
+    """All tags but the genre, as text that shows every byte of them."""
+    values = {} if tags is None else tags.as_dict() if hasattr(tags, "as_dict") else dict(tags)
+    return {key: repr(value) for key, value in values.items() if key.casefold() != genre}
+
+
+def _frames(tags: Any) -> dict[str, Any]:
+    """All ID3 frames but the genre. The encoding is left out: UTF-8 in ID3v2.3 is an error that is put right."""
+    if tags is None:
+        return {}
+    frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key != "TCON"}
+    return {**frames, "unknown": list(tags.unknown_frames)}
+
+
+def _number(genres: tuple[str, ...]) -> int:
+    """ID3v1's number of the first genre that has one."""
+    from mutagen.id3 import TCON
+
+    numbers = {name.casefold(): number for number, name in enumerate(TCON.GENRES)}
+    return next((numbers[name.casefold()] for name in genres if name.casefold() in numbers), _ID3V1_NONE)
+
+
+_GENRE, _RETIRED = b"IGNR", b"JUNK"
+
+
+def info_genre(path: Path) -> str | None:
+    """Read the genre of a WAV's INFO list.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str or None
+        None where it has none.
+    """
+    with path.open("rb") as file:
+        for at, size in _genres(file):
+            file.seek(at + 8)
+            return file.read(size).split(b"\0")[0].decode("utf-8", "replace")
+    return None
+
+
+def set_info_genre(path: Path, genre: str) -> None:
+    """Write the genre over the one in the INFO list, where there is one.
+
+    Where it is too long for its place the old one is marked as junk, which readers pass over: what lies
+    behind it then stays where it is.
+
+    Parameters
+    ----------
+    path : Path
+    genre : str
+    """
+    value = genre.encode("utf-8") + b"\0"
+    with path.open("r+b") as file:
+        for at, size in list(_genres(file)):
+            file.seek(at)
+            if len(value) <= size:
+                file.write(_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
+            else:
+                file.write(_RETIRED)
+
+
+def _genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Where genres lie in INFO lists, and their size."""
+    end = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(12)
+    if (head[:4], head[8:]) != (b"RIFF", b"WAVE"):
+        return
+    for name, at, size in _chunks(file, 12, end):
+        file.seek(at + 8)
+        if name == b"LIST" and file.read(4) == b"INFO":
+            yield from ((a, s) for n, a, s in _chunks(file, at + 12, min(end, at + 8 + size)) if n == _GENRE)
+
+
+def _chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    while at + 8 <= end:
+        file.seek(at)
+        name, size = struct.unpack("<4sI", file.read(8))
+        if at + 8 + size > end:
+            return
+        yield name, at, size
+        at += 8 + size + size % 2

@@ -1,0 +1,129 @@
+"""Soft attention over time, with the scorers of the literature (Section 3.2.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from earmark.errors import SettingError
+
+if TYPE_CHECKING:
+    from earmark.networks.onnx.builder import Graph
+
+Scorer = Literal["dot", "scaled-dot", "general", "additive", "learned"]
+SCORERS = ("dot", "scaled-dot", "general", "additive", "learned")
+
+
+class Attention(nn.Module):
+    """Soft attention over time (Section 3.2.3).
+
+    ``α = softmax_t score(q, h_t)``, ``c = Σ α_t h_t``, ``h~ = tanh(W_c [c; q])``, with the scorers
+
+    ============  ==============================  ======================================================
+    dot           ``q · h_t``, ``q = c_T``        the paper: the query is the last memory, no parameters
+    scaled-dot    ``q · h_t / √H``, ``q = c_T``   Vaswani et al. 2017
+    general       ``q · h_t``, ``q = W_a h_T``    Luong et al. 2015; what the authors' code does
+    additive      ``v · tanh(W_q q + W_h h_t)``   Bahdanau et al. 2015, ``q = h_T``
+    learned       ``v · tanh(W_h h_t + b)``       Yang et al. 2016: a query learned with the rest, no ``q``
+    ============  ==============================  ======================================================
+
+    Several heads are several learned queries ``v_i``, each with weights and a context of its own, which are joined:
+    ``h~ = tanh(W_c [c_1; c_2; …])`` (the structured self-attention of Lin et al. 2017, without its penalty).
+
+    Parameters
+    ----------
+    width : int
+        Size H of the outputs that are attended to.
+    scorer : {"dot", "scaled-dot", "general", "additive", "learned"}
+    skip : int
+        Size of what entered the recurrence, to be averaged with the same weights and joined to ``c``;
+        0 for none.
+    heads : int
+        Learned queries, of scorer "learned" only.
+    """
+
+    def __init__(self, width: int, scorer: Scorer = "dot", skip: int = 0, heads: int = 1) -> None:
+        super().__init__()
+        if scorer not in SCORERS:
+            raise SettingError(f"attention is {scorer!r}: must be one of {', '.join(SCORERS)}, or none")
+        self.scorer, self.skip = scorer, bool(skip)
+        self.combine = nn.Linear(heads * (width + skip) + (0 if scorer == "learned" else width), width)  # W_c
+        if scorer == "general":
+            self.query = nn.Linear(width, width)  # W_a
+        elif scorer == "additive":
+            self.query = nn.Linear(width, width)  # W_q
+            self.key = nn.Linear(width, width, bias=False)  # W_h
+            self.score = nn.Linear(width, 1, bias=False)  # v
+        elif scorer == "learned":
+            self.key = nn.Linear(width, width)
+            self.score = nn.Linear(width, heads, bias=False)
+
+    def forward(self, h: Tensor, last: Tensor, memory: Tensor, real: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Parameters
+        ----------
+        h : Tensor, shape (clips, frames, H)
+        last, memory : Tensor, shape (clips, H)
+            The top layer's h_T and c_T.
+        real : Tensor of bool, shape (clips, frames)
+            False on filling, which gets no weight.
+        u : Tensor, shape (clips, frames, size)
+            What entered the recurrence.
+
+        Returns
+        -------
+        state : Tensor, shape (clips, H)
+            The attentional hidden state h~.
+        weights : Tensor, shape (clips, frames)
+            Of several heads, the mean.
+        """
+        query = memory if self.scorer in ("dot", "scaled-dot") else last
+        if self.scorer == "general":
+            query = self.query(query)
+        if self.scorer == "additive":
+            scores = self.score(torch.tanh(self.query(query)[:, None] + self.key(h)))
+        elif self.scorer == "learned":
+            scores = self.score(torch.tanh(self.key(h)))
+        else:
+            scores = h @ query[:, :, None]  # (clips, frames, heads)
+        if self.scorer == "scaled-dot":
+            scores = scores / h.shape[-1] ** 0.5
+        weights = attend(scores, real)  # (clips, heads, frames)
+        contexts = [weights @ value for value in ([h, u] if self.skip else [h])]  # c: (clips, heads, H)
+        parts = [torch.cat(contexts, dim=2).flatten(1)]
+        parts += [] if self.scorer == "learned" else [query]
+        return torch.tanh(self.combine(torch.cat(parts, dim=1))), weights.mean(1)
+
+    def to_onnx(self, graph: Graph, h: str, last: str, memory: str, u: str) -> tuple[str, str]:
+        """Write the same equations into an ONNX graph; returns the names of h~ and of the weights."""
+        query = memory if self.scorer in ("dot", "scaled-dot") else last
+        if self.scorer == "general":
+            query = graph.linear(self.query, query)
+        if self.scorer == "additive":
+            broad = graph.unsqueeze(graph.linear(self.query, query), 1)
+            scores = graph.linear(self.score, graph("Tanh", graph("Add", broad, graph.linear(self.key, h))))
+        elif self.scorer == "learned":
+            scores = graph.linear(self.score, graph("Tanh", graph.linear(self.key, h)))
+        else:
+            scores = graph("MatMul", h, graph.unsqueeze(query, 2))  # (clips, frames, 1)
+        if self.scorer == "scaled-dot":
+            scores = graph("Div", scores, graph.constant(self.combine.out_features**0.5))
+        weights = attend_onnx(graph, scores)
+        contexts = [graph("MatMul", weights, value) for value in ([h, u] if self.skip else [h])]
+        parts = [graph("Reshape", graph("Concat", *contexts, axis=2), graph.integers(0, -1))]
+        parts += [] if self.scorer == "learned" else [query]
+        state = graph("Tanh", graph.linear(self.combine, graph("Concat", *parts, axis=1)))
+        return state, graph("ReduceMean", weights, axes=[1], keepdims=0)
+
+
+def attend(scores: Tensor, real: Tensor) -> Tensor:
+    """Scores (clips, frames, heads) → weights (clips, heads, frames) that sum to 1 over real (clips, frames) ones."""
+    return scores.transpose(1, 2).masked_fill(~real[:, None], -torch.inf).softmax(dim=2)
+
+
+def attend_onnx(graph: Graph, scores: str) -> str:
+    """Write :func:`attend` into an ONNX graph, for clips without filling."""
+    return graph("Softmax", graph("Transpose", scores, perm=[0, 2, 1]), axis=2)

@@ -1,0 +1,1 @@
+"""ONNX graphs: built from modules, and run again as differentiable torch functions."""

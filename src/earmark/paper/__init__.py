@@ -1,0 +1,1 @@
+"""``earmark reproduce``: the paper's tables and figures, rebuilt."""

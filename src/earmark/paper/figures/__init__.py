@@ -1,0 +1,85 @@
+"""Figures of a reproduction, each from summaries of its rows, as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from earmark.data.corpus import Corpus
+from earmark.data.splits import PROTOCOLS
+from earmark.paper.figures.bars import best_of, draw_leak, draw_others, draw_rows
+from earmark.paper.figures.confusion import draw_confusion
+from earmark.paper.figures.curves import draw_learning, draw_width
+from earmark.paper.figures.network import draw_network
+from earmark.paper.figures.spectrogram import draw_attention, draw_spectrogram
+from earmark.paper.rows import FIGURE_3, FIGURE_5
+from earmark.paper.summary import Summary
+from earmark.plotting import Drawing, house_style
+from earmark.training.recipe import LOG
+
+__all__ = ["Drawing", "draw_all"]
+
+
+def draw_all(summaries: Sequence[Summary], corpus: Corpus) -> list[Drawing]:
+    """Draw every figure that there is something to draw for.
+
+    Parameters
+    ----------
+    summaries : sequence of Summary
+    corpus : Corpus
+
+    Returns
+    -------
+    list of Drawing
+    """
+    with house_style():
+        return list(_drawings(summaries, corpus))
+
+
+def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]:
+    networks = [s for s in summaries if s.settings.kind in ("network", "mlp")]
+    if networks:
+        shown = _typical(networks)
+        yield draw_network(shown.settings, shown.labels)
+    if spectrogram := draw_spectrogram(corpus):
+        yield spectrogram
+    for name, title, rows in (
+        ("figure-3", "Baselines", FIGURE_3),
+        ("figure-5", "Recurrent networks", FIGURE_5),
+    ):
+        if some := [s for s in summaries if s.recipe.removesuffix(LOG) in rows]:
+            yield draw_rows(name, title, some)
+    if summaries:
+        yield draw_others(summaries)
+    if networks:
+        yield from _networks(networks)
+    if len(summaries) > len({s.recipe for s in summaries}):  # some recipe ran under two protocols
+        yield draw_leak(summaries)
+
+
+def _networks(networks: Sequence[Summary]) -> Iterator[Drawing]:
+    """What only networks have: epochs, widths, attention."""
+    yield draw_confusion([best_of(networks, p) for p in PROTOCOLS if any(s.protocol == p for s in networks)])
+    yield draw_learning(networks)
+    if width := draw_width(networks):
+        yield width
+    if attentive := _strictest([s for s in networks if any(record["attention"] for record in s.records)]):
+        yield draw_attention(attentive)
+
+
+def _typical(networks: Sequence[Summary]) -> Summary:
+    """The best network with attention; without any, the best recurrent one, or else the best."""
+    for some in (
+        [s for s in networks if s.settings.attention],
+        [s for s in networks if s.settings.kind == "network"],
+        networks,
+    ):
+        if some:
+            return max(some, key=lambda s: s.clip_accuracy.mean)
+    raise ValueError("no networks")
+
+
+def _strictest(summaries: Sequence[Summary]) -> list[Summary]:
+    """For each recipe, the summary of the strictest protocol that it was run under."""
+    strict = sorted(summaries, key=lambda s: PROTOCOLS.index(s.protocol))
+    by_recipe = {s.recipe: s for s in strict}
+    return [by_recipe[recipe] for recipe in dict.fromkeys(s.recipe for s in summaries)]

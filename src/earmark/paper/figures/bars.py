@@ -1,0 +1,150 @@
+"""Accuracies as bars: the paper's Figures 3, 4 and 5 with ours, and what each loses when nothing leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from earmark.paper.names import PROTOCOLS, in_short
+from earmark.paper.rows import OTHERS, PAPER
+from earmark.paper.summary import Summary
+from earmark.plotting import FAINT, INK, PROTOCOL_COLOURS, QUIET, Drawing, canvas, finish, name_rows, percent_axis
+from earmark.training.recipe import LOG
+
+
+def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
+    """Draw rows of the paper: ours by protocol, and what the paper prints.
+
+    Parameters
+    ----------
+    name, title : str
+    summaries : sequence of Summary
+        At least one.
+
+    Returns
+    -------
+    Drawing
+    """
+    recipes = list(dict.fromkeys(s.recipe for s in summaries))
+    protocols = _protocols(summaries)
+    figure, (axes,) = canvas(15 + (3.5 + 2.6 * len(protocols)) * len(recipes))
+    for s in summaries:
+        _bar(axes, s, recipes.index(s.recipe) + _offset(protocols, s.protocol), 0.8 / len(protocols))
+    for i, recipe in enumerate(recipes):
+        if printed := PAPER.get(recipe.removesuffix(LOG)):
+            axes.plot([printed[1]] * 2, [i - 0.45, i + 0.45], color=INK, linewidth=1.6, zorder=4)
+    name_rows(axes, range(len(recipes)), [_label(recipe, summaries) for recipe in recipes])
+    percent_axis(axes, max(_reach(s) for s in summaries))
+    axes.set_xlabel("accuracy, %")
+    _legend(figure, protocols)
+    seen = "; ".join(
+        f"{in_short(s.recipe, s.settings)}, {s.protocol}: {100 * s.clip_accuracy.mean:.1f} %" for s in summaries
+    )
+    caption = (
+        "Bars: share of clips that are right, as the paper counts. Dots: share of whole tracks, with the 95 % interval "
+        "over tracks. Black lines: what the paper prints."
+    )
+    return finish(figure, name, title, caption, f"Bar chart of clip accuracy. {seen}.")
+
+
+def draw_others(summaries: Sequence[Summary]) -> Drawing:
+    """Draw the paper's Figure 4: other works' figures, the paper's best, and ours."""
+    words, value = max(PAPER.values(), key=lambda row: row[1])
+    bars = [(other, accuracy, FAINT) for other, accuracy in OTHERS.items()]
+    bars.append((f"The paper's best\n({words.removeprefix('Vanilla ')})", value, QUIET))
+    for protocol in _protocols(summaries):
+        best = best_of(summaries, protocol)
+        label = f"Our best, {PROTOCOLS[protocol].lower()}\n({in_short(best.recipe, best.settings)})"
+        bars.append((label, best.clip_accuracy.mean, PROTOCOL_COLOURS[protocol]))
+    figure, (axes,) = canvas(14 + 6.5 * len(bars))
+    names, values, colours = zip(*bars, strict=True)
+    axes.barh(range(len(bars)), values, 0.62, color=colours)
+    for i, accuracy in enumerate(values):
+        axes.text(accuracy + 0.01, i, f"{100 * accuracy:.1f}", va="center")
+    name_rows(axes, range(len(bars)), names)
+    percent_axis(axes, 1.06 * max(values))
+    axes.set_xlabel("accuracy, %")
+    caption = (
+        "Grey: what the paper says of other work and its own best, each by its authors' own measure. Coloured: the "
+        "best clip accuracy here under each protocol."
+    )
+    alt = "Bar chart. " + "; ".join(f"{n.replace(chr(10), ' ')}: {100 * v:.1f} %" for n, v, _ in bars) + "."
+    return finish(figure, "figure-4", "Other work beside ours", caption, alt)
+
+
+def draw_leak(summaries: Sequence[Summary]) -> Drawing:
+    """Draw what each recipe keeps as the protocols grow stricter; at least two of them must have run."""
+    protocols = _protocols(summaries)
+    recipes = [r for r in dict.fromkeys(s.recipe for s in summaries) if sum(s.recipe == r for s in summaries) > 1]
+    figure, (axes,) = canvas(16 + 4.6 * len(recipes))
+    for i, recipe in enumerate(recipes):
+        own = {s.protocol: s.clip_accuracy.mean for s in summaries if s.recipe == recipe}
+        axes.plot([min(own.values()), max(own.values())], [i, i], color=FAINT, linewidth=2.5, zorder=1)
+        for protocol, value in own.items():
+            axes.plot(value, i, "o", color=PROTOCOL_COLOURS[protocol], markersize=4.5, zorder=3)
+    name_rows(axes, range(len(recipes)), [_label(recipe, summaries) for recipe in recipes])
+    percent_axis(axes, max(s.clip_accuracy.mean for s in summaries))
+    axes.set_xlabel("clip accuracy, %")
+    handles = [
+        Line2D([], [], marker="o", linestyle="", markersize=4.5, color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p])
+        for p in protocols
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), columnspacing=1.0, handletextpad=0.2)
+    caption = "Clip accuracy of each model, split by clips as in the paper, and split so that less or nothing leaks."
+    alt = "Dot chart of clip accuracy by protocol; the leak table holds the same numbers."
+    return finish(figure, "leak", "What the leak is worth", caption, alt)
+
+
+def best_of(summaries: Sequence[Summary], protocol: str) -> Summary:
+    """Return the summary with the best clip accuracy under a protocol."""
+    return max((s for s in summaries if s.protocol == protocol), key=lambda s: s.clip_accuracy.mean)
+
+
+def _bar(axes: Axes, s: Summary, y: float, height: float) -> None:
+    axes.barh(y, s.clip_accuracy.mean, 0.92 * height, color=PROTOCOL_COLOURS[s.protocol])
+    low, high = s.interval
+    axes.plot([low, high], [y, y], color=QUIET, linewidth=0.8, zorder=3)
+    axes.plot(
+        s.track_accuracy.mean, y, "o", color="white", markeredgecolor=QUIET, markeredgewidth=0.7, markersize=3, zorder=3
+    )
+
+
+def _reach(s: Summary) -> float:
+    printed = PAPER.get(s.recipe.removesuffix(LOG), ("", 0.0))[1]
+    return max(s.clip_accuracy.mean, s.interval[1], printed)
+
+
+def _protocols(summaries: Sequence[Summary]) -> list[str]:
+    return [p for p in PROTOCOLS if any(s.protocol == p for s in summaries)]
+
+
+def _offset(protocols: Sequence[str], protocol: str) -> float:
+    return (protocols.index(protocol) - (len(protocols) - 1) / 2) * 0.8 / len(protocols)
+
+
+def _label(recipe: str, summaries: Sequence[Summary]) -> str:
+    return in_short(recipe, next(s.settings for s in summaries if s.recipe == recipe))
+
+
+def _legend(figure: Figure, protocols: Sequence[str]) -> None:
+    handles: list[Patch | Line2D] = [Patch(color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols]
+    handles.append(
+        Line2D([], [], marker="|", linestyle="", color=INK, markersize=7, markeredgewidth=1.6, label="paper")
+    )
+    handles.append(
+        Line2D(
+            [],
+            [],
+            marker="o",
+            color=QUIET,
+            markerfacecolor="white",
+            markersize=3,
+            linewidth=0.8,
+            label="whole tracks, 95 %",
+        )
+    )
+    figure.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.0, handletextpad=0.4)

@@ -1,0 +1,97 @@
+"""Recipes in words, as tables and figures call them."""
+
+from __future__ import annotations
+
+from earmark.paper.rows import PAPER
+from earmark.training import sweeps
+from earmark.training.recipe import LOG, Network, Recipe
+
+PROTOCOLS = {
+    "clip": "Clip split",
+    "track": "Track split",
+    "artist": "Artist split",
+    "fault-filtered": "Fault-filtered",
+}
+"""Protocols as headings."""
+
+_SCORERS = {
+    "dot": "",
+    "scaled-dot": ", scaled-dot scores",
+    "general": ", general scores",
+    "additive": ", additive scores",
+    "learned": ", a learned query",
+}
+
+
+def in_words(name: str, recipe: Recipe) -> str:
+    """A model as a table's row calls it.
+
+    Parameters
+    ----------
+    name : str
+        The recipe's name; the paper's rows are called as the paper does.
+    recipe : Recipe
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from earmark.training.recipe import open_recipe
+    >>> in_words("lstm-2x500", open_recipe("lstm-2x500"))
+    'LSTM, 2 layers of 500'
+    """
+    base = name.removesuffix(LOG)
+    if base in PAPER:
+        return PAPER[base][0]
+    if base not in sweeps.names():
+        return name
+    if recipe.mlp:
+        return f"MLP, {recipe.mlp.units} hidden units, {recipe.mlp.activation}"
+    network = recipe.network
+    scorer = _SCORERS[network.attention] if network.attention else ""
+    both = ", both ways" if network.bidirectional else ""
+    plural = "layer" if network.layers == 1 else "layers"
+    return f"{family(network)}, {network.layers} {plural} of {network.units}{both}{scorer}"
+
+
+def in_short(name: str, recipe: Recipe) -> str:
+    """The same, short enough for a figure of a column's width.
+
+    Examples
+    --------
+    >>> from earmark.training.recipe import open_recipe
+    >>> in_short("attention-2x60-log", open_recipe("attention-2x60-log"))
+    'Attention 2×60, dB'
+    """
+    base = name.removesuffix(LOG)
+    if base not in PAPER and base not in sweeps.names():
+        return name
+    return _short(recipe, base) + (", dB" if name != base else "")
+
+
+def _short(recipe: Recipe, base: str) -> str:
+    if recipe.svm:
+        kernel = recipe.svm.kernel
+        return f"SVM {kernel}" + (f", {recipe.svm.penalty.upper()}" if kernel == "linear" else "")
+    if recipe.logistic:
+        return f"Logistic, {recipe.logistic.multiclass}"
+    if recipe.mlp:
+        return f"MLP {recipe.mlp.units}, {recipe.mlp.activation}"
+    network = recipe.network
+    kind = "Attention" if network.attention else network.cell.upper()
+    scorer = f" {network.attention}" if network.attention and network.attention in base else ""
+    both = ", both ways" if network.bidirectional else ""
+    return f"{kind}{scorer} {network.layers}×{network.units}{both}"
+
+
+def family(network: Network) -> str:
+    """What kind of recurrent network.
+
+    Examples
+    --------
+    >>> family(Network(attention="dot"))
+    'LSTM with attention'
+    """
+    return network.cell.upper() + (" with attention" if network.attention else "")

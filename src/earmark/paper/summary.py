@@ -1,0 +1,247 @@
+"""Records of rows → tables: one line a run, and means, spreads and intervals over runs. Pure functions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.data.splits import PROTOCOLS
+from earmark.evaluation.metrics import bootstrap_interval
+from earmark.paper.rows import PAPER
+from earmark.paper.runs import Record
+from earmark.training.recipe import LOG, Recipe
+
+COLUMNS = (
+    "recipe", "protocol", "seed", "fold", "part", "clip_accuracy", "track_accuracy", "low", "high", "macro_f1",
+    "top3_accuracy", "calibration_error", "leak_tracks", "leak_artists", "n_clips", "n_tracks", "epochs",
+    "parameters", "seconds", "notes", "command",
+)  # fmt: skip
+"""Of ``results.csv``."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and spread of a figure over runs.
+
+    Attributes
+    ----------
+    mean : float
+    deviation : float or None
+        Sample standard deviation; None for one run.
+    """
+
+    mean: float
+    deviation: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All runs (seeds, folds) of one recipe under one protocol.
+
+    Attributes
+    ----------
+    recipe, protocol : str
+    records : tuple of dict
+        In order of seed and fold; at least one.
+    """
+
+    recipe: str
+    protocol: str
+    records: tuple[Record, ...]
+
+    def spread(self, key: str) -> Spread | None:
+        """Mean and spread of one figure of the records; None where no run has it."""
+        values = [record[key] for record in self.records if record.get(key) is not None]
+        return spread(values) if values else None
+
+    @property
+    def clip_accuracy(self) -> Spread:
+        """As the paper counts: share of clips that are right."""
+        return spread([record["clip_accuracy"] for record in self.records])
+
+    @property
+    def track_accuracy(self) -> Spread:
+        """Share of tracks that are right, their clips taken together."""
+        return spread([record["track_accuracy"] for record in self.records])
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % bootstrap interval of the track accuracy, over tracks, all runs taken together."""
+        right, weights = pooled(self.records)
+        return bootstrap_interval(right, np.random.default_rng(0), weights)
+
+    @property
+    def n_tracks(self) -> int:
+        """Different tracks that were judged."""
+        return len({track["id"] for record in self.records for track in record["tracks"]})
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that judged: "test", or "valid" where the split has none."""
+        return tuple(dict.fromkeys(record["part"] for record in self.records))
+
+    @property
+    def leak_tracks(self) -> float:
+        """Share of judging clips with a sibling in training."""
+        return float(np.mean([record["leak"]["tracks"] for record in self.records]))
+
+    @property
+    def leak_artists(self) -> float | None:
+        """Share of judging clips whose artist is in training; None where no artists are known."""
+        known = [r["leak"]["artists"] for r in self.records if r["leak"]["artists"] is not None]
+        return float(np.mean(known)) if known else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Genres, in the order of the confusion matrix."""
+        return tuple(self.records[0]["labels"])
+
+    @property
+    def confusion(self) -> NDArray[np.intp]:
+        """Judged tracks, all runs together: row the truth, column the answer."""
+        counts: NDArray[np.intp] = np.sum([record["confusion"] for record in self.records], axis=0, dtype=np.intp)
+        return counts
+
+    @property
+    def commonest(self) -> float:
+        """What always answering the commonest judged genre would reach, over tracks."""
+        judged = self.confusion.sum(axis=1)
+        return float(judged.max() / judged.sum())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the runs, each once."""
+        return tuple(dict.fromkeys(note for record in self.records for note in record["notes"]))
+
+    @property
+    def settings(self) -> Recipe:
+        """The recipe itself."""
+        return recipe_of(self.records[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the aggregate as plain types."""
+        low, high = self.interval
+        figures = ("clip_accuracy", "track_accuracy", "macro_f1", "top3_accuracy", "calibration_error")
+        spreads = {key: self.spread(key) for key in (*figures, "seconds", "epochs", "parameters")}
+        return {
+            "recipe": self.recipe,
+            "protocol": self.protocol,
+            "runs": len(self.records),
+            "parts": list(self.parts),
+            "n_tracks": self.n_tracks,
+            **{key: s and {"mean": s.mean, "deviation": s.deviation} for key, s in spreads.items()},
+            "interval": [low, high],
+            "leak": {"tracks": self.leak_tracks, "artists": self.leak_artists},
+            "notes": list(self.notes),
+        }
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and sample standard deviation.
+
+    Examples
+    --------
+    >>> spread([1.0, 3.0])
+    Spread(mean=2.0, deviation=1.4142135623730951)
+    >>> spread([1.0])
+    Spread(mean=1.0, deviation=None)
+    """
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+
+
+def pooled(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each track, the share of its judgements that were right, and how many there were.
+
+    Parameters
+    ----------
+    records : sequence of dict
+
+    Returns
+    -------
+    right : ndarray, shape (tracks,)
+        0 to 1.
+    weights : ndarray, shape (tracks,)
+        Runs that judged the track.
+    """
+    judged: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    for track in (track for record in records for track in record["tracks"]):
+        judged[track["id"]] += 1
+        right[track["id"]] += track["heard"] == track["genre"]
+    weights = np.array(list(judged.values()), float)
+    return np.array([right[name] for name in judged], float) / weights, weights
+
+
+def ordered(records: Sequence[Record]) -> list[Record]:
+    """Sort records: the paper's rows in its order, each variant ``-log`` after its row, then the others by name."""
+    return sorted(
+        records, key=lambda r: (place(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
+    )
+
+
+def summarize(records: Sequence[Record]) -> list[Summary]:
+    """Gather records by recipe and protocol, in the order of :func:`ordered`."""
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in ordered(records):
+        groups[record["recipe"], record["protocol"]].append(record)
+    return [Summary(recipe, protocol, tuple(group)) for (recipe, protocol), group in groups.items()]
+
+
+def place(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
+    """Where a recipe stands among others; numbers in names count as numbers.
+
+    Examples
+    --------
+    >>> sorted(["mine", "lstm-1x250-log", "lstm-1x250", "rnn-2x125", "mlp-1000-elu", "mlp-60-elu"], key=place)
+    ['rnn-2x125', 'lstm-1x250', 'lstm-1x250-log', 'mine', 'mlp-60-elu', 'mlp-1000-elu']
+    """
+    base = name.removesuffix(LOG)
+    known = list(PAPER).index(base) if base in PAPER else len(PAPER)
+    pieces = [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", base)]
+    return known, pieces, name != base, name
+
+
+def recipe_of(record: Record) -> Recipe:
+    """Return the recipe that a record was made with."""
+    return Recipe.model_validate_json(json.dumps(record["identity"]["recipe"]))
+
+
+def table(records: Sequence[Record], command: Callable[[Record], str]) -> list[dict[str, Any]]:
+    """Lay out one line for each run.
+
+    Parameters
+    ----------
+    records : sequence of dict
+    command : callable
+        Record → the command that repeats it.
+
+    Returns
+    -------
+    list of dict
+        With the keys :data:`COLUMNS`; None where a run has no such figure.
+    """
+    lines = []
+    for record in ordered(records):
+        low, high = record["interval"]
+        leak = {"leak_tracks": record["leak"]["tracks"], "leak_artists": record["leak"]["artists"]}
+        own = {"low": low, "high": high, **leak, "notes": "; ".join(record["notes"]), "command": command(record)}
+        lines.append({column: own[column] if column in own else record[column] for column in COLUMNS})
+    return lines
+
+
+def to_csv(lines: Sequence[dict[str, Any]]) -> str:
+    """Write the lines of :func:`table` as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()

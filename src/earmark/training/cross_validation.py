@@ -1,0 +1,108 @@
+"""Cross-validation for a model that is to be used: held-out folds judge and calibrate, then everything is learned from.
+
+With a split, part of a small corpus only judges. Here each track judges once, by a network that has not met it; the
+network that is kept has met them all, so nothing of the corpus can judge that one any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from earmark.data.splits import Fold
+from earmark.errors import SettingError
+from earmark.evaluation.calibration import Answers, calibrate
+from earmark.files import replacing
+from earmark.training import fit as trials
+from earmark.training.experiment import Experiment, Watch
+from earmark.training.fit import Fitting, Trial
+
+
+def run(
+    experiment: Experiment,
+    folds: int,
+    folder: Path,
+    *,
+    cache: Path | None = None,
+    jobs: int = 1,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Trial:
+    """Let held-out folds judge, then learn from every track.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Without a fold. Its recipe must keep the last epoch, for there is nothing left to choose one by.
+    folds : int
+        Three or more.
+    folder : Path
+        Keeps each fold's answers, and the state after each epoch; a run that was killed goes on from there.
+    cache, jobs, device, watch
+        As in :func:`earmark.training.fit.run`.
+
+    Returns
+    -------
+    Trial
+        The pipeline that learned from everything; calibration and report are of the held-out folds.
+
+    Raises
+    ------
+    SettingError
+        If the recipe chooses its epoch, or there are too few folds.
+    """
+    if trials.chooses_epoch(experiment.recipe):
+        raise SettingError("--folds leaves nothing to choose an epoch by: give a recipe with training.keep = 'last'")
+
+    def fitted(part: Experiment, name: str) -> Fitting:
+        checkpoint = folder / f"{name}.pt"
+        return trials.fit(part, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+
+    def answers() -> Iterator[Answers]:
+        for k in range(folds):
+            kept = folder / f"fold-{k}.json"
+            if not kept.exists():
+                turn = replace(experiment, fold=Fold(k, folds), learns="train+valid")
+                _keep(trials.answers_to(fitted(turn, f"fold-{k}"), "test"), kept)
+            yield _kept(kept)
+
+    held_out = _together(list(answers()))
+    final = fitted(replace(experiment, learns="all"), "all")
+    calibration = calibrate(held_out)
+    part = f"{folds} held-out folds"
+    report = trials.report(experiment, final.material.corpus, held_out, calibration, part)
+    return Trial(**vars(final), calibration=calibration, reports={part: report})
+
+
+def _together(answers: list[Answers]) -> Answers:
+    return Answers(
+        np.concatenate([a.log_probabilities for a in answers]),
+        np.concatenate([a.track for a in answers]),
+        np.concatenate([a.y for a in answers]),
+        answers[0].labels,
+    )
+
+
+def _keep(answers: Answers, path: Path) -> None:
+    record = {
+        "labels": answers.labels,
+        "log_probabilities": answers.log_probabilities.tolist(),
+        "track": answers.track.tolist(),
+        "y": answers.y.tolist(),
+    }
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(record), encoding="utf-8")
+
+
+def _kept(path: Path) -> Answers:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return Answers(
+        np.array(record["log_probabilities"]),
+        np.array(record["track"]),
+        np.array(record["y"]),
+        tuple(record["labels"]),
+    )

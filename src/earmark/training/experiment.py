@@ -1,0 +1,166 @@
+"""What is learned from, and how it is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from earmark.data.corpus import Corpus, Track
+from earmark.data.features.extract import Features, extract
+from earmark.data.splits import PARTS, Fold, Leak, Protocol, Split, measure_leak, split_clips
+from earmark.errors import CorpusError
+from earmark.training.recipe import Recipe
+
+Learns = Literal["train", "train+valid", "all"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One model to be made and judged.
+
+    Attributes
+    ----------
+    corpus : Corpus
+    recipe : Recipe
+    protocol : {"clip", "track", "artist", "fault-filtered"}
+        How the corpus is split into what learns, what chooses, and what judges.
+    seed : int
+        Of the split, the weights, the order, dropout and augmentation.
+    fold : Fold, optional
+        One turn of a cross-validation.
+    learns : {"train", "train+valid", "all"}
+        Which parts learn. Where "valid" does, nothing chooses an epoch: networks keep their last.
+
+    Raises
+    ------
+    CorpusError
+        If the corpus has one genre only.
+    """
+
+    corpus: Corpus
+    recipe: Recipe
+    protocol: Protocol = "track"
+    seed: int = 0
+    fold: Fold | None = None
+    learns: Learns = "train"
+
+    def __post_init__(self) -> None:
+        if len(self.corpus.genres) < 2:
+            raise CorpusError(
+                f"the corpus has one genre, {self.corpus.genres[0]!r}: there is nothing to tell apart; add tracks of "
+                "another"
+            )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same run."""
+        fold = {"fold": [self.fold.index, self.fold.count]} if self.fold else {}
+        learns = {"learns": self.learns} if self.learns != "train" else {}
+        return {
+            "corpus": self.corpus.fingerprint,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "protocol": self.protocol,
+            "seed": self.seed,
+            **fold,
+            **learns,
+        }
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Whom to tell how far it is; every call may be left out.
+
+    Attributes
+    ----------
+    on_track : callable
+        After each track whose clips are ready.
+    on_epoch : callable
+        After each epoch, with skorch's record of it.
+    """
+
+    on_track: Callable[[Track], None] | None = None
+    on_epoch: Callable[[dict[str, Any]], None] | None = None
+
+
+@dataclass(frozen=True)
+class Material:
+    """A corpus as an experiment meets it.
+
+    Attributes
+    ----------
+    parts : dict of str to Features
+        Clips of "train", "valid", and "test" where the split has one.
+    corpus : Corpus
+        The tracks that could be read; ``Features.track`` counts in it.
+    leak : Leak
+        What the judging clips have in common with the training clips.
+    failed : dict of str to str
+        Tracks that could not be read, and why.
+    """
+
+    parts: dict[str, Features]
+    corpus: Corpus
+    leak: Leak
+    failed: dict[str, str]
+
+
+def gather(
+    experiment: Experiment,
+    cache: Path | None = None,
+    jobs: int = 1,
+    on_track: Callable[[Track], None] | None = None,
+) -> Material:
+    """Make and split the clips of an experiment; those that learn may overlap. See :func:`run`."""
+    corpus, recipe = experiment.corpus, experiment.recipe
+
+    def clips(some: Corpus, hop_seconds: float | None = None, told: Callable[[Track], None] | None = None) -> Features:
+        return extract(
+            some,
+            recipe.front_end,
+            recipe.clip_seconds,
+            hop_seconds=hop_seconds,
+            min_frames=recipe.min_frames,
+            cache=cache,
+            jobs=jobs,
+            on_track=told,
+        )
+
+    apart = experiment.protocol == "clip"  # overlapping ones would share sound across the split
+    every = clips(corpus, None if apart else recipe.hop_seconds, on_track)
+    failed = {corpus.tracks[i].id: error for i, error in every.failed.items()}
+    kept = np.array(sorted(set(range(len(corpus.tracks))) - set(every.failed)))
+    readable = corpus.subset(kept)
+    every = replace(every, track=np.searchsorted(kept, every.track))
+    split = split_clips(readable, every.track, experiment.protocol, experiment.seed, experiment.fold)
+    split = _joined(split, experiment.learns)
+    parts = {part: every.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
+    _require_all(parts, readable, ("train", "valid") if experiment.learns == "train" else ("train",))
+    leak = measure_leak(readable, every.track, split)
+    if recipe.train_hop_seconds and not apart:
+        learning = np.unique(parts["train"].track)
+        more = clips(readable.subset(learning), recipe.train_hop_seconds)
+        parts["train"] = replace(more, track=learning[more.track])
+    return Material(parts, readable, leak, failed)
+
+
+def _joined(split: Split, learns: Learns) -> Split:
+    """Let more than the train part learn."""
+    if learns == "train":
+        return split
+    test = split.test if learns == "train+valid" else split.test[:0]
+    joining = [split.valid] if learns == "train+valid" else [split.valid, split.test]
+    return Split(split.protocol, np.sort(np.concatenate([split.train, *joining])), split.valid[:0], test)
+
+
+def _require_all(parts: dict[str, Features], corpus: Corpus, needed: Sequence[str]) -> None:
+    for part in needed:
+        missing = sorted(set(corpus.genres) - set(parts[part].y if part in parts else ()))
+        if part not in parts or (missing and part == "train"):
+            raise CorpusError(
+                f"the {part} part of the split has no clips" + (f" of {', '.join(missing)}" if missing else "")
+                + ": give more tracks of each genre"
+            )  # fmt: skip

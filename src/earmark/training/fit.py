@@ -1,0 +1,181 @@
+"""Recipe + corpus + protocol → a fitted pipeline, and how well it does on what it has not seen."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+
+from earmark.data.corpus import Corpus
+from earmark.evaluation.calibration import Answers, calibrate
+from earmark.evaluation.report import Report, judge
+from earmark.inference.card import Calibration
+from earmark.training import pipeline
+from earmark.training.experiment import Experiment, Material, Watch, gather
+from earmark.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What has been fitted.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+    material : Material
+    seconds : float
+        What fitting took; of a network, over all of its runs.
+    notes : tuple of str
+        What is to be known of it, such as a solver that stopped early.
+    """
+
+    pipeline: Pipeline
+    material: Material
+    seconds: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trial(Fitting):
+    """What an experiment gave: what has been fitted, judged.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Fitted on the valid part, or on held-out folds.
+    reports : dict of str to Report
+        For "valid", and "test" where the split has one; or for "5 held-out folds".
+    """
+
+    calibration: Calibration
+    reports: dict[str, Report]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Genres, in the order of the pipeline's outputs."""
+        return tuple(str(label) for label in self.pipeline.classes_)
+
+    @property
+    def part(self) -> str:
+        """The part that judges: "test", or the only one there is."""
+        return "test" if "test" in self.reports else next(iter(self.reports))
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """For each epoch of a network: losses, accuracy and seconds; empty for others."""
+        return _history(self.pipeline)
+
+    @property
+    def parameters(self) -> int | None:
+        """Numbers that a network has learned; None for others."""
+        if not pipeline.is_network(self.pipeline):
+            return None
+        return sum(int(weight.numel()) for weight in self.pipeline[-1].network.parameters())
+
+
+def run(
+    experiment: Experiment,
+    *,
+    checkpoint: Path | None = None,
+    cache: Path | None = None,
+    jobs: int = 1,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Trial:
+    """Fit and judge.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    checkpoint : Path, optional
+        Where a network's state is kept after each epoch; a run that finds it goes on from there.
+    cache : Path, optional
+        Folder for features.
+    jobs : int
+        Tracks decoded at once.
+    device : str
+        "auto", "cpu", "cuda"…
+    watch : Watch, optional
+
+    Returns
+    -------
+    Trial
+
+    Raises
+    ------
+    CorpusError
+        If a genre has too few tracks, or the corpus cannot be split as asked.
+    TrainingError
+        If the checkpoint is of another network, or the loss stops being a number.
+    """
+    fitting = fit(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+    calibration, reports = _judge(experiment, fitting)
+    return Trial(**vars(fitting), calibration=calibration, reports=reports)
+
+
+def chooses_epoch(recipe: Recipe) -> bool:
+    """Whether a recipe's network is to be taken from its best epoch, for which the valid part is needed."""
+    return recipe.kind in ("network", "mlp") and recipe.training.keep == "best"
+
+
+def fit(
+    experiment: Experiment,
+    *,
+    checkpoint: Path | None = None,
+    cache: Path | None = None,
+    jobs: int = 1,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Fitting:
+    """Fit without judging; parameters and errors are those of :func:`run`."""
+    watch = watch or Watch()
+    material = gather(experiment, cache, jobs, watch.on_track)
+    train, valid = material.parts["train"], material.parts.get("valid")
+    settings: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "on_epoch": watch.on_epoch}
+    if valid is None:
+        settings["validation_fraction"] = 0.0
+    made = pipeline.make_pipeline(experiment.recipe, experiment.seed, **settings)
+    begin = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        fitted = pipeline.fit(made, train.X, train.y, *((valid.X, valid.y) if valid else ()))
+    notes = {"a solver stopped at its limit of iterations" for w in caught if w.category is ConvergenceWarning}
+    seconds = sum(epoch["dur"] for epoch in _history(fitted)) or time.perf_counter() - begin
+    return Fitting(fitted, material, seconds, tuple(notes))
+
+
+def _history(fitted: Pipeline) -> list[dict[str, Any]]:
+    if not pipeline.is_network(fitted):
+        return []
+    keys = ("epoch", "train_loss", "valid_loss", "valid_acc", "dur")
+    return [{k: row[k] for k in keys if k in row} for row in fitted[-1].net_.history]
+
+
+def _judge(experiment: Experiment, fitting: Fitting) -> tuple[Calibration, dict[str, Report]]:
+    answers = {part: answers_to(fitting, part) for part in fitting.material.parts if part != "train"}
+    calibration = calibrate(answers["valid"])
+    return calibration, {
+        part: report(experiment, fitting.material.corpus, answer, calibration, part) for part, answer in answers.items()
+    }
+
+
+def answers_to(fitting: Fitting, part: str) -> Answers:
+    """Let what was fitted answer one part of its material."""
+    features, labels = fitting.material.parts[part], tuple(str(label) for label in fitting.pipeline.classes_)
+    log_p = pipeline.log_probabilities(fitting.pipeline, features.X)
+    return Answers(log_p, features.track, np.searchsorted(np.array(labels), features.y), labels)
+
+
+def report(experiment: Experiment, corpus: Corpus, answers: Answers, calibration: Calibration, part: str) -> Report:
+    """Judge answers; `corpus` is the one whose tracks they count."""
+    return judge(
+        answers.log_probabilities, answers.track, answers.y, answers.labels, calibration,
+        ids=[track.id for track in corpus.tracks],
+        corpus=experiment.corpus.name, protocol=experiment.protocol, part=part,
+    )  # fmt: skip

@@ -1,0 +1,96 @@
+"""A recipe → a scikit-learn pipeline, from clips of its front end to genres."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
+
+from earmark.evaluation import metrics
+from earmark.training import baselines
+from earmark.training.augment import Augmentation
+from earmark.training.estimators import MLPClassifier, RecurrentClassifier
+from earmark.training.network_classifier import NetworkClassifier
+from earmark.training.recipe import Recipe
+from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
+
+
+def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
+    """Build the estimator that a recipe describes, unfitted.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    seed : int
+    **settings
+        Further parameters of a :class:`NetworkClassifier`, such as ``checkpoint``; other kinds need none.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        From clips of the recipe's front end to genres.
+    """
+    low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
+    level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
+    scale = ("standardize", Standardizer(recipe.per_bin, recipe.with_std))
+    return Pipeline([*low, *level, scale, *_classifier(recipe, seed, settings)])
+
+
+def is_network(pipeline: Pipeline) -> bool:
+    """Whether a pipeline ends in a network: it learns in epochs and has a model file."""
+    return isinstance(pipeline[-1], NetworkClassifier)
+
+
+def fit(
+    pipeline: Pipeline,
+    X: ArrayLike,
+    y: ArrayLike,
+    X_valid: ArrayLike | None = None,
+    y_valid: ArrayLike | None = None,
+) -> Pipeline:
+    """Fit scalers on the training clips alone, then the classifier; a network chooses its epoch by the valid clips."""
+    if not is_network(pipeline) or X_valid is None:
+        fitted: Pipeline = pipeline.fit(X, y)
+        return fitted
+    scalers = pipeline[:-1]
+    scaled = scalers.fit_transform(X)
+    pipeline[-1].fit(scaled, y, scalers.transform(X_valid), y_valid)
+    return pipeline
+
+
+def log_probabilities(pipeline: Pipeline, X: ArrayLike) -> NDArray[np.float64]:
+    """Logarithms of the classes' probabilities, shape (clips, classes).
+
+    A support vector machine has none: its decision values are taken for logits, which calibration then tempers.
+    """
+    if hasattr(pipeline, "predict_proba"):
+        probabilities = pipeline.predict_proba(X)
+    else:
+        scores = pipeline.decision_function(X)
+        if scores.ndim == 1:  # of the second of two classes
+            scores = np.stack([-scores, scores], axis=1)
+        probabilities = metrics.softmax(scores)
+    log_p: NDArray[np.float64] = np.log(np.maximum(probabilities, 1e-12))
+    return log_p
+
+
+def _classifier(recipe: Recipe, seed: int, settings: dict[str, Any]) -> baselines.Steps:
+    weight = recipe.class_weight
+    if recipe.svm:
+        return baselines.support_vector_machine(**recipe.svm.model_dump(), class_weight=weight, seed=seed)
+    if recipe.logistic:
+        return baselines.logistic_regression(**recipe.logistic.model_dump(), class_weight=weight)
+    augmentation = Augmentation(**recipe.augmentation.model_dump())
+    kind: Any = MLPClassifier if recipe.mlp else RecurrentClassifier
+    network = recipe.mlp or recipe.network
+    classifier = kind(
+        **network.model_dump(),
+        **recipe.training.model_dump(),
+        class_weight=weight,
+        augmentation=augmentation if augmentation != Augmentation() else None,
+        random_state=seed,
+        **settings,
+    )
+    return [("network", classifier)]

@@ -1,0 +1,326 @@
+"""A recipe says how to make a model; what it does not say is as in the paper.
+
+A recipe makes a recurrent network (``[network]``), unless it has a table ``[mlp]``, ``[svm]`` or ``[logistic]``: the
+baselines of the paper's Figure 3.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.errors import SettingError
+from earmark.networks import exclusions
+
+LOG = "-log"
+"""How the name of a logarithmic variant ends."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Network(_Settings):
+    """The recurrent network; see :class:`earmark.networks.recurrent.RecurrentNetwork`.
+
+    ``members`` of them, or ``doubt``, make a :class:`earmark.networks.ensemble.Committee`.
+    """
+
+    cell: Literal["rnn", "lstm"] = "lstm"
+    layers: int = Field(1, ge=1)
+    units: int = Field(125, ge=1)
+    attention: Literal["dot", "scaled-dot", "general", "additive", "learned"] | None = None
+    bidirectional: bool | Literal["first"] = False
+    dropout: float = Field(0.2, ge=0, lt=1)
+    texture_window: int = Field(0, ge=0)
+    texture_hop: int = Field(8, ge=1)
+    channels: tuple[PositiveInt, ...] = ()
+    convolution: Literal["plain", "separable", "residual"] = "plain"
+    projection: int = Field(0, ge=0)
+    input_dropout: float = Field(0.0, ge=0, lt=1)
+    skip: bool = False
+    heads: int = Field(1, ge=1)
+    per_class: bool = False
+    members: int = Field(1, ge=1)
+    doubt: float = Field(0.0, ge=0)
+
+
+class Mlp(_Settings):
+    """A network of one hidden layer; see :class:`earmark.training.estimators.MLPClassifier`."""
+
+    units: int = Field(125, ge=1)
+    activation: Literal["relu", "leaky-relu", "sigmoid", "tanh", "elu", "none"] = "relu"
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class Svm(_Settings):
+    """A support vector machine, one-versus-rest; see :func:`earmark.training.baselines.support_vector_machine`."""
+
+    kernel: Literal["linear", "rbf", "poly", "sigmoid"] = "linear"
+    penalty: Literal["l1", "l2"] = "l2"
+    C: float = Field(1.0, gt=0)
+
+
+class Logistic(_Settings):
+    """Logistic regression; see :func:`earmark.training.baselines.logistic_regression`."""
+
+    multiclass: Literal["ovr", "multinomial"] = "ovr"
+    C: float = Field(1.0, gt=0)
+
+
+class Training(_Settings):
+    """How networks are trained; see :class:`earmark.training.network_classifier.NetworkClassifier`."""
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(1.0, gt=0)
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    batch_size: int = Field(128, ge=1)
+    clip_norm: float = Field(5.0, gt=0)
+    max_epochs: int = Field(100, ge=1)
+    min_steps: int = Field(0, ge=0)
+    patience: int | None = Field(30, ge=0)
+    keep: Literal["best", "last"] = "best"
+    choose_by: Literal["accuracy", "loss"] = "accuracy"
+    average: float = Field(0.0, ge=0, lt=1)
+
+
+class Augmentation(_Settings):
+    """Distortions in training; see :class:`earmark.training.augment.Augmentation`."""
+
+    frequency_masks: int = Field(0, ge=0)
+    frequency_mask_bins: int = Field(0, ge=0)
+    time_masks: int = Field(0, ge=0)
+    time_mask_frames: int = Field(0, ge=0)
+    stretch: float = Field(0.0, ge=0)
+    shift_bins: int = Field(0, ge=0)
+    equalizer: float = Field(0.0, ge=0)
+    dynamics: float = Field(0.0, ge=0)
+    floor: float = Field(0.0, ge=0, le=1)
+    lowpass: float = Field(0.0, ge=0, le=1)
+    noise: float = Field(0.0, ge=0)
+    mixup: float = Field(0.0, ge=0)
+
+
+class Recipe(_Settings):
+    """Everything that makes one model from a corpus, but for the seed.
+
+    Attributes
+    ----------
+    front_end : StftDensity or LogMel
+        How samples become frames.
+    clip_seconds : float
+        Length of a clip.
+    hop_seconds : float, optional
+        From one clip to the next when a track is judged or classified; without it clips do not overlap. Protocol
+        "clip" never lets them.
+    train_hop_seconds : float, optional
+        From one training clip to the next; shorter than a clip gives more, overlapping ones.
+    low_bins : int, optional
+        Read only so many of the front end's bins, the lowest, see :class:`earmark.training.scalers.LowBins`.
+    top_db : float, optional
+        For dB front ends: floor and centre each clip by itself, see
+        :class:`earmark.training.scalers.LevelNormalizer`.
+    per_bin, with_std : bool
+        See :class:`earmark.training.scalers.Standardizer`.
+    class_weight : {"balanced"}, optional
+        Let clips of rare genres count more, so that all genres weigh alike.
+    network : Network
+        The recurrent network that is made, unless there is one of:
+    mlp : Mlp, optional
+    svm : Svm, optional
+    logistic : Logistic, optional
+    training : Training
+    augmentation : Augmentation
+    """
+
+    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
+    clip_seconds: float = Field(5.0, gt=0)
+    hop_seconds: float | None = Field(None, gt=0)
+    train_hop_seconds: float | None = Field(None, gt=0)
+    low_bins: int | None = Field(None, ge=1)
+    top_db: float | None = Field(None, gt=0)
+    per_bin: bool = False
+    with_std: bool = True
+    class_weight: Literal["balanced"] | None = None
+    network: Network = Network()
+    mlp: Mlp | None = None
+    svm: Svm | None = None
+    logistic: Logistic | None = None
+    training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Recipe:
+        given = [kind for kind in ("mlp", "svm", "logistic") if getattr(self, kind) is not None]
+        given += ["network"] if self.network != Network() else []
+        if len(given) > 1:
+            raise ValueError(f"describes {' and '.join(given)}: a recipe makes one of them")
+        if max(self.hop_seconds or 0, self.train_hop_seconds or 0) > self.clip_seconds:
+            raise ValueError(f"hop_seconds and train_hop_seconds must not exceed clip_seconds ({self.clip_seconds})")
+        if self.low_bins and self.low_bins > self.front_end.n_bins:
+            raise ValueError(f"low_bins is {self.low_bins}, but the front end gives {self.front_end.n_bins}")
+        if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
+            raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
+        return self
+
+    @model_validator(mode="after")
+    def _a_network_of_one_piece(self) -> Recipe:
+        network = self.network
+        exclusions.check(
+            cell=network.cell, attention=network.attention, texture_window=network.texture_window,
+            channels=network.channels, heads=network.heads, per_class=network.per_class,
+        )  # fmt: skip
+        return self
+
+    @property
+    def kind(self) -> Literal["network", "mlp", "svm", "logistic"]:
+        """What it makes."""
+        return "mlp" if self.mlp else "svm" if self.svm else "logistic" if self.logistic else "network"
+
+    @property
+    def n_bins(self) -> int:
+        """Numbers a frame that are read."""
+        return self.low_bins or self.front_end.n_bins
+
+    @property
+    def attention(self) -> bool:
+        """Whether the model says where it listens."""
+        return self.kind == "network" and self.network.attention is not None
+
+    @property
+    def min_frames(self) -> int:
+        """Fewest frames of a clip that the network can say anything about."""
+        return self.network.texture_window or 1
+
+    def with_epochs(self, epochs: int) -> Recipe:
+        """Return the same with another limit on epochs."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"max_epochs": epochs})})
+
+    def toml(self) -> str:
+        """The recipe as TOML, holding only its difference from the paper's defaults."""
+        lines: list[str] = []
+        tables: list[str] = []
+        difference = self.model_dump(mode="json", exclude_defaults=True)
+        if "front_end" in difference:  # what its own defaults are depends on its kind
+            difference["front_end"] = {"kind": self.front_end.kind, **difference["front_end"]}
+        for key, value in difference.items():
+            if isinstance(value, dict):
+                tables += [f"\n[{key}]", *(f"{k} = {_toml(v)}" for k, v in value.items() if v is not None)]
+            else:
+                lines.append(f"{key} = {_toml(value)}")
+        return "\n".join(lines + tables).strip() + "\n"
+
+
+def names() -> list[str]:
+    """The recipes that come with the package: the rows of the paper's figures, and the bundled model's."""
+    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+
+
+def open_recipe(which: str) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    which : str
+        Name of one that comes with the package or belongs to a sweep (:mod:`earmark.training.sweeps`), or the path
+        of a TOML file. ``-log`` after a name takes its better conditioned variant: the density's logarithm, in
+        dB, standardised bin by bin; networks train at rate 0.1, their gradient's norm clipped at 1.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    SettingError
+        If there is no such recipe, or it holds an unknown key or a value that makes no sense.
+    """
+    if which in names():
+        return parse_recipe((_folder() / f"{which}.toml").read_text(encoding="utf-8"), which)
+    from earmark.training import sweeps  # which knows recipes, as we know of it
+
+    if which in sweeps.names():
+        return sweeps.recipe(which)
+    if which.endswith(LOG) and which.removesuffix(LOG) in [*names(), *sweeps.names()]:
+        return _logarithmic(open_recipe(which.removesuffix(LOG)), which)
+    try:
+        text = Path(which).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = [*names(), *sweeps.names()]
+        near = difflib.get_close_matches(which, [*known, *(name + LOG for name in known)], 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
+        raise SettingError(f"no recipe {which!r}: neither a readable file nor one of ours; {hint}") from error
+    return parse_recipe(text, which)
+
+
+def _logarithmic(recipe: Recipe, name: str) -> Recipe:
+    """Better conditioned: levels in dB, each bin standardised by itself, and steps that suit them.
+
+    Linear power spans eleven decades, so that a few loud clips move a network and most others hardly do; in dB all do,
+    and at the paper's rate of 1 a vanilla RNN no longer learns.
+    """
+    if not isinstance(recipe.front_end, StftDensity):
+        raise SettingError(f"no recipe {name!r}: its front end is logarithmic already")
+    front_end = dataclasses.replace(recipe.front_end, log=True)
+    training = recipe.training.model_copy(update={"lr": 0.1, "clip_norm": 1.0})
+    change: dict[str, Any] = {"front_end": front_end, "per_bin": True}
+    return recipe.model_copy(update=change | ({"training": training} if recipe.kind in ("network", "mlp") else {}))
+
+
+def parse_recipe(text: str, name: str) -> Recipe:
+    """Read a recipe from TOML text; `name` is used in errors. See :func:`open_recipe`."""
+    try:
+        return Recipe.model_validate_json(json.dumps(_with_kind(tomllib.loads(text)), default=str))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{name}: not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = [str(part) for part in first["loc"] if part not in ("stft-density", "log-mel")]
+        if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            raise SettingError(f"{name}: unknown key {'.'.join(where)!r}{_nearest(first['loc'])}") from error
+        if not where:
+            raise SettingError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise SettingError(f"{name}: {'.'.join(where)}: {first['msg']}, not {first['input']!r}") from error
+
+
+def _with_kind(raw: dict[str, Any]) -> dict[str, Any]:
+    """A front end without a kind is the paper's."""
+    if isinstance(raw.get("front_end"), dict):
+        raw["front_end"] = {"kind": "stft-density", **raw["front_end"]}
+    return raw
+
+
+def _nearest(where: tuple[int | str, ...]) -> str:
+    tables: dict[str, Any] = {
+        "network": Network, "mlp": Mlp, "svm": Svm, "logistic": Logistic,
+        "training": Training, "augmentation": Augmentation,
+    }  # fmt: skip
+    if where[0] == "front_end":
+        kinds: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
+        fields = [f.name for f in dataclasses.fields(kinds[str(where[1])])]
+    else:
+        fields = list(tables.get(str(where[0]), Recipe).model_fields)
+    near = difflib.get_close_matches(str(where[-1]), fields, 1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(fields)}"
+
+
+def _folder() -> Any:
+    return resources.files("earmark.training") / "recipes"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(each) for each in value)}]"
+    return repr(value) if isinstance(value, int | float) else f'"{value}"'

@@ -1,0 +1,187 @@
+"""Clips as arrays, and the transformers that scale them before a network reads them.
+
+Input is ``(clips, frames, bins)`` float32; a clip shorter than the others ends in NaN frames
+(:func:`~earmark.data.features.extract.stack` makes such an array from a list). Two-dimensional input is read as clips
+of one frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+if TYPE_CHECKING:
+    from earmark.networks.onnx.builder import Graph
+
+Clips = NDArray[np.float32]
+
+
+class ClipEstimator(BaseEstimator):
+    """What all of ours share: three-dimensional input in which a clip may end in NaN frames."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def as_clips(self, X: ArrayLike, *, reset: bool) -> Clips:
+        """Check input and give it three dimensions; what a fit learns of it is only the number of bins."""
+        if not _is_3d(X):
+            flat: Clips = validate_data(self, X, reset=reset, dtype=np.float32)
+            return flat[:, None, :]  # (clips, bins) → clips of one frame
+        # scikit-learn would take the frames, whose number may vary, for the features
+        clips: Clips = check_array(X, dtype=np.float32, ensure_all_finite="allow-nan", allow_nd=True)
+        missing = np.isnan(clips)  # (clips, frames, bins)
+        gone = np.any(missing, axis=2)
+        if (gone != missing.all(axis=2)).any() or gone[:, 0].any() or (gone[:, :-1] & ~gone[:, 1:]).any():
+            raise ValueError("Input X contains NaN elsewhere than in whole frames at the end of a clip.")
+        if reset:
+            self.n_features_in_ = clips.shape[2]
+        elif clips.shape[2] != self.n_features_in_:
+            raise ValueError(
+                f"X has {clips.shape[2]} bins a frame, but {type(self).__name__} is expecting {self.n_features_in_}"
+            )
+        return clips
+
+
+class ClipTransformer(TransformerMixin, ClipEstimator):
+    """Clips in, float32 out."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def lengths(clips: Clips) -> NDArray[np.intp]:
+    """Real frames of each clip."""
+    real: NDArray[np.intp] = np.sum(~np.isnan(clips[:, :, 0]), axis=1)
+    return real
+
+
+def _is_3d(X: ArrayLike) -> bool:
+    return getattr(X, "ndim", 2) == 3
+
+
+def _as_given(clips: Clips, X: ArrayLike) -> Clips:
+    """Clips in as many dimensions as X has."""
+    return clips if _is_3d(X) else clips[:, 0]
+
+
+class LowBins(ClipTransformer):
+    """Keep the lowest bins: a model that never reads what codecs and low sample rates take away does not miss it.
+
+    Parameters
+    ----------
+    bins : int
+        How many; no more than there are.
+    """
+
+    def __init__(self, bins: int = 64) -> None:
+        self.bins = bins
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn nothing but how many bins there are."""
+        self.as_clips(X, reset=True)
+        return self
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Cut the others off: (clips, frames, bins) → (clips, frames, fewer bins)."""
+        check_is_fitted(self)
+        return _as_given(self.as_clips(X, reset=False)[:, :, : self.bins], X)
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return graph("Slice", x, graph.integers(0), graph.integers(self.bins), graph.integers(2))
+
+
+class LevelNormalizer(ClipTransformer):
+    """Make dB spectrograms indifferent to gain: floor each clip below its peak, then take its mean off.
+
+    Parameters
+    ----------
+    top_db : float
+        Range kept below the clip's own maximum, dB.
+    """
+
+    def __init__(self, top_db: float = 60.0) -> None:
+        self.top_db = top_db
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn nothing: each clip is its own reference."""
+        self.as_clips(X, reset=True)
+        return self
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Normalise each clip by itself.
+
+        Parameters
+        ----------
+        X : array, shape (clips, frames, bins)
+            dB.
+
+        Returns
+        -------
+        ndarray of float32, the same shape
+        """
+        check_is_fitted(self)
+        clips = self.as_clips(X, reset=False)
+        peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
+        clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
+        clips = clips - np.nanmean(clips, axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
+        return _as_given(clips, X)
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph, for clips without filling."""
+        floor = graph("Sub", graph("ReduceMax", x, axes=[1, 2]), graph.constant(self.top_db))
+        x = graph("Max", x, floor)
+        return graph("Sub", x, graph("ReduceMean", x, axes=[1, 2]))
+
+
+class Standardizer(ClipTransformer):
+    """Take off the mean and divide by the standard deviation of the training clips.
+
+    Parameters
+    ----------
+    per_bin : bool
+        One mean and deviation for each bin; otherwise one of each for everything, as in the paper.
+    with_std : bool
+        Divide by the deviation; otherwise only the mean is taken off and dB stay dB.
+    """
+
+    def __init__(self, per_bin: bool = False, with_std: bool = True) -> None:
+        self.per_bin = per_bin
+        self.with_std = with_std
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn mean and deviation, of real frames only."""
+        clips = self.as_clips(X, reset=True)
+        axes = (0, 1) if self.per_bin else None
+        self.mean_ = np.nanmean(clips, axis=axes, dtype=np.float64)
+        deviation = np.nanstd(clips, axis=axes, dtype=np.float64)
+        # a constant bin stays at zero
+        self.scale_ = np.where((deviation > 0) & self.with_std, deviation, 1.0)
+        return self
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Scale with what was learned.
+
+        Parameters
+        ----------
+        X : array, shape (clips, frames, bins)
+
+        Returns
+        -------
+        ndarray of float32, the same shape
+        """
+        check_is_fitted(self)
+        clips = self.as_clips(X, reset=False)
+        return _as_given((clips - np.float32(self.mean_)) / np.float32(self.scale_), X)
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return graph("Div", graph("Sub", x, graph.constant(self.mean_)), graph.constant(self.scale_))

@@ -1,0 +1,181 @@
+"""Recipe + corpus + protocol → a model file, through a run folder that survives a kill."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import earmark
+from earmark.errors import SettingError, TrainingError
+from earmark.evaluation.report import Report
+from earmark.files import replacing
+from earmark.inference.card import Card, Metric, Training
+from earmark.inference.model import Model, save_model
+from earmark.training import cross_validation
+from earmark.training import fit as trials
+from earmark.training.experiment import Experiment, Watch
+from earmark.training.export import pipeline_graph
+from earmark.training.fit import Trial
+from earmark.training.provenance import commit
+
+__all__ = ["Experiment", "Outcome", "Watch", "train"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave.
+
+    Attributes
+    ----------
+    model : Model
+        As written.
+    reports : dict of str to Report
+        For "valid", and "test" where the split has one; or for "5 held-out folds".
+    failed : dict of str to str
+        Tracks that could not be read, and why.
+    epochs : int
+        Epochs run.
+    """
+
+    model: Model
+    reports: dict[str, Report]
+    failed: dict[str, str]
+    epochs: int
+
+    @property
+    def report(self) -> Report:
+        """The one that says most: of "test" where there is one."""
+        return self.reports.get("test") or next(iter(self.reports.values()))
+
+
+def train(
+    experiment: Experiment,
+    output: Path,
+    *,
+    folds: int | None = None,
+    name: str | None = None,
+    licence: str = "",
+    cache: Path | None = None,
+    jobs: int = 1,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Outcome:
+    """Train a model and write its file.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    output : Path
+        The model file. Beside it, ``<output>.run`` holds the state after each epoch until the file is
+        written; a run that was killed goes on from there.
+    folds : int, optional
+        Judge by so many held-out folds and learn from every track, see :mod:`earmark.training.cross_validation`; else
+        part of the corpus learns and the rest judges.
+    name : str, optional
+        Name in the card; the file's name when left out.
+    licence : str
+        Licence of the model, for the card.
+    cache : Path, optional
+        Folder for features.
+    jobs : int
+        Tracks decoded at once.
+    device : str
+        "auto", "cpu", "cuda"…
+    watch : Watch, optional
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    CorpusError
+        If a genre has too few tracks, or the corpus cannot be split as asked.
+    SettingError
+        If what the recipe makes has no model file.
+    TrainingError
+        If the run folder belongs to another experiment, or the loss stops being a number.
+    """
+    if experiment.recipe.kind not in ("network", "mlp"):
+        raise SettingError(
+            f"a recipe with [{experiment.recipe.kind}] has no model file, only networks do: judge it by "
+            "'earmark reproduce'"
+        )
+    run = _run_folder(experiment, folds, output)
+    if folds:
+        trial = cross_validation.run(experiment, folds, run, cache=cache, jobs=jobs, device=device, watch=watch)
+    else:
+        checkpoint = run / "checkpoint.pt"
+        trial = trials.run(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+    card = _card(experiment, name or output.stem, licence, trial)
+    model = save_model(output, pipeline_graph(trial.pipeline, card.name), card)
+    shutil.rmtree(run)
+    return Outcome(model, trial.reports, trial.material.failed, trial.pipeline[-1].n_iter_)
+
+
+def _card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card:
+    learned, network = trial.material.parts["train"], trial.pipeline[-1]
+    return Card(
+        name=name,
+        labels=trial.labels,
+        clip_seconds=experiment.recipe.clip_seconds,
+        hop_seconds=experiment.recipe.hop_seconds,
+        front_end=experiment.recipe.front_end,
+        n_bins=experiment.recipe.front_end.n_bins,
+        min_frames=network.network.min_frames,
+        attention=experiment.recipe.attention,
+        calibration=trial.calibration,
+        training=Training(
+            corpus=experiment.corpus.name,
+            fingerprint=experiment.corpus.fingerprint,
+            protocol=experiment.protocol,
+            n_tracks=len(np.unique(learned.track)),
+            n_clips=len(learned.y),
+            recipe=experiment.recipe.toml(),
+            seed=experiment.seed,
+            epochs=network.n_iter_,
+        ),
+        metrics=_figures(experiment, trial.reports),
+        licence=licence,
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        commit=commit(),
+        earmark=earmark.__version__,
+    )
+
+
+def _figures(experiment: Experiment, reports: dict[str, Report]) -> tuple[Metric, ...]:
+    arrays = experiment.corpus.tracks[0].spectrogram is not None
+    return tuple(
+        Metric(
+            name=name,
+            value=round(getattr(report, name), 4),
+            n=report.n_clips if name == "clip_accuracy" else report.n_tracks,
+            corpus=report.corpus,
+            protocol=report.protocol,
+            part=report.part,
+            route="spectrogram" if arrays else "audio",
+        )
+        for report in reports.values()
+        for name in ("clip_accuracy", "track_accuracy", "calibration_error")
+    )
+
+
+def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path:
+    """The run's folder, new or of the same experiment."""
+    run = output.with_name(output.name + ".run")
+    record = run / "run.json"
+    identity = json.dumps(experiment.identity | ({"folds": folds} if folds else {}), sort_keys=True, indent=1)
+    if record.exists():
+        if record.read_text(encoding="utf-8") != identity:
+            raise TrainingError(
+                f"{run} holds a run with another corpus, recipe, protocol, seed or number of folds: delete it first"
+            )
+        return run
+    with replacing(record) as partial:
+        partial.write_text(identity, encoding="utf-8")
+    return run

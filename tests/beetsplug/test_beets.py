@@ -1,0 +1,373 @@
+"""The beets plugin, by the real command, in real libraries on disk."""
+
+import hashlib
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support.paths import REPOSITORY
+
+import earmark
+
+pytest.importorskip("beets", reason="beets is not installed")
+
+from mediafile import MediaFile
+
+DOCS = REPOSITORY / "docs" / "beets.md"
+TITLES = ("swing", "loud", "broken", "dance")
+UNHEARD = ("", "", "")
+ANY = "min_confidence: 0"  # so that short sounds get a genre too
+
+
+class Beets:
+    """A library of its own in a folder, and the command that keeps it."""
+
+    def __init__(self, home):
+        self.music = home / "music"
+        self.database = home / "library.db"
+        self.environment = os.environ | {"BEETSDIR": str(home), "COLUMNS": "200"}
+        self.config = home / "config.yaml"
+        home.mkdir(exist_ok=True)
+        self.settle()
+
+    def settle(self, *options, text=None):
+        """Write the configuration, with options of the plugin."""
+        text = text or f"plugins: earmark\nearmark: {{{', '.join(options)}}}\n"
+        own = f"directory: {self.music}\nlibrary: {self.database}\nui: {{color: no}}\n"
+        self.config.write_text(own + text, encoding="utf-8")
+
+    def __call__(self, *arguments, expect=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "beets", *map(str, arguments)],
+            env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        assert done.returncode == expect, done.stderr
+        return done
+
+    def genres(self, *query):
+        """By title: what the library says."""
+        heard = (f"%ifdef{{{name},${name}}}" for name in ("earmark_genre", "earmark_confidence"))
+        said = self("ls", "-f", "|".join(("$title", "$genres", *heard)), *query).stdout
+        return {title: tuple(rest) for title, *rest in (line.split("|") for line in said.splitlines())}
+
+    def tags(self):
+        """By title: what the files in the library say."""
+        files = [MediaFile(path) for path in sorted(self.music.rglob("*")) if path.is_file()]
+        return {file.title: file.genres for file in files}
+
+    def state(self):
+        """A hash of every row and every file."""
+        with sqlite3.connect(self.database) as database:
+            rows = "\n".join(database.iterdump())
+        return hashlib.sha256(rows.encode() + str(hashes(self.music)).encode()).hexdigest()
+
+
+def hashes(folder):
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory, write_sound):
+    """Four tracks: one has a genre, and of one only the tags are whole."""
+    from earmark.data.synth import compose
+
+    folder = tmp_path_factory.mktemp("shelf") / "Album"
+    folder.mkdir()
+    for number, (title, style, suffix) in enumerate(
+        zip(TITLES, ("ragtime", "techno", "waltz", "march"), (".mp3", ".flac", ".flac", ".mp3"), strict=True)
+    ):
+        sound = compose(style, np.random.default_rng(number), seconds=6)
+        path = write_sound(folder / f"{number}{suffix}", sound, 22050)
+        file = MediaFile(path)
+        file.update({"title": title, "artist": "The Band", "album": "The Album", "track": number + 1})
+        file.genres = ["Polka"] if title == "dance" else None
+        file.save()
+        if title == "broken":
+            head = path.read_bytes()
+            path.write_bytes(head[: head.index(b"\xff\xf8")])  # where the first frame begins
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(album):
+    """By title: verdicts from the Python API."""
+    return {MediaFile(v.path).title: v for v in earmark.load().classify_many(sorted(album.iterdir()))}
+
+
+@pytest.fixture
+def beets(tmp_path):
+    return Beets(tmp_path / "beets")
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory, album):
+    """The album in a library, imported with the plugin resting, and a copy of all that."""
+    home = tmp_path_factory.mktemp("home") / "beets"
+    beets = Beets(home)
+    beets.settle("auto: no")
+    beets("import", "-A", "-q", album)
+    assert beets.genres() == {t: (UNHEARD if t != "dance" else ("Polka", "", "")) for t in TITLES}
+    beets.settle(ANY)
+    return home, shutil.copytree(home, home.with_name("copy"))
+
+
+@pytest.fixture
+def library(imported):
+    """That library, put back as it was."""
+    home, copy = imported
+    shutil.rmtree(home)
+    shutil.copytree(copy, home)
+    beets = Beets(home)
+    beets.settle(ANY)
+    return beets
+
+
+def word(verdict):
+    return {"hiphop": "Hip-Hop"}.get(verdict.best, verdict.best.title())
+
+
+def test_import_fills_in_what_is_missing(beets, album, expected):
+    before = hashes(album)
+    beets.settle(ANY)
+    said = beets("import", "-A", "-q", album).stderr
+    heard = {title: expected[title] for title in ("swing", "loud")}
+    assert {t: g for t, g in beets.genres().items() if t in heard} == {
+        title: (word(v), word(v), f"{v.confidence:.2f}") for title, v in heard.items()
+    }
+    assert beets.tags() == {t: [word(v)] for t, v in heard.items()} | {"dance": ["Polka"], "broken": None}
+    assert re.search(r"earmark: .*2.flac: no samples could be decoded", said)
+    assert hashes(album) == before  # they were copied
+    assert beets("update", "--pretend").stdout == ""  # beets does not take the files for changed
+
+
+def test_the_album_gets_the_mean_of_its_tracks(beets, album, expected):
+    beets.settle(ANY)
+    beets("import", "-A", "-q", album)
+    swing, loud = (expected[title].genres for title in ("swing", "loud"))
+    mean = {label: (swing[label] + loud[label]) / 2 for label in swing}
+    best = max(mean, key=mean.get)
+    said = beets("ls", "-a", "-f", "$genres|$earmark_genre|$earmark_confidence").stdout.strip()
+    assert said == f"{best.title()}|{best.title()}|{mean[best]:.2f}"
+
+
+def test_pretend_changes_nothing(library):
+    before = library.state()
+    said = library("earmark", "--pretend", "--force", expect=1).stdout
+    assert said.count("earmark_confidence: ") == 4  # three tracks and the album
+    assert library.state() == before
+    library.settle("pretend: yes", "force: yes", ANY)
+    assert library("earmark", expect=1).stdout == said
+    assert library.state() == before
+
+
+def test_an_import_that_pretends_leaves_genres_alone(beets, album):
+    beets.settle("pretend: yes", "force: yes", ANY)
+    said = beets("import", "-A", "-q", album).stdout
+    assert said.count("earmark_confidence: ") == 4
+    assert beets.genres()["swing"] == UNHEARD
+    assert beets.genres()["dance"][0] == "Polka"
+    assert sorted(hashes(beets.music).values()) == sorted(hashes(album).values())
+
+
+def test_a_query_chooses(library, expected):
+    before = hashes(library.music)
+    said = library("earmark", "title:swing").stdout
+    heard = word(expected["swing"])
+    assert heard in said
+    assert library.genres()["swing"] == (heard, heard, f"{expected['swing'].confidence:.2f}")
+    assert library.genres()["loud"] == UNHEARD
+    assert library("ls", "-a", "-f", "$genres").stdout == "\n"  # the album's other tracks were not heard
+    assert len(before.items() & hashes(library.music).items()) == 3  # all files but one
+    assert library("earmark", "title:swing").stdout == ""  # it has a genre now
+
+
+def test_force_and_what_is_kept(library, expected):
+    heard = word(expected["dance"])
+    library("earmark", "--nowrite", "title:dance")
+    assert library.genres()["dance"][0] == "Polka"
+    library("earmark", "--force", "--keep-existing", "--nowrite", "title:dance")
+    assert library.genres()["dance"][0] == f"Polka; {heard}"
+    assert library.tags()["dance"] == ["Polka"]
+    assert library("earmark", "--force", "--quiet", "title:dance").stdout == ""
+    assert library.genres()["dance"][0] == heard
+    assert library.tags()["dance"] == [heard]
+
+
+def test_what_could_not_be_heard_ends_in_status_1(library):
+    said = library("earmark", "--quiet", expect=1)
+    assert said.stdout == ""
+    assert "03 broken.flac: no samples could be decoded" in said.stderr
+    assert "1 file could not be heard" in said.stderr
+    assert [bool(library.genres()[title][0]) for title in TITLES] == [True, True, False, True]
+
+
+def test_what_is_unsure_gets_no_genre(library, expected):
+    library.settle("min_confidence: 1")
+    before = hashes(library.music)
+    library("earmark", "title:swing")
+    library.settle()
+    library("earmark", "title:loud")  # by the model's own threshold, which these clips do not reach
+    assert expected["loud"].genre is None
+    for title in ("swing", "loud"):
+        heard = expected[title]
+        assert library.genres()[title] == ("", word(heard), f"{heard.confidence:.2f}")
+    assert hashes(library.music) == before
+    assert set(library.genres("earmark_confidence:0.01..0.9")) == {"swing", "loud"}
+
+
+def test_words_of_ones_own_add_up(library, expected):
+    heard = expected["swing"].genres
+    first, second, third = list(heard)[:3]
+    library.settle(ANY, "count: 2", f"map: {{{second}: 'Two, and Three', {third}: 'Two, and Three'}}")
+    library("earmark", "title:swing")
+    assert library.genres()["swing"][:2] == (f"Two, and Three; {first.title()}", "Two, and Three")
+    assert float(library.genres()["swing"][2]) == pytest.approx(heard[second] + heard[third], abs=0.01)
+    assert library.tags()["swing"] == ["Two, and Three", first.title()]
+    library.config.with_name("words.toml").write_text(f'{first} = ""\n', encoding="utf-8")
+    library.settle(ANY, "map: words.toml")
+    library("earmark", "--force", "title:swing")
+    assert library.tags()["swing"] == ["Two, and Three", first.title()]  # the best has no word: all stays
+
+
+def test_an_album_of_one_genre(library):
+    library.settle(ANY, "source: album", "force: yes")
+    library("earmark", "title:swing", expect=1)  # the album's broken track, too
+    genres = {title: genre for title, (genre, *_) in library.genres().items()}
+    album = library("ls", "-a", "-f", "$genres").stdout.strip()
+    assert album
+    assert genres == {"swing": album, "loud": album, "dance": album, "broken": ""}
+    assert set(map(tuple, filter(None, library.tags().values()))) == {(album,)}
+
+
+@pytest.fixture
+def plugin():
+    """Make the plugin in this process, with options, and leave beets' configuration as it was."""
+    from beets import config
+
+    from beetsplug.earmark import EarmarkPlugin
+
+    def make(options):
+        config["earmark"].set(options)
+        return EarmarkPlugin()
+
+    config.read(user=False)
+    before = list(config.sources)
+    yield make
+    config.sources[:] = before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"min_confidance": 1}, "no option min_confidance; there are auto, "),
+        ({"min_confidence": 30}, "earmark.min_confidence: 30, must be between 0 and 1"),
+        ({"min_confidence": "high"}, "earmark.min_confidence: must be numeric"),
+        ({"count": 0}, "earmark.count: 0, must be at least 1"),
+        ({"count": "several"}, "earmark.count: must be a number"),
+        ({"source": "artist"}, "earmark.source: must be one of"),
+        ({"auto": "perhaps"}, "earmark.auto: must be a bool"),
+        ({"model": "lost.onnx"}, "no model 'lost.onnx'"),
+        ({"map": {"hip-hop": "Rap"}}, "a word for 'hip-hop', which the model cannot name"),
+        ({"map": {"pop": False}}, "the word for pop is False"),
+        ({"map": "lost.toml"}, "lost.toml: cannot be read"),
+        ({"map": 3}, "earmark.map: 3, must be lines of genre: word"),
+    ],
+)
+def test_wrong_settings_are_the_users_error(plugin, options, says):
+    from beets.ui import UserError
+
+    with pytest.raises(UserError, match=re.escape(says)):
+        plugin(options).import_begins(None)
+
+
+def test_wrong_settings_end_a_command_before_it_begins(beets, album):
+    beets.settle("min_confidance: 1")
+    for command in (("import", "-A", "-q", album), ("earmark",)):
+        said = beets(*command, expect=1)
+        assert said.stderr.splitlines()[-1].startswith("error: earmark: no option min_confidance")
+    assert beets.genres() == {}
+
+
+def test_links_and_nowrite_leave_files_alone(beets, album, expected):
+    for options, own in ((["-q"], "import: {copy: no, link: yes}"), (["-q", "-W"], "")):
+        beets.settle(text=f"plugins: earmark\nearmark: {{{ANY}}}\n{own}\n")
+        before = hashes(album)
+        beets("import", "-A", *options, album)
+        assert beets.genres()["swing"][0] == word(expected["swing"])
+        assert hashes(album) == before
+        assert beets.tags()["swing"] is None
+        beets("remove", "-d", "-f")
+
+
+def test_many_tracks_by_processes(beets, write_sound, tmp_path, rng):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for i in range(20):
+        path = write_sound(folder / f"{i:02}.flac", 0.1 * rng.standard_normal(22050 * 4), 22050)
+        file = MediaFile(path)
+        file.update({"title": f"t{i}", "album": f"album {i % 3}"})
+        file.save()
+    heard = {f"t{i}": word(v) for i, v in enumerate(earmark.load().classify_many(sorted(folder.iterdir())))}
+    beets.settle("auto: no")
+    beets("import", "-A", "-q", "-g", folder)
+    beets.settle(ANY, "jobs: 2")
+    beets("earmark")
+    assert {title: genre for title, (genre, *_) in beets.genres().items()} == heard
+    assert all(beets("ls", "-a", "-f", "$genres").stdout.splitlines())
+
+
+def test_one_text_as_beets_kept_it_before_2_7(monkeypatch, plugin):
+    from beets.library import Item
+
+    monkeypatch.setattr("beetsplug.earmark.GENRE", "genre")
+    ours = plugin({"keep_existing": True})
+    item = Item(genre="Polka, Jazz")
+    assert ours._genres(item) == ["Polka", "Jazz"]
+    assert not ours._lacks_genre(item)
+    assert ours._with_existing(item, ["jazz", "Rock"]) == "Polka, Jazz, Rock"
+
+
+def test_a_folder_of_real_music(beets, gtzan):
+    folder = gtzan / "audio" / "pop"
+    before = hashes(folder)
+    beets.settle()
+    beets("import", "-A", "-q", folder)
+    genres = beets("ls", "-f", "$genres").stdout.splitlines()
+    assert len(genres) == len(before)
+    assert sum(map(bool, genres)) >= len(genres) / 2  # few are unknown
+    assert set(genres) <= {"", *map(str.title, earmark.load().labels), "Hip-Hop"}
+    assert [file.genres for file in map(MediaFile, hashes(beets.music))].count(None) == genres.count("")
+    assert beets("ls", "-a", "-f", "$genres").stdout.strip() == "Pop"
+    assert hashes(folder) == before
+
+
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_documented_settings_are_accepted_and_all_there_are(plugin):
+    import yaml
+
+    from beetsplug.earmark import DEFAULTS
+
+    documented = [yaml.safe_load(text) for language, text in BLOCKS if language == "yaml"]
+    assert documented[0] == {"plugins": "earmark"}
+    assert documented[1] == {"earmark": DEFAULTS}
+    for block in documented:
+        assert plugin(block.get("earmark", {})).ear.words["hiphop"] in ("Hip-Hop", "Rap")
+
+
+def test_documented_commands_run(library):
+    commands = [line for language, text in BLOCKS if language == "console" for line in text.splitlines()]
+    commands = [line.removeprefix("$ beet ") for line in commands if line.startswith("$ beet ")]
+    assert len(commands) == 5
+    for command in commands:
+        arguments = [part.strip("'") for part in re.findall(r"'[^']*'|\S+", command.split("  #")[0])]
+        hears_the_broken_one = arguments[0] == "earmark" and "artist:coltrane" not in arguments
+        said = library(*arguments, expect=int(hears_the_broken_one))
+    assert re.fullmatch(r"(\w+: [\w-]+ 0\.\d\d\n){3}", said.stdout)  # what the last one lists

@@ -1,0 +1,228 @@
+"""`earmark tag` as people run it."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mediafile import MediaFile
+from support.command import COMMAND, run
+from support.paths import REPOSITORY
+
+from earmark.cli import terminal
+from earmark.data.synth import compose
+
+BENCH = REPOSITORY / "bench" / "tags.py"
+
+
+@pytest.fixture(scope="session")
+def songs(write_sound, tmp_path_factory):
+    """A few sounds that get a verdict, and one that gets none."""
+    home = tmp_path_factory.mktemp("songs")
+    sound = compose("bossa", np.random.default_rng(0), seconds=3, sample_rate=22050)
+    for name in ("one.mp3", "two.flac", "three.wav"):
+        write_sound(home / name, sound, 22050)
+    write_sound(home / "silence.flac", np.zeros(66150), 22050)
+    return home
+
+
+@pytest.fixture
+def music(songs, tmp_path):
+    """A folder of them, of which one has a genre."""
+    folder = shutil.copytree(songs, tmp_path / "music")
+    tagged = shutil.copy(folder / "two.flac", folder / "tagged.flac")
+    file = MediaFile(tagged)
+    file.genres = ["Polka"]
+    file.save()
+    return folder
+
+
+@pytest.fixture
+def tag(tmp_path):
+    """Runs the command with a state folder of its own."""
+
+    def command(*arguments, **options):
+        return run("tag", *arguments, env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}, **options)
+
+    return command
+
+
+def tree(folder):
+    return {
+        str(p): (hashlib.sha256(p.read_bytes()).hexdigest(), p.stat().st_mtime_ns, p.stat().st_ino)
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+def content(folder):
+    return {path: (sha, mtime) for path, (sha, mtime, _) in tree(folder).items()}
+
+
+def rows(done):
+    return {Path(row["path"]).name: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def genres(folder):
+    return {p.name: MediaFile(p).genres for p in folder.iterdir()}
+
+
+def test_missing_genres_are_filled_and_undone_by_the_line_it_prints(tag, music, tmp_path):
+    before = content(music)
+    (guess,) = rows(tag(music / "one.mp3", "--dry-run", "--min-confidence", "0", "-f", "json")).values()
+    done = tag(music, "--min-confidence", "0")
+    name = guess["genres"]
+    assert genres(music) == {
+        "one.mp3": name, "two.flac": name, "three.wav": name, "silence.flac": None, "tagged.flac": ["Polka"]
+    }  # fmt: skip
+    assert name[0] == name[0].title()
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert any("silence.flac" in line and "unknown (silence)" in line for line in lines)
+    assert sum(f"\u2013 → {name[0]}" in line for line in lines) == 3
+    assert "written 3" in done.stderr
+    assert "had one 1" in done.stderr
+    assert "unknown 1" in done.stderr
+    undo = done.stderr.split("earmark tag ")[1].split()
+    assert Path(undo[1]).parent == tmp_path / "state" / "earmark" / "journals"
+    tag(*undo, "--dry-run")
+    assert genres(music)["one.mp3"] == name
+    assert tag(*undo).stdout.count(f"{name[0]} → \u2013") == 3
+    assert content(music) == before
+    assert "as it was 3" in tag(*undo).stderr
+
+
+def test_a_dry_run_changes_nothing(tag, music, tmp_path):
+    before = tree(tmp_path)
+    done = tag(music, "--dry-run", "--overwrite", "--min-confidence", "0")
+    assert "Polka → " in done.stdout
+    assert "nothing written, would be: " in done.stderr
+    assert "written 4" in done.stderr
+    assert tree(tmp_path) == before
+
+
+def test_a_verdict_that_is_unknown_writes_nothing(tag, music):
+    before = tree(music)
+    done = tag(music, "--min-confidence", "1", "-f", "json")
+    assert {name: row["outcome"] for name, row in rows(done).items()} == {
+        name: "had one" if name == "tagged.flac" else "unknown" for name in genres(music)
+    }
+    assert tree(music) == before
+
+
+def test_own_words_more_than_one_and_the_time_of_day(tag, music, tmp_path):
+    words = tmp_path / "words.toml"
+    labels = json.loads(run("models", "--format", "json").stdout.splitlines()[0])["labels"]
+    words.write_text("".join(f'{label} = ["Tanz", "{label}!"]\n' for label in labels))
+    mtime = (music / "tagged.flac").stat().st_mtime_ns
+    options = ["--map", words, "--min-confidence", "0", "--overwrite", "--keep-mtime", "--top", "2"]
+    tag(music / "tagged.flac", *options, "--journal", tmp_path / "j")
+    found = MediaFile(music / "tagged.flac").genres
+    assert found[0] == "Tanz"
+    assert found[1].rstrip("!") in labels
+    assert (music / "tagged.flac").stat().st_mtime_ns == mtime
+    tag(music / "tagged.flac", "--overwrite", "--raw-labels", "--min-confidence", "0", "--journal", tmp_path / "j")
+    assert MediaFile(music / "tagged.flac").genres[0] in labels
+    tag("--undo", tmp_path / "j")
+    assert MediaFile(music / "tagged.flac").genres == ["Polka"]
+
+
+def test_what_fails_is_named_and_the_rest_goes_on(tag, music):
+    (music / "broken.flac").write_bytes((music / "two.flac").read_bytes()[:50])
+    (music / "linked.mp3").hardlink_to(music / "one.mp3")
+    (music / "locked.mp3").write_bytes((music / "one.mp3").read_bytes())
+    (music / "locked.mp3").chmod(0o444)
+    done = tag(music, music / "none.mp3", music / "three.wav", "--min-confidence", "0", "-f", "json", expect=1)
+    found = rows(done)
+    failed = {name for name, row in found.items() if row["outcome"] == "failed"}
+    assert failed == {"broken.flac", "linked.mp3", "one.mp3", "locked.mp3", "none.mp3"}
+    assert "hard links" in found["linked.mp3"]["error"]
+    assert "read-only" in found["locked.mp3"]["error"]
+    assert "no such file" in found["none.mp3"]["error"]
+    assert found["three.wav"]["outcome"] == "written"  # named twice, written once
+    assert done.stdout.count("three.wav") == 1
+    assert "failed 5" in done.stderr
+    empty = music / "empty"
+    empty.mkdir()
+    assert "no audio files" in tag(empty, expect=1).stdout
+
+
+def test_undo_says_what_it_could_not_take_back(tag, music, tmp_path):
+    tag(music, "--min-confidence", "0", "--journal", tmp_path / "j")
+    (music / "one.mp3").unlink()
+    with (tmp_path / "j").open("ab") as file:
+        file.write(b'{"change":{"pa')
+    done = tag("--undo", tmp_path / "j", "-f", "json", expect=1)
+    assert {name: row["outcome"] for name, row in rows(done).items()} == {
+        "one.mp3": "failed", "two.flac": "restored", "three.wav": "restored"
+    }  # fmt: skip
+    assert "1 line of the journal not readable" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name files or folders"),
+        (["x.mp3", "--undo", "j"], "leave out the paths"),
+        (["--undo", "nowhere.jsonl"], "cannot be read"),
+        (["x.mp3", "--map", "nowhere.toml"], "cannot be read"),
+        (["x.mp3", "--min-confidence", "2"], "min-confidence"),
+        (["x.mp3", "--top", "0"], "--top"),
+    ],
+)
+def test_wrong_usage_is_status_2(tag, tmp_path, arguments, message):
+    assert message in tag(*arguments, expect=2, cwd=tmp_path).stderr
+
+
+def test_names_of_any_bytes(tag, music, tmp_path):
+    name = os.fsencode(music) + b"/caf\xe9.mp3"
+    shutil.copy(music / "one.mp3", name)
+    before = Path(os.fsdecode(name)).read_bytes()
+    tag(os.fsdecode(name), "--min-confidence", "0", "--journal", tmp_path / "j")
+    assert MediaFile(os.fsdecode(name)).genres
+    tag("--undo", tmp_path / "j")
+    assert Path(os.fsdecode(name)).read_bytes() == before
+
+
+def test_ctrl_c_stops_between_files_and_says_how_to_undo(music, tmp_path):
+    for i in range(300):
+        shutil.copy(music / "one.mp3", music / f"{i}.mp3")
+    journal = tmp_path / "j"
+    command = [COMMAND, "tag", music, "--min-confidence", "0", "--journal", journal, "-j", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not journal.exists() or journal.read_bytes().count(b"done") < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "to undo: earmark tag --undo" in said
+    assert "Traceback" not in said
+    assert not list(music.glob(".earmark*"))
+
+
+def test_a_library_killed_twice_is_tagged_and_undone(tmp_path):
+    done = subprocess.run(
+        [sys.executable, BENCH, "--files", "132", "--kills", "2", "--work", tmp_path],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not restored byte for byte     0" in done.stdout
+
+
+def test_ctrl_c_is_put_off_while_pyav_would_lose_it():
+    def probe():
+        return terminal._below_ffmpeg(sys._getframe())
+
+    inside = compile("found = probe()", "av/error.py", "exec")  # as PyAV's own bits of Python are named
+    names = {"probe": probe}
+    exec(inside, names)
+    assert names["found"]
+    assert not probe()

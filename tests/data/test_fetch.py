@@ -1,0 +1,770 @@
+"""Fetching from mirrors on this machine that break off, stall, change and lie."""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from earmark.data import gtzan
+from earmark.data.download import GTZAN, fetch
+from earmark.data.fetch_download import Archive, download
+from earmark.data.transfer import Patience, Watch
+from earmark.errors import EarmarkError, FetchError, SettingError
+
+COMMAND = Path(sys.executable).with_name("earmark")
+TRACKS = [f"{genre}.{number:05}" for genre in ("blues", "jazz") for number in range(3)]
+
+
+class Mirror(ThreadingHTTPServer):
+    """A server of one file, with vices."""
+
+    daemon_threads = True
+
+    def __init__(self, body):
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.body, self.etag, self.date = body, '"one"', None
+        self.ranges = True
+        self.says_length = True
+        self.cuts = []  # bytes after which the next answers break off
+        self.reset = False  # whether with a TCP reset
+        self.statuses = []  # of the next answers, instead of the file
+        self.stall_after = None  # bytes after which to wait for `go`
+        self.go = threading.Event()
+        self.redirect = None
+        self.kind = "application/gzip"
+        self.asked = []  # (path, Range, If-Range)
+        self.sent = 0
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/genres.tar.gz"
+
+    def handle_error(self, request, client_address):
+        pass  # clients are killed here
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        mirror = self.server
+        mirror.asked.append((self.path, self.headers["Range"], self.headers["If-Range"]))
+        status = mirror.statuses.pop(0) if mirror.statuses else 200
+        if status != 200:
+            return self.send_error(status)
+        if mirror.redirect and self.path != "/moved":
+            self.send_response(302)
+            self.send_header("Location", mirror.redirect)
+            return self.end_headers()
+        self.send_file(mirror)
+
+    def send_file(self, mirror):
+        start, unchanged = 0, self.headers["If-Range"] in (None, mirror.etag, mirror.date)
+        if mirror.ranges and self.headers["Range"] and unchanged:
+            start = int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1])
+        total = len(mirror.body)
+        if start >= total:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{total}")
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        self.send_header("Content-Type", mirror.kind)
+        if mirror.says_length:
+            self.send_header("Content-Length", str(total - start))
+        for name, value in (("ETag", mirror.etag), ("Last-Modified", mirror.date)):
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        self.send_body(mirror, start, mirror.cuts.pop(0) if mirror.cuts else total)
+
+    def send_body(self, mirror, start, n):
+        stop = min(start + n, len(mirror.body))
+        for at in range(start, stop, 1 << 14):
+            if mirror.stall_after is not None and mirror.sent >= mirror.stall_after:
+                mirror.go.wait(20)
+            block = mirror.body[at : min(at + (1 << 14), stop)]
+            mirror.sent += len(block)  # before: whoever has got it may look at once
+            self.wfile.write(block)
+        if stop < len(mirror.body) and mirror.reset:
+            time.sleep(0.05)  # else the reset overtakes the bytes
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("EARMARK_MIRROR", raising=False)
+
+
+@pytest.fixture
+def serve():
+    running = []
+
+    def start(body):
+        mirror = Mirror(body)
+        threading.Thread(target=mirror.serve_forever, args=(0.02,), daemon=True).start()
+        running.append(mirror)
+        return mirror
+
+    yield start
+    for mirror in running:
+        mirror.go.set()
+        mirror.shutdown()
+        mirror.server_close()
+
+
+@pytest.fixture
+def body(rng):
+    return rng.bytes(300_000)
+
+
+@pytest.fixture
+def mirror(serve, body):
+    return serve(body)
+
+
+@pytest.fixture
+def archive(body):
+    return Archive("x.tar.gz", hashlib.sha256(body).hexdigest(), len(body), 2 * len(body), ())
+
+
+class Calm(Patience):
+    """No waiting; remembers how long it would have waited."""
+
+    def __init__(self, **settings):
+        self.__dict__["slept"] = []
+        super().__init__(**{"timeout": 5.0, "pauses": (1.0, 2.0, 4.0), "sleep": self.slept.append, **settings})
+
+
+class Ear(Watch):
+    """Remembers what is said."""
+
+    def __init__(self):
+        self.__dict__.update(notes=[], steps=[])
+        super().__init__(on_bytes=lambda *said: self.steps.append(said), on_note=self.notes.append)
+
+
+def packed(files):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def corpus(rng, n_bytes=2000, top="genres"):
+    return {f"{top}/{track.split('.')[0]}/{track}.wav": rng.bytes(n_bytes) for track in TRACKS}
+
+
+def archive_of(data):
+    return Archive("genres.tar.gz", hashlib.sha256(data).hexdigest(), len(data), 10 * len(data), ())
+
+
+def everything_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# Downloading
+
+
+def test_a_good_mirror_is_asked_once(mirror, archive, body, tmp_path):
+    ear = Ear()
+    path = download(archive, tmp_path, [mirror.url], watch=ear)
+    assert path == tmp_path / "x.tar.gz"
+    assert path.read_bytes() == body
+    assert mirror.asked == [("/genres.tar.gz", None, None)]
+    assert everything_in(tmp_path) == ["x.tar.gz"]
+    assert ear.notes == []
+    fetching = [n for step, n, total in ear.steps if step == "fetching" and total == len(body)]
+    assert fetching == sorted(fetching)
+    assert fetching[-1] == len(body)
+
+
+def test_what_is_there_is_not_downloaded_again(mirror, archive, body, tmp_path):
+    (tmp_path / "x.tar.gz").write_bytes(body)
+    assert download(archive, tmp_path, [mirror.url]) == tmp_path / "x.tar.gz"
+    assert mirror.asked == []
+
+
+def test_a_wrong_file_of_that_name_gives_way_only_to_the_right_one(mirror, archive, body, tmp_path):
+    (tmp_path / "x.tar.gz").write_bytes(b"something else")
+    mirror.statuses = [404]
+    with pytest.raises(FetchError):
+        download(archive, tmp_path, [mirror.url])
+    assert (tmp_path / "x.tar.gz").read_bytes() == b"something else"
+    ear = Ear()
+    download(archive, tmp_path, [mirror.url], watch=ear)
+    assert (tmp_path / "x.tar.gz").read_bytes() == body
+    assert "is not the archive that is looked for" in ear.notes[0]
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_broken_connection_goes_on_where_it_broke(mirror, archive, body, tmp_path, reset):
+    mirror.cuts, mirror.reset = [100_000, 50_000], reset
+    patience, ear = Calm(), Ear()
+    path = download(archive, tmp_path, [mirror.url], patience=patience, watch=ear)
+    assert path.read_bytes() == body
+    assert [(asked[1], asked[2]) for asked in mirror.asked] == [
+        (None, None),
+        ("bytes=100000-", '"one"'),
+        ("bytes=150000-", '"one"'),
+    ]
+    assert mirror.sent == len(body)
+    assert patience.slept == [1.0, 1.0]  # each attempt got further, so the pauses begin anew
+    assert all("the connection broke" in note for note in ear.notes)
+
+
+def test_pauses_grow_while_nothing_comes_and_then_the_next_mirror_is_asked(serve, mirror, archive, body, tmp_path):
+    mirror.cuts = [0, 0, 0, 0]
+    second = serve(body)
+    patience = Calm()
+    assert download(archive, tmp_path, [mirror.url, second.url], patience=patience).read_bytes() == body
+    assert patience.slept == [1.0, 2.0, 4.0]
+    assert len(mirror.asked) == 4
+    assert len(second.asked) == 1
+
+
+def test_the_next_mirror_goes_on_where_the_last_one_broke(serve, mirror, archive, body, tmp_path):
+    mirror.cuts = [100_000, 0, 0, 0, 0]
+    second = serve(body)
+    second.etag = '"other"'
+    download(archive, tmp_path, [mirror.url, second.url], patience=Calm())
+    assert second.asked == [("/genres.tar.gz", "bytes=100000-", None)]  # the validator was the first mirror's
+    assert mirror.sent + second.sent == len(body)
+
+
+def test_a_server_that_knows_no_ranges_sends_all_again(mirror, archive, body, tmp_path):
+    mirror.ranges, mirror.cuts = False, [200_000]
+    assert download(archive, tmp_path, [mirror.url], patience=Calm()).read_bytes() == body
+    assert mirror.asked[1][1] == "bytes=200000-"
+    assert mirror.sent == 200_000 + len(body)
+
+
+def test_such_a_server_that_always_breaks_is_given_up(mirror, archive, tmp_path):
+    mirror.ranges, mirror.cuts = False, [200_000] * 20
+    with pytest.raises(FetchError, match=r"broke after 200.0 kB of 300.0 kB, after 4 attempts"):
+        download(archive, tmp_path, [mirror.url], patience=Calm())
+    assert len(mirror.asked) == 4  # none but the first brought it forward
+
+
+@pytest.mark.parametrize("validator", ["etag", "date"])
+def test_a_file_that_changed_in_between_is_begun_anew(mirror, archive, body, tmp_path, validator):
+    mirror.etag, mirror.date = ('"old"', None) if validator == "etag" else (None, "Mon, 01 Jan 2024 00:00:00 GMT")
+    mirror.body, mirror.cuts = bytes(len(body)), [100_000, 0, 0, 0]
+    with pytest.raises(FetchError):
+        download(archive, tmp_path, [mirror.url], patience=Calm())
+    mirror.etag, mirror.date = ('"new"', None) if validator == "etag" else (None, "Tue, 02 Jan 2024 00:00:00 GMT")
+    mirror.body, mirror.sent, mirror.asked = body, 0, []
+    assert download(archive, tmp_path, [mirror.url]).read_bytes() == body
+    assert len(mirror.asked) == 1
+    assert mirror.sent == len(body)
+
+
+def test_without_a_validator_the_checksum_notices_a_change(mirror, archive, body, tmp_path):
+    """Also a weak ETag says nothing about bytes."""
+    mirror.etag, mirror.body, mirror.cuts = 'W/"weak"', bytes(len(body)), [100_000, 0, 0, 0]
+    with pytest.raises(FetchError):
+        download(archive, tmp_path, [mirror.url], patience=Calm())
+    mirror.body, mirror.asked = body, []
+    ear = Ear()
+    assert download(archive, tmp_path, [mirror.url], watch=ear).read_bytes() == body
+    assert mirror.asked == [("/genres.tar.gz", "bytes=100000-", None), ("/genres.tar.gz", None, None)]
+    assert "starting over" in ear.notes[0]
+
+
+def test_a_partial_file_that_is_whole_needs_no_server(archive, body, tmp_path, mirror):
+    (tmp_path / "x.tar.gz.partial").write_bytes(body)
+    assert download(archive, tmp_path, [mirror.url]).read_bytes() == body
+    assert mirror.asked == []
+
+
+@pytest.mark.parametrize("n", [300_000, 300_001, 500_000])
+def test_a_partial_file_that_does_not_fit_is_begun_anew(mirror, archive, body, tmp_path, n):
+    (tmp_path / "x.tar.gz.partial").write_bytes(bytes(n))
+    assert download(archive, tmp_path, [mirror.url], patience=Calm()).read_bytes() == body
+    assert mirror.sent == len(body)
+    assert everything_in(tmp_path) == ["x.tar.gz"]
+
+
+def test_a_wrong_checksum_is_said_and_the_next_mirror_asked(serve, archive, body, tmp_path):
+    wrong, right = serve(body[:-1] + b"?"), serve(body)
+    ear = Ear()
+    assert download(archive, tmp_path, [wrong.url, right.url], watch=ear).read_bytes() == body
+    assert "wrong checksum" in ear.notes[0]
+    assert right.asked == [("/genres.tar.gz", None, None)]  # nothing of the wrong one is kept
+    assert len(wrong.asked) == 1
+
+
+def test_at_last_expected_and_got_are_said_and_nothing_is_left(serve, archive, body, tmp_path):
+    wrong = body[:-1] + b"?"
+    servers = [serve(wrong), serve(wrong)]
+    with pytest.raises(FetchError) as caught:
+        download(archive, tmp_path, [server.url for server in servers])
+    said = str(caught.value)
+    assert said.count(f"expected sha256 {archive.sha256}, got {hashlib.sha256(wrong).hexdigest()}") == 2
+    assert all(server.url in said for server in servers)
+    assert "--mirror" in said
+    assert everything_in(tmp_path) == []
+
+
+def test_another_size_is_seen_before_anything_is_downloaded(serve, archive, body, tmp_path):
+    server = serve(body + b"?")
+    with pytest.raises(FetchError, match="the file there has 300001 bytes, not 300000"):
+        download(archive, tmp_path, [server.url])
+    assert everything_in(tmp_path) == []
+
+
+def test_a_server_that_never_ends_is_stopped(serve, archive, body, tmp_path):
+    server = serve(body * 20)
+    server.says_length = False
+    with pytest.raises(FetchError, match="sends more than 300000 bytes"):
+        download(archive, tmp_path, [server.url])
+    assert (tmp_path / "x.tar.gz.partial").stat().st_size <= 300_000
+
+
+def test_a_sign_in_page_does_not_cost_what_has_come(serve, mirror, archive, body, tmp_path):
+    page = serve(b"<html>Welcome to our wireless network")
+    page.kind, page.ranges, page.says_length = "text/html; charset=utf-8", False, False
+    (tmp_path / "x.tar.gz.partial").write_bytes(body[:200_000])
+    ear = Ear()
+    download(archive, tmp_path, [page.url, mirror.url], watch=ear)
+    assert "web page" in ear.notes[0]
+    assert mirror.sent == 100_000
+
+
+def test_a_server_that_says_no_length_is_believed_at_the_end(mirror, archive, body, tmp_path):
+    mirror.says_length, mirror.cuts = False, [100_000]
+    assert download(archive, tmp_path, [mirror.url], patience=Calm()).read_bytes() == body
+    assert mirror.sent == len(body)
+
+
+@pytest.mark.parametrize(("status", "asked"), [(404, 1), (403, 1), (410, 1), (500, 4), (503, 4), (429, 4)])
+def test_what_may_pass_is_tried_again_what_will_not_is_not(serve, mirror, archive, body, tmp_path, status, asked):
+    mirror.statuses = [status] * 10
+    second, ear = serve(body), Ear()
+    assert download(archive, tmp_path, [mirror.url, second.url], patience=Calm(), watch=ear).read_bytes() == body
+    assert len(mirror.asked) == asked
+    assert f"the server says {status}" in ear.notes[-1]
+
+
+def test_a_passing_fault_is_survived(mirror, archive, body, tmp_path):
+    mirror.statuses = [503, 503]
+    assert download(archive, tmp_path, [mirror.url], patience=Calm()).read_bytes() == body
+
+
+def test_a_redirection_is_followed(mirror, archive, body, tmp_path):
+    mirror.redirect, mirror.cuts = "/moved", [100_000]
+    assert download(archive, tmp_path, [mirror.url], patience=Calm()).read_bytes() == body
+    assert mirror.asked[-1] == ("/moved", "bytes=100000-", '"one"')
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x"])
+def test_a_redirection_out_of_the_web_is_not(mirror, archive, tmp_path, target):
+    mirror.redirect = target
+    with pytest.raises(FetchError, match="[Rr]edirection|unknown url type"):
+        download(archive, tmp_path, [mirror.url], patience=Calm())
+
+
+def test_redirections_in_a_circle_end(mirror, archive, tmp_path):
+    mirror.redirect = mirror.url
+    with pytest.raises(FetchError, match="302"):
+        download(archive, tmp_path, [mirror.url], patience=Calm())
+
+
+def test_a_stalled_connection_counts_as_broken(mirror, archive, body, tmp_path):
+    mirror.stall_after = 3 << 14
+
+    class Wakes(Calm):
+        def __init__(self):
+            super().__init__(timeout=0.3, sleep=self.wake)
+
+        def wake(self, _):
+            mirror.stall_after = None
+
+    ear = Ear()
+    assert download(archive, tmp_path, [mirror.url], patience=Wakes(), watch=ear).read_bytes() == body
+    assert "timed out" in ear.notes[0]
+    assert mirror.asked[1][1] == f"bytes={3 << 14}-"
+
+
+def test_nobody_there(archive, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/x"
+        with pytest.raises(FetchError, match="no answer.*refused"):
+            download(archive, tmp_path, [url], patience=Calm())
+
+
+@pytest.mark.parametrize("form", ["path", "uri"])
+def test_a_local_copy_is_used_where_it_lies(archive, body, tmp_path, form):
+    copy = tmp_path / "my copy.tgz"
+    copy.write_bytes(body)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "x.tar.gz.partial").write_bytes(b"begun")
+    found = download(archive, tmp_path / "here", [str(copy) if form == "path" else copy.as_uri()])
+    assert found == copy
+    assert everything_in(tmp_path / "here") == []
+
+
+def test_a_wrong_local_copy_is_left_alone(mirror, archive, body, tmp_path):
+    copy = tmp_path / "copy.tgz"
+    copy.write_bytes(b"wrong")
+    ear = Ear()
+    found = download(archive, tmp_path, [str(tmp_path / "none"), str(copy), mirror.url], watch=ear)
+    assert found == tmp_path / "x.tar.gz"
+    assert [note.split(": ")[1] for note in ear.notes] == ["no such file", "wrong checksum"]
+    assert copy.read_bytes() == b"wrong"
+
+
+@pytest.mark.parametrize(
+    "mirror", ["ftp://x/y", "http://", "https:///x", "file://elsewhere/x", "s3://b/k", "", "http://[x"]
+)
+def test_what_is_no_mirror_is_refused_before_anything_is_asked(archive, tmp_path, mirror):
+    with pytest.raises(SettingError, match="is no mirror"):
+        download(archive, tmp_path, ["http://127.0.0.1:9/never-asked", mirror])
+
+
+# Fetching
+
+
+def test_a_corpus_appears_whole_and_nothing_beside_it(serve, rng, tmp_path):
+    files = corpus(rng)
+    data = packed({**files, "genres/readme.mf": b"x"})
+    fetched = fetch(tmp_path / "deep" / "down" / "gtzan", archive_of(data), mirrors=[serve(data).url])
+    assert fetched.new
+    assert fetched.folder == tmp_path / "deep" / "down" / "gtzan"
+    assert {f"genres/{p.relative_to(fetched.folder)}": p.read_bytes() for p in fetched.folder.rglob("*.wav")} == files
+    assert everything_in(tmp_path / "deep" / "down") == ["gtzan"]
+    assert list(fetched.differing) == TRACKS
+    assert len(fetched.missing) == 1000 - len(TRACKS)
+    assert fetched.archive is None
+
+
+@pytest.mark.parametrize("top", ["genres", "Data/genres_original", "."])
+def test_the_top_folder_may_have_any_name(serve, rng, tmp_path, top):
+    data = packed({**corpus(rng, top=top), "Data/pictures/blues/blues.00000.png": b"x"})
+    fetch(tmp_path / "gtzan", archive_of(data), mirrors=[serve(data).url])
+    assert (tmp_path / "gtzan" / "jazz" / "jazz.00002.wav").is_file()
+
+
+def test_each_file_is_held_against_its_checksum(serve, rng, tmp_path, monkeypatch):
+    files = corpus(rng)
+    known = {
+        track: gtzan.Fact(
+            track, track[:-6], hashlib.md5(files[f"genres/{track[:-6]}/{track}.wav"]).hexdigest(), *[""] * 6
+        )
+        for track in TRACKS
+    }
+    monkeypatch.setattr(gtzan, "facts", lambda: known)
+    files["genres/jazz/jazz.00001.wav"] = b"corrupt"
+    del files["genres/blues/blues.00002.wav"]
+    data = packed(files)
+    server = serve(data)
+    fetched = fetch(tmp_path / "gtzan", archive_of(data), mirrors=[server.url])
+    assert fetched.differing == ("jazz.00001",)
+    assert fetched.missing == ("blues.00002",)
+    assert len(fetched.matching) == 4
+    (tmp_path / "gtzan" / "blues" / "blues.00002.wav").write_bytes(b"found elsewhere")
+    again = fetch(tmp_path / "gtzan", archive_of(data), mirrors=[server.url])
+    assert not again.new
+    assert again.differing == ("blues.00002", "jazz.00001")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "keep", "stays"),
+    [(False, None, False), (True, None, True), (False, True, True), (True, True, True), (True, False, False)],
+)
+def test_the_archive_stays_where_it_should(serve, rng, tmp_path, there, keep, stays):
+    data = packed(corpus(rng))
+    if there:
+        (tmp_path / "genres.tar.gz").write_bytes(data)
+    fetched = fetch(tmp_path / "gtzan", archive_of(data), mirrors=[serve(data).url], keep=keep)
+    assert (tmp_path / "genres.tar.gz").exists() is stays
+    assert fetched.archive == (tmp_path / "genres.tar.gz" if stays else None)
+
+
+def test_the_users_own_copy_always_stays(rng, tmp_path):
+    data = packed(corpus(rng))
+    (tmp_path / "mine.tgz").write_bytes(data)
+    fetch(tmp_path / "gtzan", archive_of(data), mirrors=[str(tmp_path / "mine.tgz")], keep=False)
+    assert everything_in(tmp_path) == ["gtzan", "mine.tgz"]
+
+
+def disk(monkeypatch, *free):
+    """Let disks report this much room, one after the other."""
+    answers = list(free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, answers.pop(0)))
+
+
+def test_a_disk_without_room_is_seen_before_the_download(serve, rng, tmp_path, monkeypatch):
+    server = serve(b"")
+    disk(monkeypatch, 2_000_000_000)
+    with pytest.raises(FetchError, match=r"2.6 GB needed \(1.2 GB to download and 1.3 GB unpacked\), 2.0 GB free"):
+        fetch(tmp_path / "gtzan", GTZAN, mirrors=[server.url])
+    assert server.asked == []
+
+
+def test_what_has_come_already_needs_no_more_room(mirror, archive, body, tmp_path, monkeypatch):
+    (tmp_path / "x.tar.gz.partial").write_bytes(body[:100_000])
+    disk(monkeypatch, archive.unpacked + 200_000)
+    assert download(archive, tmp_path, [mirror.url]).read_bytes() == body
+    disk(monkeypatch, archive.unpacked + len(body) - 1)
+    with pytest.raises(FetchError, match="not enough room"):
+        download(archive, tmp_path / "..", [mirror.url])
+
+
+def test_a_disk_that_filled_up_meanwhile_is_seen_before_unpacking(serve, rng, tmp_path, monkeypatch):
+    data = packed(corpus(rng))
+    disk(monkeypatch, 10**12, 5000)
+    with pytest.raises(FetchError, match=r"needed \(to unpack\), 5.0 kB free"):
+        fetch(tmp_path / "gtzan", archive_of(data), mirrors=[serve(data).url])
+    assert everything_in(tmp_path) == ["genres.tar.gz"]  # the download was not for nothing
+
+
+def test_a_disk_that_is_full_in_the_midst_ends_it_with_the_partial_file_kept(
+    serve, mirror, archive, body, tmp_path, monkeypatch
+):
+    second = serve(body)
+
+    class Full(io.BufferedWriter):
+        def write(self, block):
+            if self.tell() + len(block) > 100_000:
+                raise OSError(28, "No space left on device")
+            return super().write(block)
+
+    opened = Path.open
+    monkeypatch.setattr(
+        Path,
+        "open",
+        lambda self, mode="r", **kw: Full(io.FileIO(self, "w")) if mode == "wb" else opened(self, mode, **kw),
+    )
+    with pytest.raises(FetchError, match=f"cannot write to {tmp_path}: No space left on device"):
+        fetch(tmp_path / "gtzan", archive, mirrors=[mirror.url, second.url])
+    assert second.asked == []
+    assert 0 < (tmp_path / "x.tar.gz.partial").stat().st_size <= 100_000
+
+
+def test_a_place_where_one_may_not_write(archive, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FetchError, match="cannot write to"):
+        fetch(tmp_path / "file" / "below" / "gtzan", archive)
+
+
+@pytest.mark.parametrize("bad", ["../escaped.wav", "/tmp/escaped.wav"])
+def test_an_unsafe_archive_leaves_nothing(serve, rng, tmp_path, bad):
+    data = packed({**corpus(rng), bad: b"x"})
+    with pytest.raises(FetchError, match="not safe"):
+        fetch(tmp_path / "in" / "gtzan", archive_of(data), mirrors=[serve(data).url])
+    assert everything_in(tmp_path) == ["in"]
+    assert everything_in(tmp_path / "in") == ["genres.tar.gz"]
+
+
+def test_a_bomb_leaves_nothing(serve, rng, tmp_path):
+    data = packed({**corpus(rng), "genres/zeros": bytes(30_000_000)})
+    archive = archive_of(data)
+    with pytest.raises(FetchError, match="more than was announced"):
+        fetch(tmp_path / "gtzan", archive, mirrors=[serve(data).url])
+    assert everything_in(tmp_path) == ["genres.tar.gz"]
+
+
+def test_an_archive_of_something_else(serve, tmp_path):
+    data = packed({"blues/song.wav": b"x", "blues.00000.wav": b"x"})
+    with pytest.raises(FetchError, match="holds none of GTZAN's tracks"):
+        fetch(tmp_path / "gtzan", archive_of(data), mirrors=[serve(data).url])
+    assert not (tmp_path / "gtzan").exists()
+
+
+def test_a_folder_in_use_is_left_alone(archive, tmp_path, monkeypatch):
+    (tmp_path / "full" / "blues").mkdir(parents=True)
+    (tmp_path / "full" / "blues" / "blues.00000.wav").touch()
+    with pytest.raises(SettingError, match="is not empty, and holds 1 of GTZAN's 1000 tracks"):
+        fetch(tmp_path / "full", archive)
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingError, match="is a file"):
+        fetch(tmp_path / "file", archive)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(SettingError, match="name a folder in it"):
+        fetch(".", archive)
+
+
+def test_an_empty_folder_is_filled(serve, rng, tmp_path):
+    (tmp_path / "gtzan").mkdir()
+    data = packed(corpus(rng))
+    fetch(tmp_path / "gtzan", archive_of(data), mirrors=[serve(data).url])
+    assert everything_in(tmp_path / "gtzan") == ["blues", "jazz"]
+
+
+def test_what_a_killed_unpacking_left_is_cleared_away(serve, rng, tmp_path):
+    (tmp_path / ".gtzan.unpacking" / "genres" / "pop").mkdir(parents=True)
+    data = packed(corpus(rng))
+    fetch(tmp_path / "gtzan", archive_of(data), mirrors=[serve(data).url])
+    assert everything_in(tmp_path) == ["gtzan"]
+    assert everything_in(tmp_path / "gtzan") == ["blues", "jazz"]
+
+
+def test_two_at_once_do_not_spoil_each_other(mirror, archive, tmp_path):
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(FetchError, match="another process is fetching"):
+            fetch(tmp_path / "gtzan", archive, mirrors=[mirror.url])
+    finally:
+        os.close(handle)
+    assert mirror.asked == []
+
+
+def test_the_error_is_one_of_ours_and_an_os_error():
+    assert issubclass(FetchError, EarmarkError)
+    assert issubclass(FetchError, OSError)
+
+
+def test_our_own_facts_are_sound():
+    assert re.fullmatch("[0-9a-f]{64}", GTZAN.sha256)
+    assert len(GTZAN.sizes) == 1
+    assert GTZAN.unpacked > 1000 * 30 * 22050 * 2  # a thousand excerpts of 16 bits
+    assert all(re.match(r"https?://[^/]+/.*/genres\.tar\.gz$", url) for url in GTZAN.mirrors)
+
+
+# The command
+
+
+def run(*arguments, **settings):
+    command = [COMMAND, "data", "fetch", "gtzan", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **settings)
+
+
+def test_the_command_fetches_and_says_what_is_there(serve, rng, tmp_path):
+    data = packed(corpus(rng))
+    sum_of = hashlib.sha256(data).hexdigest()
+    done = run(tmp_path / "gtzan", "--mirror", serve(data).url, "--sha256", sum_of.upper(), "--keep-archive")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'gtzan'}: 6 tracks, 0 of them as released\n"
+    assert "other than released: blues.00000, blues.00001" in done.stderr
+    assert "missing: blues.00003" in done.stderr
+    assert f"the archive stays: {tmp_path / 'genres.tar.gz'}" in done.stderr
+
+
+def test_mirrors_from_the_environment(serve, rng, tmp_path):
+    data = packed(corpus(rng))
+    missing, good = serve(data), serve(data)
+    missing.statuses = [404]
+    environment = {**os.environ, "EARMARK_MIRROR": f"{missing.url} {good.url}"}
+    done = run(tmp_path / "gtzan", "--sha256", hashlib.sha256(data).hexdigest(), env=environment)
+    assert done.returncode == 0, done.stderr
+    assert len(missing.asked) == len(good.asked) == 1
+
+
+def test_wrong_usage_is_2(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    for arguments in (
+        [tmp_path / "full"],
+        [tmp_path / "gtzan", "--mirror", "ftp://x/y"],
+        [tmp_path / "gtzan", "--sha256", "123"],
+        [],
+    ):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@contextlib.contextmanager
+def halfway(serve, data, tmp_path, *, stderr=subprocess.PIPE):
+    """The command, in the middle of its download."""
+    server = serve(data)
+    server.stall_after = len(data) // 2
+    command = [COMMAND, "data", "fetch", "gtzan", tmp_path / "gtzan", "--mirror", server.url]
+    process = subprocess.Popen(
+        [*command, "--sha256", hashlib.sha256(data).hexdigest()], stdout=subprocess.PIPE, stderr=stderr, text=True
+    )
+    partial = tmp_path / "genres.tar.gz.partial"
+    with process:
+        for _ in range(1000):
+            if partial.exists() and partial.stat().st_size > 0.9 * server.stall_after:
+                break
+            time.sleep(0.02)
+        yield process, server
+    server.stall_after = None
+    server.go.set()
+
+
+def test_after_a_kill_the_same_command_goes_on(serve, rng, tmp_path):
+    data = packed(corpus(rng, 500_000))
+    with halfway(serve, data, tmp_path) as (process, server):
+        process.kill()
+    assert everything_in(tmp_path) == ["genres.tar.gz.partial", "genres.tar.gz.partial.from"]
+    here = (tmp_path / "genres.tar.gz.partial").stat().st_size
+    done = run(tmp_path / "gtzan", "--mirror", server.url, "--sha256", hashlib.sha256(data).hexdigest())
+    assert done.returncode == 0, done.stderr
+    assert server.asked[1:] == [("/genres.tar.gz", f"bytes={here}-", '"one"')]
+    assert here > 0.4 * len(data)
+    assert server.sent < 1.5 * len(data)
+    assert everything_in(tmp_path) == ["gtzan"]
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(serve, rng, tmp_path):
+    with halfway(serve, packed(corpus(rng, 500_000)), tmp_path) as (process, _):
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert said == "the same command goes on from here\nstopped\n"
+    assert (tmp_path / "genres.tar.gz.partial").stat().st_size > 0
+
+
+def test_a_terminal_sees_bytes_rate_and_time(serve, rng, tmp_path):
+    ours, theirs = pty.openpty()
+    with halfway(serve, packed(corpus(rng, 500_000)), tmp_path, stderr=theirs) as (process, server):
+        os.close(theirs)
+        time.sleep(0.3)  # the bar is drawn ten times a second
+        server.stall_after = None
+        server.go.set()
+        seen = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while block := os.read(ours, 65536):
+                seen += block
+    os.close(ours)
+    assert process.returncode == 0
+    bars = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())  # without colours and movements
+    assert re.search(r"fetching [━╺╸]+ 1\.5/3\.0 MB [\d.]+ [kMG]B/s 0:00:\d\d", bars)
+    assert "unpacking" in bars
+
+
+def test_a_mirror_that_fails_is_1(serve, tmp_path, monkeypatch):
+    """In this process, without the mirrors on the network."""
+    from dataclasses import replace
+
+    from typer.testing import CliRunner
+
+    from earmark.cli.main import app
+    from earmark.data import download as module
+
+    server = serve(b"")
+    server.statuses = [404]
+    monkeypatch.setattr(module, "GTZAN", replace(GTZAN, mirrors=()))
+    result = CliRunner().invoke(app, ["data", "fetch", "gtzan", str(tmp_path / "gtzan"), "--mirror", server.url])
+    assert result.exit_code == 1
+    assert "genres.tar.gz could not be fetched" in result.output
+    assert f"{server.url}: the server says 404" in result.output

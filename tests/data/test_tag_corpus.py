@@ -1,0 +1,504 @@
+"""A tagged library as a corpus: what people's tags look like, and what `--labels tags` makes of them."""
+
+import io
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mediafile import MediaFile
+from rich.console import Console
+from support.command import run
+
+from earmark.cli import writers
+from earmark.data.corpus import open_corpus
+from earmark.data.rare_genres import file_common, file_known, without_rare
+from earmark.data.splits import split_tracks
+from earmark.data.synth import write_corpus
+from earmark.data.tag_corpus import open_library, read_tags
+from earmark.errors import CorpusError, MissingExtra, SettingError
+from earmark.evaluation.report import judge
+from earmark.inference.card import Calibration
+from earmark.inference.model import open_model
+from earmark.library.tags.spelling import genre_names, one_spelling, spelling_key
+
+FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wma", ".aiff", ".wav")
+
+RECIPE = """
+clip_seconds = 2.0
+top_db = 60.0
+[front_end]
+kind = "log-mel"
+n_mels = 32
+hop_length = 1707
+center = false
+[network]
+units = 24
+attention = "dot"
+[training]
+optimizer = "adamw"
+lr = 0.01
+schedule = "one-cycle"
+batch_size = 32
+max_epochs = 10
+"""
+
+
+@pytest.fixture(scope="session")
+def sound(write_sound, tone, tmp_path_factory):
+    """A short untagged file of each format."""
+    home = tmp_path_factory.mktemp("sounds")
+    return {s: write_sound(home / f"sound{s}", [tone(440, 0.3, 48000)] * 2, 48000) for s in FORMATS}
+
+
+@pytest.fixture
+def library(sound, tmp_path):
+    """A folder, and a function that puts a tagged file there."""
+
+    def put(name, genres=None, *, like=".flac", **tags):
+        path = tmp_path / "Music" / name
+        path = path.with_suffix(path.suffix or like)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sound[path.suffix], path)
+        return tag(path, genres, **tags)
+
+    put.folder = tmp_path / "Music"
+    return put
+
+
+def tag(path, genres=None, **tags):
+    file = MediaFile(os.fspath(path))
+    file.update({"genres": genres, **tags})
+    file.save()
+    return path
+
+
+# What is in a tag
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (["Jazz"], ["Jazz"]),
+        (["Jazz", "Soul"], ["Jazz", "Soul"]),
+        (["Jazz;Soul / Funk, Blues|Gospel\0Ska"], ["Jazz", "Soul", "Funk", "Blues", "Gospel", "Ska"]),
+        (["R&B/Soul", "Drum & Bass; Rock & Roll"], ["R&B", "Soul", "Drum & Bass", "Rock & Roll"]),
+        (["Singer/Songwriter"], ["Singer/Songwriter"]),
+        (["Folk, World, & Country"], ["Folk", "World", "Country"]),
+        (["(17)"], ["Rock"]),
+        (["17", "(8)(9)", "(4)Eurodisco; (7)"], ["Rock", "Jazz", "Metal", "Disco", "Eurodisco", "Hip-Hop"]),
+        (["80s", "2 Tone"], ["80s", "2 Tone"]),
+        (["rock; Rock; ROCK"], ["rock"]),
+        (["  Acid \t Jazz\u00a0", "Bossa\x1b[31m Nova"], ["Acid Jazz", "Bossa [31m Nova"]),
+        (["\uff2aazz\uff1bSoul"], ["Jazz", "Soul"]),
+        (["", " ; ", "Unknown", "(255)", "Other", "N/A", "<>"], ["<>"]),
+        ([], []),
+    ],
+)
+def test_what_the_values_of_a_tag_name(values, names):
+    assert list(genre_names(values)) == names
+
+
+@given(st.lists(st.text(max_size=12), max_size=4))
+def test_names_are_clean_whatever_the_tag_holds(values):
+    names = genre_names(values)
+    assert all(name == name.strip() and name.isprintable() and name for name in names)
+    assert len({spelling_key(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["Hip-Hop", "hip hop", "HipHop", "HIP HOP", "Hip\u2010Hop", "hip_hop"],
+        ["Drum & Bass", "Drum and Bass", "drum'n'bass", "Drum n Bass", "Drum 'n Bass"],
+        ["Rock & Roll", "Rock 'n' Roll", "Rock\u2019n\u2019Roll", "rock and roll"],
+        ["Forro\u0301", "Forr\u00f3"],
+    ],
+)
+def test_spellings_of_one_genre_go_by_the_one_most_often_used(spellings):
+    for favourite in spellings:
+        tracks = [[name] for name in [*spellings, favourite]]
+        assert one_spelling(tracks) == [(favourite,)] * len(tracks)
+    assert one_spelling([[name] for name in spellings], ["given", spellings[1]]) == [(spellings[1],)] * len(spellings)
+
+
+@pytest.mark.parametrize(
+    "pair", [("Rock", "Rock & Roll"), ("Country", "Countrn"), ("R&B", "RB"), ("Sand", "S&"), ("N Bass", "& Bass")]
+)
+def test_different_genres_stay_apart(pair):
+    assert one_spelling([[pair[0]], [pair[1]]]) == [(pair[0],), (pair[1],)]
+
+
+# Which genre a track is filed under
+
+
+def test_a_track_goes_under_the_first_of_its_genres_that_is_common_enough():
+    choices = [["Indie", "Rock"]] * 2 + [["Rock", "Jazz"]] * 3 + [["Jazz"]] * 3
+    filing = file_common(choices, 3)
+    assert filing.genres == ("Rock",) * 5 + ("Jazz",) * 3
+    assert filing.notes == ()
+    assert file_common(choices, 2).genres == ("Indie",) * 2 + ("Rock",) * 3 + ("Jazz",) * 3
+
+
+def test_a_genre_that_is_named_often_but_seldom_first_is_rare_too():
+    choices = [["Rock", "Pop"]] * 5 + [["Pop", "Rock"], ["Pop"]]
+    filing = file_common(choices, 3)  # Pop is named by seven, but two would be filed there
+    assert filing.genres == ("Rock",) * 6 + ("",)
+    assert filing.notes == ("left out 1 of 7 tracks, of genres with fewer than 3 tracks: Pop 1",)
+
+
+def test_rare_genres_are_dropped_or_merged():
+    choices = [["Rock"]] * 6 + [["Polka"]] * 2 + [["Zydeco", "Fado"]]
+    dropped, merged = file_common(choices, 3), file_common(choices, 3, "merge")
+    assert dropped.genres == ("Rock",) * 6 + ("",) * 3
+    assert dropped.notes == ("left out 3 of 9 tracks, of genres with fewer than 3 tracks: Polka 2, Zydeco 1",)
+    assert merged.genres == ("Rock",) * 6 + ("other",) * 3
+    assert merged.notes == ("merged 3 tracks of genres with fewer than 3 tracks into 'other': Polka 2, Zydeco 1",)
+
+
+def test_too_few_rare_tracks_make_no_genre_of_their_own():
+    filing = file_common([["Rock"]] * 6 + [["Polka"]] * 2, 3, "merge")
+    assert filing.genres == ("Rock",) * 6 + ("",) * 2
+    assert "too few to make up 'other': Polka 2" in filing.notes[0]
+    joined = file_common([["Rock"]] * 6 + [["Other"]] * 3 + [["Polka"]] * 2, 3, "merge")  # there is one already
+    assert joined.genres[6:] == ("Other",) * 5
+
+
+def test_a_long_list_of_rare_genres_is_cut():
+    note = file_common([["Rock"]] * 3 + [[f"g{i:02}"] for i in range(30)], 3).notes[0]
+    assert note.endswith("g18 1, g19 1 and 10 more")
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=4), min_size=1, max_size=40),
+    st.integers(1, 6),
+    st.sampled_from(["drop", "merge"]),
+)
+def test_every_genre_of_any_filing_is_common_enough(choices, least, rare):
+    mentions = [sum(g in own for own in choices) for g in "abcdefg"]
+    if max(mentions) < least:
+        with pytest.raises(CorpusError, match=f"no genre has {least} tracks; the most common"):
+            file_common(choices, least, rare)
+        return
+    genres = file_common(choices, least, rare).genres
+    counts = {g: genres.count(g) for g in set(genres) - {"", "other"}}
+    assert all(n >= least for n in counts.values())
+    for own, genre in zip(choices, genres, strict=True):
+        assert genre == next((g for g in own if g in counts), genre if genre in ("", "other") else None)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=4), min_size=6, max_size=40),
+    st.sampled_from(["drop", "merge"]),
+)
+def test_a_models_labels_file_its_own_library_as_in_training(choices, rare):
+    try:
+        genres = file_common(choices, 3, rare).genres
+    except CorpusError:
+        return
+    assert file_known(choices, sorted(set(genres) - {""})).genres == genres
+
+
+def test_by_a_models_labels():
+    choices = [["Indie", "Rock"], ["Jazz"], ["Polka"]]
+    filing = file_known(choices, ["Jazz", "Rock"])
+    assert filing.genres == ("Rock", "Jazz", "")
+    assert filing.notes == ("left out 1 of 3 tracks, of genres that the model does not know: Polka 1",)
+    assert file_known(choices, ["Jazz", "Rock", "other"]).genres == ("Rock", "Jazz", "other")
+    with pytest.raises(CorpusError, match=r"knows none of the genres of 3 tracks: .*Polka 1; it knows: Ska"):
+        file_known(choices, ["Ska"])
+
+
+@pytest.mark.parametrize(("least", "rare"), [(0, "drop"), (3, "hide")])
+def test_settings_that_make_no_sense(least, rare):
+    with pytest.raises(SettingError, match="need at least 1, and 'drop' or 'merge'"):
+        file_common([["Rock"]], least, rare)
+
+
+def test_genre_folders_can_be_sifted_as_well(tmp_path):
+    for genre, n in (("rock", 4), ("jazz", 2), ("polka", 1)):
+        (tmp_path / genre).mkdir()
+        for i in range(n):
+            (tmp_path / genre / f"{genre}.{i}.wav").touch()
+    corpus = open_corpus(tmp_path)
+    assert without_rare(corpus, 2).counts == {"jazz": 2, "rock": 4}
+    merged = without_rare(corpus, 3, "merge")
+    assert merged.counts == {"other": 3, "rock": 4}
+    assert [t.id for t in merged.tracks] == ["jazz.0", "jazz.1", "polka.0", "rock.0", "rock.1", "rock.2", "rock.3"]
+    assert merged.notes == ("merged 3 tracks of genres with fewer than 3 tracks into 'other': jazz 2, polka 1",)
+
+
+# Files
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_tags_of_every_format_are_read(library, suffix):
+    path = library(f"a{suffix}", ["Acid Jazz", "R&B/Soul"], artist="Guest", albumartist="Señor Coconut")
+    tagged = read_tags(path)
+    assert tagged.genres == ("Acid Jazz", "R&B", "Soul")
+    assert tagged.artist == "Señor Coconut"
+    assert read_tags(library(f"b{suffix}")).genres == ()
+
+
+@pytest.mark.parametrize(
+    ("albumartist", "artist", "known"),
+    [
+        ("Miles Davis", "Wayne Shorter", "Miles Davis"),
+        (None, "Wayne Shorter", "Wayne Shorter"),
+        ("Various Artists", "Wayne Shorter", "Wayne Shorter"),
+        ("various", " VA ", ""),
+        ("  ", "Unknown Artist", ""),
+        (None, None, ""),
+    ],
+)
+def test_the_artist_is_the_albums_else_the_tracks(library, albumartist, artist, known):
+    assert read_tags(library("a.flac", ["Jazz"], albumartist=albumartist, artist=artist)).artist == known
+
+
+def test_numbers_in_an_mp3_are_genres(library):
+    from mutagen.id3 import ID3, TCON
+
+    path = library("a.mp3", ["x"])
+    tags = ID3(path)
+    tags.setall("TCON", [TCON(encoding=0, text=["(17)(8)", "Post-Rock"])])
+    tags.save(path, v2_version=3)
+    assert read_tags(path).genres == ("Rock", "Jazz", "Post-Rock")
+
+
+def test_a_library_is_filed_by_its_tags(library):
+    for i in range(4):
+        library(
+            f"Album/{i:02} Song.flac", [["Hip-Hop"], ["hip hop"], ["Hip-Hop"], ["HipHop", "Rap"]][i], artist=f"A{i}"
+        )
+        library(f"Loose/{i}.mp3", [["Jazz; Swing"], ["Swing", "Jazz"], ["jazz"], ["(8)"]][i])
+    library("Polka/polka.ogg", ["Polka"])
+    corpus = open_library(library.folder, min_tracks=3)
+    assert corpus.name == "Music, by its tags"
+    assert corpus.counts == {"Hip-Hop": 4, "Jazz": 4}
+    assert corpus.notes == ("left out 1 of 9 tracks, of genres with fewer than 3 tracks: Polka 1",)
+    assert {t.artist for t in corpus.tracks if t.genre == "Hip-Hop"} == {"A0", "A1", "A2", "A3"}
+    assert [t.id for t in corpus.tracks][:2] == ["00 Song", "01 Song"]
+    assert all(t.path.is_file() for t in corpus.tracks)
+    assert open_library(library.folder, min_tracks=3, jobs=4).fingerprint == corpus.fingerprint
+    known = open_library(library.folder, known=["hip hop", "Swing"])
+    assert known.counts == {"Swing": 2, "hip hop": 4}
+
+
+def test_the_same_name_in_many_albums(library):
+    for album in "abc":
+        library(f"{album}/01 Intro.mp3", ["Ska"], artist=album)
+    corpus = open_library(library.folder, min_tracks=3)
+    assert [t.id for t in corpus.tracks] == [str(Path(a, "01 Intro.mp3")) for a in "abc"]
+
+
+def test_a_file_named_like_anothers_stem(library):
+    for name in ("a.mp3", "a.flac", "a.mp3.wav"):
+        library(name, ["Ska"])
+    assert {t.id for t in open_library(library.folder, min_tracks=3).tracks} == {"a.flac", "a.mp3", "a.mp3.wav"}
+
+
+def test_files_without_a_genre_are_left_out_and_counted(library):
+    for i in range(3):
+        library(f"good.{i}.mp3", ["Ska"])
+    library("untagged.mp3")
+    library("nothing.flac", ["Unknown"])
+    for name, content in (("junk.mp3", b"junk" * 99), ("empty.flac", b""), ("cut.m4a", b"\0\0\0\x20ftypM4A ")):
+        (library.folder / name).write_bytes(content)
+    (library.folder / "gone.wav").symlink_to("nowhere")
+    os.mkfifo(library.folder / "pipe.ogg")
+    (library.folder / "cover.jpg").write_bytes(b"not sound")
+    seen = []
+    corpus = open_library(library.folder, min_tracks=3, on_file=seen.append)
+    assert corpus.counts == {"Ska": 3}
+    assert corpus.notes == ("left out 7 of 10 files, without a genre tag (5 of them cannot be read)",)
+    assert len(seen) == 10
+
+
+def test_a_file_without_permission_is_one_of_many(library, monkeypatch):
+    for i in range(3):
+        library(f"good.{i}.mp3", ["Ska"])
+    bad = library("bad.mp3", ["Ska"])
+    monkeypatch.setattr("mediafile.MediaFile.__init__", _refuse(bad, MediaFile.__init__))
+    assert open_library(library.folder, min_tracks=3).notes == (
+        "left out 1 of 4 files, without a genre tag (1 of them cannot be read)",
+    )
+
+
+def _refuse(path, real):
+    def init(self, name, *arguments):
+        if name == os.fspath(path):
+            raise PermissionError(13, "Permission denied", name)
+        real(self, name, *arguments)
+
+    return init
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_no_damage_to_a_file_is_fatal(library, suffix, rng):
+    path = library(f"a{suffix}", ["Acid Jazz", "R&B"], artist="Señor Coconut")
+    whole = path.read_bytes()
+    readable = 0
+    for _ in range(60):
+        damaged = np.frombuffer(whole, np.uint8)[: rng.integers(1, 2 * len(whole))].copy()
+        damaged[rng.integers(0, min(len(damaged), 100), 3)] = rng.integers(0, 256, 3)
+        path.write_bytes(damaged.tobytes())
+        readable += read_tags(path).readable
+    assert readable < 60
+
+
+def test_names_that_are_no_unicode(library):
+    if sys.platform != "linux":
+        pytest.skip("only Linux has such names")
+    for i in range(3):
+        path = library(f"{i}.flac", ["Ska"])
+        path.rename(os.fsdecode(os.fsencode(path.parent) + b"/caf\xe9%d.flac" % i))
+    assert open_library(library.folder, min_tracks=3).counts == {"Ska": 3}
+
+
+def test_libraries_nobody_can_learn_from(library):
+    with pytest.raises(CorpusError, match="no folder /nowhere"):
+        open_library("/nowhere")
+    library.folder.mkdir()
+    with pytest.raises(CorpusError, match="no sound files below it; tag some first"):
+        open_library(library.folder)
+    library("a.mp3")
+    with pytest.raises(CorpusError, match=r"none of 1 file has a genre tag; tag some first, or sort them into folders"):
+        open_library(library.folder)
+    library("b.mp3", ["Ska"])
+    with pytest.raises(CorpusError, match=r"no genre has 10 tracks; the most common, 'Ska', has 1: .*--min-tracks"):
+        open_library(library.folder)
+
+
+def test_a_list_is_no_library(tmp_path):
+    (tmp_path / "list.csv").write_text("path,genre\n")
+    with pytest.raises(SettingError, match=r"list.csv is a file, but genre tags are read from a folder"):
+        open_library(tmp_path / "list.csv")
+
+
+def test_without_mediafile_the_extra_is_named(library, monkeypatch):
+    library("a.mp3", ["Ska"])
+    monkeypatch.setitem(sys.modules, "mediafile", None)
+    with pytest.raises(MissingExtra, match=r"labels from tags needs packages .*earmark\[tags\]"):
+        open_library(library.folder)
+
+
+def test_the_artist_protocol_keeps_tagged_artists_together(library):
+    for genre in ("Ska", "Dub"):
+        for i in range(8):
+            library(f"{genre}.{i}.flac", [genre], albumartist=f"{genre} band {i // 2}", artist=f"guest {i}")
+    corpus = open_library(library.folder, min_tracks=3)
+    sides = split_tracks(corpus, "artist")
+    for artist in {t.artist for t in corpus.tracks}:
+        assert len({s for t, s in zip(corpus.tracks, sides, strict=True) if t.artist == artist}) == 1
+    assert set(sides) == {"train", "valid", "test"}
+
+
+# The installed command
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory, sound):
+    """Ten tracks of each of three styles, all in one folder, as people tag; and what else lies about."""
+    home = tmp_path_factory.mktemp("home")
+    music = home / "Music"
+    music.mkdir()
+    genres = {"ambient": ["Ambient"], "march": ["Brass; March", "march"], "techno": ["Techno", "techno / House"]}
+    for path in write_corpus(home / "styles", tracks=10, seconds=6, seed=3, styles=list(genres)):
+        style, number = path.parent.name, int(path.stem.rsplit(".", 1)[1])
+        moved = Path(shutil.move(path, music / path.name))
+        names = genres[style]
+        tag(moved, [names[number % len(names)]], artist=f"{style} {number // 2}")
+    for path in write_corpus(home / "styles", tracks=2, seconds=6, seed=9, styles=["waltz"]):
+        tag(shutil.move(path, music / path.name), ["Waltz"])
+    shutil.copy(next(music.glob("waltz*")), music / "untagged.wav")
+    tag(music / "untagged.wav")
+    (music / "broken.wav").write_bytes(b"RIFF")
+    ogg = bytearray(sound[".ogg"].read_bytes())
+    ogg[ogg.index(b"OggS", 4) + 26] = 0  # the page of the tags has no segments, which mutagen does not foresee
+    (music / "broken.ogg").write_bytes(ogg)
+    return music
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_a_tagged_library_becomes_a_model(music, recipe, tmp_path):
+    model = tmp_path / "mine.onnx"
+    said = run("train", music, "-o", model, "--labels", "tags", "--recipe", recipe, "--seed", 1, "-p", "artist")
+    assert "left out 3 of 35 files, without a genre tag (2 of them cannot be read)\n" in said.stderr
+    assert "utagen" not in said.stderr
+    assert "left out 2 of 32 tracks, of genres with fewer than 10 tracks: Waltz 2\n" in said.stderr
+    assert "Music, by its tags: 30 tracks — Ambient 10, March 10, Techno 10\n" in said.stderr
+    card = open_model(model).card
+    assert card.labels == ("Ambient", "March", "Techno")
+    figures = {(m.name, m.part): m for m in card.metrics}
+    assert figures["track_accuracy", "test"].value >= 0.8
+    assert (card.training.corpus, card.training.protocol) == ("Music, by its tags", "artist")
+    judged = run("evaluate", model, music, "--labels", "tags", "-p", "artist", "--seed", 1, "--format", "json")
+    assert json.loads(judged.stdout)["track_accuracy"] == pytest.approx(
+        figures["track_accuracy", "test"].value, abs=1e-3
+    )
+    assert "left out 2 of 32 tracks, of genres that the model does not know: Waltz 2\n" in judged.stderr
+
+
+def test_brackets_in_a_genre_are_shown():
+    labels = ("[dub]", "ska")
+    log_p = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
+    both = np.arange(2)
+    report = judge(log_p, both, both, labels, Calibration(), corpus="c", protocol="all", part="all")
+    page = io.StringIO()
+    Console(file=page, width=80).print(writers.confusion(report))
+    assert "\n[dub]" in page.getvalue()
+
+
+def test_rare_genres_are_merged_when_asked(music):
+    said = run("data", "check", music, "--labels", "tags", "--min-tracks", 10, "--rare", "merge")
+    assert "of genres with fewer than 10 tracks, too few to make up 'other': Waltz 2\n" in said.stderr
+    tag(music / "untagged.wav", ["Fado"])
+    try:
+        arguments = ("--labels", "tags", "--min-tracks", 3, "--rare", "merge")
+        said = run("data", "check", music, *arguments, expect=1)  # it is the copy of a waltz, under other tags
+        assert "twin" in said.stdout
+        assert "merged 3 tracks of genres with fewer than 3 tracks into 'other': Waltz 2, Fado 1\n" in said.stderr
+        assert "33 tracks — Ambient 10, Brass 5, March 5, Techno 10, other 3\n" in said.stderr
+    finally:
+        tag(music / "untagged.wav")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["list.csv", "--labels", "tags"], "list.csv is a file, but genre tags are read from a folder of music"),
+        ([".", "--labels", "tags"], "no sound files below it"),
+        ([".", "--labels", "ears"], "'ears' is not one of 'folders', 'tags'"),
+        ([".", "--min-tracks", "2"], "should be greater than or equal to 3"),
+    ],
+)
+def test_wrong_usage_is_said_clearly(arguments, says, tmp_path):
+    (tmp_path / "list.csv").write_text("path,genre\n")
+    for command in (["train", "-o", "m.onnx"], ["data", "check"]):
+        said = run(*command, *arguments, expect=2, cwd=tmp_path)
+        assert says in " ".join(said.stderr.replace("│", " ").split())
+
+
+def test_folders_are_sifted_only_when_asked(tmp_path, write_sound, tone):
+    for genre, n in (("rocksteady", 3), ("dub", 3), ("polka", 1)):
+        (tmp_path / genre).mkdir()
+        for i in range(n):
+            write_sound(tmp_path / genre / f"{genre}{i}.wav", tone(200 + 50 * i + len(genre), 6, 8000), 8000)
+    plain = run("data", "check", tmp_path)
+    assert "7 tracks — dub 3, polka 1, rocksteady 3\n" in plain.stderr
+    sifted = run("data", "check", tmp_path, "--min-tracks", 3)
+    assert "left out 1 of 7 tracks, of genres with fewer than 3 tracks: polka 1\n" in sifted.stderr
+    assert "6 tracks — dub 3, rocksteady 3\n" in sifted.stderr
+    refused = run("data", "check", tmp_path, "--rare", "merge", expect=2)
+    assert "no genre has 10 tracks; the most common, 'dub', has 3" in refused.stderr

@@ -1,0 +1,481 @@
+"""Explanations: their numbers are true, add up, and stand where and when they should."""
+
+import doctest
+import io
+import json
+import os
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soxr
+from earmark.inference.faithfulness import STEPS, TENTH, curves, order
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.command import run
+from support.paths import REPOSITORY
+
+import earmark
+from earmark.audio import LogMel, StftDensity, decode
+from earmark.audio.encode import PLAY_RATE, mp3
+from earmark.data.synth import compose
+from earmark.errors import AudioError, SettingError
+from earmark.explain.explainer import Explainer
+from earmark.explain.occlusion import WINDOW, Cells, Occlusion, evidence, log_odds, neutral, windows
+from earmark.explain.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.inference.card import Card, Training
+from earmark.inference.classifier import Tagger
+from earmark.inference.model import Model
+
+RATE = 22050
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return Tagger("paper-attention-2x60")  # a quarter of the default model's time
+
+
+@pytest.fixture(scope="module")
+def sound():
+    """12.5 s: carillon, two and a half clips, of which the middle one is silent."""
+    samples = compose("carillon", np.random.default_rng(1), seconds=13)[: int(12.5 * RATE)].astype(np.float32)
+    samples[5 * RATE : 10 * RATE] = 0
+    return samples
+
+
+@pytest.fixture(scope="module")
+def explanation(tagger, sound):
+    return Explainer(tagger).explain((sound, RATE))
+
+
+def planted(band, front_end, weight=0.01):
+    """A model whose log-odds for "yes" are the mean level of one band of bins, and nothing else."""
+    from earmark.networks.onnx.builder import Graph
+
+    weights = np.zeros((front_end.n_bins, 2), np.float32)
+    weights[band, 0] = weight
+    g = Graph()
+    x = g.input("spectrogram", ["clips", "frames", front_end.n_bins])
+    logits = g("MatMul", g("ReduceMean", x, axes=[1], keepdims=0), g.constant(weights))
+    g.output(g("Softmax", logits, axis=1), "probabilities", ["clips", 2])
+    training = Training(corpus="", fingerprint="", protocol="track", n_tracks=9, n_clips=9, recipe="", seed=0, epochs=1)
+    card = Card(
+        name="planted", labels=("yes", "no"), clip_seconds=1.0, front_end=front_end, n_bins=front_end.n_bins,
+        attention=False, training=training, created="2026-01-01", earmark="0",
+    )  # fmt: skip
+    return Model(card, g.model("planted").SerializeToString())
+
+
+FRONT_ENDS = [
+    LogMel(sample_rate=4000, n_fft=256, hop_length=128, n_mels=40),
+    StftDensity(n_fft=256, hop_length=128, log=True),
+]
+
+
+# ---- occlusion ----
+
+
+@given(st.integers(1, 20), st.integers(1, 20))
+def test_every_cell_is_hidden_equally_often(columns, bands):
+    assert (windows(columns, bands).sum(axis=0) == WINDOW**2).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-30, 0), min_size=2, max_size=12), st.floats(0.3, 5))
+def test_log_odds_are_those_of_the_calibrated_probabilities(log_p, temperature):
+    tempered = np.exp(np.array(log_p) / temperature)
+    p = tempered / tempered.sum()
+    others = np.array([np.delete(tempered, k).sum() for k in range(len(p))]) / tempered.sum()
+    np.testing.assert_allclose(log_odds(np.array([log_p]), temperature)[0], np.log2(p / others), rtol=1e-6, atol=1e-9)
+
+
+def test_what_is_nearly_certain_keeps_its_digits():
+    assert log_odds(np.log([[1.0, 1e-12]]), 1.0)[0, 0] == pytest.approx(np.log2(1e12))
+
+
+@pytest.mark.parametrize("front_end", [*FRONT_ENDS, StftDensity()], ids=str)
+def test_what_replaces_a_region_is_steady_and_as_loud_and_sloped_as_the_clip(front_end, rng):
+    frames = front_end(rng.normal(0, 0.1, front_end.sample_rate).astype(np.float32))
+    base = neutral(frames, front_end)
+    assert (base == base[0]).all()
+    if getattr(front_end, "log", True):
+        mels = np.log1p(front_end.frequencies / 700)
+        assert base.mean() == pytest.approx(frames.mean(), abs=1e-3)
+        np.testing.assert_allclose(np.polyfit(mels, base[0], 1), np.polyfit(mels, frames.mean(axis=0), 1), rtol=1e-3)
+        np.testing.assert_allclose(np.polyval(np.polyfit(mels, base[0], 1), mels), base[0], atol=1e-3)
+    else:
+        assert (base > 0).all()
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda f: f.kind)
+def test_occlusion_finds_exactly_what_a_known_model_hears(front_end, rng):
+    band = slice(8, 16)
+    tagger = Tagger(planted(band, front_end))
+    frames = front_end(rng.normal(0, 0.1, 4000).astype(np.float32))
+    cells, steps = Cells.of(tagger.card, len(frames)), []
+    found = Occlusion(tagger)(frames, steps.append)
+    assert sum(steps) == Occlusion(tagger).steps(len(frames))
+    share = (frames - neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
+    share[:, : band.start] = share[:, band.stop :] = 0
+    each = cells.added(share)
+    total = np.zeros(cells.shape)
+    for window in windows(*cells.shape):  # slowly, one by one
+        total += window * each[window].sum()
+    np.testing.assert_allclose(found[..., 0], total / WINDOW**2, atol=1e-4)
+    np.testing.assert_allclose(found[..., 1], -found[..., 0], atol=1e-9)
+
+
+def test_threads_change_nothing(tagger, sound):
+    frames = tagger.card.front_end(sound[: 5 * RATE])
+    one, two = (Occlusion(tagger, jobs)(frames, lambda _: None) for jobs in (1, 2))
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_integrated_gradients_share_out_the_whole_difference(tagger, sound):
+    from earmark.explain.integrated_gradients import IntegratedGradients
+
+    front_end = FRONT_ENDS[0]
+    known = planted(slice(8, 16), front_end)
+    frames = front_end(compose("ragtime", np.random.default_rng(0), seconds=1)[:4000].astype(np.float32))
+    ends = evidence(Tagger(known), np.stack([frames, neutral(frames, front_end)]))
+    shares = IntegratedGradients(known, 4).shares(frames)
+    np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=1e-3)
+    expected = (frames - neutral(frames, front_end))[:, 8:16] * 0.01 / len(frames) / np.log(2)
+    np.testing.assert_allclose(shares[:, 8:16, 0], expected, atol=1e-5)
+    assert not shares[:, :8].any() and not shares[:, 16:].any()
+    frames = tagger.card.front_end(sound[: 5 * RATE])
+    ends = evidence(tagger, np.stack([frames, neutral(frames, tagger.card.front_end)]))
+    shares = IntegratedGradients(tagger.model, 128)(frames, lambda _: None)
+    np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=0.1)
+
+
+# ---- faithfulness ----
+
+
+def test_curves_meet_at_their_ends(tagger, sound, rng):
+    frames = tagger.card.front_end(sound[: 5 * RATE])
+    cells = Cells.of(tagger.card, len(frames))
+    orders = np.stack([rng.permutation(cells.shape[0] * cells.shape[1]) for _ in range(3)])
+    found = curves(tagger, frames, cells, orders, 1)
+    assert found.deletion.shape == (3, STEPS + 1)
+    np.testing.assert_allclose(found.deletion[:, 0], found.insertion[:, -1], atol=1e-5)
+    np.testing.assert_allclose(found.deletion[:, -1], found.insertion[:, 0], atol=1e-5)
+    hidden = np.isin(np.arange(256), orders[1, :26]).reshape(cells.shape)
+    altered = np.where(cells.spread(hidden), neutral(frames, tagger.card.front_end), frames)
+    odds = evidence(tagger, altered[None])[0, 1]
+    assert found.deletion[1, TENTH] == pytest.approx(1 / (1 + 2**-odds), abs=1e-5)
+
+
+@given(st.lists(st.integers(0, 3), min_size=4, max_size=40), st.integers(0, 9))
+def test_orders_begin_with_what_matters_most(values, seed):
+    relevance = np.array(values, float)[:, None]
+    ranked = order(relevance, np.random.default_rng(seed))
+    assert sorted(ranked) == list(range(len(values)))
+    assert list(relevance[ranked, 0]) == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("model", ["gtzan-attention", "paper-attention-2x60"])
+def test_deleting_what_matters_hurts_more_than_deleting_anything(model, gtzan, rng):
+    from earmark.explain.integrated_gradients import IntegratedGradients
+
+    tagger = Tagger(model)
+    methods = [Occlusion(tagger), IntegratedGradients(tagger.model, 8)]
+    drops, areas = [], []
+    for genre in ("blues", "classical", "metal", "reggae"):
+        path = min((gtzan / "audio" / genre).glob("*.ogg"))
+        frames = tagger.card.front_end(decode(path, RATE)[10 * RATE : 15 * RATE])
+        label = int(tagger.infer(frames[None])[0][0].argmax())
+        cells = Cells.of(tagger.card, len(frames))
+        ranked = [order(find(frames, lambda _: None)[..., label], rng) for find in methods]
+        orders = np.stack(ranked + [rng.permutation(ranked[0].size) for _ in range(8)])
+        found = curves(tagger, frames, cells, orders, label)
+        drops.append(found.drop)
+        areas.append(found.areas[0])
+    (occlusion, gradients, *random), (below_occlusion, below_gradients, *below_random) = np.mean([drops, areas], axis=1)
+    assert min(occlusion, gradients) > max(random) + 0.15
+    assert max(below_occlusion, below_gradients) < min(below_random)
+
+
+# ---- one axis of time ----
+
+
+def test_clips_are_joined_by_their_mean():
+    pieces = [Piece(0.0, 2.0, np.array([1.0, 2.0])), Piece(1.0, 3.0, np.array([4.0, 8.0]))]
+    times = np.array([0.5, 1.5, 2.5, 3.5])
+    np.testing.assert_array_equal(joined(times, pieces, 1.0), [1, (2 + 4) / 2, 8, np.nan])
+
+
+@pytest.mark.parametrize(
+    "front_end",
+    [LogMel(center=False), LogMel(n_mels=16, relative=True), StftDensity(n_fft=64, hop_length=32)],
+    ids=str,
+)
+def test_a_long_spectrogram_is_computed_piece_by_piece(front_end, rng):
+    samples = rng.normal(0, 0.1, 40_000 if front_end.kind == "stft-density" else 1_200_000).astype(np.float32)
+    if isinstance(front_end, LogMel):
+        whole = replace(front_end, top_db=None, relative=False)(samples)
+    else:
+        whole = replace(front_end, log=True)(samples)
+    assert len(whole) > 1024
+    np.testing.assert_allclose(decibels(front_end, samples), whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda f: f.kind)
+def test_a_moment_of_sound_has_a_spectrogram(front_end):
+    assert decibels(front_end, np.ones(5, np.float32)).shape == (1, front_end.n_bins)
+
+
+def test_bins_know_their_frequency():
+    for front_end in (LogMel(sample_rate=8000, n_mels=64), StftDensity()):
+        for hz in (300, 1000, 1500):
+            tone = np.sin(2 * np.pi * hz * np.arange(front_end.sample_rate) / front_end.sample_rate)
+            loudest = front_end(tone.astype(np.float32)).mean(axis=0).argmax()
+            near = np.diff(front_end.frequencies)[loudest]
+            assert front_end.frequencies[loudest] == pytest.approx(hz, abs=near)
+
+
+@given(st.integers(1, 5000))
+def test_the_envelope_holds_every_sample(n):
+    samples = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    found = envelope(samples, 8000)
+    assert found.min() == samples.min() and found.max() == samples.max()
+    assert len(found) == -(-n // round(ENVELOPE * 8000))
+
+
+# ---- the whole ----
+
+
+def test_the_verdict_is_the_taggers(explanation, tagger, sound):
+    verdict = tagger.classify(sound, RATE)
+    assert explanation.verdict.genres == pytest.approx(verdict.genres, abs=1e-6)
+    middle = explanation.probabilities[explanation.moments == 2.5][0]
+    assert tagger.named(middle) == pytest.approx(verdict.clips[0].genres, abs=1e-5)
+
+
+def test_shapes_times_and_silence(explanation, tagger):
+    e = explanation
+    assert e.duration == e.whole == 12.5 and e.start == 0
+    assert e.relevance.shape == (40, 16, 10)
+    assert np.isnan(e.relevance[16:32]).all() and not np.isnan(e.relevance[:16]).any()
+    assert not np.isnan(e.relevance[32:39]).any()  # the last clip is half as long
+    silent = (e.times > 5.01) & (e.times < 9.99)
+    loud = (e.times < 4.99) | ((e.times > 10.01) & (e.times < 12.4))
+    assert np.isnan(e.attention[silent]).all() and not np.isnan(e.attention[loud]).any()
+    assert e.attention[e.times < 5].mean() == pytest.approx(1, abs=0.05)
+    assert len(e.moments) == 50 and np.isnan(e.probabilities[30]).all()  # 7.5 s: amid the silence
+    rows = e.probabilities[~np.isnan(e.probabilities[:, 0])]
+    np.testing.assert_allclose(rows.sum(axis=1), 1)
+    assert e.spectrogram.shape == (len(e.times), 128) and len(e.frequencies) == 128
+    assert e.bands[0] == 0 and e.bands[-1] == 128 and len(e.bands) == 17
+    np.testing.assert_array_equal(e.of("jazz"), e.relevance[:, :, tagger.labels.index("jazz")])
+
+
+def test_relevance_is_each_clips_own(explanation, tagger, sound):
+    frames = tagger.card.front_end(sound[: 5 * RATE])
+    np.testing.assert_allclose(explanation.relevance[:16], Occlusion(tagger)(frames, lambda _: None), atol=1e-4)
+
+
+def test_the_papers_own_front_end():
+    front_end = StftDensity()  # linear power, not dB
+    tone = np.concatenate([np.zeros(8000), 0.1 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 4000)])
+    noise = np.random.default_rng(0).normal(0, 1e-3, 16_000)
+    known = planted(slice(250, 260), front_end, 1e-9)
+    e = Explainer(known).explain((tone + noise, 4000))
+    assert e.relevance.shape == (8, 16, 2)  # two columns of two frames in each second
+    loud = e.of("yes")[4:, 7:9]  # 875 to 1125 Hz, from the third second on
+    assert (loud > 0).all() and loud.min() > 100 * np.abs(e.of("yes")[:4]).max()
+
+
+def test_clips_that_overlap_share_their_relevance():
+    front_end = FRONT_ENDS[0]
+    model = planted(slice(8, 16), front_end)
+    overlapping = Model(model.card.model_copy(update={"hop_seconds": 0.5}), model.graph)
+    samples = compose("ragtime", np.random.default_rng(0), seconds=1)[: 2 * 4000]
+    e = Explainer(overlapping).explain((samples, 4000))
+    each = [
+        Occlusion(Tagger(model))(front_end(samples[start : start + 4000].astype(np.float32)), lambda _: None)
+        for start in (0, 2000, 4000)
+    ]
+    half = len(each[0]) // 2
+    assert e.relevance.shape == (2 * len(each[0]), 16, 2)
+    np.testing.assert_allclose(e.relevance[:half], each[0][:half], atol=1e-4)
+    np.testing.assert_allclose(e.relevance[half : 2 * half], (each[0][half:] + each[1][:half]) / 2, atol=1e-4)
+
+
+def test_a_part_of_a_file(tagger, sound, tmp_path, write_sound):
+    path = write_sound(tmp_path / "a.wav", sound, RATE)
+    e = Explainer(tagger).explain(path, start=2.0, duration=5.0, relevance=False)
+    part = decode(path, RATE)[2 * RATE : 7 * RATE]
+    assert (e.start, e.duration, e.whole) == (2.0, 5.0, 12.5)
+    assert e.verdict.genres == pytest.approx(tagger.classify(part, RATE).genres, abs=1e-4)
+    assert e.verdict.path == str(path)
+    same = Explainer(tagger).explain((np.stack([sound, sound]), RATE), start=2.0, duration=5.0, relevance=False)
+    assert same.verdict.genres == pytest.approx(e.verdict.genres, abs=1e-3)  # the file has 16 bits
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.7, 3.0])
+def test_short_sounds(tagger, seconds, rng):
+    e = Explainer(tagger).explain((rng.normal(0, 0.1, max(1, int(seconds * RATE))), RATE))
+    heard = seconds >= 1
+    assert (e.verdict.reason == "too short") != heard
+    assert np.isfinite(e.relevance).any() == heard == bool(np.isfinite(e.probabilities).any())
+    assert json.loads(e.to_json())["duration"] == pytest.approx(seconds, abs=1e-3)
+    assert "<canvas" in e.to_html()
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "says"),
+    [
+        ({"start": 99.0}, AudioError, "nothing to hear from 99 s on"),
+        ({"start": -1.0}, SettingError, "need 0 or more"),
+        ({"duration": 0.0}, SettingError, "more than 0"),
+        ({"start": float("nan")}, SettingError, "need 0 or more"),
+    ],
+)
+def test_parts_that_make_no_sense(tagger, sound, tmp_path, write_sound, settings, error, says):
+    with pytest.raises(error, match=says):
+        Explainer(tagger).explain((sound, RATE), **settings)
+    with pytest.raises(error, match=says):
+        Explainer(tagger).explain(write_sound(tmp_path / "a.flac", sound, RATE), **settings)
+
+
+@pytest.mark.parametrize(
+    ("array", "rate", "error", "says"),
+    [
+        (np.zeros(9), None, SettingError, "needs its sample rate"),
+        (np.zeros((2, 2, 9)), 8000, AudioError, "shape (2, 2, 9)"),
+        (np.zeros(0), 8000, AudioError, "shape (0,)"),
+        (np.zeros(9, int), 8000, AudioError, "array of int64"),
+    ],
+)
+def test_arrays_that_make_no_sense(tagger, array, rate, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        Explainer(tagger).explain((array, rate))
+
+
+def test_an_unknown_genre_is_named(explanation):
+    with pytest.raises(SettingError, match="'jaz' is no genre of paper-attention-2x60: it knows blues, cl"):
+        explanation.of("jaz")
+    with pytest.raises(SettingError, match="'jaz' is no genre"):
+        explanation.to_html(["jaz"])
+    with pytest.raises(SettingError, match="made without relevance"):
+        replace(explanation, relevance=None).of("jazz")
+
+
+def test_at_the_top(sound, tmp_path, write_sound):
+    explanation = earmark.explain(write_sound(tmp_path / "a.wav", sound[:RATE], RATE), model="paper-lstm-2x250")
+    assert isinstance(explanation, earmark.Explanation) and explanation.attention is None
+    assert 'id="attending"' in explanation.to_html()
+
+
+def test_json_holds_every_number(explanation):
+    record = json.loads(explanation.to_json())
+    for name in ("spectrogram", "relevance", "probabilities", "attention", "envelope"):
+        array, listed = getattr(explanation, name), np.array(record[name], float)  # None becomes NaN
+        np.testing.assert_allclose(listed, array, atol=0.06 if name == "spectrogram" else 1e-4)
+    assert record["verdict"]["model"] == "paper-attention-2x60"
+
+
+def test_the_sound_to_play_begins_when_the_picture_does():
+    samples = compose("ragtime", np.random.default_rng(0), seconds=6).astype(np.float32)
+    given = soxr.resample(samples, RATE, PLAY_RATE).astype(np.float32)
+    heard = decode(io.BytesIO(mp3([given[:99_000], given[99_000:]])), PLAY_RATE)
+    assert abs(len(heard) - len(given)) <= 1152
+    lags = range(-2000, 2001, 20)
+    middle = slice(60_000, 120_000)
+    agreement = [np.dot(np.roll(heard, lag)[middle], given[middle]) for lag in lags]
+    assert abs(lags[int(np.argmax(agreement))]) <= 40  # a millisecond
+
+
+# ---- the command ----
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory, write_sound):
+    samples = compose("carillon", np.random.default_rng(1), seconds=6)
+    return write_sound(tmp_path_factory.mktemp("songs") / "carillon.flac", samples, RATE)
+
+
+def test_all_outputs_at_once(song, tmp_path):
+    outputs = [tmp_path / name for name in ("p.html", "f.png", "f.svg", "n.json")]
+    done = run(
+        "explain", song, *(f"-o{path}" for path in outputs), "--duration", 5, "-g", "jazz", "--model",
+        "paper-attention-2x60",
+    )  # fmt: skip
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [str(path) for path in outputs]
+    assert outputs[0].read_text().startswith("<!doctype html>") and outputs[0].stat().st_size < 200_000
+    assert outputs[1].read_bytes().startswith(b"\x89PNG") and b"<svg" in outputs[2].read_bytes()[:500]
+    assert np.shape(json.loads(outputs[3].read_text())["relevance"]) == (16, 16, 10)
+
+
+def test_methods(song, tmp_path):
+    out = tmp_path / "n.json"
+    run("explain", song, "-o", out, "--method", "integrated-gradients", "--duration", 2.6, "-m", "paper-lstm-2x250")
+    record = json.loads(out.read_text())
+    assert record["method"] == "integrated-gradients" and np.shape(record["relevance"]) == (9, 16, 10)
+    run("explain", song, "-o", out, "--method", "attention")
+    record = json.loads(out.read_text())
+    assert record["relevance"] is record["method"] is None and record["attention"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["-o", "a.pdf"], 2, "a.pdf: need a name that ends in .html, .png, .svg or .json"),
+        (["-o", "../songs.html"], 2, "songs.html is a folder"),
+        (["-o", "/dev/null/a.json", "--duration", "2"], 2, "a.json cannot be written ("),
+        (["-o", "a.html", "-g", "jaz"], 2, "'jaz' is no genre of gtzan-attention: it knows blues"),
+        (["-o", "a.html", "--method", "attention", "-m", "paper-lstm-2x250"], 2, "paper-lstm-2x250 does not attend"),
+        (["-o", "a.html", "--start", "60"], 1, "nothing to hear from 60 s on"),
+        ([], 2, "Missing option '--output'"),
+    ],
+)
+def test_wrong_usage(song, tmp_path, arguments, status, says):
+    (tmp_path / "songs.html").mkdir()
+    (tmp_path / "here").mkdir()
+    done = run("explain", song, *arguments, expect=status, cwd=tmp_path / "here")
+    assert says in done.stderr
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_what_cannot_be_heard(song, tmp_path):
+    (tmp_path / "notes.txt").write_text("buy milk")
+    for name, says in (("notes.txt", "not a sound file"), ("gone.mp3", "No such file")):
+        assert says in run("explain", name, "-o", "a.html", expect=1, cwd=tmp_path).stderr
+        assert not (tmp_path / "a.html").exists()
+
+
+def test_a_damaged_file_is_explained_as_far_as_it_goes(tmp_path, write_sound):
+    path = write_sound(tmp_path / "a.wav", 0.3 * np.random.default_rng(0).normal(size=6 * RATE), RATE)
+    path.write_bytes(path.read_bytes()[:150_000])
+    done = run("explain", path, "-o", tmp_path / "a.html", "-m", "paper-attention-2x60", expect=1)
+    assert "could be read" in done.stderr and "skipped" not in done.stderr
+    assert "The file is damaged" in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "feature"),
+    [
+        ("matplotlib", ["-o", "a.png"], "a figure"),
+        ("torch", ["-o", "a.html", "--method", "integrated-gradients"], "--met"),
+    ],
+)
+def test_a_plain_install_says_what_is_missing(song, tmp_path, package, arguments, feature):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / f"{package}.py").write_text(f"raise ModuleNotFoundError(name={package!r})")
+    env = os.environ | {"PYTHONPATH": str(tmp_path / "without")}
+    done = run("explain", song, *arguments, expect=2, cwd=tmp_path, env=env)
+    assert done.stderr.startswith(feature) and "pip install 'earmark[learn]'" in done.stderr
+    run("explain", song, "-o", "a.html", "--duration", 3, cwd=tmp_path, env=env)  # which needs neither
+
+
+def test_the_documents_examples_run(tmp_path, monkeypatch, write_sound):
+    write_sound(tmp_path / "carillon.flac", compose("carillon", np.random.default_rng(1), seconds=15), RATE)
+    monkeypatch.chdir(tmp_path)
+    text = (REPOSITORY / "docs" / "explain.md").read_text(encoding="utf-8")
+    examples, said = "\n".join(re.findall(r"```pycon\n(.*?)```", text, re.DOTALL)), []
+    runner = doctest.DocTestRunner()
+    runner.run(doctest.DocTestParser().get_doctest(examples, {}, "explain.md", None, 0), out=said.append)
+    assert not runner.summarize(verbose=False).failed, "".join(said)
+    assert runner.tries > 10

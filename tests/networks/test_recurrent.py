@@ -1,0 +1,297 @@
+"""The networks against the paper's equations (Section 3.2) written out in NumPy, and against their ONNX form."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from earmark.errors import SettingError
+from earmark.networks.onnx.builder import Graph
+from earmark.networks.recurrent import RecurrentNetwork
+
+BINS, CLASSES, UNITS = 7, 4, 6
+NETWORKS = [
+    {"cell": "rnn"},
+    {"cell": "rnn", "layers": 2, "attention": "general"},
+    {"cell": "lstm", "layers": 2},
+    {"cell": "lstm", "attention": "dot"},
+    {"cell": "lstm", "attention": "scaled-dot", "layers": 2},
+    {"cell": "lstm", "attention": "general", "bidirectional": True},
+    {"cell": "lstm", "attention": "additive", "layers": 2, "bidirectional": True},
+    {"attention": "learned", "heads": 3, "skip": True},
+    {"attention": "learned", "per_class": True},
+    {"attention": "learned", "per_class": True, "skip": True, "projection": 5},
+    {"cell": "rnn", "channels": (3, 2)},
+    {"channels": (3, 4), "convolution": "separable", "projection": 5, "attention": "dot"},
+    {"channels": (3, 4), "convolution": "residual", "attention": "learned", "skip": True},
+]
+
+
+def network(**settings):
+    torch.manual_seed(5)
+    made = RecurrentNetwork(BINS, CLASSES, units=UNITS, **settings).eval()
+    for weight in made.parameters():  # biases too: no term may go untested
+        torch.nn.init.normal_(weight, std=0.5)
+    for name, value in made.named_buffers():  # what batch norms remember
+        if name.endswith(("running_mean", "running_var")):
+            torch.nn.init.uniform_(value, 0.2, 1.5)
+    return made
+
+
+def numbers(module):
+    return {name: value.detach().numpy().astype(np.float64) for name, value in module.named_parameters()}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    return np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+
+
+def rnn_layer(w, i, x):
+    h, outputs = np.zeros(UNITS), []
+    for x_t in x:
+        h = np.tanh(
+            w[f"recurrences.{i}.weight_hh_l0"] @ h
+            + w[f"recurrences.{i}.weight_ih_l0"] @ x_t
+            + w[f"recurrences.{i}.bias_hh_l0"]
+            + w[f"recurrences.{i}.bias_ih_l0"]
+        )
+        outputs.append(h)
+    return np.array(outputs)
+
+
+def lstm_layer(w, layer, x):
+    h, c, outputs = np.zeros(UNITS), np.zeros(UNITS), []
+    for x_t in x:
+        gates = (
+            w[f"recurrences.{layer}.weight_ih_l0"] @ x_t
+            + w[f"recurrences.{layer}.weight_hh_l0"] @ h
+            + w[f"recurrences.{layer}.bias_ih_l0"]
+            + w[f"recurrences.{layer}.bias_hh_l0"]
+        )
+        i, f, g, o = np.split(gates, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        outputs.append(h)
+    return np.array(outputs), c
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_vanilla_rnn_is_section_3_2_1(layers, rng):
+    made = network(cell="rnn", layers=layers)
+    w, x = numbers(made), rng.standard_normal((9, BINS))
+    h = x @ w["embed.weight"].T  # h_t^1 = W x_t
+    for i in range(layers):
+        h = rnn_layer(w, i, h)
+    y = w["output.weight"] @ h[-1] + w["output.bias"]
+    logits, attention = made(torch.tensor(x[None], dtype=torch.float32))
+    np.testing.assert_allclose(logits[0].detach().numpy(), y, atol=1e-5)
+    assert attention is None
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_vanilla_lstm_is_section_3_2_2(layers, rng):
+    made = network(layers=layers)
+    w, h = numbers(made), rng.standard_normal((9, BINS))
+    x = torch.tensor(h[None], dtype=torch.float32)
+    for i in range(layers):
+        h, _ = lstm_layer(w, i, h)
+    y = w["output.weight"] @ h[-1] + w["output.bias"]
+    np.testing.assert_allclose(made(x)[0][0].detach().numpy(), y, atol=1e-5)
+
+
+@pytest.mark.parametrize("scorer", ["dot", "scaled-dot", "general", "additive"])
+def test_attention_is_section_3_2_3(scorer, rng):
+    made = network(attention=scorer)
+    w, x = numbers(made), rng.standard_normal((9, BINS))
+    h, memory = lstm_layer(w, 0, x)
+    query = {
+        "dot": memory,
+        "scaled-dot": memory,
+        "general": w.get("attention.query.weight", np.zeros((UNITS, UNITS))) @ h[-1] + w.get("attention.query.bias", 0),
+        "additive": h[-1],
+    }[scorer]
+    if scorer == "additive":
+        asked = w["attention.query.weight"] @ query + w["attention.query.bias"]
+        scores = np.array([w["attention.score.weight"][0] @ np.tanh(asked + w["attention.key.weight"] @ t) for t in h])
+    else:
+        scores = h @ query / (np.sqrt(UNITS) if scorer == "scaled-dot" else 1)
+    alpha = softmax(scores)
+    context = (alpha[:, None] * h).sum(axis=0)
+    state = np.tanh(w["attention.combine.weight"] @ np.concatenate([context, query]) + w["attention.combine.bias"])
+    y = w["output.weight"] @ state + w["output.bias"]
+    logits, weights = made(torch.tensor(x[None], dtype=torch.float32))
+    np.testing.assert_allclose(logits[0].detach().numpy(), y, atol=1e-5)
+    np.testing.assert_allclose(weights[0].detach().numpy(), alpha, atol=1e-5)
+
+
+def learned_heads(w, h, u):
+    """Weights (heads, frames) and contexts (heads, size) of learned queries."""
+    keys = [np.tanh(w["attention.key.weight"] @ t + w["attention.key.bias"]) for t in h]
+    alpha = np.array([softmax(np.array([v @ key for key in keys])) for v in w["attention.score.weight"]])
+    both = [np.concatenate(pair) for pair in zip(h, u, strict=True)]
+    return alpha, np.array([sum(a * b for a, b in zip(row, both, strict=True)) for row in alpha])
+
+
+def test_several_heads_join_their_contexts(rng):
+    made = network(attention="learned", heads=3, skip=True)
+    w, x = numbers(made), rng.standard_normal((9, BINS))
+    h, _ = lstm_layer(w, 0, x)
+    alpha, contexts = learned_heads(w, h, x)
+    state = np.tanh(w["attention.combine.weight"] @ np.concatenate(contexts) + w["attention.combine.bias"])
+    logits, weights = made(torch.tensor(x[None], dtype=torch.float32))
+    np.testing.assert_allclose(logits[0].detach(), w["output.weight"] @ state + w["output.bias"], atol=1e-5)
+    np.testing.assert_allclose(weights[0].detach(), alpha.mean(0), atol=1e-5)
+
+
+def test_each_class_has_an_attention_of_its_own(rng):
+    made = network(attention="learned", per_class=True, skip=True)
+    w, x = numbers(made), rng.standard_normal((9, BINS))
+    h, _ = lstm_layer(w, 0, x)
+    alpha, contexts = learned_heads(w, h, x)
+    assert len(alpha) == CLASSES
+    states = [np.tanh(w["attention.combine.weight"] @ c + w["attention.combine.bias"]) for c in contexts]
+    y = np.array([own @ state for own, state in zip(w["output.weight"], states, strict=True)]) + w["output.bias"]
+    logits, weights = made(torch.tensor(x[None], dtype=torch.float32))
+    np.testing.assert_allclose(logits[0].detach(), y, atol=1e-5)
+    np.testing.assert_allclose(weights[0].detach(), softmax(y) @ alpha, atol=1e-5)
+
+
+def slow_convolution(x, weight):
+    """3×3 or 1×1 over (channels, frames, bins), zeros around; a group for each channel where the weight has one."""
+    made, read, size, _ = weight.shape
+    padded = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2))
+    out = np.zeros((made, *x.shape[1:]))
+    for o, t, b in np.ndindex(out.shape):
+        seen = padded[:, t : t + size, b : b + size]
+        out[o, t, b] = (weight[o] * (seen if read == len(x) else seen[o : o + 1])).sum()
+    return out
+
+
+def slow_norm(state, name, x):
+    mean, var, gain, offset = (
+        state[f"{name}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    return (x - mean) / np.sqrt(var + 1e-5) * gain + offset
+
+
+def pooled(x):
+    kept = x[:, :, : x.shape[2] // 2 * 2]
+    return np.maximum(kept[:, :, ::2], kept[:, :, 1::2])
+
+
+@pytest.mark.parametrize("kind", ["plain", "separable", "residual"])
+def test_a_convolutional_front_written_out(kind, rng):
+    front = network(channels=(3, 4), convolution=kind).front
+    state = {name: value.numpy().astype(np.float64) for name, value in front.state_dict().items()}
+    x = rng.standard_normal((5, BINS))
+    given, frames = torch.tensor(x[None], dtype=torch.float32), torch.ones(1, 5, dtype=torch.bool)
+    x = x[None]
+    for i in range(2):
+        block, read = f"blocks.{i}", x
+        if kind == "separable" and i > 0:
+            x = slow_convolution(x, state[f"{block}.each.weight"])
+        x = slow_norm(state, f"{block}.norm", slow_convolution(x, state[f"{block}.mix.weight"]))
+        x = pooled(np.maximum(x, 0))
+        if kind == "residual":
+            x = x + slow_norm(
+                state, f"{block}.around.norm", slow_convolution(pooled(read), state[f"{block}.around.mix.weight"])
+            )
+    np.testing.assert_allclose(front(given, frames)[0].detach(), x.transpose(1, 0, 2).reshape(5, -1), atol=1e-5)
+    assert front.features == 4 * 1
+
+
+@pytest.mark.parametrize("kind", ["plain", "separable", "residual"])
+def test_filling_does_not_move_a_norms_statistics(kind, rng):
+    clips = torch.tensor(rng.standard_normal((6, 9, BINS)), dtype=torch.float32)
+    filled = torch.cat([clips, torch.full((6, 3, BINS), torch.nan)], dim=1)
+    seen = []
+    for x in (clips, filled):
+        made = network(channels=(3, 4), convolution=kind, dropout=0.0).train()
+        seen.append((made(x)[0], dict(made.named_buffers())))
+    torch.testing.assert_close(seen[0], seen[1], atol=1e-5, rtol=1e-5)
+
+
+def test_a_projection_measures_what_convolutions_give(rng):
+    made = RecurrentNetwork(BINS, CLASSES, units=UNITS, channels=(3,), projection=5)
+    clips = torch.tensor(rng.standard_normal((40, 9, BINS)) * 20, dtype=torch.float32)
+    clips[:10, 5:] = torch.nan
+    made.measure(clips)
+    u, real = made._entering(clips)
+    torch.testing.assert_close(made.projection.mean, u[real].mean(0))
+    torch.testing.assert_close(made.projection.scale, u[real].std(0) + 1e-4)
+    assert u[real].std() < 3  # after the batch norm: as in training, not twenty times that
+
+
+@pytest.mark.parametrize("settings", NETWORKS, ids=str)
+def test_filling_changes_no_answer_and_gets_no_attention(settings, rng):
+    made = network(**settings)
+    clips = [rng.standard_normal((n, BINS)).astype(np.float32) for n in (9, 1, 5, 9)]
+    batch = np.full((4, 12, BINS), np.nan, np.float32)
+    for row, clip in zip(batch, clips, strict=True):
+        row[: len(clip)] = clip
+    logits, weights = made(torch.from_numpy(batch))
+    for i, clip in enumerate(clips):
+        alone, own = made(torch.from_numpy(clip[None]))
+        torch.testing.assert_close(logits[i], alone[0], atol=1e-5, rtol=0)
+        if weights is not None:
+            torch.testing.assert_close(weights[i, : len(clip)], own[0], atol=1e-5, rtol=0)
+            assert (weights[i, len(clip) :] == 0).all()
+    if weights is not None:
+        torch.testing.assert_close(weights.sum(1), torch.ones(4))
+
+
+@pytest.mark.parametrize("settings", NETWORKS, ids=str)
+def test_onnx_says_the_same(settings, rng):
+    made = network(**settings)
+    graph = Graph()
+    logits, attention = made.to_onnx(graph, graph.input("x", ["clips", "frames", BINS]))
+    graph.output(logits, "logits", ["clips", CLASSES])
+    if attention:
+        graph.output(attention, "attention", ["clips", "frames"])
+    session = onnxruntime.InferenceSession(graph.model("net").SerializeToString())
+    for shape in [(1, 1, BINS), (3, 9, BINS), (2, 40, BINS)]:
+        x = rng.standard_normal(shape).astype(np.float32)
+        theirs = session.run(None, {"x": x})
+        ours = [value.detach().numpy() for value in made(torch.from_numpy(x)) if value is not None]
+        assert len(theirs) == len(ours)
+        for a, b in zip(theirs, ours, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_initial_weights_are_the_authors():
+    made = RecurrentNetwork(BINS, CLASSES, units=200, attention="dot")
+    w = numbers(made)
+    bias = w["recurrences.0.bias_ih_l0"] + w["recurrences.0.bias_hh_l0"]
+    np.testing.assert_allclose(bias, np.repeat([0.1, 1.0, 0.1, 0.1], 200))
+    assert np.abs(w["attention.combine.weight"]).max() <= 0.2
+    assert 0.08 < w["attention.combine.weight"].std() < 0.1  # 0.1, cut at two deviations: 0.088
+
+
+def test_dropout_acts_in_training_only(rng):
+    made = RecurrentNetwork(BINS, CLASSES, units=50, dropout=0.5)
+    x = torch.tensor(rng.standard_normal((1, 5, BINS)), dtype=torch.float32)
+    assert not torch.equal(made.train()(x)[0], made(x)[0])
+    assert torch.equal(made.eval()(x)[0], made(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"cell": "gru"}, "cell is 'gru': must be one of rnn, lstm"),
+        ({"attention": "location"}, "attention is 'location': must be one of dot"),
+        ({"cell": "rnn", "attention": "dot"}, "asks the LSTM's memory"),
+        ({"attention": "dot", "heads": 2}, "heads = 2 is for attention 'learned', not 'dot'"),
+        ({"per_class": True}, "per_class is for attention 'learned', not none"),
+        ({"attention": "learned", "heads": 2, "per_class": True}, "one head for each class, not 2: leave heads out"),
+        ({"texture_window": 32, "channels": (3,)}, "texture_window and channels both stand before the recurrence"),
+        ({"channels": (3,), "convolution": "dilated"}, "convolution is 'dilated': must be one of plain"),
+        ({"channels": (3, 3, 3)}, "channels are of 3 blocks, which halve 7 bins to none: give fewer"),
+    ],
+)
+def test_networks_that_do_not_exist(settings, says):
+    with pytest.raises(SettingError, match=says):
+        RecurrentNetwork(BINS, CLASSES, **settings)

@@ -1,0 +1,228 @@
+"""The callbacks on hand-written series, and whole runs: seeds, kills, NaN."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from skorch.history import History
+
+from earmark.errors import SettingError, TrainingError
+from earmark.training.callbacks import KeepBest, Schedule, best_epoch
+from earmark.training.estimators import RecurrentClassifier
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [([3, 2, 1], 2), ([1, 1, 1], 0), ([NAN, 2, NAN, 1], 3), ([NAN, NAN], None), ([math.inf, 5], 1)],
+)
+def test_best_epoch(losses, best):
+    assert best_epoch(losses) == best
+
+
+class Net:
+    """As much of a skorch net as the callback touches; its one weight counts epochs."""
+
+    def __init__(self):
+        self.module_ = torch.nn.Linear(1, 1, bias=False)
+        self.history = History()
+
+    def epoch(self, keeper, loss):
+        self.module_.weight.data.fill_(len(self.history))
+        self.history.new_epoch()
+        self.history.record("valid_loss", loss)
+        keeper.on_epoch_end(self)
+        return keeper.exhausted
+
+
+@pytest.mark.parametrize(
+    ("patience", "losses", "stops_after", "keeps"),
+    [
+        (0, [3, 2, 1, 1], 4, 2),  # patience 0 never stops an improving run, and a tie is no improvement
+        (1, [3, 2, 5, 1, 5, 5], 6, 3),
+        (2, [3, NAN, 2, NAN, NAN, NAN], 6, 2),  # one NaN is an epoch without improvement, not the end
+        (None, [1, 2, 3, 4, 5], None, 0),
+        (1, [NAN, NAN], 2, None),
+    ],
+)
+def test_patience(patience, losses, stops_after, keeps):
+    net, keeper = Net(), KeepBest(patience)
+    stopped = [net.epoch(keeper, loss) for loss in losses]
+    assert (stopped.index(True) + 1 if any(stopped) else None) == stops_after
+    keeper.on_train_end(net)
+    assert net.module_.weight.item() == (len(losses) - 1 if keeps is None else keeps)
+
+
+def test_one_cycle_rises_then_falls():
+    schedule = Schedule("one-cycle", 2.0, 100, 10)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert np.argmax(rates) == 9
+    assert max(rates) == pytest.approx(2.0)
+    assert rates[-1] == pytest.approx(0.002)
+    assert all(np.diff(rates[:10]) > 0)
+    assert all(np.diff(rates[10:]) < 0)
+
+
+def blobs(rng, n=90, frames=6, bins=5):
+    y = np.arange(n) % 3
+    X = rng.standard_normal((n, frames, bins)).astype(np.float32)
+    X[np.arange(n), :, y] += 2
+    return X, np.array(["rock", "jazz", "pop"])[y]
+
+
+SMALL = {"units": 8, "batch_size": 16, "max_epochs": 6, "attention": "dot"}
+
+
+def test_same_seed_same_network(rng):
+    X, y = blobs(rng)
+    one, two, other = (RecurrentClassifier(**SMALL, random_state=s).fit(X, y).predict_proba(X) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.allclose(one, other)
+
+
+def test_the_callers_random_state_is_left_alone(rng):
+    X, y = blobs(rng)
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    RecurrentClassifier(**SMALL, random_state=1).fit(X, y)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_loss_that_is_no_number_stops_training(rng):
+    X, y = blobs(rng)
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch \d+: lower the learning rate"):
+        RecurrentClassifier(units=8, lr=1e38, clip_norm=1e38, random_state=0).fit(X, y)
+
+
+def tensors(state, part):
+    return {k.removeprefix(part): v for k, v in state["weights"].items() if k.startswith(part)}
+
+
+AVERAGED = {**SMALL, "projection": 4, "average": 0.6, "keep": "last", "batch_size": 90, "random_state": 0}
+
+
+def test_the_average_is_that_of_the_weights_after_each_step(tmp_path, rng):
+    X, y = blobs(rng)
+    state, seen = tmp_path / "state.pt", []
+    watch = {"checkpoint": state, "on_epoch": lambda _: seen.append(torch.load(state, weights_only=True))}
+    fitted = RecurrentClassifier(**AVERAGED, **watch).fit(X, y)  # an epoch is a step
+    kept = dict(fitted.network.state_dict())
+    assert {"projection.norm.running_mean", "output.weight"} < kept.keys()
+    for name, value in kept.items():
+        weights = [tensors(one, "network.")[name].double() for one in seen]
+        slow = weights[0]
+        for share, weight in zip([1 / 2, 0.4, 0.4, 0.4, 0.4], weights[1:], strict=True):
+            slow = (1 - share) * slow + share * weight
+        expected = weights[-1] if "num_batches" in name else slow
+        torch.testing.assert_close(tensors(seen[-1], "average.")[name].double(), expected, rtol=1e-5, atol=1e-6)
+        assert torch.equal(value, tensors(seen[-1], "average.")[name])
+    assert not torch.equal(kept["output.weight"], tensors(seen[-1], "network.")["output.weight"])
+
+
+def test_the_average_is_validated_and_leaves_the_training_alone(rng):
+    X, y = blobs(rng)
+    plain = RecurrentClassifier(**{**AVERAGED, "average": 0.0, "batch_size": 16}).fit(X, y, X, y)
+    averaged = RecurrentClassifier(**{**AVERAGED, "average": 0.9, "batch_size": 16}).fit(X, y, X, y)
+    assert averaged.net_.history[:, "train_loss"] == plain.net_.history[:, "train_loss"]
+    for fitted in (plain, averaged):
+        own = fitted.predict_proba(X)[np.arange(len(X)), np.searchsorted(fitted.classes_, y)]
+        assert -np.log(own).mean() == pytest.approx(fitted.net_.history[-1]["valid_loss"], rel=1e-4)
+    assert averaged.net_.history[-1]["valid_loss"] != plain.net_.history[-1]["valid_loss"]
+
+
+def test_the_best_average_is_kept(rng):
+    X, y = blobs(rng)
+    settings = {**AVERAGED, "average": 0.9, "batch_size": 16, "keep": "best", "lr": 8.0, "choose_by": "loss"}
+    fitted = RecurrentClassifier(**{**settings, "max_epochs": 12}).fit(X, y, X, y)
+    losses = fitted.net_.history[:, "valid_loss"]
+    assert best_epoch(losses) < 11
+    own = fitted.predict_proba(X)[np.arange(len(X)), np.searchsorted(fitted.classes_, y)]
+    assert -np.log(own).mean() == pytest.approx(min(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize("decay", [-0.5, 1.0])
+def test_a_decay_that_makes_no_sense(rng, decay):
+    with pytest.raises(SettingError, match=rf"average is {decay}: must be above 0 and below 1"):
+        RecurrentClassifier(**SMALL, average=decay).fit(*blobs(rng))
+
+
+KILLED = """
+    import json, os, signal, sys
+    import numpy as np
+    from earmark.training.estimators import RecurrentClassifier
+
+    data = np.load(sys.argv[1])
+    def die(record):
+        if record["epoch"] == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+    settings = json.loads(sys.argv[3])
+    RecurrentClassifier(**settings, checkpoint=sys.argv[2], on_epoch=die).fit(data["X"], data["y"])
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"average": 0.9, "projection": 4}], ids=["plain", "average"])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng, more):
+    X, y = blobs(rng)
+    settings = {**SMALL, **more, "random_state": 4}
+    np.savez(tmp_path / "data.npz", X=X, y=y)
+    state = tmp_path / "state.pt"
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path / "data.npz", state, json.dumps(settings)]
+    killed = subprocess.run(command, check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    epochs = []
+    resumed = RecurrentClassifier(**settings, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"]))
+    resumed.fit(X, y)
+    assert epochs == [4, 5, 6]
+    whole = RecurrentClassifier(**settings).fit(X, y)
+    weights = resumed.network.state_dict()
+    near = {"rtol": 1e-4, "atol": 1e-5}  # another process may add in another order
+    for name, value in whole.network.state_dict().items():
+        torch.testing.assert_close(value, weights[name], **near)
+    np.testing.assert_allclose(resumed.predict_proba(X), whole.predict_proba(X), **near)
+    np.testing.assert_allclose(resumed.net_.history[:, "train_loss"], whole.net_.history[:, "train_loss"], **near)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, rng):
+    X, y = blobs(rng)
+    state = tmp_path / "state.pt"
+    first = RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+    epochs = []
+    again = RecurrentClassifier(**SMALL, random_state=0, checkpoint=state, on_epoch=epochs.append).fit(X, y)
+    assert epochs == []
+    np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path, rng):
+    X, y = blobs(rng)
+    state = tmp_path / "state.pt"
+    RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+    for other in ({"units": 9}, {"average": 0.9}):
+        with pytest.raises(TrainingError, match="delete it to start afresh"):
+            RecurrentClassifier(**{**SMALL, **other}, random_state=0, checkpoint=state).fit(X, y)
+    state.write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match="delete it to start afresh"):
+        RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+
+
+def test_a_schedule_that_keeps_its_last_epoch_is_not_cut_short(rng):
+    X, y = blobs(rng)
+    settings = {**SMALL, "max_epochs": 8, "patience": 0, "lr": 1e-9, "random_state": 0}
+    assert RecurrentClassifier(**settings, keep="best").fit(X, y).n_iter_ < 8
+    assert RecurrentClassifier(**settings, keep="last").fit(X, y).n_iter_ == 8
+
+
+@pytest.mark.parametrize("choose_by", ["accuracy", "loss"])
+def test_the_best_epoch_is_chosen_as_asked(rng, choose_by):
+    X, y = blobs(rng)
+    fitted = RecurrentClassifier(**{**SMALL, "max_epochs": 15}, choose_by=choose_by, random_state=3).fit(X, y, X, y)
+    history = fitted.net_.history
+    keys = {"accuracy": lambda row: -row["valid_acc"], "loss": lambda row: row["valid_loss"]}
+    best = min(history, key=keys[choose_by])
+    assert fitted.score(X, y) == pytest.approx(best["valid_acc"])

@@ -1,0 +1,152 @@
+"""Recipes: the paper's defaults, strict keys, and nothing lost on the way to the card."""
+
+import pytest
+
+from earmark.audio import LogMel, StftDensity
+from earmark.errors import SettingError
+from earmark.paper import rows
+from earmark.training import sweeps
+from earmark.training.recipe import Recipe, names, open_recipe, parse_recipe
+
+
+def test_defaults_are_the_papers():
+    recipe = Recipe()
+    assert recipe.front_end == StftDensity(4000, 1024, 896, 0.25, 32768.0)
+    assert recipe.clip_seconds == 5
+    training = recipe.training
+    assert (training.optimizer, training.lr, training.batch_size, training.clip_norm) == ("sgd", 1.0, 128, 5.0)
+    assert recipe.network.dropout == 0.2
+    assert training.max_epochs == 100
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recipe_survives_being_written_down(name):
+    recipe = open_recipe(name)
+    assert parse_recipe(recipe.toml(), "copy") == recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "layers", "units", "attention"),
+    [
+        ("rnn-1x125", "rnn", 1, 125, None),
+        ("rnn-2x125", "rnn", 2, 125, None),
+        ("lstm-1x250", "lstm", 1, 250, None),
+        ("lstm-2x250", "lstm", 2, 250, None),
+        ("attention-1x500", "lstm", 1, 500, "dot"),
+        ("attention-2x60", "lstm", 2, 60, "dot"),
+    ],
+)
+def test_the_rows_of_figure_5_differ_in_the_network_only(name, cell, layers, units, attention):
+    recipe = open_recipe(name)
+    network = recipe.network
+    assert (network.cell, network.layers, network.units, network.attention) == (cell, layers, units, attention)
+    assert recipe.model_copy(update={"network": Recipe().network}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("clip_second = 3.0", "unknown key 'clip_second'; did you mean 'clip_seconds'?"),
+        ("[network]\nunit = 3", "unknown key 'network.unit'; did you mean 'units'?"),
+        ("[training]\nlearning = 1", "unknown key 'training.learning'; known are: optimizer"),
+        ('[front_end]\nkind = "log-mel"\nn_mel = 3', "unknown key 'front_end.n_mel'; did you mean 'n_mels'?"),
+        ("[network]\nunits = '60'", "network.units: Input should be a valid integer, not '60'"),
+        ("[network]\nlayers = 0", "network.layers: Input should be greater than or equal to 1, not 0"),
+        ("[training]\naverage = 1.0", "training.average: Input should be less than 1, not 1.0"),
+        ("[augmentation]\nfloor = 20.0", "augmentation.floor: Input should be less than or equal to 1, not 20.0"),
+        ("[augmentation]\nstretch = -0.1", "augmentation.stretch: Input should be greater than or equal to 0"),
+        ("[network]\ncell = 'gru'", "network.cell: Input should be 'rnn' or 'lstm', not 'gru'"),
+        ("[front_end]\nkind = 'cqt'", "front_end: "),
+        ("[network]\nchannels = [16, 0]", "network.channels.1: Input should be greater than 0, not 0"),
+        ("[network]\nchannels = 16", "network.channels: Input should be a valid"),
+        ("[network]\nchannels = [16]\ntexture_window = 32", "texture_window and channels both stand before"),
+        ("[network]\nattention = 'dot'\nheads = 2", "heads = 2 is for attention 'learned', not 'dot'"),
+        ("[network]\nper_class = true", "per_class is for attention 'learned', not none"),
+        ("clip_seconds == 3", "not TOML"),
+    ],
+)
+def test_recipes_that_make_no_sense(text, says):
+    with pytest.raises(SettingError) as caught:
+        parse_recipe(text, "mine.toml")
+    assert str(caught.value).startswith("mine.toml: ")
+    assert says in str(caught.value)
+
+
+def test_a_misspelt_name_is_set_right():
+    with pytest.raises(SettingError, match="did you mean 'lstm-2x250'"):
+        open_recipe("lstm-2x25")
+
+
+def test_a_recipe_of_ones_own(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('top_db = 50.0\n[front_end]\nkind = "log-mel"\nn_mels = 40\n')
+    recipe = open_recipe(str(path))
+    assert recipe.front_end == LogMel(n_mels=40)
+
+
+def test_lists_survive_being_written_down():
+    recipe = parse_recipe('[network]\nchannels = [16, 32]\nconvolution = "residual"', "mine")
+    assert recipe.network.channels == (16, 32)
+    assert parse_recipe(recipe.toml(), "copy") == recipe
+
+
+@pytest.mark.parametrize("name", rows.PAPER)
+def test_each_row_of_the_paper_is_a_small_file(name):
+    assert name in names()
+    plain, log = open_recipe(name), open_recipe(name + "-log")
+    assert log.front_end == StftDensity(log=True)
+    assert (log.kind, log.network, log.mlp, log.svm) == (plain.kind, plain.network, plain.mlp, plain.svm)
+    assert log.training.lr == (0.1 if log.kind in ("network", "mlp") else 1.0)
+    assert parse_recipe(open_recipe(name).toml(), name) == open_recipe(name)
+
+
+def test_sweeps_and_rows_agree_where_they_meet():
+    both = set(sweeps.names()) & set(names())
+    assert {"rnn-1x125", "lstm-2x250", "attention-2x60", "mlp-125-sigmoid"} <= both
+    for name in both:
+        assert sweeps.recipe(name) == open_recipe(name)
+    assert len(sweeps.names("recurrent")) == 3 * 2 * 5
+    assert len(sweeps.names("mlp")) == 5 * 6
+    assert open_recipe("attention-additive-2x60").network.attention == "additive"
+    assert open_recipe("bilstm-2x250-log").network.bidirectional == "first"
+
+
+def test_a_recipe_makes_one_thing():
+    with pytest.raises(SettingError, match="mine: describes mlp and svm: a recipe makes one of them"):
+        parse_recipe("[mlp]\n[svm]", "mine")
+    with pytest.raises(SettingError, match="mine: describes svm and network"):
+        parse_recipe("[svm]\n[network]\nunits = 3", "mine")
+    with pytest.raises(SettingError, match="penalty 'l1' is for kernel 'linear' only"):
+        parse_recipe('[svm]\nkernel = "rbf"\npenalty = "l1"', "mine")
+    with pytest.raises(SettingError, match="unknown key 'svm.kernl'; did you mean 'kernel'"):
+        parse_recipe('[svm]\nkernl = "rbf"', "mine")
+    with pytest.raises(SettingError, match="its front end is logarithmic already"):
+        open_recipe("house-log")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "chosen"),
+    [
+        (["lstm-*"], ["lstm-1x250", "lstm-2x250"]),
+        (["svm-r*", "svm-rbf"], ["svm-rbf"]),
+        (["lstm-2x*-log"], ["lstm-2x250-log"]),
+        (["figure-5-log"], [f"{name}-log" for name in rows.FIGURE_5]),
+        (["attention-*-2x60"], sweeps.names("scorers")),
+        (["house", "rnn-2x500"], ["house", "rnn-2x500"]),
+    ],
+)
+def test_rows_are_chosen_by_name_and_pattern(patterns, chosen):
+    assert rows.choose_recipes(patterns) == chosen
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("gru-*", "no rows fit 'gru-\\*'; the paper's are svm-"),
+        ("figure-6", "or the rows 'figure-"),
+        ("lstm-2x25", "did"),
+    ],
+)
+def test_rows_that_do_not_exist(pattern, says):
+    with pytest.raises(SettingError, match=says):
+        rows.choose_recipes([pattern])
