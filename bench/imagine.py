@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.audio import LogMel, decode, probe
+from earmark.audio import LogMel, probe
+from earmark.audio.decode import decode
 from earmark.audio.loudness import loudness, true_peak
 from earmark.inference.model import DEFAULT, bundled, open_model
 

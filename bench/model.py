@@ -9,7 +9,7 @@ from pathlib import Path
 from material import tracks
 from report import Row, at_most, interleaved
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.inference.classifier import Tagger
 from earmark.inference.model import DEFAULT, bundled
 

@@ -11,6 +11,7 @@ os.environ["EARMARK_CONFIG"] = ""  # whatever the tester's own settings are
 import av
 import numpy as np
 import pytest
+from support.pages import chromium, open_page  # noqa: F401 (fixtures)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and so in what tests start
 

@@ -10,7 +10,7 @@ from fuzz import SOUND, Listener
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.data.tag_corpus import read_tags
 
 FUZZ = Path(__file__).parents[1] / "bench" / "fuzz.py"

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.audio import LogMel, decode
+from earmark.audio import LogMel
+from earmark.audio.decode import decode
 from earmark.data.corpus import open_corpus
 from earmark.evaluation.evaluate import evaluate
 from earmark.evaluation.nonmusic import made

@@ -15,7 +15,8 @@ from mutagen.id3 import APIC, ID3
 from mutagen.mp4 import MP4, MP4Cover
 from support.sounds import wave_bytes
 
-from earmark.audio import Recording, decode, ffmpeg_limits
+from earmark.audio import Recording, ffmpeg_limits
+from earmark.audio.decode import decode
 
 RATE = 22050
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio import LogMel, StftDensity, decode
+from earmark.audio import LogMel, StftDensity
+from earmark.audio.decode import decode
 from earmark.audio.griffin_lim import invert
 from earmark.errors import AudioError, SettingError
 

@@ -9,7 +9,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import crossfaded, loudness, mastered, true_peak
 from earmark.errors import AudioError, SettingError

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from support.command import run
 from support.paths import REPOSITORY
 
-from earmark.audio import LogMel, StftDensity, decode, probe
+from earmark.audio import LogMel, StftDensity, probe
 from earmark.audio.clips import cut
+from earmark.audio.decode import decode
 from earmark.audio.loudness import loudness, true_peak
 from earmark.auralization.ascent import Ascent, Climber, clip_starts, dense, direction, power_of_bins, read
 from earmark.auralization.equalizer import Shaping

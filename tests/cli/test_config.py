@@ -3,10 +3,13 @@
 import json
 import logging
 import os
+import pydoc
 import re
 from pathlib import Path
 
 import hypothesis
+import platformdirs.unix
+import platformdirs.windows
 import pytest
 import typer
 from hypothesis import given
@@ -17,7 +20,9 @@ from earmark.cli import config_file as settings_module
 from earmark.cli.config_file import config_path, defaults, read_config, settings
 from earmark.cli.main import app
 from earmark.cli.terminal import flowing
+from earmark.data.features.extract import default_cache
 from earmark.errors import EarmarkError, SettingError
+from earmark.library.tags.journal import default_journal
 
 ROOT = typer.main.get_command(app)
 
@@ -102,28 +107,88 @@ def test_a_file_that_is_named_must_be_there(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("platform", "variables", "place"),
+    ("platform", "variables", "place", "old"),
     [
-        ("linux", {}, ".config/earmark.toml"),
-        ("linux", {"XDG_CONFIG_HOME": "HOME/xdg"}, "xdg/earmark.toml"),
-        ("darwin", {}, "Library/Application Support/earmark.toml"),
-        ("win32", {"APPDATA": "HOME/roaming"}, "roaming/earmark.toml"),
+        ("unix.Unix", {}, ".config/earmark/config.toml", ".config/earmark.toml"),
+        ("unix.Unix", {"XDG_CONFIG_HOME": "HOME/xdg"}, "xdg/earmark/config.toml", "xdg/earmark.toml"),
+        ("unix.Unix", {"XDG_CONFIG_HOME": "xdg"}, ".config/earmark/config.toml", ".config/earmark.toml"),  # relative
+        ("macos.MacOS", {}, "LIBRARY/earmark/config.toml", "LIBRARY/earmark.toml"),
+        ("macos.MacOS", {}, "LIBRARY/earmark/config.toml", ".config/earmark.toml"),
+        ("macos.MacOS", {"XDG_CONFIG_HOME": "HOME/xdg"}, "xdg/earmark/config.toml", "LIBRARY/earmark.toml"),
+        ("windows.Windows", {}, "roaming/earmark/config.toml", "roaming/earmark.toml"),
+        ("windows.Windows", {}, "roaming/earmark/config.toml", ".config/earmark.toml"),
     ],
 )
-def test_where_the_file_lies(monkeypatch, tmp_path, platform, variables, place):
-    for name in ("EARMARK_CONFIG", "XDG_CONFIG_HOME", "APPDATA"):
+def test_where_the_file_lies(monkeypatch, tmp_path, platform, variables, place, old):
+    for name in ("EARMARK_CONFIG", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     for name, value in variables.items():
         monkeypatch.setenv(name, value.replace("HOME", str(tmp_path)))
-    monkeypatch.setattr(settings_module.sys, "platform", platform)
-    assert config_path() == tmp_path / place
+    monkeypatch.setattr(platformdirs, "PlatformDirs", pydoc.locate(f"platformdirs.{platform}"))
+    windows = {"CSIDL_APPDATA": str(tmp_path / "roaming")}  # which only Windows itself can tell
+    monkeypatch.setattr(platformdirs.windows, "get_win_folder", windows.__getitem__)
+    if platform == "macos.MacOS":
+        monkeypatch.setattr(settings_module.sys, "platform", "darwin")
+    place, old = (tmp_path / one.replace("LIBRARY", "Library/Application Support") for one in (place, old))
+    assert config_path() == place
     assert read_config() == {}
-    if "XDG_CONFIG_HOME" not in variables:  # the common place is honoured everywhere
-        (tmp_path / ".config").mkdir()
-        (tmp_path / ".config" / "earmark.toml").write_text("jobs = 2")
-        assert read_config() == {"jobs": 2}
+    for path, jobs in ((old, 1), (place, 2)):  # the old one is read until there is a new one
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"jobs = {jobs}")
+        assert config_path() == path
+        assert read_config() == {"jobs": jobs}
+
+
+def test_which_file_is_in_use_is_said(tmp_path):
+    env = {name: value for name, value in os.environ.items() if name != "EARMARK_CONFIG"}
+    env |= {"XDG_CONFIG_HOME": str(tmp_path), "VISUAL": "true"}
+    new, old = tmp_path / "earmark" / "config.toml", tmp_path / "earmark.toml"
+    assert run("config", env=env).stderr.startswith(f"{new} is not there; earmark config --edit begins one")
+    old.write_text("jobs = 1")
+    done = run("config", env=env)
+    assert str(old) in re.sub(r"\s", "", done.stdout)
+    assert done.stderr == f"{old} is read (the old place; the new one is {new})\n"
+    run("config", "--edit", env=env)
+    assert run("config", "--path", env=env).stdout == f"{old}\n"
+    assert not new.parent.exists()
+    old.unlink()
+    run("config", "--edit", env=env)
+    assert run("config", env=env).stderr.startswith(f"{new} sets nothing; ")
+    new.write_text("jobs = 2")
+    old.write_text("jobs = 1")
+    assert run("config", env=env).stderr == f"{new} is read ({old} is not read)\n"
+    assert run("config", env=env | {"EARMARK_CONFIG": str(old)}).stderr.startswith(f"{old} is read")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may search any folder")
+def test_a_folder_that_may_not_be_searched(monkeypatch, tmp_path):
+    monkeypatch.delenv("EARMARK_CONFIG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "earmark").mkdir(mode=0)
+    with pytest.raises(SettingError, match="cannot be read"):
+        read_config()
+
+
+@pytest.mark.parametrize(
+    ("variable", "common", "find"),
+    [
+        ("XDG_CACHE_HOME", ".cache", lambda: default_cache().parent),
+        ("XDG_STATE_HOME", ".local/state", lambda: default_journal().parents[1]),
+    ],
+)
+def test_what_is_kept_lies_in_xdg_folders(monkeypatch, tmp_path, variable, common, find):
+    monkeypatch.setattr(platformdirs, "PlatformDirs", platformdirs.unix.Unix)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(variable, str(tmp_path / "mine"))
+    assert find() == tmp_path / "mine" / "earmark"
+    for unset in ("", "relative"):
+        monkeypatch.setenv(variable, unset)
+        assert find() == tmp_path / common / "earmark"
+    monkeypatch.delenv(variable)
+    assert find() == tmp_path / common / "earmark"
+    assert list(tmp_path.iterdir()) == []  # nothing is made by asking
 
 
 def test_a_tilde_is_the_home_folder():

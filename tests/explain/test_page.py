@@ -4,9 +4,9 @@ import re
 import time
 from dataclasses import replace
 
-import browser
 import numpy as np
 import pytest
+from pages import watch
 
 from earmark.data.synth import compose
 from earmark.explain.explainer import Explainer
@@ -27,26 +27,14 @@ def path(explanation, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    if not browser.PROGRAM:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with browser.Browser() as one:
-        yield one
-
-
 @pytest.fixture
-def page(chromium, path):
-    page = chromium.open(path)
-    yield page
-    assert page.errors == []
-    assert page.requests == []
-    page.close()
+def page(open_page, path):
+    return open_page(path)
 
 
 def ink(page, canvas):
     """How many different colours a canvas shows."""
-    return page.run(f"""(() => {{
+    return page.evaluate(f"""(() => {{
         const c = document.getElementById("{canvas}");
         const all = c.getContext("2d").getImageData(0, 0, c.width, c.height).data, seen = new Set();
         for (let i = 0; i < all.length; i += 4) seen.add((all[i] << 16) | (all[i + 1] << 8) | all[i + 2]);
@@ -56,7 +44,7 @@ def ink(page, canvas):
 
 def cursor(page):
     """Where the cursor stands: seconds, of what the axis shows."""
-    return page.run("""(() => {
+    return page.evaluate("""(() => {
         const box = document.getElementById("cursor").getBoundingClientRect();
         return time(box.left + box.width / 2 - stack.getBoundingClientRect().left);
     })()""")
@@ -64,7 +52,7 @@ def cursor(page):
 
 def point(page, canvas, seconds):
     """Window coordinates of a moment in the middle of a row."""
-    return page.run(f"""(() => {{
+    return page.evaluate(f"""(() => {{
         const box = document.getElementById("{canvas}").getBoundingClientRect(), left = gutter();
         const x = left + (({seconds} - state.from) / (state.to - state.from)) * (box.width - left);
         return [box.left + x, box.top + box.height / 2];
@@ -84,61 +72,61 @@ def test_the_page_holds_everything_and_names_the_only_script_that_may_run(path):
 
 
 def test_every_row_is_drawn(page):
-    page.until("player.readyState >= 4")
-    assert page.run("player.duration") == pytest.approx(20, abs=0.05)
+    page.wait_for_function("() => player.readyState >= 4")
+    assert page.evaluate("player.duration") == pytest.approx(20, abs=0.05)
     for canvas, colours in (("spectrogram", 200), ("map", 200), ("probability", 10), ("attention", 3), ("waveform", 2)):
         assert ink(page, canvas) >= colours, canvas
-    assert page.run("document.querySelector('.title').textContent") == WICKED
-    assert page.run("document.title").endswith(WICKED)
-    names = page.run("[...document.querySelectorAll('.genre')].map((l) => l.querySelector('input').value)")
+    assert page.evaluate("document.querySelector('.title').textContent") == WICKED
+    assert page.evaluate("document.title").endswith(WICKED)
+    names = page.evaluate("[...document.querySelectorAll('.genre')].map((l) => l.querySelector('input').value)")
     assert names[:2] == ["jazz", "classical"] and len(names) == 10
 
 
 def test_the_cursor_follows_the_sound(page):
-    page.until("player.readyState >= 4")
+    page.wait_for_function("() => player.readyState >= 4")
     assert cursor(page) == pytest.approx(0, abs=0.05)
-    page.run("player.play()")
-    page.until("player.currentTime > 0.7")
+    page.evaluate("player.play()")
+    page.wait_for_function("() => player.currentTime > 0.7")
     for _ in range(5):
         time.sleep(0.05)
         # asked of one frame: the cursor is drawn before the question is answered
-        said, drawn = page.run("""new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+        said, drawn = page.evaluate("""new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
             const box = document.getElementById("cursor").getBoundingClientRect();
             const at = time(box.left + box.width / 2 - stack.getBoundingClientRect().left);
             done([player.currentTime, at]);
         })))""")
         assert drawn == pytest.approx(said, abs=0.1)
-    page.run("window.ticks = 0; const real = follow; follow = () => { ticks++; real(); }")
-    frames = page.run("""new Promise((done) => {
+    page.evaluate("window.ticks = 0; const real = follow; follow = () => { ticks++; real(); }")
+    frames = page.evaluate("""new Promise((done) => {
         let frames = 0;
         const count = () => (++frames < 30 ? requestAnimationFrame(count) : done(frames));
         requestAnimationFrame(count);
     })""")
-    assert page.run("ticks") <= frames + 2  # one loop, however long it plays
-    page.run("player.pause()")
-    said, at = page.run("[$('readout').textContent, clock(state.at, 1)]")
+    assert page.evaluate("ticks") <= frames + 2  # one loop, however long it plays
+    page.evaluate("player.pause()")
+    said, at = page.evaluate("[$('readout').textContent, clock(state.at, 1)]")
     assert said.startswith(at)
 
 
 def test_click_and_drag_seek_in_every_row(page):
-    page.until("player.readyState >= 4")
+    page.wait_for_function("() => player.readyState >= 4")
     for canvas, seconds in (("waveform", 3), ("spectrogram", 6.5), ("map", 17), ("probability", 11), ("attention", 2)):
-        page.click(*point(page, canvas, seconds))
-        page.until("!player.seeking")
-        assert page.run("player.currentTime") == pytest.approx(seconds, abs=0.05)
+        page.mouse.click(*point(page, canvas, seconds))
+        page.wait_for_function("() => !player.seeking")
+        assert page.evaluate("player.currentTime") == pytest.approx(seconds, abs=0.05)
         assert cursor(page) == pytest.approx(seconds, abs=0.05)
-    page.mouse("move", *point(page, "map", 4))
-    page.mouse("press", *point(page, "map", 4))
-    page.mouse("move", *point(page, "map", 9), held=True)
-    page.mouse("release", *point(page, "map", 9))
-    page.until("!player.seeking")
-    assert page.run("player.currentTime") == pytest.approx(9, abs=0.05)
+    page.mouse.move(*point(page, "map", 4))
+    page.mouse.down()
+    page.mouse.move(*point(page, "map", 9))
+    page.mouse.up()
+    page.wait_for_function("() => !player.seeking")
+    assert page.evaluate("player.currentTime") == pytest.approx(9, abs=0.05)
 
 
 def test_what_is_heard_stands_where_the_axis_says(page):
     """The second piece begins at 10 s: the sound that plays after a click there is that piece's."""
-    page.until("player.readyState >= 4")
-    heard = page.run("""(async () => {
+    page.wait_for_function("() => player.readyState >= 4")
+    heard = page.evaluate("""(async () => {
         const context = new OfflineAudioContext(1, 44100, 44100);
         const sound = await context.decodeAudioData(bytes($("sound").textContent).buffer);
         const all = sound.getChannelData(0), width = Math.round(data.envelopeSeconds * 44100), out = [];
@@ -147,45 +135,42 @@ def test_what_is_heard_stands_where_the_axis_says(page):
         }
         return out;
     })()""")
-    drawn = page.run("Array.from(envelope).filter((v, i) => i % 2).map((v) => v / 127)")
+    drawn = page.evaluate("Array.from(envelope).filter((v, i) => i % 2).map((v) => v / 127)")
     length = min(len(heard), len(drawn)) - 10
     fit = [np.corrcoef(heard[5 + lag : length + lag], drawn[5:length])[0, 1] for lag in range(-5, 6)]
     assert int(np.argmax(fit)) - 5 == 0 and max(fit) > 0.9  # to a fiftieth of a second
 
 
 def test_keys(page):
-    page.until("player.readyState >= 4")
-    page.run("stack.focus()")
-    for key, shift, seconds in (
-        ("ArrowRight", True, 5), ("ArrowRight", False, 6), ("ArrowLeft", False, 5), ("End", False, 20),
-        ("Home", False, 0),
-    ):  # fmt: skip
-        page.key(key, shift=shift)
-        page.until("!player.seeking")
-        assert page.run("player.currentTime") == pytest.approx(seconds, abs=0.05)
-    page.key(" ")
-    page.until("!player.paused && player.currentTime > 0.1")
-    page.key(" ")
-    assert page.run("player.paused")
-    page.key("+")
-    assert page.run("state.to - state.from") == pytest.approx(10, abs=0.01)
-    page.key("End")
-    assert page.run("[state.from, state.to]") == pytest.approx([10, 20], abs=0.01)  # what is played is seen
-    page.run("stack.dispatchEvent(new WheelEvent('wheel', {deltaX: -stack.clientWidth / 2, cancelable: true}))")
-    assert page.run("[state.from, state.to]") == pytest.approx([5, 15], abs=0.01)
-    page.key("-")
-    assert page.run("state.to - state.from") == pytest.approx(20, abs=0.01)
+    page.wait_for_function("() => player.readyState >= 4")
+    page.evaluate("stack.focus()")
+    for key, seconds in (("Shift+ArrowRight", 5), ("ArrowRight", 6), ("ArrowLeft", 5), ("End", 20), ("Home", 0)):
+        page.keyboard.press(key)
+        page.wait_for_function("() => !player.seeking")
+        assert page.evaluate("player.currentTime") == pytest.approx(seconds, abs=0.05)
+    page.keyboard.press("Space")
+    page.wait_for_function("() => !player.paused && player.currentTime > 0.1")
+    page.keyboard.press("Space")
+    assert page.evaluate("player.paused")
+    page.keyboard.press("+")
+    assert page.evaluate("state.to - state.from") == pytest.approx(10, abs=0.01)
+    page.keyboard.press("End")
+    assert page.evaluate("[state.from, state.to]") == pytest.approx([10, 20], abs=0.01)  # what is played is seen
+    page.evaluate("stack.dispatchEvent(new WheelEvent('wheel', {deltaX: -stack.clientWidth / 2, cancelable: true}))")
+    assert page.evaluate("[state.from, state.to]") == pytest.approx([5, 15], abs=0.01)
+    page.keyboard.press("-")
+    assert page.evaluate("state.to - state.from") == pytest.approx(20, abs=0.01)
 
 
 def test_why_not_another_genre(page, explanation):
-    page.until("player.readyState >= 4")
-    assert "jazz?" in page.run("$('question').textContent")
-    before = page.run("$('map').toDataURL()")
-    page.run("document.querySelector('input[value=metal]').click()")
-    assert page.run("$('question').textContent").startswith("Why not metal?")
-    assert page.run("$('map').toDataURL()") != before
-    page.mouse("move", *point(page, "map", 7.0))
-    said = page.run("$('readout').textContent")
+    page.wait_for_function("() => player.readyState >= 4")
+    assert "jazz?" in page.evaluate("$('question').textContent")
+    before = page.evaluate("$('map').toDataURL()")
+    page.evaluate("document.querySelector('input[value=metal]').click()")
+    assert page.evaluate("$('question').textContent").startswith("Why not metal?")
+    assert page.evaluate("$('map').toDataURL()") != before
+    page.mouse.move(*point(page, "map", 7.0))
+    said = page.evaluate("$('readout').textContent")
     said = said.replace("\N{MINUS SIGN}", "-")
     (bits,) = re.search(r"([-+]\d+\.\d) bits for metal", said).groups()
     middle = explanation.of("metal")[int(7.0 / explanation.cell_seconds), 7:9]
@@ -194,33 +179,31 @@ def test_why_not_another_genre(page, explanation):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_shows_all_of_it(chromium, path, dark):
-    page = chromium.open(path, width=360, height=740, dark=dark)
-    page.until("player.readyState >= 4")
-    assert page.run("[document.documentElement.scrollWidth, innerWidth]") == [360, 360]
-    out = page.run(
+def test_a_phone_shows_all_of_it(open_page, path, dark):
+    page = open_page(path, width=360, height=740, dark=dark)
+    page.wait_for_function("() => player.readyState >= 4")
+    assert page.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [360, 360]
+    out = page.evaluate(
         "[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > 361).length"
     )
     assert out == 0
-    background = page.run("getComputedStyle(document.body).backgroundColor")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 150) == dark
-    page.run("player.scrollIntoView()")
-    page.click(*point(page, "waveform", 12))
-    page.until("!player.seeking")
-    assert page.run("player.currentTime") == pytest.approx(12, abs=0.1)
-    assert page.errors == page.requests == []
-    page.close()
+    page.evaluate("player.scrollIntoView()")
+    page.mouse.click(*point(page, "waveform", 12))
+    page.wait_for_function("() => !player.seeking")
+    assert page.evaluate("player.currentTime") == pytest.approx(12, abs=0.1)
 
 
-def test_words_are_readable_in_both_schemes(chromium, path):
+def test_words_are_readable_in_both_schemes(open_page, path):
     """WCAG 2's contrast: 4.5 for words, 3 for lines."""
     for dark in (False, True):
-        page = chromium.open(path, dark=dark)
+        page = open_page(path, dark=dark)
         for names, least in ((("ink", "quiet"), 4.5), ([f"line-{i}" for i in range(7)], 3)):
             for name in names:
                 for ground in ("paper", "panel"):
-                    assert contrast(*page.run(f"[colour('{name}'), colour('{ground}')]")) >= least, (name, ground, dark)
-        page.close()
+                    seen = page.evaluate(f"[colour('{name}'), colour('{ground}')]")
+                    assert contrast(*seen) >= least, (name, ground, dark)
 
 
 def contrast(*colours):
@@ -233,48 +216,54 @@ def contrast(*colours):
     return (high + 0.05) / (low + 0.05)
 
 
-def test_a_wicked_genre_stays_a_word(chromium, explanation, tmp_path):
+def test_a_wicked_genre_stays_a_word(open_page, explanation, tmp_path):
     def renamed(genre):
         return WICKED if genre == "jazz" else genre
 
     verdict = replace(explanation.verdict, genres={renamed(g): p for g, p in explanation.verdict.genres.items()})
     other = replace(explanation, labels=tuple(map(renamed, explanation.labels)), verdict=verdict)
     (tmp_path / "page.html").write_text(other.to_html([WICKED]), encoding="utf-8")
-    page = chromium.open(tmp_path / "page.html")
-    assert page.run("$('question').textContent").count(WICKED) == 1
-    assert page.run("document.querySelectorAll('script').length") == 3
-    assert page.run("document.querySelectorAll('.genre').length") == 10
-    assert page.errors == page.requests == []
-    page.close()
+    page = open_page(tmp_path / "page.html")
+    assert page.evaluate("$('question').textContent").count(WICKED) == 1
+    assert page.evaluate("document.querySelectorAll('script').length") == 3
+    assert page.evaluate("document.querySelectorAll('.genre').length") == 10
 
 
 @pytest.mark.parametrize("seconds", [0.01, 6])
-def test_silence_has_a_page(chromium, tmp_path, seconds):
+def test_silence_has_a_page(open_page, tmp_path, seconds):
     silence = Explainer("paper-attention-2x60").explain((np.zeros(round(seconds * 22050)), 22050))
     (tmp_path / "page.html").write_text(silence.to_html(), encoding="utf-8")
-    page = chromium.open(tmp_path / "page.html")
-    assert page.run("document.querySelector('h1').textContent").startswith("unknown (")
-    assert page.run("document.querySelectorAll('.genre').length") == 10
-    page.run("seek(0.005)")
-    assert page.run("$('readout').textContent") == "0:00.0 · silence"
-    assert page.errors == page.requests == []
-    page.close()
+    page = open_page(tmp_path / "page.html")
+    assert page.evaluate("document.querySelector('h1').textContent").startswith("unknown (")
+    assert page.evaluate("document.querySelectorAll('.genre').length") == 10
+    page.evaluate("seek(0.005)")
+    assert page.evaluate("$('readout').textContent") == "0:00.0 · silence"
 
 
 @pytest.mark.parametrize(
     "changes",
     [{"sound": None}, {"relevance": None, "method": None}, {"attention": None}, {"start": 3725.0, "whole": 4000.0}],
 )
-def test_what_is_not_there_is_not_shown(chromium, explanation, tmp_path, changes):
+def test_what_is_not_there_is_not_shown(open_page, explanation, tmp_path, changes):
     path = tmp_path / "page.html"
     path.write_text(replace(explanation, **changes).to_html(), encoding="utf-8")
-    page = chromium.open(path)
-    hidden = page.run("['player', 'regions', 'attending'].map((id) => $(id).hidden)")
+    page = open_page(path)
+    hidden = page.evaluate("['player', 'regions', 'attending'].map((id) => $(id).hidden)")
     assert hidden == ["sound" in changes, "relevance" in changes, "attention" in changes]
-    page.run("stack.focus()")
-    page.key("ArrowRight")
-    assert page.run("state.at") == pytest.approx(1, abs=0.01)
-    note = page.run("document.querySelector('.note')?.textContent || ''")
+    page.evaluate("stack.focus()")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("state.at") == pytest.approx(1, abs=0.01)
+    note = page.evaluate("document.querySelector('.note')?.textContent || ''")
     assert note == ("Only a part is explained, and named: 62:05 to 62:25 of 66:40." if "start" in changes else "")
-    assert page.errors == page.requests == []
+
+
+def test_the_browser_tells_of_errors_and_requests(chromium, tmp_path):
+    """What every other test of a page relies on."""
+    path, image = tmp_path / "bad.html", "http://127.0.0.1:9/x.png"
+    path.write_text(f"<img src='{image}'><script>console.warn('careful'); throw new Error('thrown')</script>")
+    page = chromium.new_page()
+    errors, requests = watch(page)
+    page.goto(path.as_uri())
     page.close()
+    assert requests == [path.as_uri(), image]
+    assert {"careful", "thrown"} <= set(errors) and len(errors) == 3  # and that the image did not come

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from support.command import COMMAND, run
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.cli.writers import sparkline
 from earmark.data.corpus import open_corpus
 from earmark.data.synth import write_corpus

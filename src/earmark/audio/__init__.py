@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from earmark.audio.clips import Clip, cut, preview_starts
-    from earmark.audio.decode import AudioInfo, Recording, decode, probe
+    from earmark.audio.decode import AudioInfo, Recording, probe
     from earmark.audio.source import Source
     from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 
@@ -23,13 +23,12 @@ __all__ = [
     "Source",
     "StftDensity",
     "cut",
-    "decode",
     "preview_starts",
     "probe",
 ]
 
 _HOMES = {
-    "decode": ("AudioInfo", "Recording", "decode", "probe"),
+    "decode": ("AudioInfo", "Recording", "probe"),
     "source": ("Source",),
     "clips": ("Clip", "cut", "preview_starts"),
     "spectrogram": ("FrontEnd", "LogMel", "StftDensity"),

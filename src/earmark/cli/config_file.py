@@ -13,9 +13,6 @@ import typer
 
 from earmark.errors import SettingError
 
-NAME = "earmark.toml"
-"""The file's name, wherever it lies."""
-
 _NEVER = {"help", "version", "install-completion", "show-completion", "null", "prune", "retry"}
 """Options that make no sense as a habit."""
 
@@ -42,16 +39,29 @@ class Setting(NamedTuple):
 
 
 def config_path() -> Path | None:
-    """Where the file is or would be; None where ``EARMARK_CONFIG`` is empty, which asks for none."""
+    """Return the file in use, or the new one to be; None where ``EARMARK_CONFIG`` is empty, which asks for none."""
     named = os.environ.get("EARMARK_CONFIG")
     if named is not None:
         return Path(named).expanduser() if named else None
-    here = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / NAME
-    own = {
-        "win32": Path(os.environ.get("APPDATA") or "~/AppData/Roaming").expanduser() / NAME,
-        "darwin": Path("~/Library/Application Support").expanduser() / NAME,
-    }.get(sys.platform, here)
-    return here if here.exists() else own
+    new, *old = config_places()
+    return next((path for path in (new, *old) if _exists(path)), new)
+
+
+def config_places() -> list[Path]:
+    """Return where the file may be: ``earmark/config.toml`` in the user's folder of settings, then the old places."""
+    from platformdirs import user_config_path
+
+    # roaming: settings follow the user to other Windows machines
+    new = user_config_path("earmark", appauthor=False, roaming=True) / "config.toml"
+    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()  # honoured on every system
+    old = [xdg, new.parents[1]]
+    if sys.platform == "darwin":  # where XDG_CONFIG_HOME moves the new place
+        old.append(Path("~/Library/Application Support").expanduser())
+    return list(dict.fromkeys([new, *(folder / "earmark.toml" for folder in old)]))
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 (Path.exists raises where a folder may not be searched)
 
 
 def read_config() -> dict[str, Any]:

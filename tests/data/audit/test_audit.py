@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.cli import writers
 from earmark.data import gtzan as release
 from earmark.data.audit.audit import check_corpus

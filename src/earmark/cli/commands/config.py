@@ -46,12 +46,13 @@ def config(
 ) -> None:
     r"""Show which settings hold, and where each comes from.
 
-    Settings are defaults of options, in a TOML file: ~/.config/earmark.toml
-    (under XDG_CONFIG_HOME where that is set; %APPDATA% on Windows and
-    ~/Library/Application Support on macOS, where the first is missing), or
-    wherever EARMARK_CONFIG says; an empty EARMARK_CONFIG means none. Keys are
-    the long names of options. Those at the top go to every command that has
-    such an option, those under a command's name to that command:
+    Settings are defaults of options, in a TOML file: earmark/config.toml in
+    ~/.config (or XDG_CONFIG_HOME; %APPDATA% on Windows, ~/Library/Application
+    Support on macOS), or wherever EARMARK_CONFIG says; an empty EARMARK_CONFIG
+    means none. Where that file is missing, the old one is read: earmark.toml
+    in the same folder, or in ~/.config. Keys are the long names of options.
+    Those at the top go to every command that has such an option, those under
+    a command's name to that command:
 
       model = "~/models/mine.onnx"
       \[classify]
@@ -87,11 +88,27 @@ def config(
                 )
             )
         return
+    where = writers.clean(_describe_file(file, "is read" if rows else "sets nothing"))
     if rows:
         terminal.console(sys.stdout).print(_table(rows))
+        terminal.say(where)
     else:
-        where = f"{file} is not there" if file and not file.exists() else f"{file or 'no file'} sets nothing"
-        terminal.say(f"{writers.clean(where)}; earmark config --edit begins one, --all shows what can be set")
+        terminal.say(f"{where}; earmark config --edit begins one, --all shows what can be set")
+
+
+def _describe_file(file: Path | None, does: str) -> str:
+    """Return a sentence on the file in use, and on the other place where there is something to say of it."""
+    from earmark.cli.config_file import config_places
+
+    if file is None:
+        return f"no file {does}"
+    if not file.exists():
+        return f"{file} is not there"
+    new, *old = config_places()
+    if file in old:
+        return f"{file} {does} (the old place; the new one is {new})"
+    ignored = [str(path) for path in old if file == new and path.exists()]
+    return f"{file} {does}" + (f" ({', '.join(ignored)} is not read)" if ignored else "")
 
 
 class _Row(NamedTuple):

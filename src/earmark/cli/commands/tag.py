@@ -49,7 +49,10 @@ def tag(
     journal: Annotated[
         Path | None,
         typer.Option(
-            "--journal", metavar="FILE", help="Where changes are noted.", show_default="~/.local/state/earmark/journals"
+            "--journal",
+            metavar="FILE",
+            help="Where changes are noted.",
+            show_default="earmark/journals in the state folder, ~/.local/state on Linux",
         ),
     ] = None,
     undo: Annotated[

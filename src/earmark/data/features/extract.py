@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -71,8 +70,10 @@ def stack(sequences: Sequence[NDArray[np.floating]], frames: int | None = None) 
 
 
 def default_cache() -> Path:
-    """Where features are kept between runs: ``earmark/features`` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earmark" / "features"
+    """Return where features are kept between runs: ``earmark/features`` in the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("earmark", appauthor=False) / "features"
 
 
 def extract(

@@ -186,9 +186,11 @@ def read_journal(path: Path) -> tuple[list[Entry], int]:
 
 
 def default_journal() -> Path:
-    """Where a run writes its journal: ``earmark/journals`` in the user's state folder, by date and time."""
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return home / "earmark" / "journals" / strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
+    """Return where a run writes its journal: ``earmark/journals`` in the user's state folder, by date and time."""
+    from platformdirs import user_state_path
+
+    name = strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
+    return user_state_path("earmark", appauthor=False) / "journals" / name
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
