@@ -20,8 +20,8 @@ from rich.progress import track
 
 from earmark.audio import Recording
 from earmark.audio.spectrogram import FrontEnd
-from earmark.explain.integrated_gradients import IntegratedGradients
-from earmark.explain.occlusion import Cells, Occlusion, neutral
+from earmark.explanation.integrated_gradients import IntegratedGradients
+from earmark.explanation.occlusion import Cells, Occlusion, neutral
 from earmark.inference.aggregate import pooled
 from earmark.inference.classifier import Tagger
 

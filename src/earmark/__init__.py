@@ -18,8 +18,8 @@ from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.audio.source import Source
-    from earmark.explain.explainer import Explainer
-    from earmark.explain.explanation import Explanation
+    from earmark.explanation.explainer import Explainer
+    from earmark.explanation.explanation import Explanation
     from earmark.inference.classifier import Tagger
     from earmark.inference.verdict import ClipVerdict, Verdict
 
@@ -32,8 +32,8 @@ __all__ = [
 
 _LATE = {
     "ClipVerdict": "earmark.inference.verdict",
-    "Explainer": "earmark.explain.explainer",
-    "Explanation": "earmark.explain.explanation",
+    "Explainer": "earmark.explanation.explainer",
+    "Explanation": "earmark.explanation.explanation",
     "Tagger": "earmark.inference.classifier",
     "Verdict": "earmark.inference.verdict",
 }
@@ -106,7 +106,7 @@ def explain(source: Source, *, model: str | os.PathLike[str] | None = None) -> E
     ModelError
         If the model file is refused.
     """
-    from earmark.explain.explainer import Explainer
+    from earmark.explanation.explainer import Explainer
 
     return Explainer(model).explain(source)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.explain.occlusion import Cells, Replacement, neutral
+from earmark.explanation.occlusion import Cells, Replacement, neutral
 from earmark.inference.aggregate import pooled
 from earmark.inference.classifier import Tagger
 

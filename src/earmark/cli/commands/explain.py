@@ -16,8 +16,8 @@ from earmark.cli.terminal import extra, guarded
 from earmark.errors import AudioError, SettingError
 
 if TYPE_CHECKING:
-    from earmark.explain.explainer import Method
-    from earmark.explain.explanation import Explanation
+    from earmark.explanation.explainer import Method
+    from earmark.explanation.explanation import Explanation
     from earmark.inference.classifier import Tagger
 
 
@@ -86,7 +86,7 @@ def explain(
     """
     writers = [(path, _writer(path)) for path in output]
     from earmark.cli.writers import clean
-    from earmark.explain.explainer import Explainer
+    from earmark.explanation.explainer import Explainer
     from earmark.inference.classifier import Tagger
 
     tagger = Tagger(model)
@@ -127,14 +127,14 @@ def _writer(path: Path) -> Writer:
     if path.is_dir():
         raise SettingError(f"{path} is a folder: need the name of a file")
     if suffix in _PAGES:
-        from earmark.explain.page import page
+        from earmark.explanation.page import page
 
         return page
     if suffix == ".json":
         return lambda explanation, genres: explanation.to_json() + "\n"
     if suffix in (".png", ".svg"):
         with extra("a figure", "learn"):
-            from earmark.explain.figure import draw_explanation
+            from earmark.explanation.figure import draw_explanation
         return lambda explanation, genres: getattr(draw_explanation(explanation, genres), suffix[1:])
     raise SettingError(f"{path}: need a name that ends in .html, .png, .svg or .json")
 
@@ -145,7 +145,7 @@ def _method(method: How, tagger: Tagger) -> Method | None:
     if method is not How.integrated_gradients:
         return None
     with extra("--method integrated-gradients", "learn"):
-        from earmark.explain.integrated_gradients import IntegratedGradients
+        from earmark.explanation.integrated_gradients import IntegratedGradients
     return IntegratedGradients(tagger.model)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.explain.explanation import Explanation
+from earmark.explanation.explanation import Explanation
 
 RANGE_DB = 80.0
 """Shown below the loudest point of the spectrogram."""
@@ -76,7 +76,7 @@ def page(explanation: Explanation, genres: Sequence[str] = (), title: str | None
 
 
 def _part(name: str) -> str:
-    return (files("earmark.explain") / "assets" / name).read_text(encoding="utf-8")
+    return (files("earmark.explanation") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

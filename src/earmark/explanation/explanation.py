@@ -109,8 +109,8 @@ class Explanation:
         return self.labels.index(genre)
 
     def to_html(self, genres: Sequence[str] = (), title: str | None = None) -> str:
-        """A page that needs nothing else: see :func:`earmark.explain.page.page`."""
-        from earmark.explain.page import page
+        """A page that needs nothing else: see :func:`earmark.explanation.page.page`."""
+        from earmark.explanation.page import page
 
         return page(self, genres, title)
 

@@ -9,7 +9,7 @@ import pytest
 from pages import watch
 
 from earmark.data.synth import compose
-from earmark.explain.explainer import Explainer
+from earmark.explanation.explainer import Explainer
 
 WICKED = "</script><script>alert(1)</script> & {{data}}.mp3"
 

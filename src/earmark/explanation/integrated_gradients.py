@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.explain.occlusion import Cells, neutral
+from earmark.explanation.occlusion import Cells, neutral
 from earmark.inference.model import Model
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
@@ -25,7 +25,7 @@ class IntegratedGradients:
     """Walks from a neutral clip to the real one, and adds up what each bin of each frame does to every genre.
 
     The way is straight, and begins at the clip that occlusion replaces regions by
-    (:func:`earmark.explain.occlusion.neutral`). The shares of all bins add up to the difference of the log-odds between
+    (:func:`earmark.explanation.occlusion.neutral`). The shares of all bins add up to the difference of the log-odds between
     its ends.
 
     Parameters
@@ -79,7 +79,7 @@ class IntegratedGradients:
         return np.stack(slopes, axis=-1).astype(np.float64) * (frames - base)[..., None]
 
     def _log_odds(self, log_probabilities: Tensor) -> Tensor:
-        """As :func:`earmark.explain.occlusion.log_odds`."""
+        """As :func:`earmark.explanation.occlusion.log_odds`."""
         scores = log_probabilities / self.card.calibration.clip_temperature
         own = torch.eye(scores.shape[-1], dtype=torch.bool)
         others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)

@@ -22,9 +22,9 @@ from earmark.audio.decode import decode
 from earmark.audio.encode import PLAY_RATE, mp3
 from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
-from earmark.explain.explainer import Explainer
-from earmark.explain.occlusion import WINDOW, Cells, Occlusion, evidence, log_odds, neutral, windows
-from earmark.explain.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.explanation.explainer import Explainer
+from earmark.explanation.occlusion import WINDOW, Cells, Occlusion, evidence, log_odds, neutral, windows
+from earmark.explanation.track_axis import ENVELOPE, Piece, decibels, envelope, joined
 from earmark.inference.card import Card, Training
 from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
@@ -134,7 +134,7 @@ def test_threads_change_nothing(tagger, sound):
 
 
 def test_integrated_gradients_share_out_the_whole_difference(tagger, sound):
-    from earmark.explain.integrated_gradients import IntegratedGradients
+    from earmark.explanation.integrated_gradients import IntegratedGradients
 
     front_end = FRONT_ENDS[0]
     known = planted(slice(8, 16), front_end)
@@ -178,7 +178,7 @@ def test_orders_begin_with_what_matters_most(values, seed):
 
 @pytest.mark.parametrize("model", ["gtzan-attention", "paper-attention-2x60"])
 def test_deleting_what_matters_hurts_more_than_deleting_anything(model, gtzan, rng):
-    from earmark.explain.integrated_gradients import IntegratedGradients
+    from earmark.explanation.integrated_gradients import IntegratedGradients
 
     tagger = Tagger(model)
     methods = [Occlusion(tagger), IntegratedGradients(tagger.model, 8)]

@@ -16,9 +16,9 @@ from earmark.audio.decode import Recording
 from earmark.audio.encode import PLAY_RATE, mp3
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
-from earmark.explain.explanation import Explanation
-from earmark.explain.occlusion import Cells, Occlusion, cell_seconds
-from earmark.explain.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.explanation.explanation import Explanation
+from earmark.explanation.occlusion import Cells, Occlusion, cell_seconds
+from earmark.explanation.track_axis import ENVELOPE, Piece, decibels, envelope, joined
 from earmark.inference.aggregate import pooled
 from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
@@ -38,7 +38,7 @@ Advance = Callable[[int, int], None]
 
 
 class Method(Protocol):
-    """What finds the regions of a clip that carried the answer; see :class:`earmark.explain.occlusion.Occlusion`."""
+    """What finds the regions of a clip that carried the answer; see :class:`earmark.explanation.occlusion.Occlusion`."""
 
     name: str
 

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
-from earmark.explain.explanation import Explanation
+from earmark.explanation.explanation import Explanation
 from earmark.plotting import (
     BLUE,
     GREEN,
