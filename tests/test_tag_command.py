@@ -18,7 +18,7 @@ from mediafile import MediaFile
 from earmark.doors import terminal
 from earmark.learn.synth import compose
 
-BENCH = Path(__file__).parents[1] / "bench" / "tags.py"
+BENCH = Path(__file__).parents[1] / "bench" / "robustness" / "tags.py"
 
 
 @pytest.fixture(scope="session")
