@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench house clean
 
 demo: $(VENV)/learn ## compose a corpus, train on it, judge, and classify
 	@BIN=$(BIN) sh demo.sh
@@ -24,6 +24,9 @@ format: $(VENV)/check ## put the code in shape
 
 bench: $(VENV)/test ## measured ratios, as a table
 	$(BIN)/python bench/run.py
+
+house: $(VENV)/test ## packages, circles, lengths, names and docstrings of the source, as a table
+	$(BIN)/python bench/house.py
 
 clean:
 	rm -rf $(VENV) build demo

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -14,11 +15,13 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from report import Row, table
 from rich.console import Console
 
+sys.path.insert(0, str(Path(__file__).parent / "speed"))
+from report import Row, table
+
 NAMES = ("folder", "preview", "cold", "long_file", "features", "training", "rows", "model", "library")
-"""The benchmarks, each a module of this folder with a function ``run(work, *, quick)`` that yields rows."""
+"""The benchmarks, each a module of ``speed/`` with a function ``run(work, *, quick)`` that yields rows."""
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from support.paths import REPOSITORY
 from earmark.cli import terminal
 from earmark.data.synth import compose
 
-BENCH = REPOSITORY / "bench" / "tags.py"
+BENCH = REPOSITORY / "bench" / "robustness" / "tags.py"
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_a_second_run_says_the_same_without_hearing(music, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="processor time of child processes")
 def test_a_second_run_costs_little(write_sound, rng, tmp_path):
-    """In full: bench/library.py. Starting up is most of it here, and other work on the machine does not count."""
+    """In full: bench/speed/library.py. Starting up is most of it here, and other work on the machine does not count."""
     import resource
 
     (tmp_path / "music").mkdir()

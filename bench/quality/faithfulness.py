@@ -2,7 +2,7 @@
 
 Attention that was moved in time, round the clip, is a stricter control than random frames: as connected, but elsewhere.
 
-python bench/faithfulness.py gtzan/audio
+python bench/quality/faithfulness.py gtzan/audio
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from curves import Curves, curves, order
 from earmark.inference.faithfulness import Curves, curves, order
 from numpy.typing import NDArray
 from rich.progress import track

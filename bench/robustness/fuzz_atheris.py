@@ -1,10 +1,10 @@
 """Files made by a fuzzer that watches which code they reach; needs Linux or macOS, and ``pip install atheris``.
 
-``python bench/fuzz_atheris.py -max_total_time=600 [CORPUS] [OTHER OPTIONS OF LIBFUZZER]``
+``python bench/robustness/fuzz_atheris.py -max_total_time=600 [CORPUS] [OTHER OPTIONS OF LIBFUZZER]``
 
 Coverage is that of Earmark's and mutagen's Python; FFmpeg itself is not instrumented in PyAV's wheels, and is reached
 through what these let pass. Inputs begin from the files that `damage.py` writes; what is found is written to the
-current folder, and replayed by naming it: ``python bench/fuzz_atheris.py crash-…``.
+current folder, and replayed by naming it: ``python bench/robustness/fuzz_atheris.py crash-…``.
 """
 
 from __future__ import annotations

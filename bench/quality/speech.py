@@ -1,4 +1,4 @@
-"""Speech for ``earmark stress --not-music``: ``python bench/speech.py FOLDER`` (needs espeak-ng).
+"""Speech for ``earmark stress --not-music``: ``python bench/quality/speech.py FOLDER`` (needs espeak-ng).
 
 Each language's articles 1, 3 and 4 of the Universal Declaration of Human Rights, by six voices at as many speeds.
 """

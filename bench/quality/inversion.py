@@ -1,9 +1,9 @@
-"""Magnitudes → sound → magnitudes on real clips: ``python bench/inversion.py FOLDER [--clips N] [--json FILE]``.
+"""Magnitudes → sound → magnitudes: ``python bench/quality/inversion.py FOLDER [--clips N] [--json FILE]``.
 
-How well the inversion of each front end keeps the spectrogram it was given, beside librosa's (``griffinlim`` for the
-density, ``mel_to_audio`` for log-mel) on the same clips in the same run. Spectral convergence is
-``20 log10(‖|S| − |Ŝ|‖ / ‖|S|‖)`` in dB; beating is the share of a sound's power that goes up and down at the frame
-rate, the original's for comparison.
+How well, on real clips, the inversion of each front end keeps the spectrogram it was given, beside librosa's
+(``griffinlim`` for the density, ``mel_to_audio`` for log-mel) on the same clips in the same run. Spectral convergence
+is ``20 log10(‖|S| − |Ŝ|‖ / ‖|S|‖)`` in dB; beating is the share of a sound's power that goes up and down at the
+frame rate, the original's for comparison.
 
 Then the loop: a clip's spectrogram is inverted, mastered, written as WAV, and read again. How much of the answer of the
 bundled model survives, and of the density?

@@ -1,4 +1,4 @@
-"""Do a unit's weights sound like what excites it? ``python bench/units.py [--strength S] [--units N]``.
+"""Do a unit's weights sound like what excites it? ``python bench/quality/units.py [--strength S] [--units N]``.
 
 Weights → sound → front end → network: the mean activation of units while their own sound is heard, while those of other
 units are, and while their own is heard with the weights' sign turned round. For the bundled models whose recurrence

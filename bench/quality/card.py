@@ -1,6 +1,7 @@
-"""The tables of docs/model.md: ``python bench/card.py RESULTS [RECIPE]``, where ``earmark reproduce`` wrote RESULTS.
+"""The tables of docs/model.md: ``python bench/quality/card.py RESULTS [RECIPE]``.
 
-With a recipe: its tracks by genre, confusions, calibration and risk–coverage curve. Without: a line for each recipe.
+RESULTS is where ``earmark reproduce`` wrote. With a recipe: its tracks by genre, confusions, calibration and
+risk–coverage curve. Without: a line for each recipe.
 """
 
 from __future__ import annotations

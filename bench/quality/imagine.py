@@ -1,4 +1,4 @@
-"""Whether the loop closes: ``python bench/imagine.py [MODEL…] [--from noise|silence|SONG] [--seconds S] [-o DIR]``.
+"""Whether the loop closes: ``python bench/quality/imagine.py [MODEL…] [--from SONG] [--seconds S] [-o DIR]``.
 
 ``earmark imagine --all`` lets each model imagine every genre; ``earmark classify`` hears the files, which it knows
 nothing of. Confidence is what it says of the wanted genre. The rest is measured on the files: loudness (BS.1770), true

@@ -1,4 +1,4 @@
-"""Listen to a station of our own in real time: ``python bench/radio.py [--seconds 120] [--json FILE]``.
+"""Listen to a station of our own in real time: ``python bench/robustness/radio.py [--seconds S] [--json FILE]``.
 
 A server on this machine sends MP3 (192 kb/s, ICY metadata in the middle of frames) at the speed at which it sounds, and
 drops the connection twice. ``earmark listen --format json`` listens, in a process of its own. Since the server knows
@@ -17,10 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "speed"))
+sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from cold import EARMARK
 from material import repeated, tracks
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.station import Station
 
 _RATE = 192_000 / 8

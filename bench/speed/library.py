@@ -1,4 +1,4 @@
-"""A library's second run against its first: ``python bench/library.py [--files N] [--rounds R]``."""
+"""A library's second run against its first: ``python bench/speed/library.py [--files N] [--rounds R]``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damaged files of every format, from bytes to verdict: the short form of ``python bench/fuzz.py``."""
+"""Damaged files of every format, from bytes to verdict: the short form of ``python bench/robustness/fuzz.py``."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from earmark.audio.decode import decode
 from earmark.data.tag_corpus import read_tags
 
-FUZZ = Path(__file__).parents[1] / "bench" / "fuzz.py"
+FUZZ = Path(__file__).parents[2] / "bench" / "robustness" / "fuzz.py"
 
 
 @pytest.fixture(scope="module")

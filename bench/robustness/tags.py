@@ -1,4 +1,4 @@
-"""``earmark tag`` under fire: ``python bench/tags.py [--files N] [--kills K] [--jobs J] [--work DIR]``.
+"""``earmark tag`` under fire: ``python bench/robustness/tags.py [--files N] [--kills K] [--jobs J] [--work DIR]``.
 
 A library of small files in eleven formats, with tags, pictures and comments of their own, is tagged; the process is
 killed (SIGKILL) at random moments and begun again. Then each file must decode to the samples it had, name exactly the
@@ -35,7 +35,7 @@ CODECS = {
     ".wma": "wmav2", ".wv": "wavpack", ".aiff": "pcm_s16be", ".wav": "pcm_s16le",
 }  # fmt: skip
 CONTAINERS = {".m4a": "ipod", ".alac.m4a": "ipod", ".wma": "asf", ".opus": "ogg"}
-APE = Path(__file__).parents[1] / "tests" / "data" / "march.ape"
+APE = Path(__file__).parents[2] / "tests" / "data" / "march.ape"
 VARIANTS = 4
 _IMAGE = bytes(range(256)) * 80
 COMMAND = Path(sys.executable).with_name("earmark")

@@ -1,4 +1,4 @@
-"""Damaged files, the whole way from bytes to verdict and tags: ``python bench/fuzz.py [--count N] [--replay FILE...]``.
+"""Damaged files, from bytes to verdict and tags: ``python bench/robustness/fuzz.py [--count N] [--replay FILE...]``.
 
 Each damaged file is heard by `Tagger.classify`, whole and as a preview, and its tags are read, in a process of a
 `Pool`. What kills the process, takes longer than ten seconds, raises anything but an AudioError, gives a verdict that
