@@ -12,13 +12,16 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from earmark.errors import SettingError
 from earmark.learn import exclusions
 from earmark.listen.spectrogram import LogMel, StftDensity
+
+if TYPE_CHECKING:
+    from earmark.learn.splits import Protocol
 
 LOG = "-log"
 """How the name of a logarithmic variant ends."""
@@ -201,6 +204,16 @@ class Recipe(_Settings):
     def min_frames(self) -> int:
         """Fewest frames of a clip that the network can say anything about."""
         return self.network.texture_window or 1
+
+    def hops(self, protocol: Protocol) -> tuple[float, float]:
+        """Return seconds from clip to clip: where a track is judged, and where it is learned from.
+
+        Under protocol "clip" none overlap: those that do would share sound across the split.
+        """
+        if protocol == "clip":
+            return self.clip_seconds, self.clip_seconds
+        judged = self.hop_seconds or self.clip_seconds
+        return judged, self.train_hop_seconds or judged
 
     def with_epochs(self, epochs: int) -> Recipe:
         """Return the same with another limit on epochs."""
