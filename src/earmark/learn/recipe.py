@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.errors import SettingError
 from earmark.learn import exclusions
@@ -22,6 +22,23 @@ from earmark.listen.spectrogram import LogMel, StftDensity
 
 if TYPE_CHECKING:
     from earmark.learn.splits import Protocol
+
+_REMOVED = {
+    "network.channels": "the convolutional front",
+    "network.convolution": "the convolutional front",
+    "network.heads": "attention of several heads",
+    "network.per_class": "attention for each class",
+    "training.average": "averaging of weights",
+    "augmentation.frequency_masks": "SpecAugment",
+    "augmentation.frequency_mask_bins": "SpecAugment",
+    "augmentation.time_masks": "SpecAugment",
+    "augmentation.time_mask_frames": "SpecAugment",
+    "augmentation.stretch": "stretching of clips",
+    "augmentation.dynamics": "scaling of levels",
+    "augmentation.floor": "the raised noise floor",
+    "augmentation.noise": "noise on each value",
+}
+"""Keys that recipes once had, and what they asked for: all lost, or brought nothing, by docs/model.md."""
 
 LOG = "-log"
 """How the name of a logarithmic variant ends."""
@@ -45,13 +62,9 @@ class Network(_Settings):
     dropout: float = Field(0.2, ge=0, lt=1)
     texture_window: int = Field(0, ge=0)
     texture_hop: int = Field(8, ge=1)
-    channels: tuple[PositiveInt, ...] = ()
-    convolution: Literal["plain", "separable", "residual"] = "plain"
     projection: int = Field(0, ge=0)
     input_dropout: float = Field(0.0, ge=0, lt=1)
     skip: bool = False
-    heads: int = Field(1, ge=1)
-    per_class: bool = False
     members: int = Field(1, ge=1)
     doubt: float = Field(0.0, ge=0)
 
@@ -94,23 +107,14 @@ class Training(_Settings):
     patience: int | None = Field(30, ge=0)
     keep: Literal["best", "last"] = "best"
     choose_by: Literal["accuracy", "loss"] = "accuracy"
-    average: float = Field(0.0, ge=0, lt=1)
 
 
 class Augmentation(_Settings):
     """Distortions in training; see :class:`earmark.learn.augment.Augmentation`."""
 
-    frequency_masks: int = Field(0, ge=0)
-    frequency_mask_bins: int = Field(0, ge=0)
-    time_masks: int = Field(0, ge=0)
-    time_mask_frames: int = Field(0, ge=0)
-    stretch: float = Field(0.0, ge=0)
     shift_bins: int = Field(0, ge=0)
     equalizer: float = Field(0.0, ge=0)
-    dynamics: float = Field(0.0, ge=0)
-    floor: float = Field(0.0, ge=0, le=1)
     lowpass: float = Field(0.0, ge=0, le=1)
-    noise: float = Field(0.0, ge=0)
     mixup: float = Field(0.0, ge=0)
 
 
@@ -174,15 +178,7 @@ class Recipe(_Settings):
             raise ValueError(f"low_bins is {self.low_bins}, but the front end gives {self.front_end.n_bins}")
         if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
             raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
-        return self
-
-    @model_validator(mode="after")
-    def _a_network_of_one_piece(self) -> Recipe:
-        network = self.network
-        exclusions.check(
-            cell=network.cell, attention=network.attention, texture_window=network.texture_window,
-            channels=network.channels, heads=network.heads, per_class=network.per_class,
-        )  # fmt: skip
+        exclusions.check(self.network.cell, self.network.attention)
         return self
 
     @property
@@ -300,7 +296,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part not in ("stft-density", "log-mel")]
         if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            raise SettingError(f"{name}: unknown key {'.'.join(where)!r}{_nearest(first['loc'])}") from error
+            raise SettingError(f"{name}: {_unknown(where, first['loc'])}") from error
         if not where:
             raise SettingError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
         raise SettingError(f"{name}: {'.'.join(where)}: {first['msg']}, not {first['input']!r}") from error
@@ -311,6 +307,13 @@ def _with_kind(raw: dict[str, Any]) -> dict[str, Any]:
     if isinstance(raw.get("front_end"), dict):
         raw["front_end"] = {"kind": "stft-density", **raw["front_end"]}
     return raw
+
+
+def _unknown(where: list[str], location: tuple[int | str, ...]) -> str:
+    key = ".".join(where)
+    if key in _REMOVED:
+        return f"key {key!r} is no more: {_REMOVED[key]} was removed, as it brought nothing; leave the key out"
+    return f"unknown key {key!r}{_nearest(location)}"
 
 
 def _nearest(where: tuple[int | str, ...]) -> str:
@@ -334,6 +337,4 @@ def _folder() -> Any:
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(_toml(each) for each in value)}]"
     return repr(value) if isinstance(value, int | float) else f'"{value}"'
