@@ -1,11 +1,15 @@
 """Recipes: the paper's defaults, strict keys, and nothing lost on the way to the card."""
 
+from pathlib import Path
+
 import pytest
 
 from earmark.errors import SettingError
 from earmark.learn import rows, sweeps
 from earmark.learn.recipe import Recipe, names, open_recipe, parse_recipe
 from earmark.listen import LogMel, StftDensity
+
+ABLATION = sorted(Path(__file__).parents[1].glob("bench/ablation/*.toml"))
 
 
 def test_defaults_are_the_papers():
@@ -95,6 +99,103 @@ def test_a_key_of_a_removed_feature_is_refused_by_name(table, key):
     text = f"[{table}]\n{key} = {REMOVED[table][key]}"
     with pytest.raises(SettingError, match=rf"mine: key '{table}\.{key}' is no more: .* was removed, .*; leave"):
         parse_recipe(text, "mine")
+
+
+BASE = """
+clip_seconds = 4.0
+top_db = 50.0
+[front_end]
+kind = "log-mel"
+n_mels = 40
+hop_length = 1707
+[network]
+units = 20
+attention = "dot"
+[augmentation]
+mixup = 0.3
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    write("base.toml", BASE)
+    return write
+
+
+def test_a_recipe_extends_another_from_its_own_folder(write, tmp_path, monkeypatch):
+    child = 'extends = "../base.toml"\nclip_seconds = 3.0\n[front_end]\nn_mels = 64\n[network]\nlayers = 2'
+    write("deep/child.toml", child)
+    monkeypatch.chdir(tmp_path / "deep")
+    for path in ("child.toml", str(tmp_path / "deep" / "child.toml")):
+        recipe = open_recipe(path)
+        expected = BASE.replace("4.0", "3.0").replace("= 40", "= 64").replace("units = 20", "units = 20\nlayers = 2")
+        assert recipe == parse_recipe(expected, "whole")
+        assert parse_recipe(recipe.toml(), "copy") == recipe
+    assert parse_recipe('extends = "../base.toml"', "text") == parse_recipe(BASE, "whole")  # from where one is
+
+
+def test_a_recipe_leaves_out_what_the_other_sets(write):
+    child = 'extends = "base.toml"\nwithout = ["top_db", "network.attention", "augmentation"]\n[network]\nunits = 30'
+    recipe = open_recipe(write("child.toml", child))
+    assert (recipe.top_db, recipe.network.attention, recipe.network.units) == (None, None, 30)
+    assert recipe.augmentation == Recipe().augmentation
+    other = open_recipe(write("other.toml", 'extends = "child.toml"\nwithout = ["network"]\n[svm]\nkernel = "rbf"'))
+    assert other.kind == "svm"
+    assert other.front_end == recipe.front_end
+
+
+@pytest.mark.parametrize("base", ["house", "svm-rbf", "mlp-250-elu", "lstm-2x250-log", "paper-attention-2x60"])
+def test_a_recipe_extends_one_of_ours(base, write):
+    known = open_recipe(base)
+    recipe = open_recipe(write("child.toml", f'extends = "{base}"\nclip_seconds = 9.0'))
+    assert recipe == known.model_copy(update={"clip_seconds": 9.0})
+
+
+def test_a_front_end_of_another_kind_takes_the_place_of_the_first(write):
+    recipe = open_recipe(write("child.toml", 'extends = "base.toml"\nfront_end = {kind = "stft-density", log = true}'))
+    assert recipe.front_end == StftDensity(log=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('extends = "bas.toml"', "extends 'bas.toml': no recipe 'bas.toml': neither a readable file nor one of ours"),
+        ('extends = "lstm-2x25"', "extends 'lstm-2x25': no recipe 'lstm-2x25': .*; did you mean 'lstm-2x250'"),
+        ('extends = ""', "extends '': no recipe ''"),
+        ('extends = "."', "extends '.': no recipe '.'"),
+        ('extends = "a\\u0000"', "neither a readable file nor one of ours"),
+        ('extends = "child.toml"', "child.toml: extends 'child.toml': recipes extend each other in a circle"),
+        ('extends = "./loop.toml"', "extends './loop.toml': ./loop.toml: extends 'child.toml': recipes extend each"),
+        ('extends = "wrong.toml"', "child.toml: extends 'wrong.toml': wrong.toml: unknown key 'network.unit'"),
+        ("extends = 3", "child.toml: extends: Input should be a valid string, not 3"),
+        ('extend = "base.toml"', "child.toml: unknown key 'extend'; did you mean 'extends'?"),
+        ('without = ["top_db"]', "child.toml: extends is missing"),
+        ('extends = "base.toml"\nwithout = "top_db"', "child.toml: without: Input should be a valid array"),
+        ('extends = "base.toml"\nwithout = ["low_bins"]', "without 'low_bins': base.toml does not set it"),
+        ('extends = "base.toml"\nwithout = ["top_db.x"]', "without 'top_db.x': base.toml does not set it"),
+        ('extends = "base.toml"\nwithout = ["network.units.x"]', "without 'network.units.x': base.toml does not"),
+        ('extends = "base.toml"\n[svm]', "child.toml: describes svm and network: a recipe makes one of them"),
+        ('extends = "base.toml"\nnetwork = 3', "child.toml: network: "),
+    ],
+)
+def test_what_cannot_be_extended(write, text, says):
+    write("loop.toml", 'extends = "child.toml"')
+    write("wrong.toml", "[network]\nunit = 3")
+    with pytest.raises(SettingError, match=says):
+        open_recipe(write("child.toml", text))
+
+
+@pytest.mark.parametrize("path", ABLATION, ids=lambda path: path.stem)
+def test_ablations_change_little_of_the_bundled_recipe(path):
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith(("#", "["))]
+    assert len(lines) <= 5
+    assert open_recipe(str(path)).front_end == open_recipe("house").front_end
 
 
 @pytest.mark.parametrize("name", rows.PAPER)
