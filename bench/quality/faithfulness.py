@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from curves import Curves, curves, order
-from earmark.inference.faithfulness import Curves, curves, order
 from numpy.typing import NDArray
 from rich.progress import track
 

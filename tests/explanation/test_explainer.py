@@ -16,7 +16,7 @@ from support.command import run
 from support.paths import REPOSITORY
 
 import earmark
-from earmark.audio import LogMel, StftDensity, decode
+from earmark.audio import LogMel, StftDensity
 from earmark.audio.decode import decode
 from earmark.audio.encode import PLAY_RATE, mp3
 from earmark.data.synth import compose

@@ -16,6 +16,7 @@ import pytest
 from sklearn.metrics import f1_score, top_k_accuracy_score
 
 from earmark.data.corpus import open_corpus
+from earmark.data.features.worker import Cutting
 from earmark.data.splits import Fold
 from earmark.data.synth import write_corpus
 from earmark.evaluation import metrics
@@ -238,6 +239,32 @@ def test_folds_are_rows(folder, tmp_path):
     records = [done.record for done in laboratory.run(rows, 1)]
     ids = sorted(track["id"] for record in records for track in record["tracks"])
     assert ids == sorted(track.id for track in laboratory.corpus.tracks)
+
+
+OVERLAPPING = """
+clip_seconds = 2.0
+hop_seconds = 1.0
+train_hop_seconds = 0.5
+[logistic]
+"""
+
+
+def test_after_preparing_no_row_decodes_a_file(folder, tmp_path, monkeypatch):
+    recipe = tmp_path / "overlapping.toml"
+    recipe.write_text(OVERLAPPING)
+    laboratory = Laboratory(open_corpus(folder), tmp_path / "out", tmp_path / "cache")
+    rows = choose_rows([str(recipe), "logistic-ovr"], ["clip", "track"])
+    assert len(rows) == 4
+    seen = []
+    laboratory.prepare(rows, 1, seen.append)
+    assert len(seen) == laboratory.n_preparations(rows) == 4 * 24  # hops of 2, 1 and 0.5 s, and the paper's of 5 s
+
+    def decode(*_):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(Cutting, "of_sound", decode)
+    for row in rows:
+        assert run_row(laboratory, row).error == ""
 
 
 def test_rows_run_on_ray(folder, done, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from skorch.history import History
 
-from earmark.errors import SettingError, TrainingError
+from earmark.errors import TrainingError
 from earmark.training.callbacks import KeepBest, Schedule, best_epoch
 from earmark.training.estimators import RecurrentClassifier
 
@@ -101,58 +101,6 @@ def test_a_loss_that_is_no_number_stops_training(rng):
         RecurrentClassifier(units=8, lr=1e38, clip_norm=1e38, random_state=0).fit(X, y)
 
 
-def tensors(state, part):
-    return {k.removeprefix(part): v for k, v in state["weights"].items() if k.startswith(part)}
-
-
-AVERAGED = {**SMALL, "projection": 4, "average": 0.6, "keep": "last", "batch_size": 90, "random_state": 0}
-
-
-def test_the_average_is_that_of_the_weights_after_each_step(tmp_path, rng):
-    X, y = blobs(rng)
-    state, seen = tmp_path / "state.pt", []
-    watch = {"checkpoint": state, "on_epoch": lambda _: seen.append(torch.load(state, weights_only=True))}
-    fitted = RecurrentClassifier(**AVERAGED, **watch).fit(X, y)  # an epoch is a step
-    kept = dict(fitted.network.state_dict())
-    assert {"projection.norm.running_mean", "output.weight"} < kept.keys()
-    for name, value in kept.items():
-        weights = [tensors(one, "network.")[name].double() for one in seen]
-        slow = weights[0]
-        for share, weight in zip([1 / 2, 0.4, 0.4, 0.4, 0.4], weights[1:], strict=True):
-            slow = (1 - share) * slow + share * weight
-        expected = weights[-1] if "num_batches" in name else slow
-        torch.testing.assert_close(tensors(seen[-1], "average.")[name].double(), expected, rtol=1e-5, atol=1e-6)
-        assert torch.equal(value, tensors(seen[-1], "average.")[name])
-    assert not torch.equal(kept["output.weight"], tensors(seen[-1], "network.")["output.weight"])
-
-
-def test_the_average_is_validated_and_leaves_the_training_alone(rng):
-    X, y = blobs(rng)
-    plain = RecurrentClassifier(**{**AVERAGED, "average": 0.0, "batch_size": 16}).fit(X, y, X, y)
-    averaged = RecurrentClassifier(**{**AVERAGED, "average": 0.9, "batch_size": 16}).fit(X, y, X, y)
-    assert averaged.net_.history[:, "train_loss"] == plain.net_.history[:, "train_loss"]
-    for fitted in (plain, averaged):
-        own = fitted.predict_proba(X)[np.arange(len(X)), np.searchsorted(fitted.classes_, y)]
-        assert -np.log(own).mean() == pytest.approx(fitted.net_.history[-1]["valid_loss"], rel=1e-4)
-    assert averaged.net_.history[-1]["valid_loss"] != plain.net_.history[-1]["valid_loss"]
-
-
-def test_the_best_average_is_kept(rng):
-    X, y = blobs(rng)
-    settings = {**AVERAGED, "average": 0.9, "batch_size": 16, "keep": "best", "lr": 8.0, "choose_by": "loss"}
-    fitted = RecurrentClassifier(**{**settings, "max_epochs": 12}).fit(X, y, X, y)
-    losses = fitted.net_.history[:, "valid_loss"]
-    assert best_epoch(losses) < 11
-    own = fitted.predict_proba(X)[np.arange(len(X)), np.searchsorted(fitted.classes_, y)]
-    assert -np.log(own).mean() == pytest.approx(min(losses), rel=1e-4)
-
-
-@pytest.mark.parametrize("decay", [-0.5, 1.0])
-def test_a_decay_that_makes_no_sense(rng, decay):
-    with pytest.raises(SettingError, match=rf"average is {decay}: must be above 0 and below 1"):
-        RecurrentClassifier(**SMALL, average=decay).fit(*blobs(rng))
-
-
 KILLED = """
     import json, os, signal, sys
     import numpy as np
@@ -167,7 +115,7 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("more", [{}, {"average": 0.9, "projection": 4}], ids=["plain", "average"])
+@pytest.mark.parametrize("more", [{}, {"projection": 4}], ids=["plain", "projection"])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng, more):
     X, y = blobs(rng)
     settings = {**SMALL, **more, "random_state": 4}
@@ -203,7 +151,7 @@ def test_a_foreign_checkpoint_is_refused(tmp_path, rng):
     X, y = blobs(rng)
     state = tmp_path / "state.pt"
     RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
-    for other in ({"units": 9}, {"average": 0.9}):
+    for other in ({"units": 9}, {"projection": 4}):
         with pytest.raises(TrainingError, match="delete it to start afresh"):
             RecurrentClassifier(**{**SMALL, **other}, random_state=0, checkpoint=state).fit(X, y)
     state.write_bytes(b"not a checkpoint")

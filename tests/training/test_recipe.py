@@ -1,5 +1,7 @@
 """Recipes: the paper's defaults, strict keys, and nothing lost on the way to the card."""
 
+from pathlib import Path
+
 import pytest
 
 from earmark.audio import LogMel, StftDensity
@@ -7,6 +9,8 @@ from earmark.errors import SettingError
 from earmark.paper import rows
 from earmark.training import sweeps
 from earmark.training.recipe import Recipe, names, open_recipe, parse_recipe
+
+ABLATION = sorted(Path(__file__).parents[1].glob("bench/ablation/*.toml"))
 
 
 def test_defaults_are_the_papers():
@@ -52,16 +56,13 @@ def test_the_rows_of_figure_5_differ_in_the_network_only(name, cell, layers, uni
         ('[front_end]\nkind = "log-mel"\nn_mel = 3', "unknown key 'front_end.n_mel'; did you mean 'n_mels'?"),
         ("[network]\nunits = '60'", "network.units: Input should be a valid integer, not '60'"),
         ("[network]\nlayers = 0", "network.layers: Input should be greater than or equal to 1, not 0"),
-        ("[training]\naverage = 1.0", "training.average: Input should be less than 1, not 1.0"),
-        ("[augmentation]\nfloor = 20.0", "augmentation.floor: Input should be less than or equal to 1, not 20.0"),
-        ("[augmentation]\nstretch = -0.1", "augmentation.stretch: Input should be greater than or equal to 0"),
+        ("[network]\ndropout = 1.0", "network.dropout: Input should be less than 1, not 1.0"),
+        ("[augmentation]\nlowpass = 20.0", "augmentation.lowpass: Input should be less than or equal to 1, not 20.0"),
+        ("[augmentation]\nmixup = -0.1", "augmentation.mixup: Input should be greater than or equal to 0"),
         ("[network]\ncell = 'gru'", "network.cell: Input should be 'rnn' or 'lstm', not 'gru'"),
         ("[front_end]\nkind = 'cqt'", "front_end: "),
-        ("[network]\nchannels = [16, 0]", "network.channels.1: Input should be greater than 0, not 0"),
-        ("[network]\nchannels = 16", "network.channels: Input should be a valid"),
-        ("[network]\nchannels = [16]\ntexture_window = 32", "texture_window and channels both stand before"),
-        ("[network]\nattention = 'dot'\nheads = 2", "heads = 2 is for attention 'learned', not 'dot'"),
-        ("[network]\nper_class = true", "per_class is for attention 'learned', not none"),
+        ("[network]\nunits = [16]", "network.units: Input should be a valid integer, not [16]"),
+        ("[network]\ncell = 'rnn'\nattention = 'dot'", "attention 'dot' asks the LSTM's memory c_T: use cell 'lstm'"),
         ("clip_seconds == 3", "not TOML"),
     ],
 )
@@ -84,10 +85,118 @@ def test_a_recipe_of_ones_own(tmp_path):
     assert recipe.front_end == LogMel(n_mels=40)
 
 
-def test_lists_survive_being_written_down():
-    recipe = parse_recipe('[network]\nchannels = [16, 32]\nconvolution = "residual"', "mine")
-    assert recipe.network.channels == (16, 32)
-    assert parse_recipe(recipe.toml(), "copy") == recipe
+REMOVED = {
+    "network": {"channels": [16], "convolution": "'plain'", "heads": 2, "per_class": "true"},
+    "training": {"average": 0.99},
+    "augmentation": {
+        "frequency_masks": 1, "frequency_mask_bins": 8, "time_masks": 1, "time_mask_frames": 8,
+        "stretch": 0.1, "dynamics": 0.2, "floor": 0.5, "noise": 1.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "key"), [(table, key) for table in REMOVED for key in REMOVED[table]])
+def test_a_key_of_a_removed_feature_is_refused_by_name(table, key):
+    text = f"[{table}]\n{key} = {REMOVED[table][key]}"
+    with pytest.raises(SettingError, match=rf"mine: key '{table}\.{key}' is no more: .* was removed, .*; leave"):
+        parse_recipe(text, "mine")
+
+
+BASE = """
+clip_seconds = 4.0
+top_db = 50.0
+[front_end]
+kind = "log-mel"
+n_mels = 40
+hop_length = 1707
+[network]
+units = 20
+attention = "dot"
+[augmentation]
+mixup = 0.3
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+    write("base.toml", BASE)
+    return write
+
+
+def test_a_recipe_extends_another_from_its_own_folder(write, tmp_path, monkeypatch):
+    child = 'extends = "../base.toml"\nclip_seconds = 3.0\n[front_end]\nn_mels = 64\n[network]\nlayers = 2'
+    write("deep/child.toml", child)
+    monkeypatch.chdir(tmp_path / "deep")
+    for path in ("child.toml", str(tmp_path / "deep" / "child.toml")):
+        recipe = open_recipe(path)
+        expected = BASE.replace("4.0", "3.0").replace("= 40", "= 64").replace("units = 20", "units = 20\nlayers = 2")
+        assert recipe == parse_recipe(expected, "whole")
+        assert parse_recipe(recipe.toml(), "copy") == recipe
+    assert parse_recipe('extends = "../base.toml"', "text") == parse_recipe(BASE, "whole")  # from where one is
+
+
+def test_a_recipe_leaves_out_what_the_other_sets(write):
+    child = 'extends = "base.toml"\nwithout = ["top_db", "network.attention", "augmentation"]\n[network]\nunits = 30'
+    recipe = open_recipe(write("child.toml", child))
+    assert (recipe.top_db, recipe.network.attention, recipe.network.units) == (None, None, 30)
+    assert recipe.augmentation == Recipe().augmentation
+    other = open_recipe(write("other.toml", 'extends = "child.toml"\nwithout = ["network"]\n[svm]\nkernel = "rbf"'))
+    assert other.kind == "svm"
+    assert other.front_end == recipe.front_end
+
+
+@pytest.mark.parametrize("base", ["house", "svm-rbf", "mlp-250-elu", "lstm-2x250-log", "paper-attention-2x60"])
+def test_a_recipe_extends_one_of_ours(base, write):
+    known = open_recipe(base)
+    recipe = open_recipe(write("child.toml", f'extends = "{base}"\nclip_seconds = 9.0'))
+    assert recipe == known.model_copy(update={"clip_seconds": 9.0})
+
+
+def test_a_front_end_of_another_kind_takes_the_place_of_the_first(write):
+    recipe = open_recipe(write("child.toml", 'extends = "base.toml"\nfront_end = {kind = "stft-density", log = true}'))
+    assert recipe.front_end == StftDensity(log=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('extends = "bas.toml"', "extends 'bas.toml': no recipe 'bas.toml': neither a readable file nor one of ours"),
+        ('extends = "lstm-2x25"', "extends 'lstm-2x25': no recipe 'lstm-2x25': .*; did you mean 'lstm-2x250'"),
+        ('extends = ""', "extends '': no recipe ''"),
+        ('extends = "."', "extends '.': no recipe '.'"),
+        ('extends = "a\\u0000"', "neither a readable file nor one of ours"),
+        ('extends = "child.toml"', "child.toml: extends 'child.toml': recipes extend each other in a circle"),
+        ('extends = "./loop.toml"', "extends './loop.toml': ./loop.toml: extends 'child.toml': recipes extend each"),
+        ('extends = "wrong.toml"', "child.toml: extends 'wrong.toml': wrong.toml: unknown key 'network.unit'"),
+        ("extends = 3", "child.toml: extends: Input should be a valid string, not 3"),
+        ('extend = "base.toml"', "child.toml: unknown key 'extend'; did you mean 'extends'?"),
+        ('without = ["top_db"]', "child.toml: extends is missing"),
+        ('extends = "base.toml"\nwithout = "top_db"', "child.toml: without: Input should be a valid array"),
+        ('extends = "base.toml"\nwithout = ["low_bins"]', "without 'low_bins': base.toml does not set it"),
+        ('extends = "base.toml"\nwithout = ["top_db.x"]', "without 'top_db.x': base.toml does not set it"),
+        ('extends = "base.toml"\nwithout = ["network.units.x"]', "without 'network.units.x': base.toml does not"),
+        ('extends = "base.toml"\n[svm]', "child.toml: describes svm and network: a recipe makes one of them"),
+        ('extends = "base.toml"\nnetwork = 3', "child.toml: network: "),
+    ],
+)
+def test_what_cannot_be_extended(write, text, says):
+    write("loop.toml", 'extends = "child.toml"')
+    write("wrong.toml", "[network]\nunit = 3")
+    with pytest.raises(SettingError, match=says):
+        open_recipe(write("child.toml", text))
+
+
+@pytest.mark.parametrize("path", ABLATION, ids=lambda path: path.stem)
+def test_ablations_change_little_of_the_bundled_recipe(path):
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith(("#", "["))]
+    assert len(lines) <= 5
+    assert open_recipe(str(path)).front_end == open_recipe("house").front_end
 
 
 @pytest.mark.parametrize("name", rows.PAPER)

@@ -38,7 +38,7 @@ Advance = Callable[[int, int], None]
 
 
 class Method(Protocol):
-    """What finds the regions of a clip that carried the answer; see :class:`earmark.explanation.occlusion.Occlusion`."""
+    """What finds the regions that carried the answer, such as :class:`~earmark.explanation.occlusion.Occlusion`."""
 
     name: str
 

@@ -25,8 +25,8 @@ class IntegratedGradients:
     """Walks from a neutral clip to the real one, and adds up what each bin of each frame does to every genre.
 
     The way is straight, and begins at the clip that occlusion replaces regions by
-    (:func:`earmark.explanation.occlusion.neutral`). The shares of all bins add up to the difference of the log-odds between
-    its ends.
+    (:func:`earmark.explanation.occlusion.neutral`). The shares of all bins add up to the difference of the log-odds
+    between its ends.
 
     Parameters
     ----------

@@ -29,9 +29,6 @@ class Attention(nn.Module):
     learned       ``v · tanh(W_h h_t + b)``       Yang et al. 2016: a query learned with the rest, no ``q``
     ============  ==============================  ======================================================
 
-    Several heads are several learned queries ``v_i``, each with weights and a context of its own, which are joined:
-    ``h~ = tanh(W_c [c_1; c_2; …])`` (the structured self-attention of Lin et al. 2017, without its penalty).
-
     Parameters
     ----------
     width : int
@@ -40,16 +37,14 @@ class Attention(nn.Module):
     skip : int
         Size of what entered the recurrence, to be averaged with the same weights and joined to ``c``;
         0 for none.
-    heads : int
-        Learned queries, of scorer "learned" only.
     """
 
-    def __init__(self, width: int, scorer: Scorer = "dot", skip: int = 0, heads: int = 1) -> None:
+    def __init__(self, width: int, scorer: Scorer = "dot", skip: int = 0) -> None:
         super().__init__()
         if scorer not in SCORERS:
             raise SettingError(f"attention is {scorer!r}: must be one of {', '.join(SCORERS)}, or none")
         self.scorer, self.skip = scorer, bool(skip)
-        self.combine = nn.Linear(heads * (width + skip) + (0 if scorer == "learned" else width), width)  # W_c
+        self.combine = nn.Linear(width + skip + (0 if scorer == "learned" else width), width)  # W_c
         if scorer == "general":
             self.query = nn.Linear(width, width)  # W_a
         elif scorer == "additive":
@@ -58,7 +53,7 @@ class Attention(nn.Module):
             self.score = nn.Linear(width, 1, bias=False)  # v
         elif scorer == "learned":
             self.key = nn.Linear(width, width)
-            self.score = nn.Linear(width, heads, bias=False)
+            self.score = nn.Linear(width, 1, bias=False)
 
     def forward(self, h: Tensor, last: Tensor, memory: Tensor, real: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Attend.
@@ -78,7 +73,6 @@ class Attention(nn.Module):
         state : Tensor, shape (clips, H)
             The attentional hidden state h~.
         weights : Tensor, shape (clips, frames)
-            Of several heads, the mean.
         """
         query = memory if self.scorer in ("dot", "scaled-dot") else last
         if self.scorer == "general":
@@ -88,14 +82,13 @@ class Attention(nn.Module):
         elif self.scorer == "learned":
             scores = self.score(torch.tanh(self.key(h)))
         else:
-            scores = h @ query[:, :, None]  # (clips, frames, heads)
+            scores = h @ query[:, :, None]  # (clips, frames, 1)
         if self.scorer == "scaled-dot":
             scores = scores / h.shape[-1] ** 0.5
-        weights = attend(scores, real)  # (clips, heads, frames)
-        contexts = [weights @ value for value in ([h, u] if self.skip else [h])]  # c: (clips, heads, H)
-        parts = [torch.cat(contexts, dim=2).flatten(1)]
+        weights = scores[:, :, 0].masked_fill(~real, -torch.inf).softmax(dim=1)  # (clips, frames)
+        parts = [(weights[:, None] @ value)[:, 0] for value in ([h, u] if self.skip else [h])]  # c: (clips, H)
         parts += [] if self.scorer == "learned" else [query]
-        return torch.tanh(self.combine(torch.cat(parts, dim=1))), weights.mean(1)
+        return torch.tanh(self.combine(torch.cat(parts, dim=1))), weights
 
     def to_onnx(self, graph: Graph, h: str, last: str, memory: str, u: str) -> tuple[str, str]:
         """Write the same equations into an ONNX graph; returns the names of h~ and of the weights."""
@@ -111,19 +104,8 @@ class Attention(nn.Module):
             scores = graph("MatMul", h, graph.unsqueeze(query, 2))  # (clips, frames, 1)
         if self.scorer == "scaled-dot":
             scores = graph("Div", scores, graph.constant(self.combine.out_features**0.5))
-        weights = attend_onnx(graph, scores)
-        contexts = [graph("MatMul", weights, value) for value in ([h, u] if self.skip else [h])]
-        parts = [graph("Reshape", graph("Concat", *contexts, axis=2), graph.integers(0, -1))]
+        weights = graph("Softmax", graph.squeeze(scores, 2), axis=1)  # (clips, frames)
+        row = graph.unsqueeze(weights, 1)
+        parts = [graph.squeeze(graph("MatMul", row, value), 1) for value in ([h, u] if self.skip else [h])]
         parts += [] if self.scorer == "learned" else [query]
-        state = graph("Tanh", graph.linear(self.combine, graph("Concat", *parts, axis=1)))
-        return state, graph("ReduceMean", weights, axes=[1], keepdims=0)
-
-
-def attend(scores: Tensor, real: Tensor) -> Tensor:
-    """Scores (clips, frames, heads) → weights (clips, heads, frames) that sum to 1 over real (clips, frames) ones."""
-    return scores.transpose(1, 2).masked_fill(~real[:, None], -torch.inf).softmax(dim=2)
-
-
-def attend_onnx(graph: Graph, scores: str) -> str:
-    """Write :func:`attend` into an ONNX graph, for clips without filling."""
-    return graph("Softmax", graph("Transpose", scores, perm=[0, 2, 1]), axis=2)
+        return graph("Tanh", graph.linear(self.combine, graph("Concat", *parts, axis=1))), weights

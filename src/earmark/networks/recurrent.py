@@ -7,7 +7,7 @@ different lengths share a batch by filling with NaN frames at the end; what is f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -18,8 +18,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from earmark.errors import SettingError
 from earmark.networks import exclusions
 from earmark.networks.attention import Attention, Scorer
-from earmark.networks.class_attention import ClassAttention
-from earmark.networks.convolution import Convolution, ConvolutionalFront
 from earmark.networks.projection import Projection
 from earmark.networks.texture import Texture
 
@@ -76,21 +74,12 @@ class RecurrentNetwork(Network):
     texture_window, texture_hop : int
         Beyond the paper: frames a window of :class:`~earmark.networks.texture.Texture`, which the recurrence
         then reads instead of frames; 0 for none.
-    channels : sequence of int
-        Beyond the paper: channels of each block of a :class:`~earmark.networks.convolution.ConvolutionalFront`, which
-        the recurrence then reads instead of frames, and instead of a texture; empty for none.
-    convolution : {"plain", "separable", "residual"}
-        Kind of those blocks.
     projection : int
         Beyond the paper: units of a :class:`~earmark.networks.projection.Projection` before the recurrence; 0 for none.
     input_dropout : float
         Share of the projection's inputs dropped, when training.
     skip : bool
         Attend to what enters the recurrence too, beside what leaves it.
-    heads : int
-        Queries of attention "learned", whose contexts are joined.
-    per_class : bool
-        Attention "learned" once for each class, see :class:`~earmark.networks.class_attention.ClassAttention`.
 
     Raises
     ------
@@ -120,30 +109,20 @@ class RecurrentNetwork(Network):
         dropout: float = 0.2,
         texture_window: int = 0,
         texture_hop: int = 8,
-        channels: Sequence[int] = (),
-        convolution: Convolution = "plain",
         projection: int = 0,
         input_dropout: float = 0.0,
         skip: bool = False,
-        heads: int = 1,
-        per_class: bool = False,
     ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise SettingError(f"cell is {cell!r}: must be one of {', '.join(CELLS)}")
-        exclusions.check(
-            cell=cell, attention=attention, texture_window=texture_window, channels=channels, heads=heads,
-            per_class=per_class,
-        )  # fmt: skip
+        exclusions.check(cell, attention)
         self.cell = cell
         self.min_frames = texture_window or 1
         self.texture = Texture(bins, texture_window, texture_hop) if texture_window else None
-        self.front = ConvolutionalFront(bins, channels, convolution) if channels else None
-        front = self.texture or self.front
-        size = front.features if front else bins
         self.described = self.texture.features if self.texture else bins
-        self.projection = Projection(size, projection, input_dropout, dropout) if projection else None
-        size = projection or size
+        self.projection = Projection(self.described, projection, input_dropout, dropout) if projection else None
+        size = projection or self.described
         self.embed = nn.Linear(size, units, bias=False) if cell == "rnn" else None
         both_ways = [bool(bidirectional)] + [bidirectional is True] * (layers - 1)
         widths = [units * (1 + both) for both in both_ways]
@@ -154,12 +133,7 @@ class RecurrentNetwork(Network):
             for read, both in zip([units if cell == "rnn" else size, *widths[:-1]], both_ways, strict=True)
         )
         self.dropout = nn.Dropout(dropout)
-        skipped = size if skip else 0
-        self.attention: Attention | ClassAttention | None = None
-        if per_class:
-            self.attention = ClassAttention(width, classes, skipped, dropout)
-        elif attention:
-            self.attention = Attention(width, attention, skipped, heads)
+        self.attention = Attention(width, attention, size if skip else 0) if attention else None
         self.output = nn.Linear(width, classes)  # W_hy
         self.reset_parameters()
 
@@ -185,18 +159,8 @@ class RecurrentNetwork(Network):
 
     def measure_described(self, described: list[Tensor]) -> None:
         """Do so from what :meth:`describe` gave, a few clips a part."""
-        if self.projection is None:
-            return
-        if self.front is not None:  # as wide as many frames: two parts are enough
-            described = described[:2]
-        read = [self._entering(part) for part in described]
-        self.projection.measure(torch.cat([u[real] for u, real in read]))
-
-    def _entering(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What projection or recurrence reads (clips, frames or windows, size), filling zero, and which is real."""
-        real = ~x[:, :, 0].isnan()  # (clips, frames or windows)
-        u = x.masked_fill(~real[:, :, None], 0.0)
-        return (u if self.front is None else self.front(u, real)), real
+        if self.projection is not None:
+            self.projection.measure(torch.cat([part[_real(part)] for part in described]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Classify a batch.
@@ -221,7 +185,8 @@ class RecurrentNetwork(Network):
 
     def read(self, x: Tensor, n_frames: int) -> tuple[Tensor, Tensor | None]:
         """Classify what :meth:`describe` gave of clips of so many frames; returns what :meth:`forward` does."""
-        u, real = self._entering(x)
+        real = _real(x)
+        u = x.masked_fill(~real[:, :, None], 0.0)  # (clips, frames or windows, size)
         lengths = real.sum(1)
         ragged = bool((lengths < real.shape[1]).any())
         if self.projection is not None:
@@ -232,11 +197,8 @@ class RecurrentNetwork(Network):
             h = self.dropout(h)  # (clips, frames, H)
         if self.attention is None:
             return self.output(self.dropout(last)), None
-        if isinstance(self.attention, ClassAttention):
-            logits, weights = self.attention(h, real, u, self.output)
-        else:
-            state, weights = self.attention(h, last, memory, real, u)
-            logits = self.output(self.dropout(state))
+        state, weights = self.attention(h, last, memory, real, u)
+        logits = self.output(self.dropout(state))
         if self.texture is not None:
             weights = _spread(weights, real, self.texture, n_frames)
         return logits, weights
@@ -251,8 +213,6 @@ class RecurrentNetwork(Network):
 
     def read_onnx(self, graph: Graph, u: str, x: str) -> tuple[str, str | None]:
         """Write :meth:`read` of `u`, which describes the frames `x`."""
-        if self.front is not None:
-            u = self.front.to_onnx(graph, u)
         if self.projection is not None:
             u = self.projection.to_onnx(graph, u)
         h = u if self.embed is None else graph.linear(self.embed, u)
@@ -260,11 +220,8 @@ class RecurrentNetwork(Network):
             h, last, memory = graph.recurrence(recurrence, h)
         if self.attention is None:
             return graph.linear(self.output, last), None
-        if isinstance(self.attention, ClassAttention):
-            logits, weights = self.attention.to_onnx(graph, h, u, self.output)
-        else:
-            state, weights = self.attention.to_onnx(graph, h, last, memory, u)
-            logits = graph.linear(self.output, state)
+        state, weights = self.attention.to_onnx(graph, h, last, memory, u)
+        logits = graph.linear(self.output, state)
         if self.texture is not None:
             weights = _spread_onnx(graph, weights, self.texture, x)
         return logits, weights
@@ -275,6 +232,11 @@ def parts(x: Tensor) -> Iterator[Tensor]:
     x = x[:: len(x) // _MEASURED + 1]
     count = -(-len(x) // _PART)
     return (x[i::count] for i in range(count))
+
+
+def _real(x: Tensor) -> Tensor:
+    """Return which frames or windows of (clips, frames or windows, size) are no filling."""
+    return ~x[:, :, 0].isnan()
 
 
 def _run(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from earmark.audio import FrontEnd
 from earmark.data.corpus import Corpus, Track
 from earmark.data.features.extract import extract
 from earmark.errors import CorpusError, EarmarkError, MissingExtra
@@ -80,15 +81,15 @@ class Laboratory:
 
     def prepare(self, rows: Sequence[Row], jobs: int, on_track: Callable[[Track], None] | None = None) -> None:
         """Make the features that rows need, once, before several of them would at the same time."""
-        for recipe in self._distinct(rows):
+        for front_end, clip_seconds, hop_seconds in self._cuttings(rows):
             extract(
-                self.corpus, recipe.front_end, recipe.clip_seconds,
-                hop_seconds=recipe.hop_seconds, cache=self.cache, jobs=jobs, on_track=on_track,
+                self.corpus, front_end, clip_seconds,
+                hop_seconds=hop_seconds, cache=self.cache, jobs=jobs, on_track=on_track,
             )  # fmt: skip
 
     def n_preparations(self, rows: Sequence[Row]) -> int:
         """Calls of `on_track` that :meth:`prepare` will make."""
-        return len(self._distinct(rows)) * len(self.corpus.tracks)
+        return len(self._cuttings(rows)) * len(self.corpus.tracks)
 
     def run(self, rows: Sequence[Row], jobs: int) -> Iterator[Done]:
         """Run rows in processes of this machine, each on one core.
@@ -159,10 +160,11 @@ class Laboratory:
         corpus = replace(self.corpus, tracks=tracks)
         return replace(self, corpus=corpus, folder=self.folder.absolute(), cache=self.cache.absolute())
 
-    def _distinct(self, rows: Sequence[Row]) -> list[Recipe]:
-        """One recipe for each kind of features."""
-        kinds = {(r.front_end, r.clip_seconds, r.hop_seconds): r for r in (self.recipe(row) for row in rows)}
-        return list(kinds.values())
+    def _cuttings(self, rows: Sequence[Row]) -> list[tuple[FrontEnd, float, float]]:
+        """Front end, clip and hop in seconds of each kind of features that rows read, once."""
+        recipes = [(row.protocol, self.recipe(row)) for row in rows]
+        kinds = [(r.front_end, r.clip_seconds, hop) for protocol, r in recipes for hop in r.hops(protocol)]
+        return list(dict.fromkeys(kinds))
 
 
 def run_row(laboratory: Laboratory, row: Row) -> Done:

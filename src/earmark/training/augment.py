@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,43 +17,21 @@ class Augmentation:
 
     Attributes
     ----------
-    frequency_masks, frequency_mask_bins : int
-        Bands of up to so many bins set to the mean (SpecAugment, Park et al. 2019).
-    time_masks, time_mask_frames : int
-        Runs of up to so many frames likewise.
-    stretch : float
-        Each clip read at a rate drawn log-uniformly from 1 / (1 + `stretch`) to 1 + `stretch`: another tempo.
     shift_bins : int
         All bins moved up or down by up to so many, the outermost repeated: another tuning.
     equalizer : float
         Standard deviation of a smooth random gain over the bins: another room, another master.
-    dynamics : float
-        Levels are multiplied by a factor drawn from 1 / (1 + dynamics) … 1 + dynamics: another compressor, or arrays
-        whose scale was stretched to their own floor.
-    floor : float
-        Probability with which what is quiet in a clip is buried under a steady noise, 20 to 60 dB below the clip's
-        peak; dB input only: another medium.
     lowpass : float
         Probability with which the bins above a random cut, in the upper quarter, are silenced: a low bit rate, an old
         recording.
-    noise : float
-        Standard deviation of what is added to each value by itself.
     mixup : float
         Parameter of the beta distribution by which two clips, and their labels, are mixed (Zhang et al.
         2018); 0 for none.
     """
 
-    frequency_masks: int = 0
-    frequency_mask_bins: int = 0
-    time_masks: int = 0
-    time_mask_frames: int = 0
-    stretch: float = 0.0
     shift_bins: int = 0
     equalizer: float = 0.0
-    dynamics: float = 0.0
-    floor: float = 0.0
     lowpass: float = 0.0
-    noise: float = 0.0
     mixup: float = 0.0
 
 
@@ -72,7 +48,7 @@ class Augment(nn.Module):
         self.settings = settings
 
     def forward(self, x: Tensor) -> Tensor:
-        """Distort each clip in its own way: first how it is played, then how it is recorded, then what is heard.
+        """Distort each clip in its own way: first how it is tuned, then how it is recorded.
 
         Parameters
         ----------
@@ -86,32 +62,12 @@ class Augment(nn.Module):
         if not self.training:
             return x
         s = self.settings
-        if s.stretch:
-            x = _stretched(x, s.stretch)
         if s.shift_bins:
-            x = _shifted(x, s.shift_bins)
+            x = _shift_bins(x, s.shift_bins)
         if s.equalizer:
             knots = torch.randn(len(x), 1, _KNOTS, device=x.device)
             x = x + s.equalizer * functional.interpolate(knots, x.shape[2], mode="linear", align_corners=True)
-        if s.dynamics:
-            x = x * _factors(len(x), s.dynamics, x.device)[:, :, None]
-        if s.floor:
-            x = _for_some(_floored, x, s.floor)
-        if s.lowpass:
-            x = _for_some(_lowpassed, x, s.lowpass)
-        if s.noise:
-            x = x + s.noise * torch.randn_like(x)
-        return x.masked_fill(self._hidden(x) & ~x.isnan(), 0.0)
-
-    def _hidden(self, x: Tensor) -> Tensor:
-        """What the masks of frequency and time hide."""
-        s = self.settings
-        hidden = torch.zeros_like(x, dtype=torch.bool)
-        for _ in range(s.frequency_masks):
-            hidden |= _runs(len(x), x.shape[2], s.frequency_mask_bins, x.device)[:, None, :]
-        for _ in range(s.time_masks):
-            hidden |= _runs(len(x), x.shape[1], s.time_mask_frames, x.device)[:, :, None]
-        return hidden
+        return _lowpass(x, s.lowpass) if s.lowpass else x
 
 
 def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
@@ -140,71 +96,24 @@ def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
 _KNOTS = 8
 """Points of the random equalizer's curve."""
 
-_FLOORS = (20.0, 60.0)
-"""How far below a clip's peak a noise floor lies, dB."""
 
-_NEPERS = math.log(10) / 10
-"""Of power, in a dB: exp(x · nepers) is the power of x dB."""
-
-
-def _factors(n: int, most: float, device: torch.device) -> Tensor:
-    """`n` factors (n, 1), log-uniformly from 1 / (1 + most) to 1 + most."""
-    return (1 + most) ** (2 * torch.rand(n, 1, device=device) - 1)
-
-
-def _stretched(x: Tensor, most: float) -> Tensor:
-    """Read each clip faster or slower, by linear interpolation between its real frames.
-
-    A slow reading starts anywhere in the clip. A fast one needs more frames than there are and turns back at the
-    clip's ends: filling instead would tell the tempo by the length, and starting over would click, like an attack.
-    """
-    places = torch.arange(x.shape[1], device=x.device)
-    last = (~x[:, :, :1].isnan()).sum(1) - 1  # (clips, 1)
-    rate = _factors(len(x), most, x.device)
-    start = torch.rand(len(x), 1, device=x.device) * (1 - rate) * last  # before the clip where it is read fast
-    turn = last.clamp(min=1)
-    place = turn - ((start + rate * places) % (2 * turn) - turn).abs()  # (clips, frames): 0 … last and back
-    before = place.long()
-    clip = torch.arange(len(x), device=x.device)[:, None]
-    near, far = x[clip, before], x[clip, torch.minimum(before + 1, last)]  # (clips, frames, bins)
-    return near.lerp(far, (place - before)[:, :, None]).masked_fill((places > last)[:, :, None], torch.nan)
-
-
-def _shifted(x: Tensor, most: int) -> Tensor:
+def _shift_bins(x: Tensor, most: int) -> Tensor:
     shift = torch.randint(-most, most + 1, (len(x), 1), device=x.device)
     source = (torch.arange(x.shape[2], device=x.device) - shift).clamp(0, x.shape[2] - 1)  # (clips, bins)
     return x.gather(2, source[:, None].expand_as(x))
 
 
-def _for_some(distort: Callable[[Tensor], Tensor], x: Tensor, probability: float) -> Tensor:
-    """Distort the recording of clips chosen at random, but not their mean: a level says nothing."""
+def _lowpass(x: Tensor, probability: float) -> Tensor:
+    """Push the bins above a random cut down to the least level there, in clips chosen at random.
+
+    Each clip's mean stays what it was: a level says nothing.
+    """
     chosen = torch.rand(len(x), device=x.device) < probability
+    some, bins = x[chosen], x.shape[2]
+    cut = torch.randint(bins * 3 // 4, bins + 1, (len(some), 1, 1), device=x.device)
+    silent = (torch.arange(bins, device=x.device) >= cut) & ~some.isnan()  # (clips, frames, bins)
+    least = some.masked_fill(~silent, torch.inf).amin((1, 2), keepdim=True)
+    passed = torch.where(silent, least, some)
     x = x.clone()
-    distorted = distort(x[chosen])
-    x[chosen] = distorted - (distorted - x[chosen]).nanmean((1, 2), keepdim=True)
+    x[chosen] = passed - (passed - some).nanmean((1, 2), keepdim=True)
     return x
-
-
-def _floored(x: Tensor) -> Tensor:
-    """Add the power of a steady noise, as loud in each bin, counted from the bin's mean."""
-    least, most = _FLOORS
-    below = least + (most - least) * torch.rand(len(x), 1, 1, device=x.device)
-    floor = x.masked_fill(x.isnan(), -torch.inf).amax((1, 2), keepdim=True) - below
-    return x + functional.softplus((floor - x) * _NEPERS) / _NEPERS  # the sum of two powers, in dB
-
-
-def _lowpassed(x: Tensor) -> Tensor:
-    """Push the bins above a random cut down to the least level that the clip has there."""
-    bins = x.shape[2]
-    cut = torch.randint(bins * 3 // 4, bins + 1, (len(x), 1, 1), device=x.device)
-    silent = (torch.arange(bins, device=x.device) >= cut) & ~x.isnan()
-    least = x.masked_fill(~silent, torch.inf).amin((1, 2), keepdim=True)
-    return torch.where(silent, least, x)
-
-
-def _runs(n: int, size: int, longest: int, device: torch.device) -> Tensor:
-    """For each of `n` rows a random run of 0 to `longest` places within `size`, as a mask (n, size)."""
-    length = torch.randint(longest + 1, (n, 1), device=device)
-    start = (torch.rand(n, 1, device=device) * (size + 1 - length).clamp(min=1)).long()
-    place = torch.arange(size, device=device)
-    return (place >= start) & (place < start + length)

@@ -12,7 +12,7 @@ import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
-from earmark.errors import SettingError, TrainingError
+from earmark.errors import TrainingError
 from earmark.files import replacing
 
 ScheduleName = Literal["constant", "one-cycle"]
@@ -50,54 +50,6 @@ class Schedule(Callback):
         if done <= 0.1:
             return self.peak * done / 0.1
         return self.peak * (0.001 + 0.999 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)) / 2)
-
-
-class Average(Callback):
-    """Average the weights over the steps (Polyak and Juditsky 1992; Tarvainen and Valpola 2017).
-
-    The average lies in the module, as ``average`` beside ``network``: whatever saves, chooses and restores the module's
-    state does so with both, and the module validates with the average. When training ends it takes the network's
-    place. The first steps count alike, a plain mean, until the decay forgets faster, so that nothing of the
-    start stays behind.
-
-    The statistics of batch normalisation are averaged too: those of the last step belong to weights that the
-    average is behind, and a mean activation is, to first order, as linear in the weights as their average.
-
-    Parameters
-    ----------
-    decay : float
-        Share of itself that the average keeps in a step: 0.99 looks back on about 100 steps.
-    steps_per_epoch : int
-
-    Raises
-    ------
-    SettingError
-        If the decay is not between 0 and 1.
-    """
-
-    def __init__(self, decay: float, steps_per_epoch: int) -> None:
-        if not 0 < decay < 1:
-            raise SettingError(f"average is {decay}: must be above 0 and below 1, such as 0.99, or 0 for none")
-        self.decay, self.steps_per_epoch = decay, steps_per_epoch
-
-    @torch.no_grad()
-    def on_batch_end(self, net: Any, training: bool = False, **_: Any) -> None:
-        """Take in the weights of this step."""
-        if not training:
-            return
-        seen = _step(net, self.steps_per_epoch)
-        share = 1 - min(self.decay, seen / (seen + 1))
-        averages = net.module_.average.state_dict()  # the tensors themselves, no copies
-        for name, value in net.module_.network.state_dict().items():
-            if value.is_floating_point():
-                averages[name].lerp_(value, share)
-            else:
-                averages[name].copy_(value)  # a count
-
-    def on_train_end(self, net: Any, **_: Any) -> None:
-        """Let the average be the network."""
-        net.module_.network.load_state_dict(net.module_.average.state_dict())
-        net.module_.average = None
 
 
 def _step(net: Any, steps_per_epoch: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from earmark.errors import SettingError
 from earmark.networks.attention import Scorer
-from earmark.networks.convolution import Convolution
 from earmark.networks.ensemble import Committee
 from earmark.networks.mlp import Activation, Perceptron
 from earmark.networks.recurrent import Cell, RecurrentNetwork
@@ -23,8 +22,7 @@ from earmark.training.network_classifier import NetworkClassifier
 
 _NETWORK = (
     "cell", "layers", "units", "attention", "bidirectional", "dropout",
-    "texture_window", "texture_hop", "channels", "convolution", "projection", "input_dropout", "skip",
-    "heads", "per_class",
+    "texture_window", "texture_hop", "projection", "input_dropout", "skip",
 )  # fmt: skip
 
 
@@ -36,7 +34,7 @@ class RecurrentClassifier(NetworkClassifier):
 
     Parameters
     ----------
-    cell … per_class
+    cell … skip
         The network, see :class:`~earmark.networks.recurrent.RecurrentNetwork`.
     members : int
         More than one make a :class:`~earmark.networks.ensemble.Committee` of such networks.
@@ -57,13 +55,9 @@ class RecurrentClassifier(NetworkClassifier):
         dropout: float = 0.2,
         texture_window: int = 0,
         texture_hop: int = 8,
-        channels: Sequence[int] = (),
-        convolution: Convolution = "plain",
         projection: int = 0,
         input_dropout: float = 0.0,
         skip: bool = False,
-        heads: int = 1,
-        per_class: bool = False,
         members: int = 1,
         doubt: float = 0.0,
         optimizer: str = "sgd",
@@ -79,7 +73,6 @@ class RecurrentClassifier(NetworkClassifier):
         patience: int | None = 30,
         keep: Keep = "best",
         choose_by: ChooseBy = "accuracy",
-        average: float = 0.0,
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -91,7 +84,7 @@ class RecurrentClassifier(NetworkClassifier):
             optimizer=optimizer, lr=lr, schedule=schedule, weight_decay=weight_decay,
             label_smoothing=label_smoothing, class_weight=class_weight, batch_size=batch_size,
             clip_norm=clip_norm, max_epochs=max_epochs, min_steps=min_steps, patience=patience, keep=keep,
-            choose_by=choose_by, average=average, validation_fraction=validation_fraction, augmentation=augmentation,
+            choose_by=choose_by, validation_fraction=validation_fraction, augmentation=augmentation,
             random_state=random_state, device=device, checkpoint=checkpoint, on_epoch=on_epoch,
         )  # fmt: skip
         self.cell = cell
@@ -102,13 +95,9 @@ class RecurrentClassifier(NetworkClassifier):
         self.dropout = dropout
         self.texture_window = texture_window
         self.texture_hop = texture_hop
-        self.channels = channels
-        self.convolution = convolution
         self.projection = projection
         self.input_dropout = input_dropout
         self.skip = skip
-        self.heads = heads
-        self.per_class = per_class
         self.members = members
         self.doubt = doubt
 
@@ -164,7 +153,6 @@ class MLPClassifier(NetworkClassifier):
         patience: int | None = 30,
         keep: Keep = "best",
         choose_by: ChooseBy = "accuracy",
-        average: float = 0.0,
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -176,7 +164,7 @@ class MLPClassifier(NetworkClassifier):
             optimizer=optimizer, lr=lr, schedule=schedule, weight_decay=weight_decay,
             label_smoothing=label_smoothing, class_weight=class_weight, batch_size=batch_size,
             clip_norm=clip_norm, max_epochs=max_epochs, min_steps=min_steps, patience=patience, keep=keep,
-            choose_by=choose_by, average=average, validation_fraction=validation_fraction, augmentation=augmentation,
+            choose_by=choose_by, validation_fraction=validation_fraction, augmentation=augmentation,
             random_state=random_state, device=device, checkpoint=checkpoint, on_epoch=on_epoch,
         )  # fmt: skip
         self.units = units

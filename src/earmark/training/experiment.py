@@ -117,7 +117,7 @@ def gather(
     """Make and split the clips of an experiment; those that learn may overlap. See :func:`run`."""
     corpus, recipe = experiment.corpus, experiment.recipe
 
-    def clips(some: Corpus, hop_seconds: float | None = None, told: Callable[[Track], None] | None = None) -> Features:
+    def clips(some: Corpus, hop_seconds: float, told: Callable[[Track], None] | None = None) -> Features:
         return extract(
             some,
             recipe.front_end,
@@ -129,8 +129,8 @@ def gather(
             on_track=told,
         )
 
-    apart = experiment.protocol == "clip"  # overlapping ones would share sound across the split
-    every = clips(corpus, None if apart else recipe.hop_seconds, on_track)
+    hop_seconds, train_hop_seconds = recipe.hops(experiment.protocol)
+    every = clips(corpus, hop_seconds, on_track)
     failed = {corpus.tracks[i].id: error for i, error in every.failed.items()}
     kept = np.array(sorted(set(range(len(corpus.tracks))) - set(every.failed)))
     readable = corpus.subset(kept)
@@ -140,9 +140,9 @@ def gather(
     parts = {part: every.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
     _require_all(parts, readable, ("train", "valid") if experiment.learns == "train" else ("train",))
     leak = measure_leak(readable, every.track, split)
-    if recipe.train_hop_seconds and not apart:
+    if train_hop_seconds != hop_seconds:
         learning = np.unique(parts["train"].track)
-        more = clips(readable.subset(learning), recipe.train_hop_seconds)
+        more = clips(readable.subset(learning), train_hop_seconds)
         parts["train"] = replace(more, track=learning[more.track])
     return Material(parts, readable, leak, failed)
 

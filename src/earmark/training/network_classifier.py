@@ -5,7 +5,6 @@ Input is as in :mod:`earmark.training.scalers`: ``(clips, frames, bins)``, with 
 
 from __future__ import annotations
 
-import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -29,17 +28,7 @@ from torch import Tensor, nn
 from earmark.errors import SettingError
 from earmark.networks.recurrent import Network
 from earmark.training.augment import Augment, Augmentation, mix
-from earmark.training.callbacks import (
-    Average,
-    ChooseBy,
-    EpochSeed,
-    FiniteLoss,
-    Keep,
-    KeepBest,
-    OnEpoch,
-    Schedule,
-    ScheduleName,
-)
+from earmark.training.callbacks import ChooseBy, EpochSeed, FiniteLoss, Keep, KeepBest, OnEpoch, Schedule, ScheduleName
 from earmark.training.scalers import ClipEstimator, Clips, lengths
 
 
@@ -75,9 +64,6 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
     choose_by : {"accuracy", "loss"}
         What makes an epoch better. The paper's figures are accuracies; the loss soon rises where a network becomes
         sure of its few mistakes, while its accuracy still grows.
-    average : float
-        Decay of a moving average of the weights over the steps, which is then what is validated, chosen and kept, see
-        :class:`~earmark.training.callbacks.Average`; 0 for none.
     validation_fraction : float
         Share of the clips set aside when `fit` gets no validation data; 0 keeps the last epoch.
     augmentation : Augmentation, optional
@@ -119,7 +105,6 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
         patience: int | None = 30,
         keep: Keep = "best",
         choose_by: ChooseBy = "accuracy",
-        average: float = 0.0,
         validation_fraction: float = 0.1,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -140,7 +125,6 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
         self.patience = patience
         self.keep = keep
         self.choose_by = choose_by
-        self.average = average
         self.validation_fraction = validation_fraction
         self.augmentation = augmentation
         self.random_state = random_state
@@ -271,12 +255,10 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
             GradientNormClipping(self.clip_norm),
             self._keeper,
         ]
-        if self.average:
-            callbacks.append(Average(self.average, steps))  # after the keeper, which puts the best average back first
         if self.on_epoch:
             callbacks.append(OnEpoch(self.on_epoch, self.epochs_))
         return _Net(
-            _Trainable(network, self.augmentation, averaged=self.average > 0),
+            _Trainable(network, self.augmentation),
             mixup=self.augmentation.mixup if self.augmentation else 0.0,
             criterion=nn.CrossEntropyLoss,
             criterion__label_smoothing=self.label_smoothing,
@@ -302,25 +284,15 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator, ABC):
 
 
 class _Trainable(nn.Module):
-    """The network behind its augmentation, which only acts in training mode; beside it, where asked, its average.
+    """The network behind its augmentation, which only acts in training mode."""
 
-    Parameters
-    ----------
-    network : Network
-    augmentation : Augmentation, optional
-    averaged : bool
-        Hold a copy for :class:`~earmark.training.callbacks.Average`, which answers outside training.
-    """
-
-    def __init__(self, network: Network, augmentation: Augmentation | None, *, averaged: bool = False) -> None:
+    def __init__(self, network: Network, augmentation: Augmentation | None) -> None:
         super().__init__()
         self.augment = Augment(augmentation) if augmentation else nn.Identity()
         self.network = network
-        self.average = copy.deepcopy(network).requires_grad_(False) if averaged else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        network = self.network if self.training or self.average is None else self.average
-        logits_and_attention: tuple[Tensor, Tensor | None] = network(self.augment(x))
+        logits_and_attention: tuple[Tensor, Tensor | None] = self.network(self.augment(x))
         return logits_and_attention
 
 

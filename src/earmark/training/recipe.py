@@ -1,4 +1,4 @@
-"""A recipe says how to make a model; what it does not say is as in the paper.
+"""A recipe says how to make a model; what it does not say is as in the paper, or in the recipe that it extends.
 
 A recipe makes a recurrent network (``[network]``), unless it has a table ``[mlp]``, ``[svm]`` or ``[logistic]``: the
 baselines of the paper's Figure 3.
@@ -12,13 +12,33 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.audio.spectrogram import LogMel, StftDensity
 from earmark.errors import SettingError
 from earmark.networks import exclusions
+
+if TYPE_CHECKING:
+    from earmark.data.splits import Protocol
+
+_REMOVED = {
+    "network.channels": "the convolutional front",
+    "network.convolution": "the convolutional front",
+    "network.heads": "attention of several heads",
+    "network.per_class": "attention for each class",
+    "training.average": "averaging of weights",
+    "augmentation.frequency_masks": "SpecAugment",
+    "augmentation.frequency_mask_bins": "SpecAugment",
+    "augmentation.time_masks": "SpecAugment",
+    "augmentation.time_mask_frames": "SpecAugment",
+    "augmentation.stretch": "stretching of clips",
+    "augmentation.dynamics": "scaling of levels",
+    "augmentation.floor": "the raised noise floor",
+    "augmentation.noise": "noise on each value",
+}
+"""Keys that recipes once had, and what they asked for: all lost, or brought nothing, by docs/model.md."""
 
 LOG = "-log"
 """How the name of a logarithmic variant ends."""
@@ -26,6 +46,9 @@ LOG = "-log"
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+_Model = TypeVar("_Model", bound=_Settings)
 
 
 class Network(_Settings):
@@ -42,13 +65,9 @@ class Network(_Settings):
     dropout: float = Field(0.2, ge=0, lt=1)
     texture_window: int = Field(0, ge=0)
     texture_hop: int = Field(8, ge=1)
-    channels: tuple[PositiveInt, ...] = ()
-    convolution: Literal["plain", "separable", "residual"] = "plain"
     projection: int = Field(0, ge=0)
     input_dropout: float = Field(0.0, ge=0, lt=1)
     skip: bool = False
-    heads: int = Field(1, ge=1)
-    per_class: bool = False
     members: int = Field(1, ge=1)
     doubt: float = Field(0.0, ge=0)
 
@@ -91,24 +110,31 @@ class Training(_Settings):
     patience: int | None = Field(30, ge=0)
     keep: Literal["best", "last"] = "best"
     choose_by: Literal["accuracy", "loss"] = "accuracy"
-    average: float = Field(0.0, ge=0, lt=1)
 
 
 class Augmentation(_Settings):
     """Distortions in training; see :class:`earmark.training.augment.Augmentation`."""
 
-    frequency_masks: int = Field(0, ge=0)
-    frequency_mask_bins: int = Field(0, ge=0)
-    time_masks: int = Field(0, ge=0)
-    time_mask_frames: int = Field(0, ge=0)
-    stretch: float = Field(0.0, ge=0)
     shift_bins: int = Field(0, ge=0)
     equalizer: float = Field(0.0, ge=0)
-    dynamics: float = Field(0.0, ge=0)
-    floor: float = Field(0.0, ge=0, le=1)
     lowpass: float = Field(0.0, ge=0, le=1)
-    noise: float = Field(0.0, ge=0)
     mixup: float = Field(0.0, ge=0)
+
+
+class _Descent(_Settings):
+    """What a recipe's text is the difference to.
+
+    Attributes
+    ----------
+    extends : str
+        Path of another recipe, from the file that says it, or name of one that :func:`open_recipe` knows. Its settings
+        hold where the text has no others, tables key by key.
+    without : tuple of str
+        Settings of that recipe to leave out, such as "top_db" or "network.attention".
+    """
+
+    extends: str
+    without: tuple[str, ...] = ()
 
 
 class Recipe(_Settings):
@@ -171,15 +197,7 @@ class Recipe(_Settings):
             raise ValueError(f"low_bins is {self.low_bins}, but the front end gives {self.front_end.n_bins}")
         if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
             raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
-        return self
-
-    @model_validator(mode="after")
-    def _a_network_of_one_piece(self) -> Recipe:
-        network = self.network
-        exclusions.check(
-            cell=network.cell, attention=network.attention, texture_window=network.texture_window,
-            channels=network.channels, heads=network.heads, per_class=network.per_class,
-        )  # fmt: skip
+        exclusions.check(self.network.cell, self.network.attention)
         return self
 
     @property
@@ -202,18 +220,32 @@ class Recipe(_Settings):
         """Fewest frames of a clip that the network can say anything about."""
         return self.network.texture_window or 1
 
+    def hops(self, protocol: Protocol) -> tuple[float, float]:
+        """Return seconds from clip to clip: where a track is judged, and where it is learned from.
+
+        Under protocol "clip" none overlap: those that do would share sound across the split.
+        """
+        if protocol == "clip":
+            return self.clip_seconds, self.clip_seconds
+        judged = self.hop_seconds or self.clip_seconds
+        return judged, self.train_hop_seconds or judged
+
     def with_epochs(self, epochs: int) -> Recipe:
         """Return the same with another limit on epochs."""
         return self.model_copy(update={"training": self.training.model_copy(update={"max_epochs": epochs})})
 
-    def toml(self) -> str:
-        """The recipe as TOML, holding only its difference from the paper's defaults."""
-        lines: list[str] = []
-        tables: list[str] = []
+    def difference(self) -> dict[str, Any]:
+        """Return the settings that are not the paper's, as plain types."""
         difference = self.model_dump(mode="json", exclude_defaults=True)
         if "front_end" in difference:  # what its own defaults are depends on its kind
             difference["front_end"] = {"kind": self.front_end.kind, **difference["front_end"]}
-        for key, value in difference.items():
+        return difference
+
+    def toml(self) -> str:
+        """Return the recipe as TOML, holding only its difference from the paper's defaults."""
+        lines: list[str] = []
+        tables: list[str] = []
+        for key, value in self.difference().items():
             if isinstance(value, dict):
                 tables += [f"\n[{key}]", *(f"{k} = {_toml(v)}" for k, v in value.items() if v is not None)]
             else:
@@ -235,6 +267,8 @@ def open_recipe(which: str) -> Recipe:
         Name of one that comes with the package or belongs to a sweep (:mod:`earmark.training.sweeps`), or the path
         of a TOML file. ``-log`` after a name takes its better conditioned variant: the density's logarithm, in
         dB, standardised bin by bin; networks train at rate 0.1, their gradient's norm clipped at 1.
+        A file may say ``extends = "other.toml"``, a path from its own folder or one of these names, and hold only its
+        difference from that recipe; ``without = ["network.attention"]`` leaves settings of that recipe out.
 
     Returns
     -------
@@ -243,10 +277,17 @@ def open_recipe(which: str) -> Recipe:
     Raises
     ------
     SettingError
-        If there is no such recipe, or it holds an unknown key or a value that makes no sense.
+        If there is no such recipe, or it holds an unknown key or a value that makes no sense, or what it extends is
+        missing or extends it in turn.
     """
+    return _open(which, Path(), ())
+
+
+def _open(which: str, folder: Path, above: tuple[str, ...]) -> Recipe:
+    """Read a recipe, a path from `folder`, that those `above` extend (names of ours, or whole paths of files)."""
     if which in names():
-        return parse_recipe((_folder() / f"{which}.toml").read_text(encoding="utf-8"), which)
+        text = (_folder() / f"{which}.toml").read_text(encoding="utf-8")
+        return _parse(text, which, folder, _descend(which, above))
     from earmark.training import sweeps  # which knows recipes, as we know of it
 
     if which in sweeps.names():
@@ -254,13 +295,20 @@ def open_recipe(which: str) -> Recipe:
     if which.endswith(LOG) and which.removesuffix(LOG) in [*names(), *sweeps.names()]:
         return _logarithmic(open_recipe(which.removesuffix(LOG)), which)
     try:
-        text = Path(which).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        path = (folder / which).resolve()
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # no UTF-8, or no path at all
         known = [*names(), *sweeps.names()]
         near = difflib.get_close_matches(which, [*known, *(name + LOG for name in known)], 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
         raise SettingError(f"no recipe {which!r}: neither a readable file nor one of ours; {hint}") from error
-    return parse_recipe(text, which)
+    return _parse(text, which, (folder / which).parent, _descend(str(path), above))
+
+
+def _descend(which: str, above: tuple[str, ...]) -> tuple[str, ...]:
+    if which in above:
+        raise SettingError("recipes extend each other in a circle")
+    return (*above, which)
 
 
 def _logarithmic(recipe: Recipe, name: str) -> Recipe:
@@ -279,15 +327,54 @@ def _logarithmic(recipe: Recipe, name: str) -> Recipe:
 
 def parse_recipe(text: str, name: str) -> Recipe:
     """Read a recipe from TOML text; `name` is used in errors. See :func:`open_recipe`."""
+    return _parse(text, name, Path(), ())
+
+
+def _parse(text: str, name: str, folder: Path, above: tuple[str, ...]) -> Recipe:
     try:
-        return Recipe.model_validate_json(json.dumps(_with_kind(tomllib.loads(text)), default=str))
+        settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingError(f"{name}: not TOML: {error}") from error
+    descent = {key: settings.pop(key) for key in _Descent.model_fields if key in settings}
+    if descent:
+        settings = _extend(_validate(_Descent, descent, name), settings, name, folder, above)
+    return _validate(Recipe, _with_kind(settings), name)
+
+
+def _extend(
+    descent: _Descent, change: dict[str, Any], name: str, folder: Path, above: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the settings of the recipe that is extended, with what is left out and changed of them."""
+    try:
+        joined = _open(descent.extends, folder, above).difference()
+    except SettingError as error:
+        raise SettingError(f"{name}: extends {descent.extends!r}: {error}") from error
+    for key in descent.without:
+        table, _, last = key.rpartition(".")
+        inside = joined.get(table) if table else joined
+        if not isinstance(inside, dict) or last not in inside:
+            raise SettingError(f"{name}: without {key!r}: {descent.extends} does not set it")
+        del inside[last]
+    for key, value in change.items():
+        base = joined.get(key)
+        if isinstance(base, dict) and isinstance(value, dict):
+            # a front end of another kind has other settings: it takes the place of the first
+            value = {**base, **value} if value.get("kind", base.get("kind")) == base.get("kind") else value
+        joined[key] = value
+    return joined
+
+
+def _validate(kind: type[_Model], settings: dict[str, Any], name: str) -> _Model:
+    """Check settings that were read from TOML; `name` is used in errors."""
+    try:
+        return kind.model_validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
         first = error.errors()[0]
         where = [str(part) for part in first["loc"] if part not in ("stft-density", "log-mel")]
         if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            raise SettingError(f"{name}: unknown key {'.'.join(where)!r}{_nearest(first['loc'])}") from error
+            raise SettingError(f"{name}: {_unknown(where, first['loc'])}") from error
+        if first["type"] == "missing":
+            raise SettingError(f"{name}: {'.'.join(where)} is missing") from error
         if not where:
             raise SettingError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
         raise SettingError(f"{name}: {'.'.join(where)}: {first['msg']}, not {first['input']!r}") from error
@@ -300,6 +387,13 @@ def _with_kind(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
+def _unknown(where: list[str], location: tuple[int | str, ...]) -> str:
+    key = ".".join(where)
+    if key in _REMOVED:
+        return f"key {key!r} is no more: {_REMOVED[key]} was removed, as it brought nothing; leave the key out"
+    return f"unknown key {key!r}{_nearest(location)}"
+
+
 def _nearest(where: tuple[int | str, ...]) -> str:
     tables: dict[str, Any] = {
         "network": Network, "mlp": Mlp, "svm": Svm, "logistic": Logistic,
@@ -308,8 +402,10 @@ def _nearest(where: tuple[int | str, ...]) -> str:
     if where[0] == "front_end":
         kinds: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
         fields = [f.name for f in dataclasses.fields(kinds[str(where[1])])]
+    elif len(where) == 1:
+        fields = [*Recipe.model_fields, *_Descent.model_fields]
     else:
-        fields = list(tables.get(str(where[0]), Recipe).model_fields)
+        fields = list(tables[str(where[0])].model_fields)
     near = difflib.get_close_matches(str(where[-1]), fields, 1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(fields)}"
 
@@ -321,6 +417,4 @@ def _folder() -> Any:
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(_toml(each) for each in value)}]"
     return repr(value) if isinstance(value, int | float) else f'"{value}"'

@@ -82,17 +82,10 @@ class Graph:
 
     def batch_norm(self, norm: nn.BatchNorm1d, x: str) -> str:
         """A batch norm that learns no more, over the last axis: a gain and an offset."""
-        gain, offset = _folded(norm)
-        return self("Add", self("Mul", x, self.constant(gain)), self.constant(offset))
-
-    def convolution(self, layer: nn.Conv2d, x: str, norm: nn.BatchNorm2d | None = None) -> str:
-        """One torch convolution without bias over (clips, channels, frames, bins), and the batch norm after it."""
-        weight, given = _array(layer.weight), []
-        if norm is not None:
-            gain, offset = _folded(norm)
-            weight, given = weight * gain[:, None, None, None], [self.constant(offset)]
-        pads = [int(size) for size in layer.padding] * 2
-        return self("Conv", x, self.constant(weight), *given, pads=pads, group=layer.groups)
+        assert norm.running_mean is not None and norm.running_var is not None
+        gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
+        offset = norm.bias.detach() - norm.running_mean * gain
+        return self("Add", self("Mul", x, self.constant(_array(gain))), self.constant(_array(offset)))
 
     def recurrence(self, layer: nn.Module, x: str) -> tuple[str, str, str]:
         """One torch RNN or LSTM layer over (clips, frames, size).
@@ -126,13 +119,6 @@ class Graph:
         )
         onnx.checker.check_model(model, full_check=True)
         return model
-
-
-def _folded(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Gain and offset, each (channels,), of a batch norm that learns no more."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-    return _array(gain), _array(norm.bias.detach() - norm.running_mean * gain)
 
 
 def _gates(tensors: list[Any], lstm: bool) -> NDArray[np.float32]:

@@ -102,21 +102,9 @@ def _shape(x: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
     return torch.tensor(x.shape[start:end], dtype=torch.int64)
 
 
-def _convolution(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    strides: Sequence[int] = (1,),
-    pads: Sequence[int] = (0,),
-    group: int = 1,
-) -> Tensor:
+def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides: Sequence[int] = (1,)) -> Tensor:
     convolve = functional.conv1d if x.ndim == 3 else functional.conv2d
-    rank = x.ndim - 2
-    if any(pads):
-        pairs = zip(pads[:rank], pads[rank:], strict=True)
-        x = functional.pad(x, [size for pair in reversed(list(pairs)) for size in pair])
-    return convolve(x, weight, bias, stride=tuple(strides), groups=group)
+    return convolve(x, weight, bias, stride=tuple(strides))
 
 
 def _transposed_convolution(x: Tensor, weight: Tensor, *, strides: Sequence[int] = (1,)) -> Tensor:
@@ -124,11 +112,9 @@ def _transposed_convolution(x: Tensor, weight: Tensor, *, strides: Sequence[int]
     return convolve(x, weight, stride=tuple(strides))
 
 
-def _pooling(one: Callable[..., Tensor], two: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def operator(x: Tensor, *, kernel_shape: Sequence[int], strides: Sequence[int] = (1,)) -> Tensor:
-        return (one if x.ndim == 3 else two)(x, tuple(kernel_shape), stride=tuple(strides))
-
-    return operator
+def _average_pool(x: Tensor, *, kernel_shape: Sequence[int], strides: Sequence[int] = (1,)) -> Tensor:
+    pool = functional.avg_pool1d if x.ndim == 3 else functional.avg_pool2d
+    return pool(x, tuple(kernel_shape), stride=tuple(strides))
 
 
 def _stft(x: Tensor, hop: Tensor, window: Tensor) -> Tensor:
@@ -145,7 +131,7 @@ def _ints(value: Tensor) -> list[int]:
 OPERATORS: dict[str, Callable[..., Any]] = {
     "Abs": torch.abs,
     "Add": torch.add,
-    "AveragePool": _pooling(functional.avg_pool1d, functional.avg_pool2d),
+    "AveragePool": _average_pool,
     "Clip": lambda x, low, high: x.clamp(low, high),
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
     "Conv": _convolution,
@@ -159,7 +145,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "LogSoftmax": lambda x, *, axis=-1: x.log_softmax(axis),
     "MatMul": torch.matmul,
     "Max": lambda *parts: reduce(torch.maximum, parts),
-    "MaxPool": _pooling(functional.max_pool1d, functional.max_pool2d),
     "Mean": lambda *parts: torch.stack(parts).mean(0),
     "Mul": torch.mul,
     "Pad": _pad,

@@ -177,8 +177,7 @@ def _recurrent(sheet: _Sheet, recipe: Recipe) -> None:
         sheet.row([network.cell.upper()] * 4, f"layer {layer}:\n{units}", _CELL)
         sheet.along(both=both)
     if network.attention:
-        heads = ",\none a class" if network.per_class else f",\n{network.heads} heads" if network.heads > 1 else ""
-        _attend(sheet, network.attention, "attention" + heads, skip=network.skip)
+        _attend(sheet, network.attention, skip=network.skip)
     sheet.step()
     last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]  # a backward layer ends at x_1
     sheet.up([_MIDDLE] if network.attention else last)
@@ -187,11 +186,9 @@ def _recurrent(sheet: _Sheet, recipe: Recipe) -> None:
 def _before(recipe: Recipe) -> list[str]:
     """What stands between frames and recurrence, beyond the paper."""
     network = recipe.network
-    windows = f"windows of {network.texture_window} frames, every {network.texture_hop}"
-    front = [windows] if network.texture_window else []
-    if network.channels:
-        front = [f"3×3 convolutions: {', '.join(map(str, network.channels))}"]
-    return front + ([f"projected to {network.projection}"] if network.projection else [])
+    texture = f"windows of {network.texture_window} frames, every {network.texture_hop}"
+    projection = f"projected to {network.projection}"
+    return [texture] * (network.texture_window > 0) + [projection] * (network.projection > 0)
 
 
 _SCORES = {
@@ -204,11 +201,11 @@ _SCORES = {
 """Each scorer: what it gives a frame, and the query that is joined to the context."""
 
 
-def _attend(sheet: _Sheet, scorer: str, label: str, *, skip: bool) -> None:
+def _attend(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
     score, query = _SCORES[scorer]
     sheet.step()
     sheet.up(colour=BLUE, texts=[f"$h_{index}$" for index in "123T"])
-    sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, label)
+    sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, "attention")
     sheet.step()
     sheet.up([_MIDDLE], VERMILION, [r"$c = \Sigma_t\, \alpha_t h_t$"])
     parts = ["c", r"\Sigma_t\, \alpha_t u_t"] if skip else ["c"]  # u: what entered the recurrence
