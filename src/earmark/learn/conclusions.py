@@ -16,8 +16,13 @@ _EXPLAINED = {
     "clip": "clips are shuffled 70/10/20, as in the paper: clips of one track land on both sides.",
     "track": "all clips of a track are on one side.",
     "artist": "all tracks of an artist, and all copies of a recording, are on one side.",
-    "fault-filtered": "GTZAN's accepted split: 443/197/290 tracks, faulty excerpts left out, artists on one side.",
+    "fault-filtered": "GTZAN's accepted split: 443/197/290 tracks, faulty excerpts left out. Copies of a recording are "
+    "on one side, artists are not",
 }
+_FAULT_FILTERED_FOLDS = (
+    "the tracks of GTZAN's accepted split, faulty excerpts left out, dealt into folds: all tracks of an artist, and "
+    "all copies of a recording, are on one side."
+)
 _FEW = 10
 """Tracks of a genre below which its accuracy is an anecdote."""
 
@@ -56,18 +61,31 @@ def protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
     for protocol in protocols_of(summaries):
         own = [s for s in summaries if s.protocol == protocol]
         artists = [s.leak_artists for s in own if s.leak_artists is not None]
+        leak_artists = float(np.mean(artists)) if artists else None
         facts.append(
             ProtocolFacts(
                 protocol,
                 PROTOCOLS[protocol],
-                _EXPLAINED[protocol],
+                _explain(protocol, own, leak_artists),
                 float(np.mean([s.leak_tracks for s in own])),
-                float(np.mean(artists)) if artists else None,
+                leak_artists,
                 max(s.n_tracks for s in own),
                 " and ".join(dict.fromkeys(part for s in own for part in s.parts)),
             )
         )
     return facts
+
+
+def _explain(protocol: str, own: Sequence[Summary], leak_artists: float | None) -> str:
+    """Say what a protocol keeps on one side; of the fault-filtered split, also how much of it is not."""
+    if protocol != "fault-filtered":
+        return _EXPLAINED[protocol]
+    if all(record["fold"] is not None for s in own for record in s.records):
+        return _FAULT_FILTERED_FOLDS
+    if leak_artists is None:
+        return f"{_EXPLAINED[protocol]}."
+    share = f"{_round(leak_artists)} %" if leak_artists else "none"
+    return f"{_EXPLAINED[protocol]}: {share} of the judging clips share one, or a recording, with those that learned."
 
 
 def protocols_of(summaries: Sequence[Summary]) -> list[str]:
