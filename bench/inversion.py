@@ -29,7 +29,7 @@ from rich.table import Table
 from earmark.listen import FrontEnd, LogMel, StftDensity, decode
 from earmark.listen.files import walk
 from earmark.listen.inversion import invert
-from earmark.listen.mastering import mastered, write_wav
+from earmark.listen.mastering import master, write_wav
 from earmark.tell.tagger import Tagger
 
 Array = NDArray[np.float32]
@@ -120,7 +120,7 @@ def _written(paths: list[Path]) -> dict[str, list[float]]:
 
 def _read_again(samples: Array, rate: int) -> tuple[Array, int]:
     with TemporaryDirectory() as folder:
-        sound, rate = mastered(samples, rate)
+        sound, rate = master(samples, rate)
         return decode(write_wav(Path(folder) / "a.wav", sound, rate), rate), rate
 
 

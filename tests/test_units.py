@@ -16,7 +16,7 @@ from earmark.learn.onnxgraph import Graph
 from earmark.learn.units import UnitProbe, excite
 from earmark.learn.weights import GATES, input_weights
 from earmark.listen import StftDensity
-from earmark.listen.mastering import loudness, mastered, true_peak, write_wav
+from earmark.listen.mastering import loudness, master, true_peak, write_wav
 from earmark.tell.model import Model, open_model
 
 
@@ -161,7 +161,7 @@ def folder(paper, tmp_path_factory):
     rate = paper.card.front_end.sample_rate
     rng = np.random.default_rng(0)
     noise, planted = (rng.normal(0, 0.02, 20 * rate).astype(np.float32) for _ in range(2))
-    unit, _ = mastered(input_weights(paper).sound(30, seconds=3), rate)
+    unit, _ = master(input_weights(paper).sound(30, seconds=3), rate)
     planted[11 * rate : 14 * rate] += 2 * unit
     write_wav(root / "a" / "noise.wav", noise, rate)
     write_wav(root / "b" / "planted.wav", planted / 4, rate)

@@ -16,7 +16,7 @@ from earmark.learn.tables import slug
 from earmark.learn.units import Excitement, UnitProbe
 from earmark.learn.weights import InputWeights, input_weights
 from earmark.listen.files import replacing
-from earmark.listen.mastering import mastered, write_wav
+from earmark.listen.mastering import master, write_wav
 from earmark.listen.spectrogram import Samples
 from earmark.tell.tagger import Tagger
 
@@ -121,7 +121,7 @@ def unit_gallery(
         title, facts = probe.name(unit), {"corpus": corpus, "model": name, **_likes(selectivity, unit)}
         shelf.add_medley(title, f"unit-{unit}", excitement.moments(unit, count, seconds=seconds), facts)
         if weights:
-            sound, rate = mastered(weights.sound(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
+            sound, rate = master(weights.sound(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
             shelf.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
     notes = [f"The moments of {corpus} that excite units of the first recurrent layer of {name} most, equally loud."]
     if weights:

@@ -39,7 +39,7 @@ from earmark.learn.gradients import DifferentiableModel
 from earmark.learn.prior import Prior
 from earmark.learn.shaping import Shaping
 from earmark.listen.inversion import invert
-from earmark.listen.mastering import LOUDNESS, loudness, mastered
+from earmark.listen.mastering import LOUDNESS, loudness, master
 from earmark.listen.spectrogram import FrontEnd, Samples, Spectrogram
 from earmark.tell.model import Model
 from earmark.tell.tagger import Tagger
@@ -240,7 +240,7 @@ class _Imagining:
 
     def _finished(self, sound: Samples) -> Imagined:
         """Master a sound, and hear it as it will be read from a file."""
-        samples, rate = mastered(sound, self.rate)
+        samples, rate = master(sound, self.rate)
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
         front_end = self.model.card.front_end
         spectrogram = front_end(np.asarray(sound * self._level(sound), np.float32))

@@ -11,7 +11,7 @@ import numpy as np
 from earmark.errors import AudioError, CorpusError
 from earmark.learn.corpus import Track
 from earmark.listen import Recording
-from earmark.listen.mastering import crossfaded, mastered
+from earmark.listen.mastering import crossfade, master
 from earmark.listen.spectrogram import Samples
 
 _CROSSFADE = 0.15
@@ -112,7 +112,7 @@ def medley(
     heard, rate, words = [], sample_rate, "there are none"
     for moment in moments:
         try:
-            piece, rate = mastered(cut_out(moment, sample_rate), sample_rate)
+            piece, rate = master(cut_out(moment, sample_rate), sample_rate)
         except AudioError as error:
             words = str(error)
             if on_error:
@@ -122,5 +122,5 @@ def medley(
         heard.append(moment)
     if not pieces:
         raise AudioError(f"none of {len(moments)} moments could be heard: {words}")
-    sound, _ = mastered(crossfaded(pieces, rate, seconds=_CROSSFADE), rate)
+    sound, _ = master(crossfade(pieces, rate, seconds=_CROSSFADE), rate)
     return sound, rate, heard

@@ -99,7 +99,7 @@ class InputWeights:
         Returns
         -------
         ndarray of float32, shape (samples,)
-            At the front end's rate, as loud as it happens to be (see :func:`earmark.listen.mastering.mastered`).
+            At the front end's rate, as loud as it happens to be (see :func:`earmark.listen.mastering.master`).
         """
         if not seconds > 0:
             raise SettingError(f"seconds is {seconds}: must be greater than 0")
