@@ -36,7 +36,7 @@ def test_one_run_has_no_deviation(make_record):
 
 
 def test_pooled_tracks_are_counted_as_a_slow_rewrite_counts_them(three_seeds):
-    right, weights = results.pooled(three_seeds)
+    right, weights = results.pool_tracks(three_seeds)
     ids = list(dict.fromkeys(track["id"] for record in three_seeds for track in record["tracks"]))
     for name, share, weight in zip(ids, right, weights, strict=True):
         answers = [t["heard"] == t["genre"] for r in three_seeds for t in r["tracks"] if t["id"] == name]
@@ -55,7 +55,7 @@ def test_the_interval_draws_tracks_not_judgements(make_record):
 
 def test_the_interval_agrees_with_a_slow_bootstrap(three_seeds):
     (s,) = results.summarize(three_seeds)
-    right, weights = results.pooled(s.records)
+    right, weights = results.pool_tracks(s.records)
     rng = np.random.default_rng(1)
     drawn = [rng.integers(0, len(right), len(right)) for _ in range(4000)]
     means = [np.average(right[some], weights=weights[some]) for some in drawn]

@@ -6,13 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from earmark.learn.corpus import Corpus
-from earmark.learn.describe import PROTOCOLS, in_short
-from earmark.learn.results import Summary
+from earmark.learn.describe import PROTOCOLS
+from earmark.learn.results import Summary, protocols_of
 
 _FEW = 10
 """Tracks of a genre below which its accuracy is an anecdote."""
@@ -74,11 +75,6 @@ def protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
     return facts
 
 
-def protocols_of(summaries: Sequence[Summary]) -> list[str]:
-    """Return the protocols that ran, in the order of strictness."""
-    return [p for p in PROTOCOLS if any(s.protocol == p for s in summaries)]
-
-
 def drops(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str, float]:
     """Return what each recipe loses from one protocol to a stricter one, in clip accuracy; negative where it gains.
 
@@ -116,7 +112,7 @@ def warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
             rare[genres].append(heading)
     for s in summaries:
         for note in s.notes:
-            noted[note][_short(s)] = None
+            noted[note][s.short] = None
     return _say(
         "warnings",
         corpus=corpus,
@@ -147,10 +143,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _short(s: Summary) -> str:
-    return in_short(s.recipe, s.settings)
-
-
 def _say(macro: str, **numbers: Any) -> list[str]:
     """Fill in one of the sentences' macros; its lines."""
     lines = getattr(_sentences(), macro)(**numbers).split("\n")
@@ -162,7 +154,7 @@ def _sentences() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("earmark.learn", "templates"),
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=False,  # plain text: a page escapes it where it shows it
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -173,7 +165,5 @@ def _sentences() -> Any:
     environment.filters |= {
         "percent": percent,
         "share": lambda share: percent(share).removesuffix(".0"),  # 0 and 100 as one says them
-        "short": _short,
-        "heading": PROTOCOLS.__getitem__,
     }
     return environment.get_template("sentences.j2").module
