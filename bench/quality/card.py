@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.evaluation.metrics import aurc, bootstrap_interval, confidence_error, selective_accuracy
-from earmark.paper.summary import pooled, summarize
+from earmark.paper.summary import pool_tracks, summarize
 
 Record = dict[str, Any]
 
@@ -67,7 +67,7 @@ def _one(records: Sequence[Record]) -> None:
 def _right(records: Sequence[Record], genre: str | None = None) -> NDArray[np.float64]:
     """For each track, of a genre where one is given, the share of runs that are right."""
     kept = [{"tracks": [t for t in record["tracks"] if genre in (None, t["genre"])]} for record in records]
-    return pooled(kept)[0]
+    return pool_tracks(kept)[0]
 
 
 def _interval(right: NDArray[np.float64]) -> tuple[float, float]:

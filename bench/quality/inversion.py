@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.audio import FrontEnd, LogMel, StftDensity
+from earmark.audio import FrontEnd, LogMel, StftDensity, decode
 from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.audio.griffin_lim import invert
-from earmark.audio.loudness import mastered
+from earmark.audio.loudness import master
 from earmark.files import walk
 from earmark.inference.classifier import Tagger
 
@@ -122,7 +122,7 @@ def _written(paths: list[Path]) -> dict[str, list[float]]:
 
 def _read_again(samples: Array, rate: int) -> tuple[Array, int]:
     with TemporaryDirectory() as folder:
-        sound, rate = mastered(samples, rate)
+        sound, rate = master(samples, rate)
         return decode(write_wav(Path(folder) / "a.wav", sound, rate), rate), rate
 
 

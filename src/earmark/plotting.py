@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -106,7 +107,7 @@ def house_style() -> Iterator[None]:
 def canvas(
     height: float, rows: int = 1, columns: int = 1, *, width: float = COLUMN, **settings: Any
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure, of a column's width unless said otherwise.
+    """Make an empty figure, of a column's width unless said otherwise.
 
     Parameters
     ----------
@@ -140,14 +141,19 @@ def finish(figure: Figure, name: str, title: str, caption: str, alt: str) -> Dra
 
 
 def percent_axis(axes: Axes, highest: float = 1.0) -> None:
-    """A horizontal axis of accuracies, from 0 to all or a little above the highest."""
+    """Make a horizontal axis of accuracies, from 0 to all or a little above the highest."""
     axes.set_xlim(0, min(1.02, highest * 1.08))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+    percent_ticks(axes.xaxis)
     axes.grid(axis="x")
 
 
+def percent_ticks(axis: Axis) -> None:
+    """Write shares in per cent."""
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+
+
 def name_rows(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
-    """Names down the left side, first on top, without tick marks."""
+    """Write names down the left side, first on top, without tick marks."""
     axes.set_yticks(list(positions), list(names))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -9,9 +9,10 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earmark.audio import decode
 from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
-from earmark.audio.loudness import crossfaded, loudness, mastered, true_peak
+from earmark.audio.loudness import crossfade, loudness, master, true_peak
 from earmark.errors import AudioError, SettingError
 
 
@@ -74,7 +75,7 @@ def test_a_peak_between_samples_is_seen():
 
 @pytest.mark.parametrize("gain", [0.001, 1.0, 3.0])
 def test_mastered_is_as_loud_as_asked_without_clipping_or_dc(spiky, gain):
-    sound, rate = mastered(spiky * gain, 22050)
+    sound, rate = master(spiky * gain, 22050)
     lufs, peak = metered(sound, rate)
     assert rate == 22050
     assert lufs == pytest.approx(-16, abs=0.2)
@@ -86,8 +87,8 @@ def test_mastered_is_as_loud_as_asked_without_clipping_or_dc(spiky, gain):
 def test_limiting_is_gentle(rng):
     sound = rng.normal(0, 0.03, 44100)
     sound[20000] = 1.0
-    calm, _ = mastered(sound, 22050, target=-25.0, ceiling=-6.0)
-    before, _ = mastered(sound, 22050, target=-25.0, ceiling=0.0)
+    calm, _ = master(sound, 22050, target=-25.0, ceiling=-6.0)
+    before, _ = master(sound, 22050, target=-25.0, ceiling=0.0)
     far = np.abs(np.arange(44100) - 20000) > 0.012 * 22050
     ratio = np.linalg.norm(calm[far] - before[far]) / np.linalg.norm(before[far])
     assert ratio < 0.02  # untouched 12 ms away
@@ -96,7 +97,7 @@ def test_limiting_is_gentle(rng):
 
 def test_low_rates_are_raised_and_stay_inside_their_band(rng):
     noise = rng.normal(0, 0.1, 12000)
-    sound, rate = mastered(noise, 4000)
+    sound, rate = master(noise, 4000)
     assert rate == 16000
     assert len(sound) == 48000
     power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
@@ -106,14 +107,14 @@ def test_low_rates_are_raised_and_stay_inside_their_band(rng):
 
 
 def test_only_the_band_asked_for_is_left(rng):
-    sound, rate = mastered(rng.normal(0, 0.1, 44100), 22050, band=(500.0, 3000.0))
+    sound, rate = master(rng.normal(0, 0.1, 44100), 22050, band=(500.0, 3000.0))
     power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
     hz = np.fft.rfftfreq(len(sound), 1 / rate)
     assert power[(hz < 300) | (hz > 3050)].sum() < 1e-4 * power.sum()
 
 
 def test_silence_stays_silence(tmp_path):
-    sound, rate = mastered(np.zeros(8000), 4000)
+    sound, rate = master(np.zeros(8000), 4000)
     assert not sound.any()
     assert loudness(sound, rate) == true_peak(sound, rate) == -np.inf
     assert not decode(write_wav(tmp_path / "a.wav", sound, rate), rate).any()
@@ -123,7 +124,7 @@ def test_silence_stays_silence(tmp_path):
 def test_a_click_cannot_be_loud_but_never_clips():
     click = np.zeros(22050)
     click[11000] = 1.0
-    sound, rate = mastered(click, 22050)
+    sound, rate = master(click, 22050)
     assert true_peak(sound, rate) <= -1
 
 
@@ -131,7 +132,7 @@ def test_a_click_cannot_be_loud_but_never_clips():
 @settings(deadline=None, max_examples=25)
 def test_any_length_and_rate(seconds, rate, seed):
     noise = np.random.default_rng(seed).standard_normal(max(1, round(seconds * rate)))
-    sound, playable = mastered(noise, rate)
+    sound, playable = master(noise, rate)
     assert playable % rate == 0 and playable >= 11025
     assert len(sound) == len(noise) * (playable // rate)
     assert sound.dtype == np.float32
@@ -160,21 +161,21 @@ def test_dither_keeps_what_is_below_one_step(tmp_path):
 
 def test_crossfades_keep_power_and_length(rng):
     pieces = [rng.normal(0, 0.1, 8000).astype(np.float32) for _ in range(3)]
-    joined = crossfaded(pieces, 8000, seconds=0.1)
+    joined = crossfade(pieces, 8000, seconds=0.1)
     assert len(joined) == 3 * 8000 - 2 * 800
     assert joined[7200:8000].std() == pytest.approx(0.1, rel=0.1)
     np.testing.assert_array_equal(joined[:7200], pieces[0][:7200])
-    assert len(crossfaded([pieces[0][:5], pieces[1][:4]], 8000)) == 7
-    assert not len(crossfaded([], 8000))
+    assert len(crossfade([pieces[0][:5], pieces[1][:4]], 8000)) == 7
+    assert not len(crossfade([], 8000))
 
 
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda: mastered(np.zeros((2, 9)), 8000), AudioError, r"shape \(2, 9\)"),
-        (lambda: mastered(np.full(9, np.nan), 8000), AudioError, "finite"),
-        (lambda: mastered(np.zeros(9), 8000, band=(100, 5000)), SettingError, "half the sample rate"),
-        (lambda: mastered(np.zeros(9), 8000, ceiling=1.0), SettingError, "at most 0"),
+        (lambda: master(np.zeros((2, 9)), 8000), AudioError, r"shape \(2, 9\)"),
+        (lambda: master(np.full(9, np.nan), 8000), AudioError, "finite"),
+        (lambda: master(np.zeros(9), 8000, band=(100, 5000)), SettingError, "half the sample rate"),
+        (lambda: master(np.zeros(9), 8000, ceiling=1.0), SettingError, "at most 0"),
         (lambda: write_wav("x.wav", [2.0], 8000), AudioError, "reach 2.00"),
     ],
 )

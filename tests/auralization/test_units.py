@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from earmark.audio import StftDensity
 from earmark.audio.encode import write_wav
-from earmark.audio.loudness import loudness, mastered, true_peak
+from earmark.audio.loudness import loudness, master, true_peak
 from earmark.auralization.excerpts import Moment, cut_out, medley
 from earmark.auralization.input_weights import GATES, input_weights
 from earmark.auralization.units import UnitProbe, excite
@@ -162,7 +162,7 @@ def folder(paper, tmp_path_factory):
     rate = paper.card.front_end.sample_rate
     rng = np.random.default_rng(0)
     noise, planted = (rng.normal(0, 0.02, 20 * rate).astype(np.float32) for _ in range(2))
-    unit, _ = mastered(input_weights(paper).sound(30, seconds=3), rate)
+    unit, _ = master(input_weights(paper).sound(30, seconds=3), rate)
     planted[11 * rate : 14 * rate] += 2 * unit
     write_wav(root / "a" / "noise.wav", noise, rate)
     write_wav(root / "b" / "planted.wav", planted / 4, rate)

@@ -1,7 +1,8 @@
 """Samples → a sound file that is pleasant to play: even loudness, no clipping, no DC, nothing outside its band.
 
 Loudness and true peak are those of ITU-R BS.1770-4, which EBU R128 builds on. The weighting filter is applied as a
-product of spectra, so it is the standard's own at any sample rate, with no resampling in between.
+product of spectra, so it is the standard's own at any sample rate, with no resampling in between. (pyloudnorm designs
+its filters anew for each rate: 0.04 LU off for music at 22 kHz, 0.6 LU off for the standard's own tone at 4 kHz.)
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _K_WEIGHTING = (
 
 
 def loudness(samples: ArrayLike, sample_rate: int) -> float:
-    """Integrated loudness of a mono sound by ITU-R BS.1770-4.
+    """Measure the integrated loudness of a mono sound by ITU-R BS.1770-4.
 
     Parameters
     ----------
@@ -60,9 +61,11 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
         sound = np.tile(sound, -(-block // len(sound)))
     if not len(sound):
         return -math.inf
-    power = np.cumsum(np.concatenate([[0.0], _weighted(sound, sample_rate) ** 2]))
+    # blocks of 400 ms, every 100 ms, as differences of one running sum
+    power = np.cumsum(np.concatenate([[0.0], _weight(sound, sample_rate) ** 2]))
     powers = (power[block::hop] - power[:-block:hop]) / block
-    for gate in (lambda heard: 10 ** (-6.9309), lambda heard: 0.1 * heard.mean()):  # −70 LUFS; 10 LU below the mean
+    # first the absolute gate, −70 LUFS: 10 ** ((−70 + 0.691) / 10); then the relative one, 10 LU below the mean
+    for gate in (lambda heard: 10 ** (-6.9309), lambda heard: 0.1 * heard.mean()):
         powers = powers[powers > gate(powers)]
         if not len(powers):
             return -math.inf
@@ -70,7 +73,7 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
 
 
 def true_peak(samples: ArrayLike, sample_rate: int) -> float:
-    """Highest level of the waveform between the samples as well, by fourfold oversampling (BS.1770-4, Annex 2).
+    """Measure the highest level, also between the samples, by fourfold oversampling (BS.1770-4, Annex 2).
 
     Parameters
     ----------
@@ -87,7 +90,7 @@ def true_peak(samples: ArrayLike, sample_rate: int) -> float:
     return float(20 * np.log10(peak)) if peak > 0 else -math.inf
 
 
-def mastered(
+def master(
     samples: ArrayLike,
     sample_rate: int,
     *,
@@ -132,15 +135,15 @@ def mastered(
             f"a band of {low} to {high} Hz at {sample_rate} Hz, {target} LUFS, {ceiling} dBTP: need "
             "0 < low < high <= half the sample rate, and levels of at most 0"
         )
-    sound = _faded(_banded(sound, sample_rate, low, high), sample_rate)
-    sound, sample_rate = _raised(sound, sample_rate)
+    sound = _fade_ends(_limit_band(sound, sample_rate, low, high), sample_rate)
+    sound, sample_rate = _raise_rate(sound, sample_rate)
     highest = np.abs(sound).max(initial=0.0)
     if highest < _SILENCE:
         return np.zeros(len(sound), np.float32), sample_rate
     sound /= highest  # however quiet it was, no block is below the meter's gate for that
     gain = target - loudness(sound, sample_rate)
     for _ in range(4):  # each limiting takes a little loudness away
-        result = _limited(sound * 10 ** (gain / 20), sample_rate, ceiling - 0.05)
+        result = _limit_peaks(sound * 10 ** (gain / 20), sample_rate, ceiling - 0.05)
         missing = target - loudness(result, sample_rate)
         if abs(missing) < 0.05:
             break
@@ -148,7 +151,7 @@ def mastered(
     return result.astype(np.float32), sample_rate
 
 
-def crossfaded(pieces: list[Samples], sample_rate: int, *, seconds: float = 0.1) -> Samples:
+def crossfade(pieces: list[Samples], sample_rate: int, *, seconds: float = 0.1) -> Samples:
     """Join sounds, each running into the next.
 
     Parameters
@@ -179,7 +182,7 @@ def _mono(samples: ArrayLike) -> NDArray[np.float64]:
     return sound
 
 
-def _weighted(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
+def _weight(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
     """Weight as the ear does: the standard's filters, as a product of spectra."""
     n = len(sound) + sample_rate  # room for what rings on
     hz = np.minimum(np.fft.rfftfreq(n, 1 / sample_rate), _K_RATE / 2)
@@ -191,7 +194,7 @@ def _weighted(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float6
     return weighted
 
 
-def _banded(sound: NDArray[np.float64], sample_rate: int, low: float, high: float) -> NDArray[np.float64]:
+def _limit_band(sound: NDArray[np.float64], sample_rate: int, low: float, high: float) -> NDArray[np.float64]:
     """Take out what is below and above, with flanks of half an octave downwards and a twentieth upwards."""
     n = len(sound) + sample_rate // 2
     hz = np.fft.rfftfreq(n, 1 / sample_rate)
@@ -200,14 +203,14 @@ def _banded(sound: NDArray[np.float64], sample_rate: int, low: float, high: floa
     return banded[: len(sound)]
 
 
-def _faded(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
+def _fade_ends(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
     n = min(round(_FADE * sample_rate), len(sound) // 2)
     flank = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n) + 0.5) / max(n, 1))
     gain: NDArray[np.float64] = np.concatenate([flank, np.ones(len(sound) - 2 * n), flank[::-1]])
     return sound * gain
 
 
-def _raised(sound: NDArray[np.float64], sample_rate: int) -> tuple[NDArray[np.float64], int]:
+def _raise_rate(sound: NDArray[np.float64], sample_rate: int) -> tuple[NDArray[np.float64], int]:
     times = -(-_LOWEST_RATE // sample_rate)
     if times == 1 or not len(sound):
         return sound, sample_rate
@@ -229,7 +232,7 @@ def _envelope(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float6
     return envelope
 
 
-def _limited(sound: NDArray[np.float64], sample_rate: int, ceiling: float) -> NDArray[np.float64]:
+def _limit_peaks(sound: NDArray[np.float64], sample_rate: int, ceiling: float) -> NDArray[np.float64]:
     """Turn peaks down to the ceiling (dBTP), beginning 5 ms ahead and ending 5 ms after."""
     most = 10 ** (ceiling / 20)
     around = round(_LOOKAHEAD * sample_rate)
@@ -239,6 +242,7 @@ def _limited(sound: NDArray[np.float64], sample_rate: int, ceiling: float) -> ND
         if envelope.max(initial=0.0) <= most:
             break
         gain = np.minimum(1.0, most / np.maximum(envelope, 1e-12))
+        # the lowest gain within 2 × 5 ms, then smoothed by a window as wide: never above the gain that is needed
         lowest = sliding_window_view(np.pad(gain, 2 * around, constant_values=1.0), 2 * around + 1).min(axis=1)
         sound = sound * np.convolve(lowest, smooth / smooth.sum(), mode="valid")
     return sound

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from earmark.audio import Recording
-from earmark.audio.loudness import crossfaded, mastered
+from earmark.audio.loudness import crossfade, master
 from earmark.audio.spectrogram import Samples
 from earmark.data.corpus import Track
 from earmark.errors import AudioError, CorpusError
@@ -112,7 +112,7 @@ def medley(
     heard, rate, words = [], sample_rate, "there are none"
     for moment in moments:
         try:
-            piece, rate = mastered(cut_out(moment, sample_rate), sample_rate)
+            piece, rate = master(cut_out(moment, sample_rate), sample_rate)
         except AudioError as error:
             words = str(error)
             if on_error:
@@ -122,5 +122,5 @@ def medley(
         heard.append(moment)
     if not pieces:
         raise AudioError(f"none of {len(moments)} moments could be heard: {words}")
-    sound, _ = mastered(crossfaded(pieces, rate, seconds=_CROSSFADE), rate)
+    sound, _ = master(crossfade(pieces, rate, seconds=_CROSSFADE), rate)
     return sound, rate, heard

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.audio.encode import write_wav
-from earmark.audio.loudness import mastered
+from earmark.audio.loudness import master
 from earmark.audio.spectrogram import Samples
 from earmark.auralization.excerpts import Moment, medley
 from earmark.auralization.input_weights import InputWeights, input_weights
@@ -121,7 +121,7 @@ def unit_gallery(
         title, facts = probe.name(unit), {"corpus": corpus, "model": name, **_likes(selectivity, unit)}
         shelf.add_medley(title, f"unit-{unit}", excitement.moments(unit, count, seconds=seconds), facts)
         if weights:
-            sound, rate = mastered(weights.sound(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
+            sound, rate = master(weights.sound(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
             shelf.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
     notes = [f"The moments of {corpus} that excite units of the first recurrent layer of {name} most, equally loud."]
     if weights:

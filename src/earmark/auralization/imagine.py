@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from earmark.audio.griffin_lim import invert
-from earmark.audio.loudness import LOUDNESS, loudness, mastered
+from earmark.audio.loudness import LOUDNESS, loudness, master
 from earmark.audio.spectrogram import FrontEnd, Samples, Spectrogram
 from earmark.auralization.ascent import Ascent
 from earmark.auralization.equalizer import Shaping
@@ -240,7 +240,7 @@ class _Imagining:
 
     def _finished(self, sound: Samples) -> Imagined:
         """Master a sound, and hear it as it will be read from a file."""
-        samples, rate = mastered(sound, self.rate)
+        samples, rate = master(sound, self.rate)
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
         front_end = self.model.card.front_end
         spectrogram = front_end(np.asarray(sound * self._level(sound), np.float32))

@@ -99,7 +99,7 @@ class InputWeights:
         Returns
         -------
         ndarray of float32, shape (samples,)
-            At the front end's rate, as loud as it happens to be (see :func:`earmark.audio.loudness.mastered`).
+            At the front end's rate, as loud as it happens to be (see :func:`earmark.audio.loudness.master`).
         """
         if not seconds > 0:
             raise SettingError(f"seconds is {seconds}: must be greater than 0")

@@ -24,7 +24,7 @@ _SCORERS = {
 
 
 def in_words(name: str, recipe: Recipe) -> str:
-    """A model as a table's row calls it.
+    """Call a model as a table's row does.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def in_words(name: str, recipe: Recipe) -> str:
 
 
 def in_short(name: str, recipe: Recipe) -> str:
-    """The same, short enough for a figure of a column's width.
+    """Call a model shortly enough for a figure of a column's width.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _short(recipe: Recipe, base: str) -> str:
 
 
 def family(network: Network) -> str:
-    """What kind of recurrent network.
+    """Say what kind of recurrent network it is.
 
     Examples
     --------

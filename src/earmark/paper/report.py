@@ -6,17 +6,15 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from earmark.data.corpus import Corpus
-from earmark.data.splits import Fold
 from earmark.errors import MissingExtra, SettingError
 from earmark.files import replacing, slug
 from earmark.paper import summary, tables, text
-from earmark.paper.names import PROTOCOLS, in_short, in_words
-from earmark.paper.rows import FIGURE_3, FIGURE_5, PAPER, Row
+from earmark.paper.names import in_words
+from earmark.paper.rows import FIGURE_3, FIGURE_5, PAPER
 from earmark.paper.runs import Record
 from earmark.paper.summary import Summary
 from earmark.training.provenance import provenance
@@ -65,7 +63,7 @@ def write_report(
         from earmark.paper.figures import draw_all
     except ImportError as error:
         raise MissingExtra("a report", "learn") from error
-    records = summary.ordered(records)
+    records = summary.sort_records(records)
     summaries = summary.summarize(records)
     repeat = _Repeat(folder, source)
     lines = summary.table(records, repeat.command)
@@ -96,18 +94,16 @@ class _Repeat:
     source: str
 
     def command(self, record: Record) -> str:
-        fold = None if record["fold"] is None else Fold(record["fold"], record["folds"])
-        recipe, epochs = self._found(record)
-        row = Row(recipe or str(self._file(record)), record["protocol"], record["seed"], fold)
-        return row.command(self.source, epochs)
+        recipe, epochs = self._find(record)
+        return summary.row_of(record, recipe or str(self._file(record))).command(self.source, epochs)
 
     def save_recipes(self, records: Sequence[Record]) -> None:
         for record in records:
-            if not self._found(record)[0]:
+            if not self._find(record)[0]:
                 _write(self._file(record), summary.recipe_of(record).toml())
 
-    def _found(self, record: Record) -> tuple[str, int | None]:
-        """Its name, if the package knows it, and its limit on epochs, if that is not the recipe's own."""
+    def _find(self, record: Record) -> tuple[str, int | None]:
+        """Return its name, if the package knows it, and its limit on epochs, if that is not the recipe's own."""
         recipe = summary.recipe_of(record)
         try:
             known = open_recipe(record["recipe"])
@@ -123,8 +119,8 @@ class _Repeat:
 
 
 def _run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict[str, str]) -> dict[str, Any]:
-    """Where all of it comes from."""
-    seconds = {_place(record): record["seconds"] for record in records}
+    """Tell where all of it comes from."""
+    seconds = {str(summary.row_of(record).place): record["seconds"] for record in records}
     return {
         **provenance(),
         "command": command,
@@ -140,13 +136,8 @@ def _run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict
     }
 
 
-def _place(record: Record) -> str:
-    fold = None if record["fold"] is None else Fold(record["fold"], record["folds"])
-    return str(Row(record["recipe"], record["protocol"], record["seed"], fold).place)
-
-
 def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], repeat: _Repeat) -> dict[str, Any]:
-    """All that the templates speak of."""
+    """Gather all that the templates speak of."""
 
     def among(names: Collection[str]) -> list[Summary]:
         return [s for s in summaries if s.recipe.removesuffix(LOG) in names]
@@ -163,22 +154,13 @@ def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], 
         "summaries": summaries,
         "protocols": text.protocol_facts(summaries),
         "warnings": text.warnings(summaries, corpus),
-        "highlights": _highlights(summaries),
+        "highlights": [summary.best_of(summaries, p) for p in summary.protocols_of(summaries)],
         "chapters": [(name, title, tables.compare(some)) for name, title, some in chapters if some],
         "leak": text.leak_in_words(summaries),
         "losses": tables.losses(summaries),
         "appendix": _appendix(summaries, repeat),
         "commonest": max((s.commonest for s in summaries), default=None),
     }
-
-
-def _highlights(summaries: Sequence[Summary]) -> list[tuple[str, str, str]]:
-    """For each protocol its best model: (heading, clip accuracy, model)."""
-    best = []
-    for protocol in text.protocols_of(summaries):
-        s = max((s for s in summaries if s.protocol == protocol), key=lambda s: s.clip_accuracy.mean)
-        best.append((PROTOCOLS[protocol], text.percent(s.clip_accuracy.mean), in_short(s.recipe, s.settings)))
-    return best
 
 
 @dataclass(frozen=True)
@@ -206,7 +188,7 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("earmark.paper", "templates"),
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=jinja2.select_autoescape(["html.j2"], default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -215,20 +197,17 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
     )
     environment.filters |= {
         "percent": text.percent,
-        "brief": tables.in_brief,
-        "interval": tables.interval,
+        "brief": tables.format_spread,
+        "interval": tables.format_interval,
         "anchor": tables.anchor,
-        "short": lambda s: in_short(s.recipe, s.settings),
-        "heading": PROTOCOLS.__getitem__,
         "inline": inline,
         "cell": _cell,
     }
-    css = (resources.files("earmark.paper") / "templates" / "report.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(css=css, **context)
+    return environment.get_template(template).render(context)
 
 
 def inline(svg: bytes, name: str, alt: str) -> str:
-    """An SVG file as an element of a page: no prolog, ids of its own, a name for who cannot see it.
+    """Turn an SVG file into an element of a page: no prolog, ids of its own, a name for who cannot see it.
 
     Parameters
     ----------
@@ -261,7 +240,7 @@ def _ratio(box: str) -> str:
 
 
 def _cell(text: object) -> str:
-    """Text within a Markdown table."""
+    """Escape text within a Markdown table."""
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 

@@ -148,10 +148,10 @@ def choose_recipes(patterns: Sequence[str]) -> list[str]:
     >>> choose_recipes(["lstm-*", "rnn-*-log"])
     ['lstm-1x250', 'lstm-2x250', 'rnn-1x125-log', 'rnn-2x125-log']
     """
-    return list(dict.fromkeys(name for pattern in patterns for name in _resolved(pattern)))
+    return list(dict.fromkeys(name for pattern in patterns for name in _resolve(pattern)))
 
 
-def _resolved(pattern: str) -> list[str]:
+def _resolve(pattern: str) -> list[str]:
     plain, log = pattern.removesuffix(LOG), LOG if pattern.endswith(LOG) else ""
     if plain in _GROUPS:
         return [name + log for name in _GROUPS[plain]]

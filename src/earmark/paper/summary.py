@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.data.splits import PROTOCOLS
+from earmark.data.splits import PROTOCOLS, Fold
 from earmark.evaluation.metrics import bootstrap_interval
-from earmark.paper.rows import PAPER
+from earmark.paper import names
+from earmark.paper.rows import PAPER, Row
 from earmark.paper.runs import Record
 from earmark.training.recipe import LOG, Recipe
 
@@ -58,8 +59,18 @@ class Summary:
     protocol: str
     records: tuple[Record, ...]
 
+    @property
+    def short(self) -> str:
+        """The recipe as figures call it."""
+        return names.in_short(self.recipe, self.settings)
+
+    @property
+    def heading(self) -> str:
+        """The protocol as a heading."""
+        return names.PROTOCOLS[self.protocol]
+
     def spread(self, key: str) -> Spread | None:
-        """Mean and spread of one figure of the records; None where no run has it."""
+        """Return mean and spread of one figure of the records; None where no run has it."""
         values = [record[key] for record in self.records if record.get(key) is not None]
         return spread(values) if values else None
 
@@ -76,7 +87,7 @@ class Summary:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of the track accuracy, over tracks, all runs taken together."""
-        right, weights = pooled(self.records)
+        right, weights = pool_tracks(self.records)
         return bootstrap_interval(right, np.random.default_rng(0), weights)
 
     @property
@@ -146,7 +157,7 @@ class Summary:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and sample standard deviation.
+    """Return mean and sample standard deviation.
 
     Examples
     --------
@@ -158,8 +169,8 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
-def pooled(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each track, the share of its judgements that were right, and how many there were.
+def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Count, for each track, the share of its judgements that were right, and how many there were.
 
     Parameters
     ----------
@@ -181,7 +192,7 @@ def pooled(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.array([right[name] for name in judged], float) / weights, weights
 
 
-def ordered(records: Sequence[Record]) -> list[Record]:
+def sort_records(records: Sequence[Record]) -> list[Record]:
     """Sort records: the paper's rows in its order, each variant ``-log`` after its row, then the others by name."""
     return sorted(
         records, key=lambda r: (place(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
@@ -189,15 +200,15 @@ def ordered(records: Sequence[Record]) -> list[Record]:
 
 
 def summarize(records: Sequence[Record]) -> list[Summary]:
-    """Gather records by recipe and protocol, in the order of :func:`ordered`."""
+    """Gather records by recipe and protocol, in the order of :func:`sort_records`."""
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in ordered(records):
+    for record in sort_records(records):
         groups[record["recipe"], record["protocol"]].append(record)
     return [Summary(recipe, protocol, tuple(group)) for (recipe, protocol), group in groups.items()]
 
 
 def place(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
-    """Where a recipe stands among others; numbers in names count as numbers.
+    """Return where a recipe stands among others; numbers in names count as numbers.
 
     Examples
     --------
@@ -208,6 +219,22 @@ def place(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
     known = list(PAPER).index(base) if base in PAPER else len(PAPER)
     pieces = [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", base)]
     return known, pieces, name != base, name
+
+
+def protocols_of(summaries: Sequence[Summary]) -> list[str]:
+    """Return the protocols that ran, in the order of strictness."""
+    return [p for p in PROTOCOLS if any(s.protocol == p for s in summaries)]
+
+
+def best_of(summaries: Sequence[Summary], protocol: str) -> Summary:
+    """Return the summary with the best clip accuracy under a protocol."""
+    return max((s for s in summaries if s.protocol == protocol), key=lambda s: s.clip_accuracy.mean)
+
+
+def row_of(record: Record, recipe: str | None = None) -> Row:
+    """Return the row that a record is the result of, by its recipe's name unless another is given."""
+    fold = None if record["fold"] is None else Fold(record["fold"], record["folds"])
+    return Row(recipe or record["recipe"], record["protocol"], record["seed"], fold)
 
 
 def recipe_of(record: Record) -> Recipe:
@@ -230,7 +257,7 @@ def table(records: Sequence[Record], command: Callable[[Record], str]) -> list[d
         With the keys :data:`COLUMNS`; None where a run has no such figure.
     """
     lines = []
-    for record in ordered(records):
+    for record in sort_records(records):
         low, high = record["interval"]
         leak = {"leak_tracks": record["leak"]["tracks"], "leak_artists": record["leak"]["artists"]}
         own = {"low": low, "high": high, **leak, "notes": "; ".join(record["notes"]), "command": command(record)}

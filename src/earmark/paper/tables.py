@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.files import slug
-from earmark.paper.names import PROTOCOLS, in_short, in_words
+from earmark.paper.names import PROTOCOLS, in_words
 from earmark.paper.rows import PAPER
-from earmark.paper.summary import Spread, Summary
-from earmark.paper.text import drops, percent, protocols_of
+from earmark.paper.summary import Spread, Summary, protocols_of
+from earmark.paper.text import drops, percent
 from earmark.training.recipe import LOG
 
 
@@ -144,32 +144,33 @@ def losses(summaries: Sequence[Summary]) -> Losses | None:
     for recipe in recipes:
         base = found[recipe, loosest]
         cells = [
-            (percent(found[recipe, p].clip_accuracy.mean), signed(-lost[p][recipe])) if recipe in lost[p] else None
+            (percent(found[recipe, p].clip_accuracy.mean), format_change(-lost[p][recipe]))
+            if recipe in lost[p]
+            else None
             for p in stricter
         ]
-        words = in_short(recipe, base.settings)
-        lines.append((words, f"model-{slug(recipe)}", percent(base.clip_accuracy.mean), cells))
+        lines.append((base.short, f"model-{slug(recipe)}", percent(base.clip_accuracy.mean), cells))
     return Losses(PROTOCOLS[loosest], [PROTOCOLS[p] for p in stricter], lines)
 
 
-def signed(change: float) -> str:
-    """A change in percentage points.
+def format_change(change: float) -> str:
+    """Write a change in percentage points.
 
     Examples
     --------
-    >>> signed(-0.123), signed(0.004), signed(-0.0001)
+    >>> format_change(-0.123), format_change(0.004), format_change(-0.0001)
     ('−12.3', '+0.4', '0.0')
     """
     text = f"{100 * abs(change):.1f}"
     return text if text == "0.0" else ("−" if change < 0 else "+") + text
 
 
-def in_brief(value: Spread | None, digits: int = 1, factor: float = 1.0) -> str:
-    """A mean ± its spread; a dash where there is none.
+def format_spread(value: Spread | None, digits: int = 1, factor: float = 1.0) -> str:
+    """Write a mean ± its spread; a dash where there is none.
 
     Examples
     --------
-    >>> in_brief(Spread(0.5, 0.01), factor=100), in_brief(Spread(12.0, None), 0), in_brief(None)
+    >>> format_spread(Spread(0.5, 0.01), factor=100), format_spread(Spread(12.0, None), 0), format_spread(None)
     ('50.0 ± 1.0', '12', '–')
     """
     if value is None:
@@ -178,14 +179,14 @@ def in_brief(value: Spread | None, digits: int = 1, factor: float = 1.0) -> str:
     return mean if value.deviation is None else f"{mean} ± {factor * value.deviation:.{digits}f}"
 
 
-def interval(s: Summary) -> str:
-    """The 95 % interval of the track accuracy in whole per cent, "38–50"."""
+def format_interval(s: Summary) -> str:
+    """Write the 95 % interval of the track accuracy in whole per cent, "38–50"."""
     low, high = s.interval
     return f"{100 * low:.0f}–{100 * high:.0f}"
 
 
 def anchor(s: Summary) -> str:
-    """Of a summary in the appendix."""
+    """Return the place of a summary in the appendix."""
     return f"row-{slug(s.recipe)}-{s.protocol}"
 
 
@@ -194,4 +195,4 @@ def _figure(s: Summary | None) -> Figure | None:
         return None
     clips, tracks = s.clip_accuracy, s.track_accuracy
     deviation = "" if clips.deviation is None else f"{100 * clips.deviation:.1f}"
-    return Figure(percent(clips.mean), deviation, percent(tracks.mean), interval(s), anchor(s))
+    return Figure(percent(clips.mean), deviation, percent(tracks.mean), format_interval(s), anchor(s))

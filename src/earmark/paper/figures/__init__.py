@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from earmark.data.corpus import Corpus
 from earmark.data.splits import PROTOCOLS
-from earmark.paper.figures.bars import best_of, draw_leak, draw_others, draw_rows
+from earmark.paper.figures.bars import draw_leak, draw_others, draw_rows
 from earmark.paper.figures.confusion import draw_confusion
 from earmark.paper.figures.curves import draw_learning, draw_width
 from earmark.paper.figures.network import draw_network
 from earmark.paper.figures.spectrogram import draw_attention, draw_spectrogram
 from earmark.paper.rows import FIGURE_3, FIGURE_5
-from earmark.paper.summary import Summary
+from earmark.paper.summary import Summary, best_of, protocols_of
 from earmark.plotting import Drawing, house_style
 from earmark.training.recipe import LOG
 
@@ -57,8 +57,8 @@ def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]
 
 
 def _networks(networks: Sequence[Summary]) -> Iterator[Drawing]:
-    """What only networks have: epochs, widths, attention."""
-    yield draw_confusion([best_of(networks, p) for p in PROTOCOLS if any(s.protocol == p for s in networks)])
+    """Draw what only networks have: epochs, widths, attention."""
+    yield draw_confusion([best_of(networks, p) for p in protocols_of(networks)])
     yield draw_learning(networks)
     if width := draw_width(networks):
         yield width
@@ -67,19 +67,12 @@ def _networks(networks: Sequence[Summary]) -> Iterator[Drawing]:
 
 
 def _typical(networks: Sequence[Summary]) -> Summary:
-    """The best network with attention; without any, the best recurrent one, or else the best."""
-    for some in (
-        [s for s in networks if s.settings.attention],
-        [s for s in networks if s.settings.kind == "network"],
-        networks,
-    ):
-        if some:
-            return max(some, key=lambda s: s.clip_accuracy.mean)
-    raise ValueError("no networks")
+    """Return the best network with attention; without any, the best recurrent one, or else the best."""
+    return max(networks, key=lambda s: (bool(s.settings.attention), s.settings.kind == "network", s.clip_accuracy.mean))
 
 
 def _strictest(summaries: Sequence[Summary]) -> list[Summary]:
-    """For each recipe, the summary of the strictest protocol that it was run under."""
+    """Return, for each recipe, the summary of the strictest protocol that it was run under."""
     strict = sorted(summaries, key=lambda s: PROTOCOLS.index(s.protocol))
     by_recipe = {s.recipe: s for s in strict}
     return [by_recipe[recipe] for recipe in dict.fromkeys(s.recipe for s in summaries)]

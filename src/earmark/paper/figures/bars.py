@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from earmark.paper.names import PROTOCOLS, in_short
+from earmark.paper.names import PROTOCOLS
 from earmark.paper.rows import OTHERS, PAPER
-from earmark.paper.summary import Summary
+from earmark.paper.summary import Summary, best_of, protocols_of
 from earmark.plotting import FAINT, INK, PROTOCOL_COLOURS, QUIET, Drawing, canvas, finish, name_rows, percent_axis
 from earmark.training.recipe import LOG
 
@@ -29,21 +29,20 @@ def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
     -------
     Drawing
     """
-    recipes = list(dict.fromkeys(s.recipe for s in summaries))
-    protocols = _protocols(summaries)
+    names = {s.recipe: s.short for s in summaries}
+    recipes = list(names)
+    protocols = protocols_of(summaries)
     figure, (axes,) = canvas(15 + (3.5 + 2.6 * len(protocols)) * len(recipes))
     for s in summaries:
         _bar(axes, s, recipes.index(s.recipe) + _offset(protocols, s.protocol), 0.8 / len(protocols))
     for i, recipe in enumerate(recipes):
         if printed := PAPER.get(recipe.removesuffix(LOG)):
             axes.plot([printed[1]] * 2, [i - 0.45, i + 0.45], color=INK, linewidth=1.6, zorder=4)
-    name_rows(axes, range(len(recipes)), [_label(recipe, summaries) for recipe in recipes])
+    name_rows(axes, range(len(recipes)), [names[recipe] for recipe in recipes])
     percent_axis(axes, max(_reach(s) for s in summaries))
     axes.set_xlabel("accuracy, %")
     _legend(figure, protocols)
-    seen = "; ".join(
-        f"{in_short(s.recipe, s.settings)}, {s.protocol}: {100 * s.clip_accuracy.mean:.1f} %" for s in summaries
-    )
+    seen = "; ".join(f"{s.short}, {s.protocol}: {100 * s.clip_accuracy.mean:.1f} %" for s in summaries)
     caption = (
         "Bars: share of clips that are right, as the paper counts. Dots: share of whole tracks, with the 95 % interval "
         "over tracks. Black lines: what the paper prints."
@@ -56,9 +55,9 @@ def draw_others(summaries: Sequence[Summary]) -> Drawing:
     words, value = max(PAPER.values(), key=lambda row: row[1])
     bars = [(other, accuracy, FAINT) for other, accuracy in OTHERS.items()]
     bars.append((f"The paper's best\n({words.removeprefix('Vanilla ')})", value, QUIET))
-    for protocol in _protocols(summaries):
+    for protocol in protocols_of(summaries):
         best = best_of(summaries, protocol)
-        label = f"Our best, {PROTOCOLS[protocol].lower()}\n({in_short(best.recipe, best.settings)})"
+        label = f"Our best, {best.heading.lower()}\n({best.short})"
         bars.append((label, best.clip_accuracy.mean, PROTOCOL_COLOURS[protocol]))
     figure, (axes,) = canvas(14 + 6.5 * len(bars))
     names, values, colours = zip(*bars, strict=True)
@@ -78,15 +77,16 @@ def draw_others(summaries: Sequence[Summary]) -> Drawing:
 
 def draw_leak(summaries: Sequence[Summary]) -> Drawing:
     """Draw what each recipe keeps as the protocols grow stricter; at least two of them must have run."""
-    protocols = _protocols(summaries)
-    recipes = [r for r in dict.fromkeys(s.recipe for s in summaries) if sum(s.recipe == r for s in summaries) > 1]
+    protocols = protocols_of(summaries)
+    names = {s.recipe: s.short for s in summaries}
+    recipes = [r for r in names if sum(s.recipe == r for s in summaries) > 1]
     figure, (axes,) = canvas(16 + 4.6 * len(recipes))
     for i, recipe in enumerate(recipes):
         own = {s.protocol: s.clip_accuracy.mean for s in summaries if s.recipe == recipe}
         axes.plot([min(own.values()), max(own.values())], [i, i], color=FAINT, linewidth=2.5, zorder=1)
         for protocol, value in own.items():
             axes.plot(value, i, "o", color=PROTOCOL_COLOURS[protocol], markersize=4.5, zorder=3)
-    name_rows(axes, range(len(recipes)), [_label(recipe, summaries) for recipe in recipes])
+    name_rows(axes, range(len(recipes)), [names[recipe] for recipe in recipes])
     percent_axis(axes, max(s.clip_accuracy.mean for s in summaries))
     axes.set_xlabel("clip accuracy, %")
     handles = [
@@ -97,11 +97,6 @@ def draw_leak(summaries: Sequence[Summary]) -> Drawing:
     caption = "Clip accuracy of each model, split by clips as in the paper, and split so that less or nothing leaks."
     alt = "Dot chart of clip accuracy by protocol; the leak table holds the same numbers."
     return finish(figure, "leak", "What the leak is worth", caption, alt)
-
-
-def best_of(summaries: Sequence[Summary], protocol: str) -> Summary:
-    """Return the summary with the best clip accuracy under a protocol."""
-    return max((s for s in summaries if s.protocol == protocol), key=lambda s: s.clip_accuracy.mean)
 
 
 def _bar(axes: Axes, s: Summary, y: float, height: float) -> None:
@@ -118,33 +113,17 @@ def _reach(s: Summary) -> float:
     return max(s.clip_accuracy.mean, s.interval[1], printed)
 
 
-def _protocols(summaries: Sequence[Summary]) -> list[str]:
-    return [p for p in PROTOCOLS if any(s.protocol == p for s in summaries)]
-
-
 def _offset(protocols: Sequence[str], protocol: str) -> float:
     return (protocols.index(protocol) - (len(protocols) - 1) / 2) * 0.8 / len(protocols)
 
 
-def _label(recipe: str, summaries: Sequence[Summary]) -> str:
-    return in_short(recipe, next(s.settings for s in summaries if s.recipe == recipe))
-
-
 def _legend(figure: Figure, protocols: Sequence[str]) -> None:
-    handles: list[Patch | Line2D] = [Patch(color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols]
-    handles.append(
-        Line2D([], [], marker="|", linestyle="", color=INK, markersize=7, markeredgewidth=1.6, label="paper")
-    )
-    handles.append(
+    handles = [
+        *(Patch(color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols),
+        Line2D([], [], marker="|", linestyle="", color=INK, markersize=7, markeredgewidth=1.6, label="paper"),
         Line2D(
-            [],
-            [],
-            marker="o",
-            color=QUIET,
-            markerfacecolor="white",
-            markersize=3,
-            linewidth=0.8,
+            [], [], marker="o", color=QUIET, markerfacecolor="white", markersize=3, linewidth=0.8,
             label="whole tracks, 95 %",
-        )
-    )
+        ),
+    ]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.0, handletextpad=0.4)

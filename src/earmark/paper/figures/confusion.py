@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from earmark.paper.names import PROTOCOLS, in_short
 from earmark.paper.summary import Summary
 from earmark.plotting import INK, Drawing, canvas, finish
 
@@ -47,7 +46,7 @@ def _matrix(axes: Axes, summary: Summary) -> None:
     axes.tick_params(length=0)
     axes.set_ylim(n, 0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{PROTOCOLS[summary.protocol]}: {in_short(summary.recipe, summary.settings)}")
+    axes.set_title(f"{summary.heading}: {summary.short}")
     axes.set_xlabel("heard as")
     axes.set_ylabel("genre")
 
@@ -56,7 +55,5 @@ def _worst(summary: Summary) -> str:
     counts = summary.confusion.copy()
     np.fill_diagonal(counts, 0)
     i, j = np.unravel_index(int(counts.argmax()), counts.shape)
-    name = in_short(summary.recipe, summary.settings)
-    return (
-        f"{name}, {summary.protocol}: most often {summary.labels[i]} was heard as {summary.labels[j]} ({counts[i, j]})."
-    )
+    mistake = f"{summary.labels[i]} was heard as {summary.labels[j]} ({counts[i, j]})"
+    return f"{summary.short}, {summary.protocol}: most often {mistake}."

@@ -11,10 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from earmark.paper.names import PROTOCOLS, family, in_short
+from earmark.paper.names import PROTOCOLS, family
 from earmark.paper.runs import Record
-from earmark.paper.summary import Summary
-from earmark.plotting import BLUE, GREEN, INK, ORANGE, PROTOCOL_COLOURS, PURPLE, SKY, VERMILION, Drawing, canvas, finish
+from earmark.paper.summary import Summary, protocols_of
+from earmark.plotting import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    PROTOCOL_COLOURS,
+    PURPLE,
+    SKY,
+    VERMILION,
+    Drawing,
+    canvas,
+    finish,
+    percent_ticks,
+)
 from earmark.training.recipe import Recipe
 
 _MOST = 12
@@ -36,18 +49,17 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
     for recipe, loss, accuracy in zip(recipes, panels[::2], panels[1::2], strict=True):
         own = [s for s in summaries if s.recipe == recipe]
         for s in own:
-            _learn(loss, accuracy, s)
-        loss.set_title(in_short(recipe, own[0].settings))
+            _plot_learning(loss, accuracy, s)
+        loss.set_title(own[0].short)
     for axes in panels[:2]:
         axes.text(1, 1.04, "loss" if axes is panels[0] else "valid accuracy, %", transform=axes.transAxes, ha="right")
     _loss_axis(panels[0])
     panels[1].set_ylim(0, 1)
     for axes in panels[1::2]:
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+        percent_ticks(axes.yaxis)
     for axes in panels[-2:]:
         axes.set_xlabel("epoch")
-    protocols = [p for p in PROTOCOLS if any(s.protocol == p for s in summaries)]
-    handles = [Line2D([], [], color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols]
+    handles = [Line2D([], [], color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols_of(summaries)]
     handles += [Line2D([], [], color=INK, label="valid"), Line2D([], [], color=INK, linestyle=":", label="train")]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.0)
     left_out = len({s.recipe for s in summaries}) - len(recipes)
@@ -70,11 +82,11 @@ def draw_width(summaries: Sequence[Summary]) -> Drawing | None:
     for axes, (protocol, kind) in zip(panels, keys, strict=True):
         lines = [(name, points) for (p, k, name), points in families.items() if (p, k) == (protocol, kind)]
         for i, (name, points) in enumerate(lines):
-            _widths(axes, name, points, i)
+            _plot_widths(axes, name, points, i)
         axes.set_title(f"{PROTOCOLS[protocol]}: {kind}")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         axes.set_ylabel("clip accuracy, %")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+        percent_ticks(axes.yaxis)
         axes.grid(axis="y")
     _width_axis(panels[-1], sorted({_units(p) for points in families.values() for p in points}))
     caption = (
@@ -85,7 +97,7 @@ def draw_width(summaries: Sequence[Summary]) -> Drawing | None:
     return finish(figure, "width", "How much width helps", caption, alt)
 
 
-def _learn(loss: Axes, accuracy: Axes, s: Summary) -> None:
+def _plot_learning(loss: Axes, accuracy: Axes, s: Summary) -> None:
     colour = PROTOCOL_COLOURS[s.protocol]
     for record in s.records:
         history = [row for row in record["history"] if "valid_loss" in row]
@@ -94,18 +106,18 @@ def _learn(loss: Axes, accuracy: Axes, s: Summary) -> None:
         loss.plot(epochs, [row["valid_loss"] for row in history], color=colour)
         accuracy.plot(epochs, [row["valid_acc"] for row in history], color=colour)
         if history and s.settings.training.keep == "best":
-            kept = _kept(history, s.settings.training.choose_by)
+            kept = _find_kept(history, s.settings.training.choose_by)
             accuracy.plot(kept["epoch"], kept["valid_acc"], "o", color=colour, markerfacecolor="white", markersize=3.5)
 
 
-def _kept(history: Sequence[Record], choose_by: str) -> Record:
-    """The epoch whose weights were kept: the first of the best."""
+def _find_kept(history: Sequence[Record], choose_by: str) -> Record:
+    """Return the epoch whose weights were kept: the first of the best."""
     by_loss = choose_by == "loss"
     return min(history, key=lambda row: row["valid_loss"] if by_loss else -row["valid_acc"])
 
 
 def _loss_axis(axes: Axes) -> None:
-    """Logarithmic: recurrent networks begin with losses that are a hundred times those of their end."""
+    """Make an axis logarithmic: recurrent networks begin with losses that are a hundred times those of their end."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     few = np.log10(high / low) < 1.5
@@ -115,7 +127,7 @@ def _loss_axis(axes: Axes) -> None:
 
 
 def _families(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], list[Summary]]:
-    """Summaries that differ in nothing but units: (protocol, kind, name) → by width."""
+    """Group summaries that differ in nothing but units: (protocol, kind, name) → by width."""
     groups: dict[str, dict[int, Summary]] = defaultdict(dict)
     for s in summaries:
         settings = s.settings.model_dump(mode="json")
@@ -123,10 +135,10 @@ def _families(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], list[S
         units = own.pop("units")
         groups[json.dumps([s.protocol, settings], sort_keys=True)].setdefault(units, s)
     wide = [[by_width[u] for u in sorted(by_width)] for by_width in groups.values() if len(by_width) >= 3]
-    return {(group[0].protocol, *_called(group[0].settings)): group for group in wide}
+    return {(group[0].protocol, *_name_family(group[0].settings)): group for group in wide}
 
 
-def _called(recipe: Recipe) -> tuple[str, str]:
+def _name_family(recipe: Recipe) -> tuple[str, str]:
     log = ", dB" if getattr(recipe.front_end, "log", False) else ""
     if recipe.mlp:
         return "MLP" + log, recipe.mlp.activation
@@ -134,7 +146,7 @@ def _called(recipe: Recipe) -> tuple[str, str]:
     return "recurrent" + log, f"{kind}, {recipe.network.layers} layer{'s' * (recipe.network.layers > 1)}"
 
 
-def _widths(axes: Axes, name: str, points: Sequence[Summary], i: int) -> None:
+def _plot_widths(axes: Axes, name: str, points: Sequence[Summary], i: int) -> None:
     units = [_units(p) for p in points]
     values = [p.clip_accuracy for p in points]
     axes.errorbar(

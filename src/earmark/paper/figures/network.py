@@ -74,7 +74,7 @@ class _Sheet:
         self._steps: list[Callable[[Axes], object]] = []
 
     def figure(self) -> Figure:
-        """All that was laid out, on a canvas just high enough."""
+        """Draw all that was laid out, on a canvas just high enough."""
         figure, (axes,) = canvas(self.y)
         figure.set_layout_engine("none")
         axes.set_position((0, 0, 1, 1))
@@ -85,30 +85,27 @@ class _Sheet:
             step(axes)
         return figure
 
-    def step(self) -> None:
-        """Go up by one layer."""
-        self.y += _STEP
-
     def row(self, texts: Sequence[str], label: str, tint: str) -> None:
-        """One box at each frame, and a label at the left."""
+        """Put one box at each frame, and a label at the left."""
         for x, text in zip(_COLUMNS, texts, strict=True):
             self._box(x, _WIDTH, text, tint)
         self._text(_DOTS, self.y, "…", ha="center", va="center")
         self._label(label)
 
     def wide(self, text: str, tint: str, label: str = "") -> None:
-        """One box over all frames."""
+        """Put one box over all frames."""
         self._box(_MIDDLE, _COLUMNS[-1] - _COLUMNS[0] + _WIDTH, text, tint)
         self._label(label)
 
     def up(self, at: Sequence[float] = _COLUMNS, colour: str = INK, texts: Sequence[str] = ("",) * 4) -> None:
-        """Arrows from the step below to this one, with words beside them."""
+        """Go up by one layer, along arrows with words beside them."""
+        self.y += _STEP
         for x, text in zip(at, texts, strict=False):
             self._arrow((x, self.y - _STEP + _HEIGHT / 2), (x, self.y - _HEIGHT / 2), colour)
             self._text(x + 0.8, self.y - _STEP / 2, text, va="center", color=colour)
 
     def along(self, *, both: bool) -> None:
-        """Arrows from frame to frame; in both directions where the layer reads both ways."""
+        """Draw arrows from frame to frame; in both directions where the layer reads both ways."""
         stops = [*_COLUMNS[:3], _DOTS, _COLUMNS[3]]
         shift = 1.2 if both else 0.0
         for left, right in pairwise(stops):
@@ -119,7 +116,7 @@ class _Sheet:
                 self._arrow((end, self.y - shift), (begin, self.y - shift))
 
     def note(self, text: str) -> None:
-        """Words above all."""
+        """Write words above all."""
         bottom = self.y + _HEIGHT / 2 + 1.5
         self._text(_MIDDLE, bottom, text, ha="center", va="bottom", color=QUIET, parse_math=False)
         self.y = bottom + 3.2 * (text.count("\n") + 1) + 1.0
@@ -148,43 +145,36 @@ class _Sheet:
 def _perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     assert recipe.mlp is not None
     bins = recipe.n_bins
-    sheet.step()
     sheet.up()
     sheet.wide(f"one vector of {frames} × {bins} = {frames * bins} numbers", _INPUT)
-    sheet.step()
     sheet.up([_MIDDLE])
     sheet.wide(f"{recipe.mlp.units} hidden units, {recipe.mlp.activation}", _CELL, "hidden layer")
-    sheet.step()
     sheet.up([_MIDDLE])
 
 
 def _recurrent(sheet: _Sheet, recipe: Recipe) -> None:
     network = recipe.network
     for text in _before(recipe):
-        sheet.step()
         sheet.up()
         sheet.wide(text, _INPUT)
     if network.cell == "rnn":
-        sheet.step()
         sheet.up()
         sheet.row(["W"] * 4, f"each to {network.units}", _INPUT)
     both = False
     for layer in range(1, network.layers + 1):
         both = network.bidirectional is True or (network.bidirectional == "first" and layer == 1)
-        sheet.step()
         sheet.up()
         units = f"{network.units} units" + (" × 2" if both else "")
         sheet.row([network.cell.upper()] * 4, f"layer {layer}:\n{units}", _CELL)
         sheet.along(both=both)
     if network.attention:
         _attend(sheet, network.attention, skip=network.skip)
-    sheet.step()
     last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]  # a backward layer ends at x_1
     sheet.up([_MIDDLE] if network.attention else last)
 
 
 def _before(recipe: Recipe) -> list[str]:
-    """What stands between frames and recurrence, beyond the paper."""
+    """Say what stands between frames and recurrence, beyond the paper."""
     network = recipe.network
     texture = f"windows of {network.texture_window} frames, every {network.texture_hop}"
     projection = f"projected to {network.projection}"
@@ -203,10 +193,8 @@ _SCORES = {
 
 def _attend(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
     score, query = _SCORES[scorer]
-    sheet.step()
     sheet.up(colour=BLUE, texts=[f"$h_{index}$" for index in "123T"])
     sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, "attention")
-    sheet.step()
     sheet.up([_MIDDLE], VERMILION, [r"$c = \Sigma_t\, \alpha_t h_t$"])
     parts = ["c", r"\Sigma_t\, \alpha_t u_t"] if skip else ["c"]  # u: what entered the recurrence
     parts += ["q"] if query else []

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from earmark.audio import Clip, Recording, StftDensity, cut
 from earmark.data.corpus import Corpus, Track
 from earmark.errors import AudioError
-from earmark.paper.names import PROTOCOLS, in_short
 from earmark.paper.summary import Summary
 from earmark.plotting import Drawing, canvas, finish
 
@@ -76,7 +75,7 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
 
 
 def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
-    """Genres by time; colour is the share of attention, against an even one."""
+    """Draw genres by time; colour is the share of attention, against an even one."""
     names, weights = mean_attention(s)
     n_frames = weights.shape[1]
     front_end = s.settings.front_end
@@ -90,12 +89,12 @@ def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names), 0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{in_short(s.recipe, s.settings)} ({PROTOCOLS[s.protocol].lower()})")
+    axes.set_title(f"{s.short} ({s.heading.lower()})")
     return picture
 
 
 def mean_attention(s: Summary) -> tuple[list[str], NDArray[np.float64]]:
-    """Genres, and the attention of each over frames, averaged over runs: shape (genres, frames)."""
+    """Return genres, and the attention of each over frames, averaged over runs: shape (genres, frames)."""
     runs = [record["attention"] for record in s.records if record["attention"]]
     names = sorted({genre for run in runs for genre in run})
     return names, np.array([np.mean([run[genre] for run in runs if genre in run], axis=0) for genre in names])
@@ -108,12 +107,12 @@ def _peaks(summaries: Sequence[Summary]) -> str:
         mean = weights.mean(axis=0)
         at = s.settings.front_end.times(len(mean))[int(mean.argmax())]
         share = mean.max() * len(mean)
-        said.append(f"{in_short(s.recipe, s.settings)}: highest at {at:.1f} s, {share:.1f} times an even share.")
+        said.append(f"{s.short}: highest at {at:.1f} s, {share:.1f} times an even share.")
     return " ".join(said)
 
 
 def _clips(corpus: Corpus) -> Iterator[tuple[Track, Clip]]:
-    """The first sounding clip of each readable track; jazz first."""
+    """Yield the first sounding clip of each readable track; jazz first."""
     rate = StftDensity().sample_rate
     for track in sorted(corpus.tracks, key=lambda track: track.genre.lower() != "jazz"):
         if track.path is None:
