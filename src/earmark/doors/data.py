@@ -162,9 +162,9 @@ def fetch(
     For research only: the music belongs to others.
 
     It takes 1.2 GB to download and 1.3 GB unpacked. DIR, with DIR/blues/blues.00000.wav
-    and so on, appears when it is whole; until then, all lies beside it. Whatever breaks
-    off, the same command goes on from there. The archive must have the known checksum;
-    then each file is compared with its own.
+    and so on, appears when it is whole; until then, all lies beside it. A download that
+    breaks off begins anew, five times at each mirror. The archive must have the known
+    checksum; then each file is compared with its own.
 
     [bold]Examples[/bold]
 
@@ -181,21 +181,18 @@ def fetch(
     [dim]Exit status: 0 it is there, 1 it could not be fetched, 2 wrong usage.[/dim]
     """
     from earmark.learn import fetch as library
-    from earmark.learn.transfer import Watch
+    from earmark.learn.download import Reporter
 
     archive = {Known.gtzan: library.GTZAN}[corpus]
     if sha256:
         archive = replace(archive, sha256=sha256, exact=False)
     try:
-        with terminal.bytes_progress() as (on_bytes, on_note):
-            watch = Watch(on_bytes, on_note)
-            fetched = library.fetch(folder, archive, mirrors=mirror or (), keep=keep, watch=watch)
+        with terminal.extra("fetching", "learn"), terminal.bytes_progress() as (on_bytes, on_note):
+            reporter = Reporter(on_bytes, on_note)
+            fetched = library.fetch(folder, archive, mirrors=mirror or (), keep=keep, reporter=reporter)
     except FetchError as error:
         terminal.say(str(error), "red")
         raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        terminal.say("the same command goes on from here")
-        raise
     _tell(fetched)
 
 

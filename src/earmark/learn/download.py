@@ -1,36 +1,37 @@
-"""An archive that is what it should be, from the first of several mirrors that has it."""
+"""An archive that is what it should be, from the first of several mirrors that has it; pooch does the asking."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from rich.filesize import decimal
+
+import earmark
 from earmark.errors import FetchError, SettingError
-from earmark.learn.transfer import Patience, Watch, discard, human, length, transfer
+
+if TYPE_CHECKING:
+    from requests import RequestException, Response
+
+# Attempts at each mirror; pooch waits 1, 2, 3 … s between them.
+_ATTEMPTS = 5
+# Statuses that may be gone a moment later.
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What is known about a corpus's archive before it is here.
+    """What is known about a corpus's archive before it is here: sizes in bytes, mirrors the best first.
 
-    Attributes
-    ----------
-    name : str
-        File name.
-    sha256 : str
-        Lower-case hexadecimal.
-    size, unpacked : int
-        Bytes, as it comes and unpacked.
-    mirrors : tuple of str
-        Addresses, the best first.
-    exact : bool
-        Whether `size` is known exactly; if not, twice as much is borne.
+    Where `size` is not `exact`, less than twice as much is accepted.
     """
 
     name: str
@@ -46,111 +47,166 @@ class Archive:
         return range(self.size, self.size + 1) if self.exact else range(1, 2 * self.size)
 
 
-def download(
-    archive: Archive,
-    folder: Path,
-    mirrors: Sequence[str] = (),
-    *,
-    patience: Patience | None = None,
-    watch: Watch | None = None,
-) -> Path:
-    """Get an archive whose checksum is right, with as little download as possible.
+@dataclass(frozen=True)
+class Reporter:
+    """Whom to tell of a step's bytes done and in all (or None), and of what did not go as hoped."""
 
-    Parameters
-    ----------
-    archive : Archive
-    folder : Path
-        Where it is to lie, under its name; until it is whole and right, as ``NAME.partial``.
-    mirrors : sequence of str
-        Tried before the archive's own: http or https addresses of the archive, or local copies (paths or file:
-        addresses), which are used where they are.
-    patience : Patience, optional
-    watch : Watch, optional
+    on_bytes: Callable[[str, int, int | None], None] = lambda step, done, total: None
+    on_note: Callable[[str], None] = lambda sentence: None
 
-    Returns
-    -------
-    Path
-        Below `folder`, or a local mirror.
 
-    Raises
-    ------
-    SettingError
-        If a mirror is no address.
-    FetchError
-        If no mirror gives the archive, or there is no room for it and what it holds.
+SILENT = Reporter()
+
+
+def download(archive: Archive, folder: Path, mirrors: Sequence[str] = (), reporter: Reporter = SILENT) -> Path:
+    """Return an archive whose checksum is right: the one in a folder, or from the first mirror that has it.
+
+    Mirrors are http or https addresses of the archive, or local copies (paths or file: addresses), which are used
+    where they are; those given are tried before the archive's own.
     """
-    watch = watch or Watch()
-    sources = [(mirror, _local(mirror)) for mirror in dict.fromkeys((*mirrors, *archive.mirrors))]
+    sources = [(mirror, _parse_mirror(mirror)) for mirror in dict.fromkeys((*mirrors, *archive.mirrors))]
     target = folder / archive.name
     if target.is_file():
-        if (got := _digest(target, watch)) == archive.sha256:
-            return target
-        watch.on_note(f"{target} is not the archive that is looked for ({_mismatch(archive, got)})")
+        try:
+            return _check(archive, target, reporter)
+        except FetchError as error:
+            reporter.on_note(f"{target} is not the archive that is looked for ({error})")
     failures = []
     for mirror, path in sources:
         if path is None:
-            room(folder, archive.size - length(_partial(target)), archive.unpacked)
+            require_room(folder, archive.size, archive.unpacked)
         try:
-            found = _local_copy(archive, path, watch) if path else _remote(archive, mirror, target, patience, watch)
+            return _check(archive, path, reporter) if path else _retrieve(archive, mirror, target, reporter)
         except FetchError as error:
-            watch.on_note(f"{mirror}: {error}")
+            reporter.on_note(f"{mirror}: {error}")
             failures.append(f"\n  {mirror}: {error}")
-        else:
-            discard(_partial(target))
-            return found
     raise FetchError(
         f"{archive.name} could not be fetched:{''.join(failures)}\n"
-        "Try again later (what has come is kept), or name another source of the archive with --mirror: an address, "
-        "or a file that you have"
+        "Try again later, or name another source of the archive with --mirror: an address, or a file that you have"
     )
 
 
-def room(folder: Path, packed: int, unpacked: int) -> None:
+class _Download:
+    """What pooch downloads with, and writes to: refuses early, tells how far it is, and puts errors in plain words."""
+
+    file: BinaryIO
+
+    def __init__(self, archive: Archive, reporter: Reporter) -> None:
+        self.archive, self.reporter = archive, reporter
+        self.attempt = self.n_bytes = 0
+        self.total: int | None = None
+        self.closing = ExitStack()
+
+    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
+        """Make one attempt; pooch makes another after a RequestException, but not after a FetchError."""
+        from pooch import HTTPDownloader
+        from requests import RequestException, TooManyRedirects
+
+        self.attempt, self.n_bytes, self.total = self.attempt + 1, 0, None
+        headers = {"User-Agent": f"earmark/{earmark.__version__}", "Accept-Encoding": "identity"}
+        get = HTTPDownloader(chunk_size=1 << 14, headers=headers, hooks={"response": self.judge})
+        path = Path(output_file)
+        path.unlink()  # made by pooch, for its owner alone; ours is as readable as any file
+        try:
+            with self.closing, path.open("wb") as self.file:
+                get(url, self, pooch)
+            if self.n_bytes < self.archive.sizes.start:  # of a server that said no length
+                raise RequestException("it ended early")
+        except (ValueError, TooManyRedirects) as error:
+            raise FetchError(f"no address that can be asked ({error})") from error
+        except RequestException as error:
+            self.reporter.on_note(f"{self.explain(error)} (attempt {self.attempt} of {_ATTEMPTS})")
+            raise RequestException(self.explain(error)) from error
+        _check(self.archive, path, self.reporter)
+
+    def judge(self, response: Response, **_: Any) -> None:
+        """Refuse an answer that cannot be the archive, before it is read."""
+        from requests import HTTPError
+
+        self.closing.callback(response.close)
+        if response.is_redirect:
+            return
+        if response.status_code // 100 != 2:
+            words = f"the server says {response.status_code} {response.reason}"
+            raise HTTPError(words) if response.status_code in _PASSING else FetchError(words)
+        if response.headers.get("Content-Type", "").startswith("text/html"):  # a sign-in or error page
+            raise FetchError("it sends a web page instead of the file")
+        sizes, length = self.archive.sizes, response.headers.get("Content-Length")
+        if length is not None:
+            if not length.isdecimal() or int(length) not in sizes:
+                raise FetchError(f"the file there has {length} bytes, not {_describe(sizes)}")
+            self.total = int(length)
+        # Some servers call the archive itself an encoding of its content: keep it packed.
+        response.raw.headers.discard("Content-Encoding")
+        self.reporter.on_bytes("fetching", 0, self.total)
+
+    def write(self, block: bytes) -> None:
+        """Write what has come, but never more than the archive may have."""
+        self.n_bytes += len(block)
+        if self.n_bytes not in range(self.archive.sizes.stop):
+            raise FetchError(f"it sends more than {_describe(self.archive.sizes)} bytes")
+        self.file.write(block)
+        self.reporter.on_bytes("fetching", self.n_bytes, self.total)
+
+    def flush(self) -> None:
+        """Do nothing: closing the file is early enough."""
+
+    def explain(self, error: RequestException) -> str:
+        """Return what broke and its first cause; requests and urllib3 wrap it several times."""
+        from requests import HTTPError
+
+        cause: BaseException = error
+        while inner := cause.__cause__ or cause.__context__:
+            cause = inner
+        if isinstance(cause, HTTPError):
+            return str(cause)
+        if not self.n_bytes and self.total is None:
+            return f"no answer ({cause})"
+        of = f" of {decimal(self.total)}" if self.total else ""
+        return f"the connection broke after {decimal(self.n_bytes)}{of} ({cause})"
+
+
+def _retrieve(archive: Archive, url: str, target: Path, reporter: Reporter) -> Path:
+    """Download to a folder beside the target, attempt after attempt, and put the archive in its place."""
+    import pooch
+    from requests import RequestException
+
+    pooch.get_logger().setLevel("WARNING")  # attempts are told by our reporter
+    with scratch(target) as folder:
+        # No checksum for pooch, which would try again after a wrong one: _Download compares it.
+        store = pooch.Pooch(folder, "", {archive.name: None}, {archive.name: url}, retry_if_failed=_ATTEMPTS - 1)
+        try:
+            path = store.fetch(archive.name, downloader=_Download(archive, reporter))
+        except RequestException as error:
+            raise FetchError(f"{error}, after {_ATTEMPTS} attempts") from error
+        return Path(path).replace(target)
+
+
+@contextmanager
+def scratch(target: Path) -> Iterator[Path]:
+    """Make an empty folder beside a target, and remove it at the end, or where a killed run has left it."""
+    folder = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_room(folder: Path, packed: int, unpacked: int) -> None:
     """Raise FetchError unless a disk has room for bytes still to be downloaded, and for them unpacked."""
-    packed = max(packed, 0)
     free = shutil.disk_usage(folder).free
     if free < packed + unpacked:
-        parts = f"{human(packed)} to download and {human(unpacked)} unpacked" if packed else "to unpack"
+        parts = f"{decimal(packed)} to download and {decimal(unpacked)} unpacked" if packed else "to unpack"
         raise FetchError(
-            f"not enough room in {folder}: {human(packed + unpacked)} needed ({parts}), {human(free)} free; "
+            f"not enough room in {folder}: {decimal(packed + unpacked)} needed ({parts}), {decimal(free)} free; "
             "make room, or name a folder on another disk"
         )
 
 
-def _remote(archive: Archive, url: str, target: Path, patience: Patience | None, watch: Watch) -> Path:
-    partial = _partial(target)
-    begun = length(partial) > 0  # perhaps by another mirror, perhaps when another file lay there
-    got = _digest(partial, watch) if length(partial) in archive.sizes else ""
-    if got != archive.sha256:
-        transfer(url, partial, archive.sizes, patience=patience, watch=watch)
-        got = _digest(partial, watch)
-    if got != archive.sha256 and begun:
-        watch.on_note(f"{_mismatch(archive, got)}: starting over, for what was here before may be to blame")
-        discard(partial)
-        transfer(url, partial, archive.sizes, patience=patience, watch=watch)
-        got = _digest(partial, watch)
-    if got != archive.sha256:
-        discard(partial)
-        raise FetchError(_mismatch(archive, got))
-    partial.replace(target)
-    return target
-
-
-def _local_copy(archive: Archive, path: Path, watch: Watch) -> Path:
-    """A copy that the user has, used where it is, and never removed."""
-    if not path.is_file():
-        raise FetchError("no such file")
-    try:
-        got = _digest(path, watch)
-    except OSError as error:
-        raise FetchError(f"cannot be read ({error.strerror})") from error
-    if got != archive.sha256:
-        raise FetchError(_mismatch(archive, got))
-    return path
-
-
-def _local(mirror: str) -> Path | None:
-    """The file that a mirror means, or None if it is to be asked over the network."""
+def _parse_mirror(mirror: str) -> Path | None:
+    """Return the file that a mirror means, or None if it is to be asked over the network."""
     try:
         parts = urlsplit(mirror)
     except ValueError as error:
@@ -164,17 +220,22 @@ def _local(mirror: str) -> Path | None:
     raise SettingError(f"{mirror!r} is no mirror: give an http:// or https:// address of the archive, or a file")
 
 
-def _partial(target: Path) -> Path:
-    return target.with_name(target.name + ".partial")
+def _check(archive: Archive, path: Path, reporter: Reporter) -> Path:
+    """Return the path of a file if its checksum is the archive's."""
+    if not path.is_file():
+        raise FetchError("no such file")
+    size = path.stat().st_size
+    reporter.on_bytes("checking", 0, size)
+    try:
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FetchError(f"cannot be read ({error.strerror})") from error
+    reporter.on_bytes("checking", size, size)
+    if got != archive.sha256:
+        raise FetchError(f"wrong checksum: expected sha256 {archive.sha256}, got {got}")
+    return path
 
 
-def _digest(path: Path, watch: Watch) -> str:
-    watch.on_bytes("checking", 0, length(path))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    watch.on_bytes("checking", length(path), length(path))
-    return digest
-
-
-def _mismatch(archive: Archive, got: str) -> str:
-    return f"wrong checksum: expected sha256 {archive.sha256}, got {got}"
+def _describe(sizes: range) -> str:
+    return str(sizes.start) if len(sizes) == 1 else f"at most {sizes.stop - 1}"
