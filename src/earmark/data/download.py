@@ -1,216 +1,241 @@
-"""GTZAN from the network to a folder of genre folders: download, unpack, put in place, compare each file."""
+"""An archive that is what it should be, from the first of several mirrors that has it; pooch does the asking."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from earmark.data import gtzan
-from earmark.data.fetch_download import Archive, download, room
-from earmark.data.transfer import Patience, Watch, length
-from earmark.data.unpack import unpack
+from rich.filesize import decimal
+
 from earmark.errors import FetchError, SettingError
 
-GTZAN = Archive(
-    name="genres.tar.gz",
-    # As recorded in TensorFlow Datasets (audio/gtzan/checksums.tsv), and in torchaudio (datasets/gtzan.py).
-    sha256="24347e0223d2ba798e0a558c4c172d9d4a19c00bb7963fe055d183dadb4ef2c6",
-    size=1_225_571_541,
-    unpacked=1_330_000_000,  # a thousand files of 30 s, 22 050 Hz, 16 bits; a little more to be sure
-    mirrors=(
-        "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
-        "http://opihi.cs.uvic.ca/sound/genres.tar.gz",  # where it was first; often out of reach
-    ),
-)
-"""The archive as released."""
+if TYPE_CHECKING:
+    from requests import RequestException, Response
 
-_SWELLING = 1.2
-"""How many times the announced size an archive may unpack to."""
+# Attempts at each mirror; pooch waits 1, 2, 3 … s between them.
+_ATTEMPTS = 5
+# Statuses that may be gone a moment later.
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A corpus that is here, and how far it is the released one.
+class Archive:
+    """What is known about a corpus's archive before it is here: sizes in bytes, mirrors the best first.
 
-    Attributes
-    ----------
-    folder : Path
-        Holds the genre folders.
-    matching, differing, missing : tuple of str
-        Ids of the tracks whose files are as released, are not, and are not there.
-    archive : Path or None
-        What it was unpacked from, where that is still there.
-    new : bool
-        Whether anything had to be done.
+    Where `size` is not `exact`, less than twice as much is accepted.
     """
 
-    folder: Path
-    matching: tuple[str, ...]
-    differing: tuple[str, ...]
-    missing: tuple[str, ...]
-    archive: Path | None = None
-    new: bool = False
+    name: str
+    sha256: str
+    size: int
+    unpacked: int
+    mirrors: tuple[str, ...]
+    exact: bool = True
+
+    @property
+    def sizes(self) -> range:
+        """How many bytes it may have."""
+        return range(self.size, self.size + 1) if self.exact else range(1, 2 * self.size)
 
 
-def fetch(
-    folder: str | os.PathLike[str],
-    archive: Archive = GTZAN,
-    *,
-    mirrors: Sequence[str] = (),
-    keep: bool | None = None,
-    patience: Patience | None = None,
-    watch: Watch | None = None,
-) -> Fetched:
-    """Make a folder of GTZAN's genre folders; it appears when it is whole.
+@dataclass(frozen=True)
+class Reporter:
+    """Whom to tell of a step's bytes done and in all (or None), and of what did not go as hoped."""
 
-    Parameters
-    ----------
-    folder : path
-        To be made; the archive and all that is temporary lie beside it.
-    archive : Archive
-    mirrors : sequence of str
-        Tried before the archive's own, see :func:`earmark.data.fetch_download.download`.
-    keep : bool, optional
-        Whether the archive stays beside `folder`. By default one that was there before does, and a downloaded
-        one does not. A copy that lies elsewhere stays always.
-    patience : Patience, optional
-    watch : Watch, optional
+    on_bytes: Callable[[str, int, int | None], None] = lambda step, done, total: None
+    on_note: Callable[[str], None] = lambda sentence: None
 
-    Returns
-    -------
-    Fetched
 
-    Raises
-    ------
-    SettingError
-        If the folder holds something else, or cannot be put in place as a whole.
-    FetchError
-        If the archive cannot be had, or not be trusted, or there is no room.
+SILENT = Reporter()
+
+
+def download(archive: Archive, folder: Path, mirrors: Sequence[str] = (), reporter: Reporter = SILENT) -> Path:
+    """Return an archive whose checksum is right: the one in a folder, or from the first mirror that has it.
+
+    Mirrors are http or https addresses of the archive, or local copies (paths or file: addresses), which are used
+    where they are; those given are tried before the archive's own.
     """
-    watch = watch or Watch()
-    target = Path(folder).resolve()
-    try:
-        if _occupied(target):
-            return Fetched(target, *verify(target, watch))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target.parent):
-            own = target.parent / archive.name
-            before = own.is_file()
-            packed = download(archive, target.parent, mirrors, patience=patience, watch=watch)
-            _place(packed, target, archive.unpacked, watch)
-            if packed == own and not (before if keep is None else keep):
-                own.unlink()
-            return Fetched(target, *verify(target, watch), packed if packed.is_file() else None, new=True)
-    except FetchError:
-        raise
-    except OSError as error:
-        raise FetchError(f"cannot write to {error.filename or target.parent}: {error.strerror}") from error
-
-
-def verify(folder: Path, watch: Watch | None = None) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Compare each of GTZAN's files with the checksum of its release.
-
-    Parameters
-    ----------
-    folder : Path
-        Of genre folders.
-    watch : Watch, optional
-
-    Returns
-    -------
-    matching, differing, missing : tuple of str
-        Track ids.
-    """
-    watch = watch or Watch()
-    files = {track: _wav(folder, fact) for track, fact in gtzan.facts().items()}
-    total, done = sum(map(length, files.values())), 0
-    outcome: dict[str, list[str]] = {"matching": [], "differing": [], "missing": []}
-    for track, path in files.items():
-        if not path.is_file():
-            outcome["missing"].append(track)
-            continue
-        with path.open("rb") as file:
-            same = hashlib.file_digest(file, "md5").hexdigest() == gtzan.facts()[track].md5
-        outcome["matching" if same else "differing"].append(track)
-        done += length(path)
-        watch.on_bytes("verifying", done, total)
-    return tuple(outcome["matching"]), tuple(outcome["differing"]), tuple(outcome["missing"])
-
-
-def _occupied(target: Path) -> bool:
-    """Whether the corpus is there already; an error if something else is in its place."""
-    if not target.exists():
-        return False
-    if not target.is_dir():
-        raise SettingError(f"{target} is a file: name a folder to make")
-    if not any(target.iterdir()):
-        if target == Path.cwd() or target.is_mount():
-            raise SettingError(f"{target} cannot be replaced by the finished corpus: name a folder in it to make")
-        return False
-    here = sum(_wav(target, fact).is_file() for fact in gtzan.facts().values())
-    if here == len(gtzan.facts()):
-        return True
-    raise SettingError(
-        f"{target} is not empty, and holds {here} of GTZAN's {len(gtzan.facts())} tracks: name a folder to make"
+    sources = [(mirror, _parse_mirror(mirror)) for mirror in dict.fromkeys((*mirrors, *archive.mirrors))]
+    target = folder / archive.name
+    if target.is_file():
+        try:
+            return _check(archive, target, reporter)
+        except FetchError as error:
+            reporter.on_note(f"{target} is not the archive that is looked for ({error})")
+    failures = []
+    for mirror, path in sources:
+        if path is None:
+            require_room(folder, archive.size, archive.unpacked)
+        try:
+            return _check(archive, path, reporter) if path else _retrieve(archive, mirror, target, reporter)
+        except FetchError as error:
+            reporter.on_note(f"{mirror}: {error}")
+            failures.append(f"\n  {mirror}: {error}")
+    raise FetchError(
+        f"{archive.name} could not be fetched:{''.join(failures)}\n"
+        "Try again later, or name another source of the archive with --mirror: an address, or a file that you have"
     )
 
 
-def _place(packed: Path, target: Path, unpacked: int, watch: Watch) -> None:
-    """Unpack beside the target, and put the folder of genre folders in its place."""
-    aside = target.with_name(f".{target.name}.unpacking")
-    shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
-    room(target.parent, 0, unpacked)
-    aside.mkdir()
-    try:
-        unpack(packed, aside, most=round(_SWELLING * unpacked), watch=watch)
-        found = _genres(aside, packed)
-        if target.exists():
-            target.rmdir()
-        found.replace(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+class _Download:
+    """What pooch downloads with, and writes to: refuses early, tells how far it is, and puts errors in plain words."""
+
+    file: BinaryIO
+
+    def __init__(self, archive: Archive, reporter: Reporter) -> None:
+        self.archive, self.reporter = archive, reporter
+        self.attempt = self.n_bytes = 0
+        self.total: int | None = None
+        self.closing = ExitStack()
+
+    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
+        """Make one attempt; pooch makes another after a RequestException, but not after a FetchError."""
+        from pooch import HTTPDownloader
+        from requests import RequestException, TooManyRedirects
+
+        self.attempt, self.n_bytes, self.total = self.attempt + 1, 0, None
+        headers = {"User-Agent": f"earmark/{version('earmark')}", "Accept-Encoding": "identity"}
+        get = HTTPDownloader(chunk_size=1 << 14, headers=headers, hooks={"response": self.judge})
+        path = Path(output_file)
+        path.unlink()  # made by pooch, for its owner alone; ours is as readable as any file
+        try:
+            with self.closing, path.open("wb") as self.file:
+                get(url, self, pooch)
+            if self.n_bytes < self.archive.sizes.start:  # of a server that said no length
+                raise RequestException("it ended early")
+        except (ValueError, TooManyRedirects) as error:
+            raise FetchError(f"no address that can be asked ({error})") from error
+        except RequestException as error:
+            self.reporter.on_note(f"{self.explain(error)} (attempt {self.attempt} of {_ATTEMPTS})")
+            raise RequestException(self.explain(error)) from error
+        _check(self.archive, path, self.reporter)
+
+    def judge(self, response: Response, **_: Any) -> None:
+        """Refuse an answer that cannot be the archive, before it is read."""
+        from requests import HTTPError
+
+        self.closing.callback(response.close)
+        if response.is_redirect:
+            return
+        if response.status_code // 100 != 2:
+            words = f"the server says {response.status_code} {response.reason}"
+            raise HTTPError(words) if response.status_code in _PASSING else FetchError(words)
+        if response.headers.get("Content-Type", "").startswith("text/html"):  # a sign-in or error page
+            raise FetchError("it sends a web page instead of the file")
+        sizes, length = self.archive.sizes, response.headers.get("Content-Length")
+        if length is not None:
+            if not length.isdecimal() or int(length) not in sizes:
+                raise FetchError(f"the file there has {length} bytes, not {_describe(sizes)}")
+            self.total = int(length)
+        # Some servers call the archive itself an encoding of its content: keep it packed.
+        response.raw.headers.discard("Content-Encoding")
+        self.reporter.on_bytes("fetching", 0, self.total)
+
+    def write(self, block: bytes) -> None:
+        """Write what has come, but never more than the archive may have."""
+        self.n_bytes += len(block)
+        if self.n_bytes not in range(self.archive.sizes.stop):
+            raise FetchError(f"it sends more than {_describe(self.archive.sizes)} bytes")
+        self.file.write(block)
+        self.reporter.on_bytes("fetching", self.n_bytes, self.total)
+
+    def flush(self) -> None:
+        """Do nothing: closing the file is early enough."""
+
+    def explain(self, error: RequestException) -> str:
+        """Return what broke and its first cause; requests and urllib3 wrap it several times."""
+        from requests import HTTPError
+
+        cause: BaseException = error
+        while inner := cause.__cause__ or cause.__context__:
+            cause = inner
+        if isinstance(cause, HTTPError):
+            return str(cause)
+        if not self.n_bytes and self.total is None:
+            return f"no answer ({cause})"
+        of = f" of {decimal(self.total)}" if self.total else ""
+        return f"the connection broke after {decimal(self.n_bytes)}{of} ({cause})"
 
 
-def _genres(folder: Path, packed: Path) -> Path:
-    """The folder that holds the genre folders, whatever it is called and however deep it lies."""
-    facts = gtzan.facts()
-    found = Counter(
-        path.parent.parent
-        for path in folder.rglob("*.wav")
-        if path.stem in facts and path.parent.name == facts[path.stem].genre
-    )
-    if not found:
-        raise FetchError(f"{packed} holds none of GTZAN's tracks, such as blues/blues.00000.wav")
-    return found.most_common(1)[0][0]
+def _retrieve(archive: Archive, url: str, target: Path, reporter: Reporter) -> Path:
+    """Download to a folder beside the target, attempt after attempt, and put the archive in its place."""
+    import pooch
+    from requests import RequestException
 
-
-def _wav(folder: Path, fact: gtzan.Fact) -> Path:
-    return folder / fact.genre / f"{fact.track}.wav"
+    pooch.get_logger().setLevel("WARNING")  # attempts are told by our reporter
+    with scratch(target) as folder:
+        # No checksum for pooch, which would try again after a wrong one: _Download compares it.
+        store = pooch.Pooch(folder, "", {archive.name: None}, {archive.name: url}, retry_if_failed=_ATTEMPTS - 1)
+        try:
+            path = store.fetch(archive.name, downloader=_Download(archive, reporter))
+        except RequestException as error:
+            raise FetchError(f"{error}, after {_ATTEMPTS} attempts") from error
+        return Path(path).replace(target)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second fetch out of a folder, where the system has locks; they end with the process, however it ends."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
+def scratch(target: Path) -> Iterator[Path]:
+    """Make an empty folder beside a target, and remove it at the end, or where a killed run has left it."""
+    folder = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FetchError(f"another process is fetching to {folder}: wait for it, or end it") from error
-        except OSError:  # a file system without locks
-            pass
-        yield
+        yield folder
     finally:
-        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_room(folder: Path, packed: int, unpacked: int) -> None:
+    """Raise FetchError unless a disk has room for bytes still to be downloaded, and for them unpacked."""
+    free = shutil.disk_usage(folder).free
+    if free < packed + unpacked:
+        parts = f"{decimal(packed)} to download and {decimal(unpacked)} unpacked" if packed else "to unpack"
+        raise FetchError(
+            f"not enough room in {folder}: {decimal(packed + unpacked)} needed ({parts}), {decimal(free)} free; "
+            "make room, or name a folder on another disk"
+        )
+
+
+def _parse_mirror(mirror: str) -> Path | None:
+    """Return the file that a mirror means, or None if it is to be asked over the network."""
+    try:
+        parts = urlsplit(mirror)
+    except ValueError as error:
+        raise SettingError(f"{mirror!r} is no mirror ({error})") from error
+    if parts.scheme in ("http", "https") and parts.netloc:
+        return None
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(url2pathname(parts.path))
+    if mirror and (len(parts.scheme) < 2 or os.path.lexists(mirror)):  # no scheme, or a drive letter
+        return Path(mirror).expanduser()
+    raise SettingError(f"{mirror!r} is no mirror: give an http:// or https:// address of the archive, or a file")
+
+
+def _check(archive: Archive, path: Path, reporter: Reporter) -> Path:
+    """Return the path of a file if its checksum is the archive's."""
+    if not path.is_file():
+        raise FetchError("no such file")
+    size = path.stat().st_size
+    reporter.on_bytes("checking", 0, size)
+    try:
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FetchError(f"cannot be read ({error.strerror})") from error
+    reporter.on_bytes("checking", size, size)
+    if got != archive.sha256:
+        raise FetchError(f"wrong checksum: expected sha256 {archive.sha256}, got {got}")
+    return path
+
+
+def _describe(sizes: range) -> str:
+    return str(sizes.start) if len(sizes) == 1 else f"at most {sizes.stop - 1}"

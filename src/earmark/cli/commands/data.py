@@ -17,7 +17,7 @@ from earmark.cli.terminal import guarded, summary
 from earmark.errors import FetchError
 
 if TYPE_CHECKING:
-    from earmark.data.download import Fetched
+    from earmark.data.fetch import Fetched
 
 data = typer.Typer(name="data", help="Make, fetch and check corpora.", no_args_is_help=True)
 
@@ -153,9 +153,9 @@ def fetch(
     For research only: the music belongs to others.
 
     It takes 1.2 GB to download and 1.3 GB unpacked. DIR, with DIR/blues/blues.00000.wav
-    and so on, appears when it is whole; until then, all lies beside it. Whatever breaks
-    off, the same command goes on from there. The archive must have the known checksum;
-    then each file is compared with its own.
+    and so on, appears when it is whole; until then, all lies beside it. A download that
+    breaks off begins anew, five times at each mirror. The archive must have the known
+    checksum; then each file is compared with its own.
 
     [bold]Examples[/bold]
 
@@ -171,22 +171,19 @@ def fetch(
 
     [dim]Exit status: 0 it is there, 1 it could not be fetched, 2 wrong usage.[/dim]
     """
-    from earmark.data import download as library
-    from earmark.data.transfer import Watch
+    from earmark.data import fetch as library
+    from earmark.data.download import Reporter
 
     archive = {Known.gtzan: library.GTZAN}[corpus]
     if sha256:
         archive = replace(archive, sha256=sha256, exact=False)
     try:
-        with terminal.bytes_progress() as (on_bytes, on_note):
-            watch = Watch(on_bytes, on_note)
-            fetched = library.fetch(folder, archive, mirrors=mirror or (), keep=keep, watch=watch)
+        with terminal.extra("fetching", "learn"), terminal.bytes_progress() as (on_bytes, on_note):
+            reporter = Reporter(on_bytes, on_note)
+            fetched = library.fetch(folder, archive, mirrors=mirror or (), keep=keep, reporter=reporter)
     except FetchError as error:
         terminal.say(str(error), "red")
         raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        terminal.say("the same command goes on from here")
-        raise
     _tell(fetched)
 
 
