@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from earmark.audio import FrontEnd, LogMel, StftDensity, decode
+from earmark.audio import FrontEnd, LogMel, StftDensity
 from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.audio.griffin_lim import invert

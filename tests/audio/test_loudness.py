@@ -9,7 +9,6 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio import decode
 from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import crossfade, loudness, master, true_peak

@@ -21,12 +21,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from earmark.learn.download import Archive, Reporter, download
-from earmark.learn.fetch import GTZAN, fetch, unpack
 
+from earmark.data import fetch as module
+from earmark.data import gtzan
+from earmark.data.download import Archive, Reporter, download
+from earmark.data.fetch import GTZAN, fetch, unpack
 from earmark.errors import EarmarkError, FetchError, SettingError
-from earmark.learn import fetch as module
-from earmark.learn import gtzan
 
 COMMAND = Path(sys.executable).with_name("earmark")
 TRACKS = [f"{genre}.{number:05}" for genre in ("blues", "jazz") for number in range(3)]
@@ -827,8 +827,9 @@ def test_a_terminal_sees_bytes_rate_and_time(serve, rng, tmp_path):
 
 
 def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
-    from earmark.doors.cli import app
     from typer.testing import CliRunner
+
+    from earmark.cli.main import app
 
     monkeypatch.setitem(sys.modules, "pooch", None)
     result = CliRunner().invoke(
@@ -843,8 +844,9 @@ def test_a_mirror_that_fails_is_1(serve, tmp_path, monkeypatch):
     """In this process, without the mirrors on the network."""
     from dataclasses import replace
 
-    from earmark.doors.cli import app
     from typer.testing import CliRunner
+
+    from earmark.cli.main import app
 
     server = serve(b"")
     server.statuses = [404]

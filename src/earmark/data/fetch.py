@@ -16,9 +16,9 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from earmark.data import gtzan
+from earmark.data.download import SILENT, Archive, Reporter, download, require_room, scratch
 from earmark.errors import FetchError, SettingError
-from earmark.learn import gtzan
-from earmark.learn.download import SILENT, Archive, Reporter, download, require_room, scratch
 
 # How many times the announced size an archive may unpack to, and to how many files and folders.
 _SWELLING, _MOST_MEMBERS = 1.2, 100_000
