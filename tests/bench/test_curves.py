@@ -6,7 +6,7 @@ from curves import STEPS, TENTH, curves, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.data.synth import compose
 from earmark.explanation.occlusion import Cells, Occlusion, evidence, neutral
 from earmark.inference.classifier import Tagger
