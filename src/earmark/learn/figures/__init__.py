@@ -11,7 +11,6 @@ from earmark.learn.figures.curves import draw_learning, draw_width
 from earmark.learn.figures.listening import draw_attention, draw_spectrogram
 from earmark.learn.figures.network import draw_network
 from earmark.learn.figures.style import Drawing, house_style
-from earmark.learn.recipe import LOG
 from earmark.learn.results import Summary, best_of, protocols_of
 from earmark.learn.rows import FIGURE_3, FIGURE_5
 from earmark.learn.splits import PROTOCOLS
@@ -46,7 +45,7 @@ def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]
         ("figure-3", "Baselines", FIGURE_3),
         ("figure-5", "Recurrent networks", FIGURE_5),
     ):
-        if some := [s for s in summaries if s.recipe.removesuffix(LOG) in rows]:
+        if some := [s for s in summaries if s.base in rows]:
             yield draw_rows(name, title, some)
     if summaries:
         yield draw_others(summaries)
