@@ -33,7 +33,7 @@ def read_packages(src: Path) -> dict[str, tuple[int, str]]:
         module = read_module(path, src)
         name = module.package if module.package != "(top level)" else module.name.rpartition(".")[2]
         lines[name] += module.lines
-        if path.parent.parent == src and path.name == "__init__.py" or path.parent == src:
+        if (path.parent.parent == src and path.name == "__init__.py") or path.parent == src:
             says[name] = (
                 (ast.get_docstring(module.tree) or "").split("\n")[0].split(". ")[0].rstrip(".").replace("`", "")
             )

@@ -130,7 +130,7 @@ def _picture(axes: Axes, explanation: Explanation, **settings: object) -> None:
 
 
 def _frequency_axis(axes: Axes, explanation: Explanation) -> None:
-    """Marks in Hz, from the top down, as far apart as their letters are high."""
+    """Set marks in Hz, from the top down, as far apart as their letters are high."""
     known = explanation.frequencies
     marks: list[tuple[float, str]] = []
     for hz in _HZ:
@@ -159,6 +159,7 @@ def _regions(figure: Figure, panels: Sequence[Axes], explanation: Explanation, s
         why = "why" if genre == explanation.verdict.best else "why not"
         axes.set_title(f"{why} {genre} ({share:.0%})?")
     scale = ScalarMappable(Normalize(-most, most), LinearSegmentedColormap.from_list("", [_AGAINST, "white", _FOR]))
+    # one bar for all panels, as thin beside one as beside six
     bar = figure.colorbar(scale, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits for the genre")
     bar.outline.set_visible(False)
 

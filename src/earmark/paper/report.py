@@ -11,14 +11,13 @@ from typing import Any
 
 from earmark.data.corpus import Corpus
 from earmark.errors import MissingExtra, SettingError
-from earmark.files import replacing, slug
+from earmark.files import replacing
 from earmark.paper import summary, tables, text
-from earmark.paper.names import in_words
 from earmark.paper.rows import FIGURE_3, FIGURE_5, PAPER
 from earmark.paper.runs import Record
 from earmark.paper.summary import Summary
 from earmark.training.provenance import provenance
-from earmark.training.recipe import LOG, Recipe, open_recipe
+from earmark.training.recipe import open_recipe
 
 
 def write_report(
@@ -140,9 +139,9 @@ def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], 
     """Gather all that the templates speak of."""
 
     def among(names: Collection[str]) -> list[Summary]:
-        return [s for s in summaries if s.recipe.removesuffix(LOG) in names]
+        return [s for s in summaries if s.base in names]
 
-    others = {s.recipe.removesuffix(LOG) for s in summaries} - set(PAPER)
+    others = {s.base for s in summaries} - set(PAPER)
     chapters = [
         ("figure-3", "Figure 3: baselines", among(FIGURE_3)),
         ("figure-5", "Figure 5: recurrent networks", among(FIGURE_5)),
@@ -158,30 +157,10 @@ def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], 
         "chapters": [(name, title, tables.compare(some)) for name, title, some in chapters if some],
         "leak": text.leak_in_words(summaries),
         "losses": tables.losses(summaries),
-        "appendix": _appendix(summaries, repeat),
+        "appendix": [[s for s in summaries if s.recipe == name] for name in dict.fromkeys(s.recipe for s in summaries)],
+        "repeat": repeat.command,
         "commonest": max((s.commonest for s in summaries), default=None),
     }
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A model in the appendix."""
-
-    name: str
-    words: str
-    anchor: str
-    recipe: Recipe
-    rows: list[tuple[Summary, list[tuple[Record, str]]]]
-
-
-def _appendix(summaries: Sequence[Summary], repeat: _Repeat) -> list[_Entry]:
-    entries = []
-    for name in dict.fromkeys(s.recipe for s in summaries):
-        own = [s for s in summaries if s.recipe == name]
-        words = in_words(name, own[0].settings) + (", dB" if name.endswith(LOG) else "")
-        rows = [(s, [(record, repeat.command(record)) for record in s.records]) for s in own]
-        entries.append(_Entry(name, words, f"model-{slug(name)}", own[0].settings, rows))
-    return entries
 
 
 def _render(template: str, context: Mapping[str, Any]) -> str:
@@ -200,6 +179,7 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
         "brief": tables.format_spread,
         "interval": tables.format_interval,
         "anchor": tables.anchor,
+        "model_anchor": tables.model_anchor,
         "inline": inline,
         "cell": _cell,
     }
@@ -226,6 +206,7 @@ def inline(svg: bytes, name: str, alt: str) -> str:
 
     text = svg.decode("utf-8")
     body = text[text.index("<svg") :]
+    # ids and what refers to them: id="x", href="#x", url(#x)
     body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
     head, rest = body.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)

@@ -60,6 +60,16 @@ class Summary:
     records: tuple[Record, ...]
 
     @property
+    def base(self) -> str:
+        """The recipe without ``-log``."""
+        return self.recipe.removesuffix(LOG)
+
+    @property
+    def words(self) -> str:
+        """The recipe as tables call it."""
+        return describe.in_words(self.recipe, self.settings)
+
+    @property
     def short(self) -> str:
         """The recipe as figures call it."""
         return names.in_short(self.recipe, self.settings)
@@ -188,6 +198,7 @@ def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray
     for track in (track for record in records for track in record["tracks"]):
         judged[track["id"]] += 1
         right[track["id"]] += track["heard"] == track["genre"]
+    # (tracks,): a track that three runs judged counts three times, but is drawn once
     weights = np.array(list(judged.values()), float)
     return np.array([right[name] for name in judged], float) / weights, weights
 
@@ -217,6 +228,7 @@ def place(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
     """
     base = name.removesuffix(LOG)
     known = list(PAPER).index(base) if base in PAPER else len(PAPER)
+    # "lstm-2x60" → "lstm-", 2, "x", 60, "": widths in the order of numbers, not of letters
     pieces = [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", base)]
     return known, pieces, name != base, name
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.files import slug
-from earmark.paper.names import PROTOCOLS, in_words
+from earmark.paper.names import PROTOCOLS
 from earmark.paper.rows import PAPER
 from earmark.paper.summary import Spread, Summary, protocols_of
 from earmark.paper.text import drops, percent
-from earmark.training.recipe import LOG
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,9 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
     -------
     Comparison
     """
-    found = {(s.recipe.removesuffix(LOG), s.protocol, s.recipe.endswith(LOG)): s for s in summaries}
-    columns = [(p, log) for p in protocols_of(summaries) for log in (False, True)]
-    columns = [(p, log) for p, log in columns if any(key[1:] == (p, log) for key in found)]
+    found = {(s.base, s.protocol, s.recipe != s.base): s for s in summaries}  # recipe, protocol, in dB
+    ran = {key[1:] for key in found}
+    columns = [(p, log) for p in protocols_of(summaries) for log in (False, True) if (p, log) in ran]
     groups = [
         (PROTOCOLS[p], ["dB" if log else "linear" for q, log in columns if q == p])
         for p in dict.fromkeys(p for p, _ in columns)
@@ -109,7 +108,7 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
         some = next(s for key, s in found.items() if key[0] == base)
         cells = [_figure(found.get((base, p, log))) for p, log in columns]
         paper = percent(PAPER[base][1]) if base in PAPER else ""
-        models.append(Model(in_words(base, some.settings), base, f"model-{slug(some.recipe)}", paper, cells))
+        models.append(Model(some.words, base, model_anchor(some.recipe), paper, cells))
     return Comparison(groups, models)
 
 
@@ -149,7 +148,7 @@ def losses(summaries: Sequence[Summary]) -> Losses | None:
             else None
             for p in stricter
         ]
-        lines.append((base.short, f"model-{slug(recipe)}", percent(base.clip_accuracy.mean), cells))
+        lines.append((base.short, model_anchor(recipe), percent(base.clip_accuracy.mean), cells))
     return Losses(PROTOCOLS[loosest], [PROTOCOLS[p] for p in stricter], lines)
 
 
@@ -183,6 +182,11 @@ def format_interval(s: Summary) -> str:
     """Write the 95 % interval of the track accuracy in whole per cent, "38–50"."""
     low, high = s.interval
     return f"{100 * low:.0f}–{100 * high:.0f}"
+
+
+def model_anchor(recipe: str) -> str:
+    """Return the place of a model in the appendix."""
+    return f"model-{slug(recipe)}"
 
 
 def anchor(s: Summary) -> str:

@@ -46,7 +46,7 @@ def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]
         ("figure-3", "Baselines", FIGURE_3),
         ("figure-5", "Recurrent networks", FIGURE_5),
     ):
-        if some := [s for s in summaries if s.recipe.removesuffix(LOG) in rows]:
+        if some := [s for s in summaries if s.base in rows]:
             yield draw_rows(name, title, some)
     if summaries:
         yield draw_others(summaries)

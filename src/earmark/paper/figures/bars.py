@@ -109,11 +109,12 @@ def _bar(axes: Axes, s: Summary, y: float, height: float) -> None:
 
 
 def _reach(s: Summary) -> float:
-    printed = PAPER.get(s.recipe.removesuffix(LOG), ("", 0.0))[1]
+    printed = PAPER.get(s.base, ("", 0.0))[1]
     return max(s.clip_accuracy.mean, s.interval[1], printed)
 
 
 def _offset(protocols: Sequence[str], protocol: str) -> float:
+    # the bars of a row share 0.8 of its height, their middle is the row's own
     return (protocols.index(protocol) - (len(protocols) - 1) / 2) * 0.8 / len(protocols)
 
 

@@ -132,6 +132,7 @@ def _families(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], list[S
     for s in summaries:
         settings = s.settings.model_dump(mode="json")
         own = settings["mlp"] if s.settings.mlp else settings["network"]
+        # what is left of the settings is what the family has in common
         units = own.pop("units")
         groups[json.dumps([s.protocol, settings], sort_keys=True)].setdefault(units, s)
     wide = [[by_width[u] for u in sorted(by_width)] for by_width in groups.values() if len(by_width) >= 3]

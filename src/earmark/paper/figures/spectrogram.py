@@ -80,6 +80,7 @@ def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
     n_frames = weights.shape[1]
     front_end = s.settings.front_end
     centres, half = front_end.times(n_frames), front_end.hop_length / front_end.sample_rate / 2
+    # a frame's cell reaches half a hop to either side of its centre: (frames + 1,)
     edges = np.append(centres - half, centres[-1] + half)
     picture = axes.pcolormesh(
         edges, np.arange(len(names) + 1), weights * n_frames, norm=LogNorm(1 / 4, 4, clip=True), cmap="PuOr_r",
