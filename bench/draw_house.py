@@ -66,7 +66,7 @@ def place(src: Path, packages: dict[str, tuple[int, str]]) -> dict[str, tuple[fl
             rows[layer].append(name)
     largest = max(n for n, _ in packages.values())
     places = {}
-    for depth, layer in enumerate(reversed(sorted(rows))):  # the lowest layer on the ground
+    for depth, layer in enumerate(sorted(rows, reverse=True)):  # the lowest layer on the ground
         widths = [2.6 + 2.0 * packages[name][0] / largest for name in rows[layer]]
         free = WIDTH - sum(widths)
         left = free / (len(widths) + 1)

@@ -67,7 +67,7 @@ class Summary:
     @property
     def words(self) -> str:
         """The recipe as tables call it."""
-        return describe.in_words(self.recipe, self.settings)
+        return names.in_words(self.recipe, self.settings)
 
     @property
     def short(self) -> str:
