@@ -19,7 +19,7 @@ from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError
 from earmark.library.tags.spelling import spelling_key
-from earmark.library.tags.vocabulary import chosen, load_map, worded
+from earmark.library.tags.vocabulary import load_words, select_words, sum_by_word
 
 if TYPE_CHECKING:
     import optparse
@@ -115,7 +115,7 @@ class EarmarkPlugin(BeetsPlugin):
             elif not isinstance(own, Mapping):
                 raise UserError(f"earmark.map: {own!r}, must be lines of genre: word, or the path of a TOML file")
             tagger = Tagger(self.settings.model)
-            words = load_map(tagger.labels, own)
+            words = load_words(tagger.labels, own)
         except (EarmarkError, confuse.ConfigError) as error:
             raise UserError(f"earmark: {error}") from error
         floor = self.settings.min_confidence
@@ -204,12 +204,12 @@ class EarmarkPlugin(BeetsPlugin):
             if verdict.error:
                 self._log.warning("{}: {}", util.displayable_path(item.path), verdict.error)
             failed = verdict.error and not verdict.genres
-            yield item, None if failed else worded(verdict.genres, self.ear.words)
+            yield item, None if failed else sum_by_word(verdict.genres, self.ear.words)
 
     def _keep(self, one: Item | Album, heard: Mapping[str, float], told: Mapping[str, float], importing: bool) -> None:
         """Note what was heard, take its genres from what is told of it, and keep that in the library."""
         one["earmark_genre"], one["earmark_confidence"] = next(iter(heard.items()), ("", 0.0))
-        genres = chosen(told, self.ear.floor, self.settings.count)
+        genres = select_words(told, self.ear.floor, self.settings.count)
         if genres:
             one[GENRE] = self._with_existing(one, genres)
         if self.settings.pretend or not (importing or self.settings.quiet):

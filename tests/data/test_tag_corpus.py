@@ -25,7 +25,7 @@ from earmark.errors import CorpusError, MissingExtra, SettingError
 from earmark.evaluation.report import judge
 from earmark.inference.card import Calibration
 from earmark.inference.model import open_model
-from earmark.library.tags.spelling import genre_names, one_spelling, spelling_key
+from earmark.library.tags.spelling import parse_genres, spelling_key, unify_spellings
 
 FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wma", ".aiff", ".wav")
 
@@ -101,12 +101,12 @@ def tag(path, genres=None, **tags):
     ],
 )
 def test_what_the_values_of_a_tag_name(values, names):
-    assert list(genre_names(values)) == names
+    assert list(parse_genres(values)) == names
 
 
 @given(st.lists(st.text(max_size=12), max_size=4))
 def test_names_are_clean_whatever_the_tag_holds(values):
-    names = genre_names(values)
+    names = parse_genres(values)
     assert all(name == name.strip() and name.isprintable() and name for name in names)
     assert len({spelling_key(name) for name in names}) == len(names)
 
@@ -123,15 +123,17 @@ def test_names_are_clean_whatever_the_tag_holds(values):
 def test_spellings_of_one_genre_go_by_the_one_most_often_used(spellings):
     for favourite in spellings:
         tracks = [[name] for name in [*spellings, favourite]]
-        assert one_spelling(tracks) == [(favourite,)] * len(tracks)
-    assert one_spelling([[name] for name in spellings], ["given", spellings[1]]) == [(spellings[1],)] * len(spellings)
+        assert unify_spellings(tracks) == [(favourite,)] * len(tracks)
+    assert unify_spellings([[name] for name in spellings], ["given", spellings[1]]) == [(spellings[1],)] * len(
+        spellings
+    )
 
 
 @pytest.mark.parametrize(
     "pair", [("Rock", "Rock & Roll"), ("Country", "Countrn"), ("R&B", "RB"), ("Sand", "S&"), ("N Bass", "& Bass")]
 )
 def test_different_genres_stay_apart(pair):
-    assert one_spelling([[pair[0]], [pair[1]]]) == [(pair[0],), (pair[1],)]
+    assert unify_spellings([[pair[0]], [pair[1]]]) == [(pair[0],), (pair[1],)]
 
 
 # Which genre a track is filed under

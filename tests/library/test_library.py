@@ -20,10 +20,10 @@ from support.command import COMMAND, run
 from earmark.errors import LibraryError, SettingError
 from earmark.inference.verdict import ClipVerdict, Verdict
 from earmark.library import library as library_module
-from earmark.library.library import Hearing, Library
-from earmark.library.playlists import address, write_playlists
+from earmark.library.library import Library, ModelKey
+from earmark.library.playlists import format_entry, write_playlists
 
-HEARING = Hearing("c0ffee", "made-up", ("jazz", "R&B/Soul", "rock"))
+KEY = ModelKey("c0ffee", "made-up", ("jazz", "R&B/Soul", "rock"))
 FILES = 14
 
 
@@ -274,35 +274,35 @@ def test_names_of_any_bytes(shelf, tmp_path):
     heard = []
     for _ in range(2):
         with Library(tmp_path / "l.db") as library:
-            found = list(library.answers(files, HEARING, counted(heard)))
+            found = list(library.classify(files, KEY, counted(heard)))
             assert [v.path for v in found] == [path for path, _ in files]
-            assert {kept.verdict.path for kept in library.kept(HEARING)} == {path for path, _ in files}
+            assert {kept.verdict.path for kept in library.query(KEY)} == {path for path, _ in files}
     assert heard == [path for path, _ in files]
 
 
 def test_known_and_new_come_in_the_order_asked(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr(library_module, "_AHEAD", 5)
+    monkeypatch.setattr(library_module, "_LOOK_AHEAD", 5)
     files, chance = shelf(*(f"{i:03}" for i in range(200))), random.Random(1)
     with Library(tmp_path / "l.db") as library:
         before = [file for file in files if chance.random() < 0.8]
-        list(library.answers(before, HEARING, counted([])))
-        heard, library.known = [], 0
-        order = [v.path for v in library.answers(iter(files), HEARING, counted(heard))]
+        list(library.classify(before, KEY, counted([])))
+        heard, library.n_known = [], 0
+        order = [v.path for v in library.classify(iter(files), KEY, counted(heard))]
     assert order == [path for path, _ in files]
     assert heard == [path for path, status in files if (path, status) not in before]
-    assert library.known == len(before)
+    assert library.n_known == len(before)
 
 
 def test_a_timeline_is_kept_exactly_where_it_was_asked_for(shelf, tmp_path):
     files, heard = shelf("a", "b"), []
     with Library(tmp_path / "l.db") as library:
-        list(library.answers(files, HEARING, counted(heard)))
-        first = list(library.answers(files, HEARING, counted(heard), timeline=True))
-        again = list(library.answers(files, HEARING, counted(heard), timeline=True))
+        list(library.classify(files, KEY, counted(heard)))
+        first = list(library.classify(files, KEY, counted(heard), timeline=True))
+        again = list(library.classify(files, KEY, counted(heard), timeline=True))
         assert first == again
         assert len(heard) == 4
-        assert [v.clips for v in library.answers(files, HEARING, counted(heard))] == [(), ()]
-        assert [k.verdict.clips for k in library.kept(HEARING, timeline=True)] == [v.clips for v in first]
+        assert [v.clips for v in library.classify(files, KEY, counted(heard))] == [(), ()]
+        assert [k.verdict.clips for k in library.query(KEY, timeline=True)] == [v.clips for v in first]
 
 
 def test_what_cannot_be_read_now_is_not_remembered(shelf, tmp_path, monkeypatch):
@@ -310,18 +310,18 @@ def test_what_cannot_be_read_now_is_not_remembered(shelf, tmp_path, monkeypatch)
     monkeypatch.setattr(os, "access", lambda path, _: "locked" not in str(path))
     with Library(tmp_path / "l.db") as library:
         for _ in range(2):
-            list(library.answers(files, HEARING, lambda paths: (verdict_of(p, None, "no sound") for p in paths)))
-    assert (library.heard, library.known) == (5, 1)
+            list(library.classify(files, KEY, lambda paths: (verdict_of(p, None, "no sound") for p in paths)))
+    assert (library.n_classified, library.n_known) == (5, 1)
 
 
 def test_a_run_that_is_stopped_keeps_what_it_heard(shelf, tmp_path):
     files = shelf(*map(str, range(10)))
     with Library(tmp_path / "l.db") as library:
-        answers = library.answers(files, HEARING, counted([]))
+        answers = library.classify(files, KEY, counted([]))
         for _ in range(4):
             next(answers)
         answers.close()
-        assert library.hearings() == [(HEARING, 4)]
+        assert library.models() == [(KEY, 4)]
 
 
 def test_a_full_disk_loses_nothing_that_was_kept(shelf, tmp_path, monkeypatch):
@@ -330,40 +330,40 @@ def test_a_full_disk_loses_nothing_that_was_kept(shelf, tmp_path, monkeypatch):
     library = Library(tmp_path / "l.db")
     library._database.execute("PRAGMA max_page_count = 20")
     with pytest.raises(LibraryError, match="the disk is full"):
-        list(library.answers(files, HEARING, counted([]), timeline=True))
+        list(library.classify(files, KEY, counted([]), timeline=True))
     library._database.close()
     with Library(tmp_path / "l.db") as library:
-        ((_, kept),) = library.hearings()
+        ((_, kept),) = library.models()
         assert 8 <= kept < 400
-        assert len(list(library.answers(files, HEARING, counted([]), timeline=True))) == 400
-    assert library.known == kept
+        assert len(list(library.classify(files, KEY, counted([]), timeline=True))) == 400
+    assert library.n_known == kept
 
 
 def test_a_database_held_by_another(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr("earmark.library.database._PATIENCE", 0.05)
+    monkeypatch.setattr("earmark.library.database._BUSY_TIMEOUT", 0.05)
     with Library(tmp_path / "l.db") as library:
         other = sqlite3.connect(tmp_path / "l.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LibraryError, match="another run has held it too long"):
-            list(library.answers(shelf("a"), HEARING, counted([])))
+            list(library.classify(shelf("a"), KEY, counted([])))
         other.execute("ROLLBACK")
         other.close()
-        assert len(list(library.answers(shelf("a"), HEARING, counted([])))) == 1
+        assert len(list(library.classify(shelf("a"), KEY, counted([])))) == 1
 
 
 def test_prune_does_not_forget_a_disk_that_is_away(shelf, tmp_path):
     files = shelf("a", "b")
     with Library(tmp_path / "l.db") as library:
-        list(library.answers(files, HEARING, counted([])))
+        list(library.classify(files, KEY, counted([])))
         (tmp_path / "shelf").rename(tmp_path / "away")
         with pytest.raises(LibraryError, match="is their disk connected"):
             library.prune()
-        assert [kept.file for kept in library.kept(HEARING)] == ["gone", "gone"]
+        assert [kept.file for kept in library.query(KEY)] == ["gone", "gone"]
         (tmp_path / "away").rename(tmp_path / "shelf")
         Path(files[0][0]).unlink()
         assert library.prune() == 1
         with pytest.raises(SettingError, match="names no 'polka'; it names jazz"):
-            list(library.kept(HEARING, genres=["polka"]))
+            list(library.query(KEY, genres=["polka"]))
 
 
 # Playlists
@@ -375,7 +375,7 @@ def test_odd_names_survive_in_playlists(tmp_path):
     if sys.platform == "linux":
         names.append(os.fsdecode(b"\xff.mp3"))
     paths = [str(tmp_path / "m" / name) for name in names]
-    (written, *_) = [p for p in write_playlists(folder, map(verdict_of, paths), HEARING.labels) if p.tracks]
+    (written, *_) = [p for p in write_playlists(folder, map(verdict_of, paths), KEY.labels) if p.tracks]
     assert (written.path.name, written.tracks, written.seconds) == ("jazz.m3u8", len(names), 12.0 * len(names))
     lines = [line for line in written.path.read_text(encoding="utf-8").split("\n") if line and line[0] != "#"]
     back = [
@@ -385,7 +385,7 @@ def test_odd_names_survive_in_playlists(tmp_path):
         for line in lines
     ]
     assert back == paths
-    assert address(paths[0], folder) == str(Path("..", "m", "So What.flac"))
+    assert format_entry(paths[0], folder) == str(Path("..", "m", "So What.flac"))
 
 
 def test_names_of_lists_fit_any_file_system_and_old_lists_are_emptied(tmp_path):

@@ -70,10 +70,10 @@ class Tagging:
     def wants(self, path: str) -> bool:
         """Whether a file is to be listened to: it can be written, and its genre is missing or may be replaced."""
         from earmark.library.tags.genre_tags import GenreTags
-        from earmark.library.tags.safe_replace import Stamp, remove_drafts, resolved
+        from earmark.library.tags.safe_replace import Stamp, remove_drafts, resolve_links
 
         try:
-            real = resolved(Path(path))
+            real = resolve_links(Path(path))
             if str(real) in self._met:  # named twice, or by a link too
                 return False
             self._met.add(str(real))

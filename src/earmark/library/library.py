@@ -21,23 +21,23 @@ from typing import Any, Literal, NamedTuple
 
 from earmark.errors import LibraryError, SettingError
 from earmark.inference.verdict import ClipVerdict, Verdict
-from earmark.library.database import connect, explained, transaction
+from earmark.library.database import connect, transaction, translate_errors
 
 _BATCH, _BATCH_SECONDS = 64, 1.0
 """Answers that may wait to be written, and for how long."""
 
-_AHEAD = 4096
+_LOOK_AHEAD = 4096
 """Known files in a row from which hearing is ended and begun anew, so that their answers need not wait in memory."""
 
 _FIELDS = "path, genre, reason, confidence, genres, duration, error"
 
 _log = logging.getLogger(__name__)
 
-Found = tuple[str, os.stat_result | None]
+FileStatus = tuple[str, os.stat_result | None]
 """A file as it is to be named in answers, and its size and times; None where there is no such file."""
 
 
-class Hearing(NamedTuple):
+class ModelKey(NamedTuple):
     """One way of hearing: which model, and whether all of each file.
 
     Attributes
@@ -55,7 +55,7 @@ class Hearing(NamedTuple):
     preview: bool = False
 
 
-class Kept(NamedTuple):
+class StoredVerdict(NamedTuple):
     """An answer in the database, and what has become of its file: as it was, changed since, or gone."""
 
     verdict: Verdict
@@ -81,9 +81,9 @@ class Library:
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
         self.path = Path(path)
-        self.known = self.heard = 0
-        self._waiting: list[tuple[Any, ...]] = []
-        self._written = time.monotonic()
+        self.n_known = self.n_classified = 0
+        self._pending: list[tuple[Any, ...]] = []
+        self._last_flush = time.monotonic()
         self._database = connect(self.path, create=create)
 
     def __enter__(self) -> Library:
@@ -99,10 +99,10 @@ class Library:
         finally:
             self._database.close()
 
-    def answers(
+    def classify(
         self,
-        files: Iterable[Found],
-        hearing: Hearing,
+        files: Iterable[FileStatus],
+        hearing: ModelKey,
         hear: Callable[[Iterator[str]], Iterator[Verdict]],
         *,
         timeline: bool = False,
@@ -114,7 +114,7 @@ class Library:
         ----------
         files : iterable of (path, stat result or None)
             Read as the work goes on.
-        hearing : Hearing
+        hearing : ModelKey
         hear : callable
             Gives a verdict for each of the paths it is given, in order; called only where some file is new.
         timeline : bool
@@ -128,33 +128,33 @@ class Library:
         Verdict
             Known ones as a fresh run would give them, under the name given now.
         """
-        number = self._number(hearing)
+        number = self._model_id(hearing)
         remaining = iter(files)
 
-        def known(file: Found) -> Verdict | None:
-            return self._known(number, hearing.name, file, timeline, retry)
+        def known(file: FileStatus) -> Verdict | None:
+            return self._look_up(number, hearing.name, file, timeline, retry)
 
         try:
             for file in remaining:
                 if verdict := known(file):
-                    self.known += 1
+                    self.n_known += 1
                     yield verdict
                 else:
-                    yield from self._hear(number, file, remaining, known, hear, timeline)
+                    yield from self._classify_from(number, file, remaining, known, hear, timeline)
         finally:
             self.flush()
 
-    def _hear(
+    def _classify_from(
         self,
         number: int,
-        first: Found,
-        remaining: Iterator[Found],
-        known: Callable[[Found], Verdict | None],
+        first: FileStatus,
+        remaining: Iterator[FileStatus],
+        known: Callable[[FileStatus], Verdict | None],
         hear: Callable[[Iterator[str]], Iterator[Verdict]],
         timeline: bool,
     ) -> Iterator[Verdict]:
         """Listen, beginning with a file that is new, and give answers known already in their turn."""
-        queue: deque[tuple[Found, Verdict | None]] = deque([(first, None)])
+        queue: deque[tuple[FileStatus, Verdict | None]] = deque([(first, None)])
 
         def fresh() -> Iterator[str]:
             yield first[0]
@@ -165,35 +165,35 @@ class Library:
                 in_a_row = in_a_row + 1 if verdict else 0
                 if not verdict:
                     yield file[0]
-                elif in_a_row == _AHEAD:
+                elif in_a_row == _LOOK_AHEAD:
                     return
 
         for heard in chain(hear(fresh()), [None]):  # None: what is left is known
             while queue and (verdict := queue[0][1]):
                 queue.popleft()
-                self.known += 1
+                self.n_known += 1
                 yield verdict
             if heard:
-                self._keep(number, queue.popleft()[0], heard, timeline)
+                self._store(number, queue.popleft()[0], heard, timeline)
                 yield heard
 
-    def _known(self, number: int, model: str, file: Found, timeline: bool, retry: bool) -> Verdict | None:
+    def _look_up(self, number: int, model: str, file: FileStatus, timeline: bool, retry: bool) -> Verdict | None:
         path, status = file
         if status is None:
             return None
-        with explained(self.path):
+        with translate_errors(self.path):
             row = self._database.execute(
                 f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'} FROM track "
                 "WHERE hearing = ? AND path = ? AND size = ? AND mtime_ns = ?",
-                (number, _key(path), status.st_size, status.st_mtime_ns),
+                (number, _path_key(path), status.st_size, status.st_mtime_ns),
             ).fetchone()
         if row is None or (timeline and row[-1] is None) or (retry and row[-2] is not None):
             return None
-        return _verdict(row, model, path)
+        return _parse_verdict(row, model, path)
 
-    def _keep(self, number: int, file: Found, verdict: Verdict, timeline: bool) -> None:
+    def _store(self, number: int, file: FileStatus, verdict: Verdict, timeline: bool) -> None:
         """Put an answer where it will be written; one that says nothing about the file itself is forgotten."""
-        self.heard += 1
+        self.n_classified += 1
         path, status = file
         if status is None or not stat.S_ISREG(status.st_mode) or (verdict.error and not os.access(path, os.R_OK)):
             return
@@ -201,26 +201,26 @@ class Library:
         if timeline or not verdict.clips:
             clips = zlib.compress(json.dumps([vars(clip) for clip in verdict.clips]).encode())
         answer = (verdict.genre, verdict.reason, verdict.confidence, json.dumps(verdict.genres))
-        key = (number, _key(path), status.st_size, status.st_mtime_ns)
-        self._waiting.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time())))
-        if len(self._waiting) >= _BATCH or time.monotonic() - self._written > _BATCH_SECONDS:
+        key = (number, _path_key(path), status.st_size, status.st_mtime_ns)
+        self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time())))
+        if len(self._pending) >= _BATCH or time.monotonic() - self._last_flush > _BATCH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
-        self._written = time.monotonic()
-        if not self._waiting:
+        self._last_flush = time.monotonic()
+        if not self._pending:
             return
-        with explained(self.path), transaction(self._database):
-            marks = ", ".join("?" * len(self._waiting[0]))
-            self._database.executemany(f"INSERT OR REPLACE INTO track VALUES ({marks})", self._waiting)
-        _log.debug("library %s: %d answers written", self.path, len(self._waiting))
-        self._waiting.clear()
+        with translate_errors(self.path), transaction(self._database):
+            marks = ", ".join("?" * len(self._pending[0]))
+            self._database.executemany(f"INSERT OR REPLACE INTO track VALUES ({marks})", self._pending)
+        _log.debug("library %s: %d answers written", self.path, len(self._pending))
+        self._pending.clear()
 
-    def _number(self, hearing: Hearing) -> int:
+    def _model_id(self, hearing: ModelKey) -> int:
         """Number that stands for a way of hearing in the database, and note that it is the one last used."""
         key = (hearing.checksum, hearing.preview)
-        with explained(self.path), transaction(self._database):
+        with translate_errors(self.path), transaction(self._database):
             self._database.execute(
                 "INSERT INTO hearing (checksum, preview, name, labels, used) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET used = excluded.used",
@@ -229,29 +229,29 @@ class Library:
             row = self._database.execute("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", key).fetchone()
         return int(row[0])
 
-    def hearings(self) -> list[tuple[Hearing, int]]:
+    def models(self) -> list[tuple[ModelKey, int]]:
         """Ways of hearing that have answers here, and how many; the one last used first."""
-        with explained(self.path):
+        with translate_errors(self.path):
             rows = self._database.execute(
                 "SELECT checksum, name, labels, preview, count(*) FROM hearing JOIN track ON hearing = id "
                 "GROUP BY id ORDER BY used DESC"
             ).fetchall()
-        return [(Hearing(check, name, tuple(json.loads(labels)), bool(p)), n) for check, name, labels, p, n in rows]
+        return [(ModelKey(check, name, tuple(json.loads(labels)), bool(p)), n) for check, name, labels, p, n in rows]
 
-    def kept(
+    def query(
         self,
-        hearing: Hearing,
+        hearing: ModelKey,
         *,
         genres: Collection[str | None] = (),
         min_confidence: float = 0.0,
         timeline: bool = False,
-    ) -> Iterator[Kept]:
+    ) -> Iterator[StoredVerdict]:
         """Answers in the database, by path.
 
         Parameters
         ----------
-        hearing : Hearing
-            One of :meth:`hearings`.
+        hearing : ModelKey
+            One of :meth:`models`.
         genres : collection of str or None
             Only these; None stands for unknown. All when empty.
         min_confidence : float
@@ -261,7 +261,7 @@ class Library:
 
         Yields
         ------
-        Kept
+        StoredVerdict
             Under their absolute paths.
 
         Raises
@@ -272,17 +272,17 @@ class Library:
         if wrong := [name for name in genres if name is not None and name not in hearing.labels]:
             raise SettingError(f"{hearing.name} names no {wrong[0]!r}; it names {', '.join(hearing.labels)}")
         clips = "clips" if timeline else "NULL"
-        with explained(self.path):
+        with translate_errors(self.path):
             rows = self._database.execute(
                 f"SELECT {_FIELDS}, {clips}, size, mtime_ns FROM track JOIN hearing ON hearing = id "
                 "WHERE checksum = ? AND preview = ? AND confidence >= ? ORDER BY path",
                 (hearing.checksum, hearing.preview, min_confidence),
             )
             for *row, size, mtime_ns in rows:
-                verdict = _verdict(row, hearing.name, os.fsdecode(row[0]))
+                verdict = _parse_verdict(row, hearing.name, os.fsdecode(row[0]))
                 if genres and (verdict.genre not in genres or (verdict.error and not verdict.genres)):
                     continue
-                yield Kept(verdict, _now(row[0], size, mtime_ns))
+                yield StoredVerdict(verdict, _file_state(row[0], size, mtime_ns))
 
     def prune(self) -> int:
         """Forget files that are gone.
@@ -297,7 +297,7 @@ class Library:
         LibraryError
             If none of the files is there: more likely, their disk is not.
         """
-        with explained(self.path):
+        with translate_errors(self.path):
             paths = [path for (path,) in self._database.execute("SELECT DISTINCT path FROM track")]
             gone = [(path,) for path in paths if not os.path.lexists(path)]
             if gone and len(gone) == len(paths):
@@ -310,12 +310,12 @@ class Library:
         return len(gone)
 
 
-def _key(path: str) -> bytes:
+def _path_key(path: str) -> bytes:
     """Absolute path as the system's bytes, which may be no text."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps '..')
 
 
-def _verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
+def _parse_verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
     _, genre, reason, confidence, genres, duration, error, packed = row
     clips = json.loads(zlib.decompress(packed)) if packed else []
     return Verdict(
@@ -324,18 +324,18 @@ def _verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
         confidence,
         json.loads(genres),
         duration,
-        tuple(_clip(**clip) for clip in clips),
+        tuple(_parse_clip(**clip) for clip in clips),
         model,
         path,
         error,
     )
 
 
-def _clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:
+def _parse_clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:
     return ClipVerdict(start, end, genres, None if attention is None else tuple(attention))
 
 
-def _now(path: bytes, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:
+def _file_state(path: bytes, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:
     try:
         status = os.stat(path)  # noqa: PTH116 (bytes)
     except OSError:

@@ -63,17 +63,17 @@ class Search:
         self.null = null
         self.problems: list[tuple[str, str]] = []
         self.exclude = exclude
-        self._excluded = _matcher(exclude)
+        self._excluded = _make_matcher(exclude)
         self._folders = [path for path in self.paths if os.path.isdir(path)]  # noqa: PTH112 (Path raises, see below)
 
     def __iter__(self) -> Iterator[tuple[str, os.stat_result | None]]:
         names = self.paths
         if len(names) == 1 and names[0] != STDIN and not _is_pattern(names[0]):  # cannot name a file twice
-            yield from self._below(names[0])
+            yield from self._find_below(names[0])
             return
         seen: set[str] = set()
-        for name in self._names():
-            for path, status in self._below(name):
+        for name in self._iterate_names():
+            for path, status in self._find_below(name):
                 key = os.path.abspath(path)  # noqa: PTH100 (Path.absolute keeps '..')
                 if key not in seen:
                     seen.add(key)
@@ -92,20 +92,20 @@ class Search:
         for path, why in self.problems:
             yield Verdict.failed(model, path, why)
 
-    def _names(self) -> Iterator[str]:
+    def _iterate_names(self) -> Iterator[str]:
         for path in self.paths:
             if path == STDIN:
-                yield from _lines(sys.stdin.buffer, b"\0" if self.null else b"\n")
+                yield from _split_names(sys.stdin.buffer, b"\0" if self.null else b"\n")
             elif _is_pattern(path):
                 yield from sorted(glob.glob(path, recursive=True)) or [path]  # noqa: PTH207 (Path has no absolute patterns)
             else:
                 yield path
 
-    def _below(self, name: str) -> Iterator[tuple[str, os.stat_result | None]]:
+    def _find_below(self, name: str) -> Iterator[tuple[str, os.stat_result | None]]:
         """One file, or all below a folder."""
         if not os.path.isdir(name):  # noqa: PTH112 (Path raises where a name is too long)
             if not self._excluded(name):
-                yield name, _status(name)
+                yield name, _stat(name)
             return
         from earmark.files import scan
 
@@ -121,12 +121,12 @@ class Search:
         for entry in entries:
             found = True
             path = entry.path if root != "." else entry.path[start:]
-            yield path, _status(entry)
+            yield path, _stat(entry)
         if not found and len(self.problems) == unread:
             self.problems.append((name, "no audio files in this folder"))
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+def _make_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Whether a path, with a slash at the end if it is a folder's, is left out."""
     if not patterns:
         return lambda path: False
@@ -140,22 +140,22 @@ def _is_pattern(path: str) -> bool:
     return glob.has_magic(path) and not os.path.lexists(path)
 
 
-def _status(file: str | os.DirEntry[str]) -> os.stat_result | None:
+def _stat(file: str | os.DirEntry[str]) -> os.stat_result | None:
     try:
         return os.stat(file) if isinstance(file, str) else file.stat()  # noqa: PTH116 (Path raises for odd names)
     except (OSError, ValueError):
         return None
 
 
-def _lines(stream: BinaryIO, end: bytes) -> Iterator[str]:
+def _split_names(stream: BinaryIO, end: bytes) -> Iterator[str]:
     """Names as they come, whatever bytes they are of; empty ones are passed over."""
     rest = b""
     while block := stream.read1(65536):  # type: ignore[attr-defined]
         *names, rest = (rest + block).split(end)
-        yield from map(_name, filter(None, names))
+        yield from map(_decode_name, filter(None, names))
     if rest:
-        yield _name(rest)
+        yield _decode_name(rest)
 
 
-def _name(line: bytes) -> str:
+def _decode_name(line: bytes) -> str:
     return os.fsdecode(line.removesuffix(b"\r") if os.name == "nt" else line)

@@ -22,10 +22,10 @@ from support.paths import DATA
 from earmark.errors import MissingExtra, SettingError, TagError
 from earmark.inference.verdict import Verdict
 from earmark.library.tags import safe_replace, writer
-from earmark.library.tags.byte_delta import delta, restored
+from earmark.library.tags.byte_delta import apply_delta, encode_delta
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import Journal, default_journal, read_journal
-from earmark.library.tags.safe_replace import Stamp, draft_of, put_in_place, remove_drafts
+from earmark.library.tags.safe_replace import Stamp, make_draft, put_in_place, remove_drafts
 from earmark.library.tags.vocabulary import GenreWords, canonical, read_map
 from earmark.library.tags.writer import GenreWriter, digest, undo
 
@@ -441,7 +441,7 @@ def test_only_drafts_that_nobody_uses_are_removed(put):
     others = [path.with_name(name) for name in (".earmark-draft-mine.mp3", ".earmark-draft-" + "0" * 31, ".hidden")]
     for file in (left, *others):
         file.write_bytes(b"")
-    with draft_of(path) as draft:
+    with make_draft(path) as draft:
         assert remove_drafts(path.parent) == 1
         assert draft.exists()
         assert not left.exists()
@@ -527,7 +527,7 @@ def test_a_delta_gives_back_any_file(tmp_path_factory, old, new, common):
     one.write_bytes(common + old + common)
     two.write_bytes(common + new + common)
     with two.open("rb") as file:
-        assert b"".join(restored(delta(one, two), file)) == one.read_bytes()
+        assert b"".join(apply_delta(encode_delta(one, two), file)) == one.read_bytes()
 
 
 def test_a_delta_of_a_long_file_is_small(tmp_path, rng):
@@ -535,10 +535,10 @@ def test_a_delta_of_a_long_file_is_small(tmp_path, rng):
     data = rng.bytes(3_000_000)
     one.write_bytes(data)
     two.write_bytes(data[:4] + b"size" + data[8:1234] + bytes(2000) + data[1234:2_000_000] + b"x" + data[2_000_001:])
-    note = delta(one, two)
+    note = encode_delta(one, two)
     assert len(note) < 300
     with two.open("rb") as file:
-        assert b"".join(restored(note, file)) == data
+        assert b"".join(apply_delta(note, file)) == data
 
 
 # Words

@@ -23,14 +23,14 @@ from earmark.errors import TagError
 _BLOCK = 1 << 20
 """Bytes compared at once."""
 
-_FINE = 4096
+_CELL = 4096
 """Bytes whose differences are counted together, to find where the old file is moved from."""
 
-_GAP = 12
+_MAX_GAP = 12
 """Equal bytes between two differences that are kept along, for another patch would take as much."""
 
 
-def delta(old: Path, new: Path) -> str:
+def encode_delta(old: Path, new: Path) -> str:
     """Note what turns `new` back into `old`.
 
     Parameters
@@ -40,21 +40,21 @@ def delta(old: Path, new: Path) -> str:
     Returns
     -------
     str
-        Text for :func:`restored`.
+        Text for :func:`apply_delta`.
     """
     size = old.stat().st_size
     move = new.stat().st_size - size
     with old.open("rb") as before, new.open("rb") as after:
-        split = _split(before, after, size, move) if move else size
-        patches = list(_patches(before, after, size, split, move))
+        split = _find_split(before, after, size, move) if move else size
+        patches = list(_find_patches(before, after, size, split, move))
     head = {"size": size, "split": split, "move": move, "patches": [[at, len(data)] for at, data in patches]}
     text = json.dumps(head, separators=(",", ":")).encode()
     packed = zlib.compress(struct.pack("<I", len(text)) + text + b"".join(data for _, data in patches), 9)
     return base64.b64encode(packed).decode()
 
 
-def restored(note: str, new: BinaryIO) -> Iterator[bytes]:
-    """The old file, piece by piece, from the new one and the note of :func:`delta`.
+def apply_delta(note: str, new: BinaryIO) -> Iterator[bytes]:
+    """The old file, piece by piece, from the new one and the note of :func:`encode_delta`.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def restored(note: str, new: BinaryIO) -> Iterator[bytes]:
     position = 4 + length
     waiting = iter(patches)
     patch = next(waiting, None)
-    for start, block in _moved(new, size, split, move):
-        while patch and patch[0] < start + len(block):  # a patch never crosses a block: both come from _moved
+    for start, block in _read_moved(new, size, split, move):
+        while patch and patch[0] < start + len(block):  # a patch never crosses a block: both come from _read_moved
             at, n = patch
             block[at - start : at - start + n] = np.frombuffer(packed, np.uint8, n, position)
             position += n
@@ -90,14 +90,14 @@ def restored(note: str, new: BinaryIO) -> Iterator[bytes]:
         yield block.tobytes()
 
 
-def _moved(file: BinaryIO, size: int, split: int, move: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _read_moved(file: BinaryIO, size: int, split: int, move: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Blocks of `size` bytes as far as `file` has them: to `split` from the same place, then moved."""
     for first, last, by in ((0, split, 0), (split, size, move)):
         for start in range(first, last, _BLOCK):
-            yield start, _bytes(file, start + by, min(_BLOCK, last - start))
+            yield start, _read_padded(file, start + by, min(_BLOCK, last - start))
 
 
-def _bytes(file: BinaryIO, start: int, length: int) -> NDArray[np.uint8]:
+def _read_padded(file: BinaryIO, start: int, length: int) -> NDArray[np.uint8]:
     """Bytes of a file, zeros where it has none."""
     block = np.zeros(length, np.uint8)
     before = min(length, max(0, -start))
@@ -107,33 +107,33 @@ def _bytes(file: BinaryIO, start: int, length: int) -> NDArray[np.uint8]:
     return block
 
 
-def _split(old: BinaryIO, new: BinaryIO, size: int, move: int) -> int:
+def _find_split(old: BinaryIO, new: BinaryIO, size: int, move: int) -> int:
     """The byte from which on the old file is best found moved."""
-    edges = range(0, size, _FINE)
+    edges = range(0, size, _CELL)
     in_place, moved = np.zeros(len(edges) + 1, np.int64), np.zeros(len(edges) + 1, np.int64)
     for start in range(0, size, _BLOCK):
-        block = _bytes(old, start, min(_BLOCK, size - start))
+        block = _read_padded(old, start, min(_BLOCK, size - start))
         for counts, by in ((in_place, 0), (moved, move)):
-            wrong = (block != _bytes(new, start + by, len(block))).astype(np.int64)
-            sums = np.add.reduceat(wrong, np.arange(0, len(wrong), _FINE)) if len(wrong) else wrong
-            counts[start // _FINE : start // _FINE + len(sums)] = sums
-    coarse = _cheapest(in_place, moved) * _FINE
-    first, last = max(0, coarse - _FINE), min(size, coarse + _FINE)
-    block = _bytes(old, first, last - first)
-    wrongs = [np.append(block != _bytes(new, first + by, last - first), False) for by in (0, move)]
-    return first + _cheapest(wrongs[0].astype(np.int64), wrongs[1].astype(np.int64))
+            wrong = (block != _read_padded(new, start + by, len(block))).astype(np.int64)
+            sums = np.add.reduceat(wrong, np.arange(0, len(wrong), _CELL)) if len(wrong) else wrong
+            counts[start // _CELL : start // _CELL + len(sums)] = sums
+    coarse = _find_switch(in_place, moved) * _CELL
+    first, last = max(0, coarse - _CELL), min(size, coarse + _CELL)
+    block = _read_padded(old, first, last - first)
+    wrongs = [np.append(block != _read_padded(new, first + by, last - first), False) for by in (0, move)]
+    return first + _find_switch(wrongs[0].astype(np.int64), wrongs[1].astype(np.int64))
 
 
-def _cheapest(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
+def _find_switch(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
     """Where to change from one row of costs to the other."""
     return int(np.argmin(np.cumsum(before) - before + after.sum() - (np.cumsum(after) - after)))
 
 
-def _patches(old: BinaryIO, new: BinaryIO, size: int, split: int, move: int) -> Iterator[tuple[int, bytes]]:
-    for start, source in _moved(new, size, split, move):
-        block = _bytes(old, start, len(source))
+def _find_patches(old: BinaryIO, new: BinaryIO, size: int, split: int, move: int) -> Iterator[tuple[int, bytes]]:
+    for start, source in _read_moved(new, size, split, move):
+        block = _read_padded(old, start, len(source))
         wrong = np.flatnonzero(block != source)
         if not len(wrong):
             continue
-        for run in np.split(wrong, np.flatnonzero(np.diff(wrong) > _GAP) + 1):
+        for run in np.split(wrong, np.flatnonzero(np.diff(wrong) > _MAX_GAP) + 1):
             yield start + int(run[0]), block[run[0] : run[-1] + 1].tobytes()

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from earmark.errors import MissingExtra, TagError
-from earmark.library.tags.spelling import genre_names
+from earmark.library.tags.spelling import parse_genres
 
-Raw = dict[str, list[str]]
+RawGenres = dict[str, list[str]]
 """Genre values as they stand in each kind of tag that has a genre: "main", "id3v1", "apev2", "info"."""
 
 FORMATS = "MP3, FLAC, Ogg Vorbis, Opus, M4A, WMA, APE, WavPack, Musepack, AIFF, WAV"
@@ -47,43 +47,43 @@ class GenreTags:
         from mediafile import MediaFile
 
         self.path = path
-        self._file = _opened(path)
+        self._file = _open(path)
         self.format: str = type(self._file).__name__
         self._style: Any = next(iter(MediaFile.__dict__["genres"].styles(self._file)), None)
         if self._style is None:
             raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
-        self._ape = _ape_of(path) if self.format == "MP3" else None
+        self._ape = _read_ape(path) if self.format == "MP3" else None
 
     @property
-    def raw(self) -> Raw:
+    def raw(self) -> RawGenres:
         """The values as they stand there, of each kind of tag that has any."""
-        found: Raw = {"main": [str(value) for value in self._style.get_list(self._file) or []]}
-        if (block := self._id3v1()) and block[-1] != _ID3V1_NONE:
+        found: RawGenres = {"main": [str(value) for value in self._style.get_list(self._file) or []]}
+        if (block := self._read_id3v1()) and block[-1] != _ID3V1_NONE:
             found["id3v1"] = [str(block[-1])]
         if self._ape is not None and "Genre" in self._ape:
             found["apev2"] = [str(value) for value in self._ape["Genre"]]
-        if self.format == "WAVE" and (genre := info_genre(self.path)) is not None:
+        if self.format == "WAVE" and (genre := read_info_genre(self.path)) is not None:
             found["info"] = [genre]
         return {kind: values for kind, values in found.items() if values}
 
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres they name, of the first kind of tag that names one; none for "Unknown", "Other" and the like."""
-        return next((names for values in self.raw.values() if (names := genre_names(values))), ())
+        return next((names for values in self.raw.values() if (names := parse_genres(values))), ())
 
     @property
-    def others(self) -> dict[str, Any]:
+    def other_tags(self) -> dict[str, Any]:
         """Everything else in the tags, to be compared before and after."""
-        block = self._id3v1()
+        block = self._read_id3v1()
         rest: dict[str, Any] = {"id3v1": block and block[:-1]}
         if self._ape is not None:
-            rest["apev2"] = _mapped(self._ape, "genre")
+            rest["apev2"] = _list_items(self._ape, "genre")
         tags = self._file.tags
         if self.format in _ID3_IN:
-            return rest | {"main": _frames(tags)}
+            return rest | {"main": _list_frames(tags)}
         rest["pictures"] = [picture.write() for picture in getattr(self._file, "pictures", ())]
         rest["vendor"] = getattr(tags, "vendor", None)
-        rest["main"] = _mapped(tags, self._style.key.casefold())
+        rest["main"] = _list_items(tags, self._style.key.casefold())
         return rest
 
     def write(self, genres: tuple[str, ...]) -> None:
@@ -93,19 +93,19 @@ class GenreTags:
         ----------
         genres : tuple of str
         """
-        raw = {"main": list(genres), "id3v1": [str(_number(genres))], "info": [genres[0]]}
+        raw = {"main": list(genres), "id3v1": [str(_id3v1_number(genres))], "info": [genres[0]]}
         if "apev2" in self.raw:
             raw["apev2"] = list(genres)
         self.restore(raw)
 
-    def restore(self, raw: Raw) -> None:
+    def restore(self, raw: RawGenres) -> None:
         """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none.
 
         Parameters
         ----------
         raw : dict of str to list of str
         """
-        block = self._id3v1()
+        block = self._read_id3v1()
         if "apev2" in self.raw or "apev2" in raw:
             self._save_ape(raw.get("apev2"))
         values = raw.get("main")
@@ -115,9 +115,9 @@ class GenreTags:
             self._style.set_list(self._file, values) if values else self._style.delete(self._file)
             self._save()
         if block:
-            self._put_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
+            self._write_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
         if self.format == "WAVE" and raw.get("info"):
-            set_info_genre(self.path, raw["info"][0])
+            write_info_genre(self.path, raw["info"][0])
 
     def _save(self) -> None:
         if self.format not in _ID3_IN:
@@ -140,7 +140,7 @@ class GenreTags:
             del ape["Genre"]
         ape.save(self.path)
 
-    def _id3v1(self) -> bytes | None:
+    def _read_id3v1(self) -> bytes | None:
         """The ID3v1 block at the end, where there is one."""
         if self.format not in _ID3V1_IN:
             return None
@@ -149,9 +149,9 @@ class GenreTags:
             block = file.read()
         return block if len(block) == _ID3V1_SIZE and block.startswith(b"TAG") else None
 
-    def _put_id3v1(self, block: bytes) -> None:
+    def _write_id3v1(self, block: bytes) -> None:
         """Put it at the end: APE tags were saved without, ID3v2 tags with another that says what they say."""
-        there = self._id3v1() is not None
+        there = self._read_id3v1() is not None
         with self.path.open("r+b") as file:
             file.seek(-_ID3V1_SIZE if there else 0, 2)
             file.write(block)
@@ -176,7 +176,7 @@ def require_mediafile(feature: str = "genre tags") -> None:
     logging.getLogger("mediafile").addHandler(logging.NullHandler())  # it would write of damaged files to stderr
 
 
-def _opened(path: Path) -> Any:
+def _open(path: Path) -> Any:
     """What mutagen makes of a file, ID3 frames as they are and not brought up to date."""
     import mutagen
 
@@ -199,7 +199,7 @@ def _opened(path: Path) -> Any:
         raise TagError(f"its tags cannot be read ({error})") from error
 
 
-def _ape_of(path: Path) -> Any:
+def _read_ape(path: Path) -> Any:
     from mutagen.apev2 import APENoHeaderError, APEv2
 
     try:
@@ -208,13 +208,13 @@ def _ape_of(path: Path) -> Any:
         return None
 
 
-def _mapped(tags: Any, genre: str) -> dict[str, str]:
+def _list_items(tags: Any, genre: str) -> dict[str, str]:
     """All tags but the genre, as text that shows every byte of them."""
     values = {} if tags is None else tags.as_dict() if hasattr(tags, "as_dict") else dict(tags)
     return {key: repr(value) for key, value in values.items() if key.casefold() != genre}
 
 
-def _frames(tags: Any) -> dict[str, Any]:
+def _list_frames(tags: Any) -> dict[str, Any]:
     """All ID3 frames but the genre. The encoding is left out: UTF-8 in ID3v2.3 is an error that is put right."""
     if tags is None:
         return {}
@@ -222,7 +222,7 @@ def _frames(tags: Any) -> dict[str, Any]:
     return {**frames, "unknown": list(tags.unknown_frames)}
 
 
-def _number(genres: tuple[str, ...]) -> int:
+def _id3v1_number(genres: tuple[str, ...]) -> int:
     """ID3v1's number of the first genre that has one."""
     from mutagen.id3 import TCON
 
@@ -230,10 +230,10 @@ def _number(genres: tuple[str, ...]) -> int:
     return next((numbers[name.casefold()] for name in genres if name.casefold() in numbers), _ID3V1_NONE)
 
 
-_GENRE, _RETIRED = b"IGNR", b"JUNK"
+_GENRE, _JUNK = b"IGNR", b"JUNK"
 
 
-def info_genre(path: Path) -> str | None:
+def read_info_genre(path: Path) -> str | None:
     """Read the genre of a WAV's INFO list.
 
     Parameters
@@ -246,13 +246,13 @@ def info_genre(path: Path) -> str | None:
         None where it has none.
     """
     with path.open("rb") as file:
-        for at, size in _genres(file):
+        for at, size in _find_genres(file):
             file.seek(at + 8)
             return file.read(size).split(b"\0")[0].decode("utf-8", "replace")
     return None
 
 
-def set_info_genre(path: Path, genre: str) -> None:
+def write_info_genre(path: Path, genre: str) -> None:
     """Write the genre over the one in the INFO list, where there is one.
 
     Where it is too long for its place the old one is marked as junk, which readers pass over: what lies
@@ -265,28 +265,28 @@ def set_info_genre(path: Path, genre: str) -> None:
     """
     value = genre.encode("utf-8") + b"\0"
     with path.open("r+b") as file:
-        for at, size in list(_genres(file)):
+        for at, size in list(_find_genres(file)):
             file.seek(at)
             if len(value) <= size:
                 file.write(_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
             else:
-                file.write(_RETIRED)
+                file.write(_JUNK)
 
 
-def _genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
+def _find_genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Where genres lie in INFO lists, and their size."""
     end = file.seek(0, 2)
     file.seek(0)
     head = file.read(12)
     if (head[:4], head[8:]) != (b"RIFF", b"WAVE"):
         return
-    for name, at, size in _chunks(file, 12, end):
+    for name, at, size in _iterate_chunks(file, 12, end):
         file.seek(at + 8)
         if name == b"LIST" and file.read(4) == b"INFO":
-            yield from ((a, s) for n, a, s in _chunks(file, at + 12, min(end, at + 8 + size)) if n == _GENRE)
+            yield from ((a, s) for n, a, s in _iterate_chunks(file, at + 12, min(end, at + 8 + size)) if n == _GENRE)
 
 
-def _chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _iterate_chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     while at + 8 <= end:
         file.seek(at)
         name, size = struct.unpack("<4sI", file.read(8))

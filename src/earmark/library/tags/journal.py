@@ -15,10 +15,10 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from earmark.errors import SettingError, TagError
-from earmark.library.tags.genre_tags import Raw
-from earmark.library.tags.safe_replace import lock, reason, sync_folder
+from earmark.library.tags.genre_tags import RawGenres
+from earmark.library.tags.safe_replace import describe_error, lock, sync_folder
 
-_HEAD = {"journal": "earmark tag", "version": 1}
+_HEADER = {"journal": "earmark tag", "version": 1}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class State:
 
     sha256: str
     mtime_ns: int | None
-    genres: Raw
+    genres: RawGenres
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Entry:
         Absolute, links resolved.
     before, after : State
     delta : str
-        What turns the file after into the file before, see :func:`earmark.library.tags.byte_delta.delta`.
+        What turns the file after into the file before, see :func:`earmark.library.tags.byte_delta.encode_delta`.
     """
 
     path: str
@@ -108,19 +108,19 @@ class Journal:
         try:
             if self._file is None:
                 self._open()
-            self._put({"change": asdict(entry)}, safe=True)
+            self._append({"change": asdict(entry)}, safe=True)
         except OSError as error:
-            raise TagError(f"the journal {self.path} cannot be written: {reason(error)}") from error
+            raise TagError(f"the journal {self.path} cannot be written: {describe_error(error)}") from error
         self.entries += 1
 
     def mark(self, entry: Entry, outcome: str) -> None:
         """Write down what became of it: "done" or "dropped". It is for people; undoing looks at the file itself."""
         with suppress(OSError):
-            self._put({outcome: entry.path})
+            self._append({outcome: entry.path})
 
-    def _put(self, record: dict[str, Any], *, safe: bool = False) -> None:
+    def _append(self, record: dict[str, Any], *, safe: bool = False) -> None:
         assert self._file is not None
-        line = _line(record)
+        line = _format_line(record)
         rest = memoryview(line if self._ends_line() else b"\n" + line)
         while rest:  # an unbuffered file may take a part only; a buffer would keep what a full disk has refused
             rest = rest[self._file.write(rest) :]
@@ -143,7 +143,7 @@ class Journal:
             raise SettingError(f"{self.path}: another run is writing in this journal; name another")
         self._file = file
         if file.seek(0, 2) == 0:
-            self._put(_HEAD)
+            self._append(_HEADER)
             sync_folder(self.path.parent)
 
 
@@ -169,11 +169,11 @@ def read_journal(path: Path) -> tuple[list[Entry], int]:
     try:
         with path.open("rb") as file:
             first = file.readline().rstrip()
-            if not _line(_HEAD).startswith(first):  # the start of it, where a kill has torn it
+            if not _format_line(_HEADER).startswith(first):  # the start of it, where a kill has torn it
                 raise SettingError(f"{path}: not a journal of `earmark tag` that this version can read")
             file.seek(0)
             for line in file:
-                record = _record(line)
+                record = _parse_line(line)
                 try:
                     if record and "change" in record:
                         entries.append(_ENTRY.validate_python(record["change"]))
@@ -191,7 +191,7 @@ def default_journal() -> Path:
     return home / "earmark" / "journals" / strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _parse_line(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except ValueError:
@@ -199,5 +199,5 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def _format_line(record: dict[str, Any]) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"

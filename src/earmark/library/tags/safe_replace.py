@@ -19,7 +19,7 @@ from earmark.errors import TagError
 _DRAFT = ".earmark-draft-"
 _SUFFIX = re.compile(r"\.\w{1,8}", re.ASCII)
 _CAN_LOCK = os.name == "posix"
-_ADRIFT = 60.0
+_ABANDONED_AFTER = 60.0
 """Seconds after which a draft that nobody has locked is rubbish, where files cannot be locked."""
 
 
@@ -44,7 +44,7 @@ class Stamp:
         return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
 
-def resolved(path: Path) -> Path:
+def resolve_links(path: Path) -> Path:
     """Follow symbolic links to the file itself.
 
     Parameters
@@ -95,7 +95,7 @@ def check_writable(path: Path, *, break_links: bool = False) -> None:
 
 
 @contextmanager
-def draft_of(path: Path, *, copy: bool = True) -> Iterator[Path]:
+def make_draft(path: Path, *, copy: bool = True) -> Iterator[Path]:
     """Give a copy to alter, in the same folder; it is removed if it has not taken the file's place.
 
     It is locked while in use, so that :func:`remove_drafts` can tell those that a killed process left.
@@ -129,7 +129,7 @@ def draft_of(path: Path, *, copy: bool = True) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, TagError):
             raise
-        raise TagError(reason(error)) from error
+        raise TagError(describe_error(error)) from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
@@ -157,10 +157,10 @@ def put_in_place(draft: Path, path: Path, before: Stamp) -> None:
     except OSError as error:
         if isinstance(error, TagError):
             raise
-        raise TagError(reason(error)) from error
+        raise TagError(describe_error(error)) from error
 
 
-def finish(draft: Path, path: Path, mtime_ns: int | None) -> None:
+def finish_draft(draft: Path, path: Path, mtime_ns: int | None) -> None:
     """Give a draft the mode, owner, access lists and attributes of the file, and see it safe on the disk.
 
     Parameters
@@ -205,14 +205,14 @@ def remove_drafts(folder: Path) -> int:
         return 0
     for name in names:
         draft = folder / name
-        if re.fullmatch(re.escape(_DRAFT) + r"[0-9a-f]{32}(\.\w{1,8})?", name) and _adrift(draft):
+        if re.fullmatch(re.escape(_DRAFT) + r"[0-9a-f]{32}(\.\w{1,8})?", name) and _is_abandoned(draft):
             with suppress(OSError):
                 draft.unlink()
                 removed += 1
     return removed
 
 
-def reason(error: OSError) -> str:
+def describe_error(error: OSError) -> str:
     """A system's error in words.
 
     Parameters
@@ -268,12 +268,12 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _adrift(draft: Path) -> bool:
+def _is_abandoned(draft: Path) -> bool:
     """Whether nobody is at work on a draft."""
     try:
         with draft.open("rb+") as file:
             found = os.fstat(file.fileno())
-            old = time.time() - found.st_ctime > _ADRIFT
+            old = time.time() - found.st_ctime > _ABANDONED_AFTER
             return stat.S_ISREG(found.st_mode) and (lock(file.fileno()) if _CAN_LOCK else old)
     except OSError:
         return False

@@ -127,7 +127,7 @@ def read_map(path: Path, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {label: _words(value, f"{path}: {label}") for label, value in table.items()}
 
 
-def load_map(
+def load_words(
     labels: Iterable[str], own: Mapping[str, str | None] | str | os.PathLike[str] | None = None
 ) -> dict[str, str]:
     """Give each genre of a model the word that goes into tags.
@@ -152,7 +152,7 @@ def load_map(
 
     Examples
     --------
-    >>> load_map(["hiphop", "jazz", "pop"], {"jazz": "Bebop", "pop": None})
+    >>> load_words(["hiphop", "jazz", "pop"], {"jazz": "Bebop", "pop": None})
     {'hiphop': 'Hip-Hop', 'jazz': 'Bebop', 'pop': ''}
     """
     words = {label: canonical(label) for label in labels}
@@ -166,7 +166,7 @@ def load_map(
     return words
 
 
-def worded(genres: Mapping[str, float], words: Mapping[str, str]) -> dict[str, float]:
+def sum_by_word(genres: Mapping[str, float], words: Mapping[str, str]) -> dict[str, float]:
     """Turn probabilities of genres into those of words: where genres share a word, theirs add up.
 
     Parameters
@@ -174,7 +174,7 @@ def worded(genres: Mapping[str, float], words: Mapping[str, str]) -> dict[str, f
     genres : mapping of str to float
         As in :class:`~earmark.inference.verdict.Verdict`.
     words : mapping of str to str
-        From :func:`load_map`.
+        From :func:`load_words`.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def worded(genres: Mapping[str, float], words: Mapping[str, str]) -> dict[str, f
 
     Examples
     --------
-    >>> worded({"jazz": 0.5, "metal": 0.375, "rock": 0.125}, {"jazz": "Jazz", "metal": "Rock", "rock": "Rock"})
+    >>> sum_by_word({"jazz": 0.5, "metal": 0.375, "rock": 0.125}, {"jazz": "Jazz", "metal": "Rock", "rock": "Rock"})
     {'Jazz': 0.5, 'Rock': 0.5}
     """
     sums: dict[str, float] = {}
@@ -192,12 +192,12 @@ def worded(genres: Mapping[str, float], words: Mapping[str, str]) -> dict[str, f
     return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
 
-def chosen(words: Mapping[str, float], floor: float, count: int = 1) -> list[str]:
+def select_words(words: Mapping[str, float], floor: float, count: int = 1) -> list[str]:
     """Choose the words to write: at most `count`, each at least as probable as `floor`, none that is empty.
 
     Examples
     --------
-    >>> chosen({"Jazz": 0.5, "": 0.3, "Blues": 0.2}, floor=0.2, count=2)
+    >>> select_words({"Jazz": 0.5, "": 0.3, "Blues": 0.2}, floor=0.2, count=2)
     ['Jazz']
     """
     most = list(words.items())[:count]

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from earmark.errors import AudioError, TagError
-from earmark.library.tags.byte_delta import delta, restored
+from earmark.library.tags.byte_delta import apply_delta, encode_delta
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import Entry, Journal, State
 from earmark.library.tags.safe_replace import (
     Stamp,
     check_writable,
-    draft_of,
-    finish,
+    describe_error,
+    finish_draft,
+    make_draft,
     put_in_place,
-    reason,
     remove_drafts,
-    resolved,
+    resolve_links,
 )
 
 
@@ -94,20 +94,20 @@ class GenreWriter:
         TagError
             If it could not be written; the file then is what it was.
         """
-        path = resolved(path)
+        path = resolve_links(path)
         try:
             before = seen or Stamp.of(path)
             old = GenreTags(path)
             if not self.wants(old) or old.raw.get("main") == list(genres):
                 return False
-            with draft_of(path) as draft:
+            with make_draft(path) as draft:
                 entry = self._altered(old, draft, genres, before)
                 self.journal.intend(entry)
                 self._replace(draft, path, before, entry)
         except OSError as error:
             if isinstance(error, TagError):
                 raise
-            raise TagError(reason(error)) from error
+            raise TagError(describe_error(error)) from error
         return True
 
     def _altered(self, old: GenreTags, draft: Path, genres: tuple[str, ...], before: Stamp) -> Entry:
@@ -117,14 +117,14 @@ class GenreWriter:
         new = GenreTags(draft)
         if tuple(new.raw.get("main", ())) != genres:
             raise TagError("the genre does not read back as it was written: left as it was")
-        if not _contains(new.others, old.others):
+        if not _contains(new.other_tags, old.other_tags):
             raise TagError("other tags would have been altered: left as it was")
         if not same_sound(draft, path):
             raise TagError("the sound would have been altered: left as it was")
         mtime_ns = before.mtime_ns if self.keep_mtime else None
-        finish(draft, path, mtime_ns)
+        finish_draft(draft, path, mtime_ns)
         was = State(digest(path), before.mtime_ns, old.raw)
-        return Entry(str(path), was, State(digest(draft), mtime_ns, new.raw), delta(path, draft))
+        return Entry(str(path), was, State(digest(draft), mtime_ns, new.raw), encode_delta(path, draft))
 
     def _replace(self, draft: Path, path: Path, before: Stamp, entry: Entry) -> None:
         try:
@@ -183,7 +183,7 @@ def undo(entries: list[Entry], *, dry_run: bool = False, break_links: bool = Fal
                 pretended[path] = entry.before.sha256
             yield Undone(entry, outcome)
         except OSError as error:
-            yield Undone(entry, "failed", str(error) if isinstance(error, TagError) else reason(error))
+            yield Undone(entry, "failed", str(error) if isinstance(error, TagError) else describe_error(error))
 
 
 def _undo(entry: Entry, path: Path, found: str, dry_run: bool, break_links: bool) -> str:
@@ -195,12 +195,12 @@ def _undo(entry: Entry, path: Path, found: str, dry_run: bool, break_links: bool
         return _undo_genre(entry, path, dry_run, break_links)
     check_writable(path, break_links=break_links)
     if not dry_run:
-        with draft_of(path, copy=False) as draft:
+        with make_draft(path, copy=False) as draft:
             with path.open("rb") as new, draft.open("wb") as file:
-                file.writelines(restored(entry.delta, new))
+                file.writelines(apply_delta(entry.delta, new))
             if digest(draft) != entry.before.sha256:
                 raise TagError("the journal does not give back what was there: left as it was")
-            finish(draft, path, entry.before.mtime_ns)
+            finish_draft(draft, path, entry.before.mtime_ns)
             put_in_place(draft, path, stamp)
     return "restored"
 
@@ -215,11 +215,11 @@ def _undo_genre(entry: Entry, path: Path, dry_run: bool, break_links: bool) -> s
         raise TagError("its genre was changed by another program since: left as it is")
     check_writable(path, break_links=break_links)
     if not dry_run:
-        with draft_of(path) as draft:
+        with make_draft(path) as draft:
             _restore(draft, entry)
-            if not _contains(GenreTags(draft).others, there.others) or not same_sound(draft, path):
+            if not _contains(GenreTags(draft).other_tags, there.other_tags) or not same_sound(draft, path):
                 raise TagError("other tags or the sound would have been altered: left as it was")
-            finish(draft, path, None)
+            finish_draft(draft, path, None)
             put_in_place(draft, path, stamp)
     return "genre restored"
 
