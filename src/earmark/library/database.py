@@ -1,4 +1,4 @@
-"""The file of a result database: made, opened, checked; and SQLite's errors in plain words."""
+"""The file of a result database: making, opening and checking it, and SQLite's errors in plain words."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from earmark.errors import LibraryError
 SCHEMA_VERSION = 1
 """Version of the tables below."""
 
+# SQLite's ``application_id`` of our files
 _APPLICATION_ID = int.from_bytes(b"Earm")
-"""What SQLite's ``application_id`` says of our files."""
-
+# seconds to wait for another run, which holds the file for milliseconds at a time
 _BUSY_TIMEOUT = 30.0
-"""Seconds to wait for another run, which holds the file for milliseconds at a time."""
 
 _SCHEMA = (
     """CREATE TABLE hearing (
@@ -88,7 +87,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     """Refuse what is not ours, make the tables where there are none, and let readers and writers work side by side."""
     if _is_new(database):
         with transaction(database):
-            if _is_new(database):  # else another run was quicker
+            # asked again inside the transaction: another run may have been quicker
+            if _is_new(database):
                 for statement in _SCHEMA:
                     database.execute(statement)
     (application,) = database.execute("PRAGMA application_id").fetchone()
@@ -101,7 +101,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             "'pip install -U earmark'"
         )
     try:
-        database.execute("PRAGMA journal_mode = WAL")  # no effect where the file system cannot: then slower, as safe
+        # no effect where the file system cannot: then slower, as safe
+        database.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
         if _error_code(error) not in (
             sqlite3.SQLITE_BUSY,
@@ -119,7 +120,7 @@ def _is_new(database: sqlite3.Connection) -> bool:
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing; waits for another run's to end."""
+    """Do all of a transaction or nothing; wait for another run's to end."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -132,7 +133,7 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """SQLite's errors become ours, which say what to do."""
+    """Raise SQLite's errors as ours, which say what to do."""
     try:
         yield
     except sqlite3.Error as error:
@@ -140,5 +141,6 @@ def translate_errors(path: Path) -> Iterator[None]:
 
 
 def _error_code(error: sqlite3.Error) -> int:
-    """The kind of an error, without what SQLite adds to it."""
+    """Return the primary code of an error."""
+    # extended codes hold it in their last byte
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

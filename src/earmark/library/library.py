@@ -1,8 +1,8 @@
-"""The result database of a music library: what was heard once is not heard again.
+"""The result database of a music library: what was classified once is not classified again.
 
-An answer belongs to one file as it was (absolute path, size, time of last change) and to one way of hearing it
-(the model's checksum, all of it or a preview). Answers are written in small batches, each a transaction: a run
-that is killed loses at most the last one, and several runs may share a database. Needs nothing but SQLite.
+A verdict belongs to one file as it was (absolute path, size, time of last change) and to one model and extent
+(:class:`ModelKey`). Verdicts are written in small batches, each a transaction: a run that is killed loses at most
+the last one, and several runs may share a database. Needs nothing but SQLite.
 """
 
 from __future__ import annotations
@@ -24,30 +24,24 @@ from earmark.inference.verdict import ClipVerdict, Verdict
 from earmark.library.database import connect, transaction, translate_errors
 
 _BATCH, _BATCH_SECONDS = 64, 1.0
-"""Answers that may wait to be written, and for how long."""
+"""Verdicts that may wait to be written, and for how long."""
 
 _LOOK_AHEAD = 4096
-"""Known files in a row from which hearing is ended and begun anew, so that their answers need not wait in memory."""
+"""Known files in a row after which classifying is ended and begun anew: their verdicts need not wait in memory."""
 
 _FIELDS = "path, genre, reason, confidence, genres, duration, error"
 
 _log = logging.getLogger(__name__)
 
 FileStatus = tuple[str, os.stat_result | None]
-"""A file as it is to be named in answers, and its size and times; None where there is no such file."""
+"""A file as it is to be named in verdicts, and its size and times; None where there is no such file."""
+
+Classify = Callable[[Iterator[str]], Iterator[Verdict]]
+"""Yields a verdict for each of the paths it is given, in order."""
 
 
 class ModelKey(NamedTuple):
-    """One way of hearing: which model, and whether all of each file.
-
-    Attributes
-    ----------
-    checksum, name : str
-        The model's.
-    labels : tuple of str
-        Genres that it names.
-    preview : bool
-    """
+    """What a verdict depends on beside the file: the model, with the genres it names, and whether it saw a preview."""
 
     checksum: str
     name: str
@@ -56,21 +50,25 @@ class ModelKey(NamedTuple):
 
 
 class StoredVerdict(NamedTuple):
-    """An answer in the database, and what has become of its file: as it was, changed since, or gone."""
+    """A verdict in the database, and what has become of its file: as it was, changed since, or gone."""
 
     verdict: Verdict
     file: Literal["there", "changed", "gone"]
 
 
 class Library:
-    """A result database.
+    """A result database; a context manager, which writes what waits and closes it.
 
     Parameters
     ----------
     path : path
-        Made where missing, with its folder.
     create : bool
-        Whether to make it.
+        Whether to make it where missing, with its folder.
+
+    Attributes
+    ----------
+    n_known, n_classified : int
+        Files that :meth:`classify` found in the database, and those that it had to classify.
 
     Raises
     ------
@@ -102,82 +100,59 @@ class Library:
     def classify(
         self,
         files: Iterable[FileStatus],
-        hearing: ModelKey,
-        hear: Callable[[Iterator[str]], Iterator[Verdict]],
+        key: ModelKey,
+        classify: Classify,
         *,
         timeline: bool = False,
         retry: bool = False,
     ) -> Iterator[Verdict]:
-        """Answer for each file in order, and listen only to those that are new or have changed.
+        """Yield a verdict for each file in order, and classify only those that are new or have changed.
 
         Parameters
         ----------
         files : iterable of (path, stat result or None)
-            Read as the work goes on.
-        hearing : ModelKey
-        hear : callable
-            Gives a verdict for each of the paths it is given, in order; called only where some file is new.
+            Read as the work goes on; :class:`earmark.library.search.Search` yields such.
+        key : ModelKey
+        classify : callable
+            Yields a verdict for each of the paths it is given, in order; called only where some file is new.
         timeline : bool
             Whether clips are wanted. They are kept only then, for they are large: a file known without them
-            is heard again.
+            is classified again.
         retry : bool
-            Hear files again that failed before.
+            Classify files again that failed before.
 
         Yields
         ------
         Verdict
             Known ones as a fresh run would give them, under the name given now.
         """
-        number = self._model_id(hearing)
+        model_id = self._model_id(key)
         remaining = iter(files)
 
-        def known(file: FileStatus) -> Verdict | None:
-            return self._look_up(number, hearing.name, file, timeline, retry)
+        def look_up(file: FileStatus) -> Verdict | None:
+            return self._look_up(model_id, key.name, file, timeline, retry)
 
         try:
             for file in remaining:
-                if verdict := known(file):
+                if verdict := look_up(file):
                     self.n_known += 1
                     yield verdict
                 else:
-                    yield from self._classify_from(number, file, remaining, known, hear, timeline)
+                    # (file, its verdict if known), in the order asked, as far as files were read ahead
+                    queue: deque[tuple[FileStatus, Verdict | None]] = deque([(file, None)])
+                    new = chain([file[0]], _queue_up(remaining, look_up, queue))
+                    for fresh in chain(classify(new), [None]):  # None: what is left is known
+                        while queue and (verdict := queue[0][1]):
+                            queue.popleft()
+                            self.n_known += 1
+                            yield verdict
+                        if fresh:
+                            self._store(model_id, queue.popleft()[0], fresh, timeline)
+                            yield fresh
         finally:
             self.flush()
 
-    def _classify_from(
-        self,
-        number: int,
-        first: FileStatus,
-        remaining: Iterator[FileStatus],
-        known: Callable[[FileStatus], Verdict | None],
-        hear: Callable[[Iterator[str]], Iterator[Verdict]],
-        timeline: bool,
-    ) -> Iterator[Verdict]:
-        """Listen, beginning with a file that is new, and give answers known already in their turn."""
-        queue: deque[tuple[FileStatus, Verdict | None]] = deque([(first, None)])
-
-        def fresh() -> Iterator[str]:
-            yield first[0]
-            in_a_row = 0
-            for file in remaining:
-                verdict = known(file)
-                queue.append((file, verdict))
-                in_a_row = in_a_row + 1 if verdict else 0
-                if not verdict:
-                    yield file[0]
-                elif in_a_row == _LOOK_AHEAD:
-                    return
-
-        for heard in chain(hear(fresh()), [None]):  # None: what is left is known
-            while queue and (verdict := queue[0][1]):
-                queue.popleft()
-                self.n_known += 1
-                yield verdict
-            if heard:
-                self._store(number, queue.popleft()[0], heard, timeline)
-                yield heard
-
-    def _look_up(self, number: int, model: str, file: FileStatus, timeline: bool, retry: bool) -> Verdict | None:
+    def _look_up(self, model_id: int, model: str, file: FileStatus, timeline: bool, retry: bool) -> Verdict | None:
         path, status = file
         if status is None:
             return None
@@ -185,14 +160,14 @@ class Library:
             row = self._database.execute(
                 f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'} FROM track "
                 "WHERE hearing = ? AND path = ? AND size = ? AND mtime_ns = ?",
-                (number, _path_key(path), status.st_size, status.st_mtime_ns),
+                (model_id, _path_key(path), status.st_size, status.st_mtime_ns),
             ).fetchone()
         if row is None or (timeline and row[-1] is None) or (retry and row[-2] is not None):
             return None
         return _parse_verdict(row, model, path)
 
-    def _store(self, number: int, file: FileStatus, verdict: Verdict, timeline: bool) -> None:
-        """Put an answer where it will be written; one that says nothing about the file itself is forgotten."""
+    def _store(self, model_id: int, file: FileStatus, verdict: Verdict, timeline: bool) -> None:
+        """Put a verdict where it will be written; one that says nothing about the file itself is forgotten."""
         self.n_classified += 1
         path, status = file
         if status is None or not stat.S_ISREG(status.st_mode) or (verdict.error and not os.access(path, os.R_OK)):
@@ -200,8 +175,9 @@ class Library:
         clips = None
         if timeline or not verdict.clips:
             clips = zlib.compress(json.dumps([vars(clip) for clip in verdict.clips]).encode())
+        # in the order of the table's columns
         answer = (verdict.genre, verdict.reason, verdict.confidence, json.dumps(verdict.genres))
-        key = (number, _path_key(path), status.st_size, status.st_mtime_ns)
+        key = (model_id, _path_key(path), status.st_size, status.st_mtime_ns)
         self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time())))
         if len(self._pending) >= _BATCH or time.monotonic() - self._last_flush > _BATCH_SECONDS:
             self.flush()
@@ -217,20 +193,20 @@ class Library:
         _log.debug("library %s: %d answers written", self.path, len(self._pending))
         self._pending.clear()
 
-    def _model_id(self, hearing: ModelKey) -> int:
-        """Number that stands for a way of hearing in the database, and note that it is the one last used."""
-        key = (hearing.checksum, hearing.preview)
+    def _model_id(self, key: ModelKey) -> int:
+        """Return the key's number in the database, and note that it is the one last used."""
+        unique = (key.checksum, key.preview)
         with translate_errors(self.path), transaction(self._database):
             self._database.execute(
                 "INSERT INTO hearing (checksum, preview, name, labels, used) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET used = excluded.used",
-                (*key, hearing.name, json.dumps(hearing.labels), time.time_ns()),
+                (*unique, key.name, json.dumps(key.labels), time.time_ns()),
             )
-            row = self._database.execute("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", key).fetchone()
+            row = self._database.execute("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", unique).fetchone()
         return int(row[0])
 
     def models(self) -> list[tuple[ModelKey, int]]:
-        """Ways of hearing that have answers here, and how many; the one last used first."""
+        """Return the models (and previews) that have verdicts here, and how many; the one last used first."""
         with translate_errors(self.path):
             rows = self._database.execute(
                 "SELECT checksum, name, labels, preview, count(*) FROM hearing JOIN track ON hearing = id "
@@ -240,57 +216,47 @@ class Library:
 
     def query(
         self,
-        hearing: ModelKey,
+        key: ModelKey,
         *,
         genres: Collection[str | None] = (),
         min_confidence: float = 0.0,
         timeline: bool = False,
     ) -> Iterator[StoredVerdict]:
-        """Answers in the database, by path.
+        """Yield verdicts of the database in the order of their paths, which are absolute.
 
         Parameters
         ----------
-        hearing : ModelKey
+        key : ModelKey
             One of :meth:`models`.
         genres : collection of str or None
             Only these; None stands for unknown. All when empty.
         min_confidence : float
-            Only answers at least so sure; 0 gives files that failed too.
+            Only verdicts at least so sure; 0 gives files that failed too.
         timeline : bool
             With clips, where they were kept.
-
-        Yields
-        ------
-        StoredVerdict
-            Under their absolute paths.
 
         Raises
         ------
         SettingError
             If a genre is none of the model's.
         """
-        if wrong := [name for name in genres if name is not None and name not in hearing.labels]:
-            raise SettingError(f"{hearing.name} names no {wrong[0]!r}; it names {', '.join(hearing.labels)}")
+        if wrong := [name for name in genres if name is not None and name not in key.labels]:
+            raise SettingError(f"{key.name} names no {wrong[0]!r}; it names {', '.join(key.labels)}")
         clips = "clips" if timeline else "NULL"
         with translate_errors(self.path):
             rows = self._database.execute(
                 f"SELECT {_FIELDS}, {clips}, size, mtime_ns FROM track JOIN hearing ON hearing = id "
                 "WHERE checksum = ? AND preview = ? AND confidence >= ? ORDER BY path",
-                (hearing.checksum, hearing.preview, min_confidence),
+                (key.checksum, key.preview, min_confidence),
             )
             for *row, size, mtime_ns in rows:
-                verdict = _parse_verdict(row, hearing.name, os.fsdecode(row[0]))
+                verdict = _parse_verdict(row, key.name, os.fsdecode(row[0]))
                 if genres and (verdict.genre not in genres or (verdict.error and not verdict.genres)):
                     continue
                 yield StoredVerdict(verdict, _file_state(row[0], size, mtime_ns))
 
     def prune(self) -> int:
-        """Forget files that are gone.
-
-        Returns
-        -------
-        int
-            Files forgotten.
+        """Forget files that are gone, and return how many.
 
         Raises
         ------
@@ -310,25 +276,32 @@ class Library:
         return len(gone)
 
 
+def _queue_up(
+    files: Iterator[FileStatus],
+    look_up: Callable[[FileStatus], Verdict | None],
+    queue: deque[tuple[FileStatus, Verdict | None]],
+) -> Iterator[str]:
+    """Put files into the queue, each with its verdict if known, and yield the paths of the others."""
+    known_in_a_row = 0
+    for file in files:
+        verdict = look_up(file)
+        queue.append((file, verdict))
+        known_in_a_row = known_in_a_row + 1 if verdict else 0
+        if not verdict:
+            yield file[0]
+        elif known_in_a_row == _LOOK_AHEAD:
+            return
+
+
 def _path_key(path: str) -> bytes:
-    """Absolute path as the system's bytes, which may be no text."""
+    """Return the absolute path as the system's bytes, which may be no text."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps '..')
 
 
 def _parse_verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
     _, genre, reason, confidence, genres, duration, error, packed = row
-    clips = json.loads(zlib.decompress(packed)) if packed else []
-    return Verdict(
-        genre,
-        reason,
-        confidence,
-        json.loads(genres),
-        duration,
-        tuple(_parse_clip(**clip) for clip in clips),
-        model,
-        path,
-        error,
-    )
+    clips = tuple(_parse_clip(**clip) for clip in json.loads(zlib.decompress(packed))) if packed else ()
+    return Verdict(genre, reason, confidence, json.loads(genres), duration, clips, model, path, error)
 
 
 def _parse_clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:

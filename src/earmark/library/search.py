@@ -1,4 +1,4 @@
-"""What was named on the command line → sound files → their verdicts."""
+"""Finding the sound files that somebody names: files, folders, patterns, names from standard input."""
 
 from __future__ import annotations
 
@@ -10,31 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from earmark.inference.classifier import Tagger
     from earmark.inference.verdict import Verdict
 
 STDIN = "-"
 """Stands for names that come from standard input; a file of this name is ``./-``."""
-
-
-def verdicts(
-    tagger: Tagger,
-    paths: Iterable[str],
-    *,
-    jobs: int = 1,
-    preview: bool = False,
-    exclude: Sequence[str] = (),
-    null: bool = False,
-    wanted: Callable[[str], bool] | None = None,
-) -> Iterator[Verdict]:
-    """Verdicts of files and of all audio in folders; a folder without any is an error of its own.
-
-    Files that are not `wanted` are passed over before anything is decoded.
-    """
-    search = Search(paths, exclude=exclude, null=null)
-    files = (path for path, _ in search if wanted is None or wanted(path))
-    yield from tagger.classify_many(files, jobs=jobs, preview=preview)
-    yield from search.failures(tagger.card.name)
 
 
 class Search:
@@ -56,6 +35,15 @@ class Search:
     ----------
     problems : list of (str, str)
         After iterating: what below folders, or which folders, gave nothing, and why.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a.mp3", "b.flac", "cover.jpg"):
+    ...         _ = Path(folder, name).write_bytes(b"")
+    ...     [(Path(path).name, status.st_size) for path, status in Search([folder], exclude=["*.flac"])]
+    [('a.mp3', 0)]
     """
 
     def __init__(self, paths: Iterable[str], *, exclude: Sequence[str] = (), null: bool = False) -> None:
@@ -67,9 +55,9 @@ class Search:
         self._folders = [path for path in self.paths if os.path.isdir(path)]  # noqa: PTH112 (Path raises, see below)
 
     def __iter__(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        names = self.paths
-        if len(names) == 1 and names[0] != STDIN and not _is_pattern(names[0]):  # cannot name a file twice
-            yield from self._find_below(names[0])
+        # one name cannot name a file twice: then nothing need be remembered, however large the folder
+        if len(self.paths) == 1 and self.paths[0] != STDIN and not _is_pattern(self.paths[0]):
+            yield from self._find_below(self.paths[0])
             return
         seen: set[str] = set()
         for name in self._iterate_names():
@@ -80,13 +68,13 @@ class Search:
                     yield path, status
 
     def count(self) -> int | None:
-        """How many files there are, by going through them once more; None where names come from elsewhere."""
+        """Count the files, by going through them once more; None where names come from standard input."""
         if STDIN in self.paths:
             return None
         return sum(1 for _ in Search(self.paths, exclude=self.exclude))
 
     def failures(self, model: str) -> Iterator[Verdict]:
-        """Say of :attr:`problems` what they are, as the last verdicts."""
+        """Yield the :attr:`problems` as verdicts that failed."""
         from earmark.inference.verdict import Verdict
 
         for path, why in self.problems:
@@ -102,7 +90,7 @@ class Search:
                 yield path
 
     def _find_below(self, name: str) -> Iterator[tuple[str, os.stat_result | None]]:
-        """One file, or all below a folder."""
+        """Yield one file, or all below a folder."""
         if not os.path.isdir(name):  # noqa: PTH112 (Path raises where a name is too long)
             if not self._excluded(name):
                 yield name, _stat(name)
@@ -127,7 +115,7 @@ class Search:
 
 
 def _make_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a path, with a slash at the end if it is a folder's, is left out."""
+    """Return what says of a path, with a slash at the end if it is a folder's, whether it is left out."""
     if not patterns:
         return lambda path: False
     from pathspec import GitIgnoreSpec
@@ -136,7 +124,7 @@ def _make_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
 
 
 def _is_pattern(path: str) -> bool:
-    """Whether it is a pattern: no shell expands them on Windows, nor anywhere in quotes. A file's name goes first."""
+    """Return whether it is a pattern, which no shell expands on Windows or in quotes; a file's name goes first."""
     return glob.has_magic(path) and not os.path.lexists(path)
 
 
@@ -148,7 +136,7 @@ def _stat(file: str | os.DirEntry[str]) -> os.stat_result | None:
 
 
 def _split_names(stream: BinaryIO, end: bytes) -> Iterator[str]:
-    """Names as they come, whatever bytes they are of; empty ones are passed over."""
+    """Yield names as they come, whatever bytes they are of; empty ones are passed over."""
     rest = b""
     while block := stream.read1(65536):  # type: ignore[attr-defined]
         *names, rest = (rest + block).split(end)

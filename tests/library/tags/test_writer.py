@@ -26,8 +26,9 @@ from earmark.library.tags.byte_delta import apply_delta, encode_delta
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import Journal, default_journal, read_journal
 from earmark.library.tags.safe_replace import Stamp, make_draft, put_in_place, remove_drafts
-from earmark.library.tags.vocabulary import GenreWords, canonical, read_map
-from earmark.library.tags.writer import GenreWriter, digest, undo
+from earmark.library.tags.undo import undo
+from earmark.library.tags.vocabulary import GenreSelector, load_words, spell_label
+from earmark.library.tags.writer import GenreWriter, digest
 
 FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".alac.m4a", ".wma", ".ape", ".wv", ".aiff", ".wav")
 PICTURE = bytes(range(256)) * 300
@@ -391,25 +392,26 @@ def test_a_copy_that_differs_in_more_than_its_genre_is_thrown_away(put, journal,
     path = put(".flac")
     dress(path)
 
-    def clumsy(draft, genres):
+    def clumsy(draft, edit):
+        edit(GenreTags(draft))
         file = MediaFile(draft)
-        file.genres, file.title = list(genres), "oops"
+        file.title = "oops"
         file.save()
 
-    monkeypatch.setattr(writer, "_edit", clumsy)
+    monkeypatch.setattr(writer, "edit_tags", clumsy)
     refused(journal, path, "other tags would have been altered")
 
 
 def test_a_copy_that_sounds_different_is_thrown_away(put, journal, monkeypatch):
     path = put(".wav")
 
-    def clumsy(draft, genres):
-        GenreTags(draft).write(genres)
+    def clumsy(draft, edit):
+        edit(GenreTags(draft))
         data = bytearray(draft.read_bytes())
         data[5000] ^= 1
         draft.write_bytes(data)
 
-    monkeypatch.setattr(writer, "_edit", clumsy)
+    monkeypatch.setattr(writer, "edit_tags", clumsy)
     refused(journal, path, "sound would have been altered")
 
 
@@ -551,32 +553,32 @@ def verdict(genre="hiphop", **genres):
 
 
 @pytest.mark.parametrize(
-    ("words", "written"),
+    ("selector", "written"),
     [
-        (GenreWords(), ("Hip-Hop",)),
-        (GenreWords(raw=True), ("hiphop",)),
-        (GenreWords(top=3), ("Hip-Hop", "Jazz")),
-        (GenreWords(min_confidence=0.6), ()),
-        (GenreWords(min_confidence=0.5), ("Hip-Hop",)),
-        (GenreWords({"hiphop": ("Rap", "Urban"), "jazz": ("Rap",)}, top=2), ("Rap", "Urban")),
-        (GenreWords({"hiphop": ()}), ()),
+        (GenreSelector(), ("Hip-Hop",)),
+        (GenreSelector(load_words(["hiphop", "jazz"], raw=True)), ("hiphop",)),
+        (GenreSelector(top=3), ("Hip-Hop", "Jazz")),
+        (GenreSelector(min_confidence=0.6), ()),
+        (GenreSelector(min_confidence=0.5), ("Hip-Hop",)),
+        (GenreSelector({"hiphop": ("Rap", "Urban"), "jazz": ("Rap",)}, top=2), ("Rap", "Urban")),
+        (GenreSelector({"hiphop": ()}), ()),
     ],
 )
-def test_what_is_written_for_a_verdict(words, written):
-    assert words.of(verdict()) == written
+def test_what_is_written_for_a_verdict(selector, written):
+    assert selector.select(verdict()) == written
 
 
 def test_an_unknown_verdict_is_written_only_on_demand():
     unsure = verdict(None, hiphop=0.2)
-    assert GenreWords().of(unsure) == ()
-    assert GenreWords(min_confidence=0.1).of(unsure) == ("Hip-Hop",)
+    assert GenreSelector().select(unsure) == ()
+    assert GenreSelector(min_confidence=0.1).select(unsure) == ("Hip-Hop",)
     silent = Verdict(None, "silence", 0.0, {}, 3.0, (), "m")
-    assert GenreWords(min_confidence=0.0).of(silent) == ()
+    assert GenreSelector(min_confidence=0.0).select(silent) == ()
 
 
 def test_words_of_labels():
     labels = {"blues": "Blues", "r&b": "R&B", "hip-hop": "Hip-Hop", "post_rock": "Post Rock", "Trip-Hop": "Trip-Hop"}
-    assert {label: canonical(label) for label in labels} == labels
+    assert {label: spell_label(label) for label in labels} == labels
 
 
 @pytest.mark.parametrize(
@@ -592,14 +594,19 @@ def test_words_of_labels():
 def test_a_mapping_with_mistakes_is_refused(tmp_path, text, match):
     (tmp_path / "words.toml").write_text(text)
     with pytest.raises(SettingError, match=match):
-        read_map(tmp_path / "words.toml", ("hiphop", "jazz"))
+        load_words(("hiphop", "jazz"), tmp_path / "words.toml")
 
 
 def test_a_mapping(tmp_path):
     (tmp_path / "words.toml").write_text('hiphop = ["Hip-Hop", "Rap"]\njazz = "Jass"\n')
-    assert read_map(tmp_path / "words.toml", ("hiphop", "jazz")) == {"hiphop": ("Hip-Hop", "Rap"), "jazz": ("Jass",)}
+    assert load_words(("hiphop", "jazz"), tmp_path / "words.toml") == {"hiphop": ("Hip-Hop", "Rap"), "jazz": ("Jass",)}
     with pytest.raises(SettingError, match="cannot be read"):
-        read_map(tmp_path / "none.toml", ())
+        load_words((), tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", [], None])
+def test_a_genre_kept_out_of_tags(nothing):
+    assert load_words(["jazz", "new age"], {"jazz": nothing}) == {"jazz": (), "new age": ("New Age",)}
 
 
 def test_without_mediafile_the_extra_is_named(put, monkeypatch):

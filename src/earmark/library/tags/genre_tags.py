@@ -24,15 +24,14 @@ FORMATS = "MP3, FLAC, Ogg Vorbis, Opus, M4A, WMA, APE, WavPack, Musepack, AIFF, 
 
 _ID3_IN = frozenset(("MP3", "AIFF", "WAVE", "DSF"))
 _ID3V1_IN = frozenset(("MP3", "MonkeysAudio", "WavPack", "Musepack"))
+# ID3v1: the last 128 bytes of a file, "TAG" and fixed fields; its last byte is the number of a genre, 255 none
 _ID3V1_SIZE, _ID3V1_NONE = 128, 255
+# of a RIFF INFO list: the chunk that holds the genre, and the name of chunks that readers pass over
+_INFO_GENRE, _JUNK = b"IGNR", b"JUNK"
 
 
 class GenreTags:
     """The tags of one file: what they say of genre, and how to change that alone.
-
-    Parameters
-    ----------
-    path : Path
 
     Raises
     ------
@@ -87,24 +86,15 @@ class GenreTags:
         return rest
 
     def write(self, genres: tuple[str, ...]) -> None:
-        """Name these genres, in every kind of tag that is there; nothing else changes.
-
-        Parameters
-        ----------
-        genres : tuple of str
-        """
+        """Write these genres into every kind of tag that is there; nothing else changes."""
         raw = {"main": list(genres), "id3v1": [str(_id3v1_number(genres))], "info": [genres[0]]}
         if "apev2" in self.raw:
             raw["apev2"] = list(genres)
         self.restore(raw)
 
     def restore(self, raw: RawGenres) -> None:
-        """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none.
-
-        Parameters
-        ----------
-        raw : dict of str to list of str
-        """
+        """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none."""
+        # read now: saving the other tags loses or rewrites the block, which is put back below
         block = self._read_id3v1()
         if "apev2" in self.raw or "apev2" in raw:
             self._save_ape(raw.get("apev2"))
@@ -123,12 +113,14 @@ class GenreTags:
         if self.format not in _ID3_IN:
             self._file.save()
             return
+        # mutagen writes ID3v2.3 and 2.4 only; of 2.2, 2.3 is the nearer. No separator: several values stay several
         version = 3 if self._file.tags.version[:2] in ((2, 2), (2, 3)) else 4
         self._file.save(v2_version=version, v23_sep=None)
 
     def _save_ape(self, values: list[str] | None) -> None:
         from mutagen.apev2 import APEv2
 
+        # a Lyrics3 block ends in "LYRICS200" or "LYRICSEND", 9 bytes, before the ID3v1 block
         with self.path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _ID3V1_SIZE - 9))
             if b"LYRICS" in file.read():
@@ -141,7 +133,7 @@ class GenreTags:
         ape.save(self.path)
 
     def _read_id3v1(self) -> bytes | None:
-        """The ID3v1 block at the end, where there is one."""
+        """Read the ID3v1 block at the end; None where there is none."""
         if self.format not in _ID3V1_IN:
             return None
         with self.path.open("rb") as file:
@@ -150,25 +142,15 @@ class GenreTags:
         return block if len(block) == _ID3V1_SIZE and block.startswith(b"TAG") else None
 
     def _write_id3v1(self, block: bytes) -> None:
-        """Put it at the end: APE tags were saved without, ID3v2 tags with another that says what they say."""
-        there = self._read_id3v1() is not None
+        """Write it at the end: APE tags were saved without, ID3v2 tags with another that says what they say."""
+        exists = self._read_id3v1() is not None
         with self.path.open("r+b") as file:
-            file.seek(-_ID3V1_SIZE if there else 0, 2)
+            file.seek(-_ID3V1_SIZE if exists else 0, 2)
             file.write(block)
 
 
 def require_mediafile(feature: str = "genre tags") -> None:
-    """Say which extra brings mediafile, where it is missing; and keep it quiet.
-
-    Parameters
-    ----------
-    feature : str
-        What needs it, as a phrase.
-
-    Raises
-    ------
-    MissingExtra
-    """
+    """Raise MissingExtra where mediafile is missing, which `feature` (a phrase) needs; and keep it quiet."""
     try:
         import mediafile  # noqa: F401
     except ModuleNotFoundError as error:
@@ -177,7 +159,7 @@ def require_mediafile(feature: str = "genre tags") -> None:
 
 
 def _open(path: Path) -> Any:
-    """What mutagen makes of a file, ID3 frames as they are and not brought up to date."""
+    """Open a file by mutagen, ID3 frames as they are and not brought up to date."""
     import mutagen
 
     try:
@@ -209,13 +191,13 @@ def _read_ape(path: Path) -> Any:
 
 
 def _list_items(tags: Any, genre: str) -> dict[str, str]:
-    """All tags but the genre, as text that shows every byte of them."""
+    """List all tags but the genre, as text that shows every byte of them."""
     values = {} if tags is None else tags.as_dict() if hasattr(tags, "as_dict") else dict(tags)
     return {key: repr(value) for key, value in values.items() if key.casefold() != genre}
 
 
 def _list_frames(tags: Any) -> dict[str, Any]:
-    """All ID3 frames but the genre. The encoding is left out: UTF-8 in ID3v2.3 is an error that is put right."""
+    """List all ID3 frames but the genre, without their encoding: UTF-8 in ID3v2.3 is an error that is put right."""
     if tags is None:
         return {}
     frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key != "TCON"}
@@ -223,28 +205,15 @@ def _list_frames(tags: Any) -> dict[str, Any]:
 
 
 def _id3v1_number(genres: tuple[str, ...]) -> int:
-    """ID3v1's number of the first genre that has one."""
+    """Return ID3v1's number of the first genre that has one."""
     from mutagen.id3 import TCON
 
     numbers = {name.casefold(): number for number, name in enumerate(TCON.GENRES)}
     return next((numbers[name.casefold()] for name in genres if name.casefold() in numbers), _ID3V1_NONE)
 
 
-_GENRE, _JUNK = b"IGNR", b"JUNK"
-
-
 def read_info_genre(path: Path) -> str | None:
-    """Read the genre of a WAV's INFO list.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    str or None
-        None where it has none.
-    """
+    """Read the genre of a WAV's INFO list; None where it has none."""
     with path.open("rb") as file:
         for at, size in _find_genres(file):
             file.seek(at + 8)
@@ -253,28 +222,23 @@ def read_info_genre(path: Path) -> str | None:
 
 
 def write_info_genre(path: Path, genre: str) -> None:
-    """Write the genre over the one in the INFO list, where there is one.
+    """Write the genre over the one in a WAV's INFO list, where there is one.
 
     Where it is too long for its place the old one is marked as junk, which readers pass over: what lies
     behind it then stays where it is.
-
-    Parameters
-    ----------
-    path : Path
-    genre : str
     """
     value = genre.encode("utf-8") + b"\0"
     with path.open("r+b") as file:
         for at, size in list(_find_genres(file)):
             file.seek(at)
             if len(value) <= size:
-                file.write(_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
+                file.write(_INFO_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
             else:
                 file.write(_JUNK)
 
 
 def _find_genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Where genres lie in INFO lists, and their size."""
+    """Find genres in INFO lists: where their chunks begin, and the size of their data, in bytes."""
     end = file.seek(0, 2)
     file.seek(0)
     head = file.read(12)
@@ -283,10 +247,12 @@ def _find_genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
     for name, at, size in _iterate_chunks(file, 12, end):
         file.seek(at + 8)
         if name == b"LIST" and file.read(4) == b"INFO":
-            yield from ((a, s) for n, a, s in _iterate_chunks(file, at + 12, min(end, at + 8 + size)) if n == _GENRE)
+            inner = _iterate_chunks(file, at + 12, min(end, at + 8 + size))
+            yield from ((a, s) for n, a, s in inner if n == _INFO_GENRE)
 
 
 def _iterate_chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    # a chunk: name (4 bytes), size of its data (4 bytes), the data, filled up to an even number of bytes
     while at + 8 <= end:
         file.seek(at)
         name, size = struct.unpack("<4sI", file.read(8))

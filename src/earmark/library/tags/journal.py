@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 from time import localtime, strftime
-from types import TracebackType
 from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,16 +22,7 @@ _HEADER = {"journal": "earmark tag", "version": 1}
 
 @dataclass(frozen=True)
 class State:
-    """A file before or after a change.
-
-    Attributes
-    ----------
-    sha256 : str
-    mtime_ns : int or None
-        Modification time; None where it is that of the change.
-    genres : dict of str to list of str
-        As :attr:`earmark.library.tags.genre_tags.GenreTags.raw` gives them.
-    """
+    """A file before or after a change: `mtime_ns` is None where it is the time of the change."""
 
     sha256: str
     mtime_ns: int | None
@@ -87,24 +77,16 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, which frees it for other runs."""
         if self._file:
             self._file.close()
 
     def intend(self, entry: Entry) -> None:
-        """Write a change down, before it is made.
-
-        Parameters
-        ----------
-        entry : Entry
-
-        Raises
-        ------
-        TagError
-            If it could not be written: then the change must not be made.
-        """
+        """Write a change down, before it is made; a TagError if that fails: then it must not be made."""
         try:
             if self._file is None:
                 self._open()
@@ -114,7 +96,7 @@ class Journal:
         self.entries += 1
 
     def mark(self, entry: Entry, outcome: str) -> None:
-        """Write down what became of it: "done" or "dropped". It is for people; undoing looks at the file itself."""
+        """Write down what became of a change, "done" or "dropped": for people; undoing looks at the file itself."""
         with suppress(OSError):
             self._append({outcome: entry.path})
 
@@ -122,13 +104,14 @@ class Journal:
         assert self._file is not None
         line = _format_line(record)
         rest = memoryview(line if self._ends_line() else b"\n" + line)
-        while rest:  # an unbuffered file may take a part only; a buffer would keep what a full disk has refused
+        # an unbuffered file may take a part only; a buffer would keep what a full disk has refused
+        while rest:
             rest = rest[self._file.write(rest) :]
         if safe:
             os.fsync(self._file.fileno())
 
     def _ends_line(self) -> bool:
-        """Whether the last line is whole: a run may have been killed, or the disk full, in its midst."""
+        """Return whether the last line is whole: a run may have been killed, or the disk full, in its midst."""
         assert self._file is not None
         if not self._file.seek(0, 2):
             return True
@@ -168,8 +151,8 @@ def read_journal(path: Path) -> tuple[list[Entry], int]:
     entries, damaged = [], 0
     try:
         with path.open("rb") as file:
-            first = file.readline().rstrip()
-            if not _format_line(_HEADER).startswith(first):  # the start of it, where a kill has torn it
+            # a kill may have torn the header: then its start is there
+            if not _format_line(_HEADER).startswith(file.readline().rstrip()):
                 raise SettingError(f"{path}: not a journal of `earmark tag` that this version can read")
             file.seek(0)
             for line in file:
@@ -186,7 +169,7 @@ def read_journal(path: Path) -> tuple[list[Entry], int]:
 
 
 def default_journal() -> Path:
-    """Where a run writes its journal: ``earmark/journals`` in the user's state folder, by date and time."""
+    """Return where a run writes its journal: ``earmark/journals`` in the user's state folder, by date and time."""
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     return home / "earmark" / "journals" / strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
 

@@ -16,8 +16,9 @@ from uuid import uuid4
 
 from earmark.errors import TagError
 
-_DRAFT = ".earmark-draft-"
+_PREFIX = ".earmark-draft-"
 _SUFFIX = re.compile(r"\.\w{1,8}", re.ASCII)
+_DRAFT = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{32}(\.\w{1,8})?")
 _CAN_LOCK = os.name == "posix"
 _ABANDONED_AFTER = 60.0
 """Seconds after which a draft that nobody has locked is rubbish, where files cannot be locked."""
@@ -25,12 +26,7 @@ _ABANDONED_AFTER = 60.0
 
 @dataclass(frozen=True)
 class Stamp:
-    """By what a file is known to be as it was.
-
-    Attributes
-    ----------
-    size, mtime_ns, inode, device : int
-    """
+    """By what a file is known to be as it was; the modification time in ns."""
 
     size: int
     mtime_ns: int
@@ -45,22 +41,7 @@ class Stamp:
 
 
 def resolve_links(path: Path) -> Path:
-    """Follow symbolic links to the file itself.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Path
-        Absolute.
-
-    Raises
-    ------
-    TagError
-        If there is none.
-    """
+    """Follow symbolic links to the file itself, and return its absolute path; a TagError if there is none."""
     try:
         return path.resolve(strict=True)
     except OSError as error:
@@ -70,19 +51,16 @@ def resolve_links(path: Path) -> Path:
 
 
 def check_writable(path: Path, *, break_links: bool = False) -> None:
-    """Refuse a file that is not to be replaced.
+    """Refuse, with a TagError, a file that is not to be replaced.
 
     Parameters
     ----------
     path : Path
     break_links : bool
         Whether a file of several names (hard links) may be replaced under this one.
-
-    Raises
-    ------
-    TagError
     """
     found = path.stat()
+    # the bits are asked too: root may write what is marked read-only
     if not found.st_mode & 0o222 or not os.access(path, os.W_OK):
         raise TagError("the file is read-only: make it writable first")
     if not os.access(path.parent, os.W_OK):
@@ -95,8 +73,28 @@ def check_writable(path: Path, *, break_links: bool = False) -> None:
 
 
 @contextmanager
+def system_errors_as_tag_errors() -> Iterator[None]:
+    """Raise the system's errors as TagErrors that say so in words."""
+    try:
+        yield
+    except TagError:
+        raise
+    except OSError as error:
+        raise TagError(describe_error(error)) from error
+
+
+def describe_error(error: OSError) -> str:
+    """Describe what kept a file from being written."""
+    if isinstance(error, TagError):
+        return str(error)
+    if error.errno == errno.ENOSPC:
+        return "the disk is full: left as it was"
+    return f"{error.strerror or error}: left as it was"
+
+
+@contextmanager
 def make_draft(path: Path, *, copy: bool = True) -> Iterator[Path]:
-    """Give a copy to alter, in the same folder; it is removed if it has not taken the file's place.
+    """Make a copy to alter, in the same folder; it is removed if it has not taken the file's place.
 
     It is locked while in use, so that :func:`remove_drafts` can tell those that a killed process left.
 
@@ -106,19 +104,15 @@ def make_draft(path: Path, *, copy: bool = True) -> Iterator[Path]:
     copy : bool
         Whether it is filled; else it is empty.
 
-    Yields
-    ------
-    Path
-
     Raises
     ------
     TagError
         If it cannot be made, or what is done with it fails for the disk's sake.
     """
     suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""  # mutagen guesses by it
-    draft = path.with_name(f"{_DRAFT}{uuid4().hex}{suffix}")
+    draft = path.with_name(f"{_PREFIX}{uuid4().hex}{suffix}")
     try:
-        with draft.open("xb") as held:
+        with system_errors_as_tag_errors(), draft.open("xb") as held:
             if not _CAN_LOCK:
                 held.close()  # Windows renames no open file
             else:
@@ -126,48 +120,19 @@ def make_draft(path: Path, *, copy: bool = True) -> Iterator[Path]:
             if copy:
                 shutil.copyfile(path, draft)
             yield draft
-    except OSError as error:
-        if isinstance(error, TagError):
-            raise
-        raise TagError(describe_error(error)) from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
 
 
-def put_in_place(draft: Path, path: Path, before: Stamp) -> None:
-    """Put a finished draft in a file's place, unless the file has changed.
-
-    Parameters
-    ----------
-    draft, path : Path
-    before : Stamp
-        Of the file when it was copied, or looked at before that.
-
-    Raises
-    ------
-    TagError
-        If the file was changed meanwhile, or cannot be replaced, as on some network shares.
-    """
-    try:
-        if Stamp.of(path) != before:
-            raise TagError("the file was changed meanwhile by another program: left as that made it")
-        draft.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        if isinstance(error, TagError):
-            raise
-        raise TagError(describe_error(error)) from error
-
-
 def finish_draft(draft: Path, path: Path, mtime_ns: int | None) -> None:
-    """Give a draft the mode, owner, access lists and attributes of the file, and see it safe on the disk.
+    """Give a draft the mode, owner, access lists and attributes of the file, and sync it to the disk.
 
     Parameters
     ----------
     draft, path : Path
-    mtime_ns : int, optional
-        Modification time; now when left out.
+    mtime_ns : int or None
+        Modification time; None is now.
 
     Raises
     ------
@@ -186,60 +151,39 @@ def finish_draft(draft: Path, path: Path, mtime_ns: int | None) -> None:
         os.fsync(file.fileno())
 
 
-def remove_drafts(folder: Path) -> int:
-    """Remove what killed runs have left in a folder; files of any other name, and those in use, stay.
+def put_in_place(draft: Path, path: Path, before: Stamp) -> None:
+    """Put a finished draft in a file's place, unless the file has changed.
 
     Parameters
     ----------
-    folder : Path
+    draft, path : Path
+    before : Stamp
+        Of the file when it was copied, or looked at before that.
 
-    Returns
-    -------
-    int
-        How many there were.
+    Raises
+    ------
+    TagError
+        If the file was changed meanwhile, or cannot be replaced, as on some network shares.
     """
-    removed = 0
-    try:
-        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(_DRAFT)]
-    except OSError:
-        return 0
-    for name in names:
-        draft = folder / name
-        if re.fullmatch(re.escape(_DRAFT) + r"[0-9a-f]{32}(\.\w{1,8})?", name) and _is_abandoned(draft):
-            with suppress(OSError):
-                draft.unlink()
-                removed += 1
-    return removed
+    with system_errors_as_tag_errors():
+        if Stamp.of(path) != before:
+            raise TagError("the file was changed meanwhile by another program: left as that made it")
+        draft.replace(path)
+        sync_folder(path.parent)
 
 
-def describe_error(error: OSError) -> str:
-    """A system's error in words.
-
-    Parameters
-    ----------
-    error : OSError
-
-    Returns
-    -------
-    str
-    """
-    if error.errno == errno.ENOSPC:
-        return "the disk is full: left as it was"
-    return f"{error.strerror or error}: left as it was"
+def sync_folder(folder: Path) -> None:
+    """Sync the names in a folder to the disk, where folders can be synchronised."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def lock(descriptor: int) -> bool:
-    """Lock a file until it is closed, where that can be done.
-
-    Parameters
-    ----------
-    descriptor : int
-
-    Returns
-    -------
-    bool
-        False where another process holds it.
-    """
+    """Lock a file until it is closed, where that can be done; return False where another process holds it."""
     if not _CAN_LOCK:
         return True
     import fcntl
@@ -253,23 +197,23 @@ def lock(descriptor: int) -> bool:
     return True
 
 
-def sync_folder(folder: Path) -> None:
-    """See a new name safe on the disk, where folders can be synchronised.
-
-    Parameters
-    ----------
-    folder : Path
-    """
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def remove_drafts(folder: Path) -> int:
+    """Remove what killed runs left in a folder, and return how many; other files, and drafts in use, stay."""
+    removed = 0
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(_PREFIX)]
+    except OSError:
+        return 0
+    for name in names:
+        if _DRAFT.fullmatch(name) and _is_abandoned(folder / name):
+            with suppress(OSError):
+                (folder / name).unlink()
+                removed += 1
+    return removed
 
 
 def _is_abandoned(draft: Path) -> bool:
-    """Whether nobody is at work on a draft."""
+    """Return whether nobody is at work on a draft."""
     try:
         with draft.open("rb+") as file:
             found = os.fstat(file.fileno())

@@ -8,9 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-_SEPARATORS = re.compile(r"[;,|\0]|/(?!\s*songwriter)", re.IGNORECASE)  # singer/songwriter is one genre
-_AND = re.compile(r"\band\b|['\u2019]?(?<=[\s'\u2019])n(?=[\s'\u2019])['\u2019]?")  # rock and roll, rock 'n' roll
-_LOOSE = re.compile(r"[\s_\-\u2010-\u2015]")  # blanks, hyphens and dashes
+# singer/songwriter is one genre
+_SEPARATORS = re.compile(r"[;,|\0]|/(?!\s*songwriter)", re.IGNORECASE)
+# rock and roll, rock 'n' roll
+_AND = re.compile(r"\band\b|['\u2019]?(?<=[\s'\u2019])n(?=[\s'\u2019])['\u2019]?")
+# blanks, hyphens and dashes
+_LOOSE = re.compile(r"[\s_\-\u2010-\u2015]")
 
 NO_GENRE = frozenset(
     ("unknown", "unknowngenre", "nogenre", "none", "undefined", "unclassified", "n/a", "other", "misc")
@@ -19,7 +22,7 @@ NO_GENRE = frozenset(
 
 
 def parse_genres(values: Iterable[str]) -> tuple[str, ...]:
-    """Name the genres in the values of a genre tag.
+    """Parse the values of a genre tag into the genres they name.
 
     Parameters
     ----------
@@ -69,14 +72,15 @@ def unify_spellings(choices: Sequence[Sequence[str]], given: Iterable[str] = ())
     [('Hip-Hop',), ('Hip-Hop', 'Soul'), ('Hip-Hop',)]
     """
     used = Counter(name for names in choices for name in names)
-    shown = {spelling_key(name): name for name, _ in reversed(used.most_common())}  # of two, the more used stays
+    # of two spellings with one key the later stays: the more used, and above all the one given
+    shown = {spelling_key(name): name for name, _ in reversed(used.most_common())}
     shown |= {spelling_key(name): name for name in given}
     return [tuple(dict.fromkeys(shown[spelling_key(name)] for name in names)) for names in choices]
 
 
 @lru_cache(maxsize=4096)
 def spelling_key(name: str) -> str:
-    """What all spellings of a genre share: case, blanks and hyphens do not count, and "and" is "&".
+    """Return what all spellings of a genre share: case, blanks and hyphens do not count, and "and" is "&".
 
     Examples
     --------
@@ -96,5 +100,5 @@ def _resolve_numbers(text: str) -> list[str]:
 
 
 def _tidy(name: str) -> str:
-    """Single blanks, nothing unprintable, and no "&" left over from a list ("Folk, World, & Country")."""
+    """Reduce to single blanks, nothing unprintable, and no "&" left over from a list ("Folk, World, & Country")."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split()).strip("& ")
