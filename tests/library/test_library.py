@@ -11,26 +11,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-import numpy as np
 import pytest
 from support.command import COMMAND, run
+from support.verdicts import KEY, verdict_of
 
 from earmark.errors import LibraryError, SettingError
-from earmark.inference.verdict import ClipVerdict, Verdict
+from earmark.inference.verdict import ClipVerdict
 from earmark.library import library as library_module
-from earmark.library.library import Library, ModelKey
-from earmark.library.playlists import format_entry, write_playlists
+from earmark.library.library import Library
 
-KEY = ModelKey("c0ffee", "made-up", ("jazz", "R&B/Soul", "rock"))
 FILES = 14
-
-
-@pytest.fixture(scope="module")
-def sound(write_sound, tmp_path_factory):
-    path = tmp_path_factory.mktemp("sound") / "noise.wav"
-    return write_sound(path, 0.1 * np.random.default_rng(0).standard_normal(22050 * 3), 22050)
 
 
 @pytest.fixture
@@ -187,31 +178,6 @@ def test_two_runs_share_a_database(music, tmp_path):
     assert len(rows(database)) == FILES
 
 
-def test_what_is_no_library_is_left_as_it_is(sound, tmp_path):
-    (tmp_path / "empty").mkdir()
-    foreign, newer, copy = tmp_path / "beets.db", tmp_path / "newer.db", tmp_path / "song.wav"
-    for path, statement in ((foreign, "CREATE TABLE items (id)"), (newer, "PRAGMA user_version = 99")):
-        if path is newer:
-            Library(path).close()
-        connection = sqlite3.connect(path)
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
-    shutil.copy(sound, copy)
-    for path, says in (
-        (copy, "not a library of Earmark's"),
-        (foreign, "a database of another program"),
-        (newer, "library format 99, this Earmark knows up to 1"),
-        (tmp_path / "empty", "not a file"),
-        (copy / "below.db", "its folder cannot be made"),
-    ):
-        before = path.read_bytes() if path.is_file() else None
-        assert says in run("classify", sound, "--library", path, expect=2).stderr
-        assert before is None or path.read_bytes() == before
-    assert "no such library" in run("library", tmp_path / "none.db", expect=2).stderr
-    assert not (tmp_path / "none.db").exists()
-
-
 def test_exports(music, tmp_path):
     database, lists = tmp_path / "music.db", tmp_path / "lists"
     answers(music, "--library", database, "--model", "paper-lstm-2x250")
@@ -236,11 +202,6 @@ def test_exports(music, tmp_path):
 
 
 # The database itself
-
-
-def verdict_of(path, genre="jazz", error=None, clips=()):
-    genres = {} if error else {"jazz": 0.7, "rock": 0.3}
-    return Verdict(genre, None, 0.7 if genres else 0.0, genres, 12.0, tuple(clips), "made-up", str(path), error)
 
 
 @pytest.fixture
@@ -364,36 +325,3 @@ def test_prune_does_not_forget_a_disk_that_is_away(shelf, tmp_path):
         assert library.prune() == 1
         with pytest.raises(SettingError, match="names no 'polka'; it names jazz"):
             list(library.query(KEY, genres=["polka"]))
-
-
-# Playlists
-
-
-def test_odd_names_survive_in_playlists(tmp_path):
-    folder = tmp_path / "lists"
-    names = ["So What.flac", "b\n.mp3", "#1.mp3", " end.mp3 ", "caf\u00e9 \U0001f3b7.ogg", "x%20y.mp3", "a/b/c.wav"]
-    if sys.platform == "linux":
-        names.append(os.fsdecode(b"\xff.mp3"))
-    paths = [str(tmp_path / "m" / name) for name in names]
-    (written, *_) = [p for p in write_playlists(folder, map(verdict_of, paths), KEY.labels) if p.tracks]
-    assert (written.path.name, written.tracks, written.seconds) == ("jazz.m3u8", len(names), 12.0 * len(names))
-    lines = [line for line in written.path.read_text(encoding="utf-8").split("\n") if line and line[0] != "#"]
-    back = [
-        os.fsdecode(unquote(urlsplit(line).path, errors="surrogateescape"))
-        if line.startswith("file:")
-        else os.path.normpath(folder / line)
-        for line in lines
-    ]
-    assert back == paths
-    assert format_entry(paths[0], folder) == str(Path("..", "m", "So What.flac"))
-
-
-def test_names_of_lists_fit_any_file_system_and_old_lists_are_emptied(tmp_path):
-    labels = ["R&B/Soul", "R&B-soul", "Rock", "\x00", "..", "x" * 500]
-    (tmp_path / "Rock.m3u8").write_text("#EXTM3U\nold.mp3\n")
-    some = [verdict_of("/m/a.mp3", label) for label in labels if label != "Rock"]
-    written = list(write_playlists(tmp_path, some, labels))
-    assert [p.tracks for p in written] == [1, 1, 0, 1, 1, 1]
-    assert len({p.path.name.casefold() for p in written}) == len(labels)
-    assert {p.path.parent for p in written} == {tmp_path}
-    assert "old" not in (tmp_path / "Rock.m3u8").read_text()
