@@ -48,21 +48,8 @@ _MESSAGES = {
 def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open a result database.
 
-    Parameters
-    ----------
-    path : Path
-    create : bool
-        Make it where missing, with its folder.
-
-    Returns
-    -------
-    sqlite3.Connection
-        Transactions are begun by hand, see :func:`transaction`.
-
-    Raises
-    ------
-    LibraryError
-        If it is missing and not to be made, is something else, or is newer than this Earmark.
+    It is made where missing, with its folder, unless `create` is false. Transactions are begun by hand, see
+    :func:`transaction`. A LibraryError if it is missing, something else, or newer than this Earmark.
     """
     if not create and not path.exists():
         raise LibraryError(f"{path}: there is no such library; 'earmark classify FOLDER --library {path}' makes one")

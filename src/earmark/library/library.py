@@ -23,21 +23,16 @@ from earmark.errors import LibraryError, SettingError
 from earmark.inference.verdict import ClipVerdict, Verdict
 from earmark.library.database import connect, transaction, translate_errors
 
+# verdicts that may wait to be written, and for how long
 _BATCH, _BATCH_SECONDS = 64, 1.0
-"""Verdicts that may wait to be written, and for how long."""
-
+# known files in a row after which classifying is ended and begun anew: their verdicts need not wait in memory
 _LOOK_AHEAD = 4096
-"""Known files in a row after which classifying is ended and begun anew: their verdicts need not wait in memory."""
-
 _FIELDS = "path, genre, reason, confidence, genres, duration, error"
 
 _log = logging.getLogger(__name__)
 
 FileStatus = tuple[str, os.stat_result | None]
 """A file as it is to be named in verdicts, and its size and times; None where there is no such file."""
-
-Classify = Callable[[Iterator[str]], Iterator[Verdict]]
-"""Yields a verdict for each of the paths it is given, in order."""
 
 
 class ModelKey(NamedTuple):
@@ -73,8 +68,7 @@ class Library:
     Raises
     ------
     LibraryError
-        If the file is something else, was written by a newer Earmark, or cannot be used. The same goes for
-        all methods; what was kept before stays.
+        If the file is something else, of a newer Earmark, or cannot be used, now or later; what was kept before stays.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
@@ -101,7 +95,7 @@ class Library:
         self,
         files: Iterable[FileStatus],
         key: ModelKey,
-        classify: Classify,
+        classify: Callable[[Iterator[str]], Iterator[Verdict]],
         *,
         timeline: bool = False,
         retry: bool = False,
@@ -110,7 +104,7 @@ class Library:
 
         Parameters
         ----------
-        files : iterable of (path, stat result or None)
+        files : iterable of FileStatus
             Read as the work goes on; :class:`earmark.library.search.Search` yields such.
         key : ModelKey
         classify : callable
@@ -229,16 +223,11 @@ class Library:
         key : ModelKey
             One of :meth:`models`.
         genres : collection of str or None
-            Only these; None stands for unknown. All when empty.
+            Only these; None stands for unknown. All when empty. One that is none of the model's is a SettingError.
         min_confidence : float
             Only verdicts at least so sure; 0 gives files that failed too.
         timeline : bool
             With clips, where they were kept.
-
-        Raises
-        ------
-        SettingError
-            If a genre is none of the model's.
         """
         if wrong := [name for name in genres if name is not None and name not in key.labels]:
             raise SettingError(f"{key.name} names no {wrong[0]!r}; it names {', '.join(key.labels)}")
@@ -256,13 +245,7 @@ class Library:
                 yield StoredVerdict(verdict, _file_state(row[0], size, mtime_ns))
 
     def prune(self) -> int:
-        """Forget files that are gone, and return how many.
-
-        Raises
-        ------
-        LibraryError
-            If none of the files is there: more likely, their disk is not.
-        """
+        """Forget files that are gone, and return how many; a LibraryError if all are: rather, their disk is away."""
         with translate_errors(self.path):
             paths = [path for (path,) in self._database.execute("SELECT DISTINCT path FROM track")]
             gone = [(path,) for path in paths if not os.path.lexists(path)]

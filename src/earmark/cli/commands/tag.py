@@ -6,9 +6,11 @@ import json
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +20,8 @@ from earmark.cli.terminal import guarded
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from earmark.library.tags.run import TagResult
 
 _STYLES = {"written": "green", "restored": "green", "genre restored": "green", "failed": "red"}
@@ -94,23 +98,22 @@ def tag(
     if not paths:
         raise SettingError("name files or folders to tag, or a journal to --undo")
     from earmark.inference.classifier import Tagger
-    from earmark.library.tags.genre_tags import require_mediafile
     from earmark.library.tags.run import TagRun
     from earmark.library.tags.vocabulary import GenreSelector, load_words
 
-    require_mediafile("earmark tag")
     tagger = Tagger(model)
     selector = GenreSelector(load_words(tagger.labels, words, raw=raw), top, min_confidence)
     with TagRun(
         tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
     ) as run:
-        writer = _writer(form)
+        write = _writer(form)
         try:
             with terminal.progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
                 for result in run.tag(paths, jobs=cores(jobs), preview=preview):
-                    writer.write(result)
+                    write(result)
                     advance(1)
-        finally:  # also where it is stopped
+        finally:
+            # also where it is stopped
             _sum_up(run.counts, dry_run)
             if run.journal.entries:
                 terminal.say(f"to undo: earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}")
@@ -125,10 +128,10 @@ def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
 
     require_mediafile("earmark tag")
     entries, damaged = read_journal(journal)
-    writer, counts = _writer(form), Counter[str]()
+    write, counts = _writer(form), Counter[str]()
     for result in undo(entries, dry_run=dry_run, break_links=break_links):
         counts[result.outcome] += 1
-        writer.write(result)
+        write(result)
     if damaged:
         lines = f"{damaged} line{'s' * (damaged > 1)}"
         terminal.say(f"{lines} of the journal not readable, such as a kill leaves", "yellow")
@@ -142,58 +145,39 @@ def _sum_up(counts: Counter[str], dry_run: bool) -> None:
     terminal.say(f"nothing written, would be: {text}" if dry_run else text)
 
 
-class _Writer(Protocol):
-    def write(self, result: TagResult) -> None: ...
+def _writer(form: Shape) -> Callable[[TagResult], None]:
+    """Return what prints a result: a line a file, or a JSON object, pure ASCII, so that names of any bytes survive."""
+    from rich.console import Console
+
+    if form is Shape.table:
+        return partial(_print_row, Console(highlight=False, soft_wrap=True))
+    return lambda result: print(json.dumps(asdict(result) | {"confidence": _rounded(result.confidence)}), flush=True)
 
 
-def _writer(form: Shape) -> _Writer:
-    return TableWriter(sys.stdout) if form is Shape.table else JsonWriter(sys.stdout)
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 4)
 
 
-class TableWriter:
-    """One line a file that changes or fails: what was there → what is there, and how sure that is."""
+def _print_row(console: Console, result: TagResult) -> None:
+    """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
+    from rich.text import Text
 
-    def __init__(self, file: TextIO) -> None:
-        from rich.console import Console
+    from earmark.cli.writers import clean, shortened
+    from earmark.library.tags.run import HAD_GENRE
 
-        self.console = Console(file=file, highlight=False, soft_wrap=True)
-
-    def write(self, result: TagResult) -> None:
-        """Print one line."""
-        from rich.text import Text
-
-        from earmark.cli.writers import clean, shortened
-        from earmark.library.tags.run import HAD_GENRE
-
-        if result.outcome == HAD_GENRE:
-            return
-        width = max(16, min(60, self.console.width - 60)) if self.console.is_terminal else 60
-        line = Text(shortened(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
-        if result.error:
-            self.console.print(line.append(f"✗ {result.error}", style="red"))
-            return
-        if result.reason:
-            self.console.print(line.append(f"unknown ({result.reason})", style="dim"))
-            return
+    if result.outcome == HAD_GENRE:
+        return
+    width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
+    line = Text(shortened(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
+    if result.error:
+        line.append(f"✗ {result.error}", style="red")
+    elif result.reason:
+        line.append(f"unknown ({result.reason})", style="dim")
+    else:
         line.append(clean("; ".join(result.before)) or "–", style="dim").append(" → ")
         line.append(clean("; ".join(result.genres)) or "–", style=f"bold {_STYLES.get(result.outcome, '')}")
         if result.confidence is not None:
             line.append(f"  {result.confidence:.0%}", style="dim")
         elif result.outcome != "restored":
             line.append(f"  ({result.outcome})", style="dim")
-        self.console.print(line)
-
-
-class JsonWriter:
-    """JSON lines: one object a file, pure ASCII, so that names of any bytes survive."""
-
-    def __init__(self, file: TextIO) -> None:
-        self.file = file
-
-    def write(self, result: TagResult) -> None:
-        """Write one line."""
-        record = asdict(result)
-        if result.confidence is not None:
-            record["confidence"] = round(result.confidence, 4)
-        self.file.write(json.dumps(record) + "\n")
-        self.file.flush()
+    console.print(line)

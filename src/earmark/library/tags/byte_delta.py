@@ -20,14 +20,12 @@ from numpy.typing import NDArray
 
 from earmark.errors import TagError
 
+# bytes compared at once; a multiple of _CELL
 _BLOCK = 1 << 20
-"""Bytes compared at once; a multiple of :data:`_CELL`."""
-
+# bytes whose differences are counted together, to find where the old file is moved from
 _CELL = 4096
-"""Bytes whose differences are counted together, to find where the old file is moved from."""
-
+# equal bytes between two differences that are kept along: another patch would take as much
 _MAX_GAP = 12
-"""Equal bytes between two differences that are kept along: another patch would take as much."""
 
 
 def encode_delta(old: Path, new: Path) -> str:

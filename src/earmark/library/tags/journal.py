@@ -31,20 +31,13 @@ class State:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change: enough to take it back.
+    """One change: enough to take it back."""
 
-    Attributes
-    ----------
-    path : str
-        Absolute, links resolved.
-    before, after : State
-    delta : str
-        What turns the file after into the file before, see :func:`earmark.library.tags.byte_delta.encode_delta`.
-    """
-
+    # absolute, links resolved
     path: str
     before: State
     after: State
+    # turns the file after into the file before, see byte_delta
     delta: str
 
 
@@ -55,16 +48,7 @@ class Journal:
     """A journal to write in: JSON lines, each on the disk before anything else happens. A context manager.
 
     The file appears with the first change. One that is there already is carried on, whatever line a killed
-    run has left half-written.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    SettingError
-        If there is such a file and it is no journal, or another run writes in it.
+    run has left half-written. A SettingError if it is no journal, or another run writes in it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -131,22 +115,10 @@ class Journal:
 
 
 def read_journal(path: Path) -> tuple[list[Entry], int]:
-    """Read the changes of a journal, in the order they were made.
+    """Return the changes of a journal in the order they were made, and the number of lines that cannot be read.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    entries : list of Entry
-    damaged : int
-        Lines that cannot be read. One that a kill has torn says nothing of value: its change was never made.
-
-    Raises
-    ------
-    SettingError
-        If the file cannot be read, or is no journal.
+    One that a kill has torn says nothing of value: its change was never made. A SettingError if the file cannot be
+    read, or is no journal.
     """
     entries, damaged = [], 0
     try:
@@ -170,6 +142,7 @@ def read_journal(path: Path) -> tuple[list[Entry], int]:
 
 def default_journal() -> Path:
     """Return where a run writes its journal: ``earmark/journals`` in the user's state folder, by date and time."""
+    # https://specifications.freedesktop.org/basedir-spec
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     return home / "earmark" / "journals" / strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 HAD_GENRE = "had one"
 """Outcome of files that keep the genre they have."""
 
+# results that may wait for the next verdict; at so many classifying is ended, and begun anew with the next file
 _LOOK_AHEAD = 1000
-"""Results that may wait for a verdict before them; then classifying is ended, and begun anew with the next file."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class TagRun:
         """
         search = Search(paths)
         files = (path for path, _ in search)
+        # mostly once: anew only after _LOOK_AHEAD files in a row that are not wanted
         for first in files:
             wanted = self._select(chain([first], files))
             for verdict in self.tagger.classify_many(wanted, jobs=jobs, preview=preview):

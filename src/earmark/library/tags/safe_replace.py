@@ -20,8 +20,8 @@ _PREFIX = ".earmark-draft-"
 _SUFFIX = re.compile(r"\.\w{1,8}", re.ASCII)
 _DRAFT = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{32}(\.\w{1,8})?")
 _CAN_LOCK = os.name == "posix"
+# seconds after which a draft is rubbish where files cannot be locked
 _ABANDONED_AFTER = 60.0
-"""Seconds after which a draft that nobody has locked is rubbish, where files cannot be locked."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,7 @@ def resolve_links(path: Path) -> Path:
 
 
 def check_writable(path: Path, *, break_links: bool = False) -> None:
-    """Refuse, with a TagError, a file that is not to be replaced.
-
-    Parameters
-    ----------
-    path : Path
-    break_links : bool
-        Whether a file of several names (hard links) may be replaced under this one.
-    """
+    """Refuse, with a TagError, a file that is not to be replaced; with `break_links` one of several names may be."""
     found = path.stat()
     # the bits are asked too: root may write what is marked read-only
     if not found.st_mode & 0o222 or not os.access(path, os.W_OK):
@@ -94,29 +87,21 @@ def describe_error(error: OSError) -> str:
 
 @contextmanager
 def make_draft(path: Path, *, copy: bool = True) -> Iterator[Path]:
-    """Make a copy to alter, in the same folder; it is removed if it has not taken the file's place.
+    """Make a copy to alter (without `copy`, an empty file) in the same folder; remove it if it was not put in place.
 
-    It is locked while in use, so that :func:`remove_drafts` can tell those that a killed process left.
-
-    Parameters
-    ----------
-    path : Path
-    copy : bool
-        Whether it is filled; else it is empty.
-
-    Raises
-    ------
-    TagError
-        If it cannot be made, or what is done with it fails for the disk's sake.
+    It is locked while in use, so that :func:`remove_drafts` can tell those that a killed process left. What fails
+    with it for the disk's sake is a TagError.
     """
-    suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""  # mutagen guesses by it
+    # mutagen guesses the format by the suffix too
+    suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""
     draft = path.with_name(f"{_PREFIX}{uuid4().hex}{suffix}")
     try:
         with system_errors_as_tag_errors(), draft.open("xb") as held:
-            if not _CAN_LOCK:
-                held.close()  # Windows renames no open file
-            else:
+            if _CAN_LOCK:
                 lock(held.fileno())
+            else:
+                # Windows renames no open file
+                held.close()
             if copy:
                 shutil.copyfile(path, draft)
             yield draft
@@ -128,16 +113,7 @@ def make_draft(path: Path, *, copy: bool = True) -> Iterator[Path]:
 def finish_draft(draft: Path, path: Path, mtime_ns: int | None) -> None:
     """Give a draft the mode, owner, access lists and attributes of the file, and sync it to the disk.
 
-    Parameters
-    ----------
-    draft, path : Path
-    mtime_ns : int or None
-        Modification time; None is now.
-
-    Raises
-    ------
-    TagError
-        If the file belongs to another user, and so would not after it was replaced.
+    Its modification time is `mtime_ns`, or now. A TagError if the file belongs to another user, and would not any more.
     """
     found, own = path.stat(), draft.stat()
     if hasattr(os, "chown") and (found.st_uid, found.st_gid) != (own.st_uid, own.st_gid):
@@ -145,6 +121,7 @@ def finish_draft(draft: Path, path: Path, mtime_ns: int | None) -> None:
             os.chown(draft, found.st_uid, found.st_gid)
         except PermissionError as error:
             raise TagError("the file belongs to another user or group, and would not any more") from error
+    # copies the times too, so they are set after it
     shutil.copystat(path, draft)
     os.utime(draft, ns=(found.st_atime_ns, time.time_ns() if mtime_ns is None else mtime_ns))
     with draft.open("rb+") as file:
@@ -152,18 +129,9 @@ def finish_draft(draft: Path, path: Path, mtime_ns: int | None) -> None:
 
 
 def put_in_place(draft: Path, path: Path, before: Stamp) -> None:
-    """Put a finished draft in a file's place, unless the file has changed.
+    """Put a finished draft in a file's place, at one stroke.
 
-    Parameters
-    ----------
-    draft, path : Path
-    before : Stamp
-        Of the file when it was copied, or looked at before that.
-
-    Raises
-    ------
-    TagError
-        If the file was changed meanwhile, or cannot be replaced, as on some network shares.
+    A TagError if the file is not any more what `before` says, or cannot be replaced, as on some network shares.
     """
     with system_errors_as_tag_errors():
         if Stamp.of(path) != before:

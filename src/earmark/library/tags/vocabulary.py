@@ -15,27 +15,13 @@ from earmark.inference.verdict import Verdict
 MIN_SHARE = 0.2
 """Least probability at which a genre that is not the most probable one is written too."""
 
+# what capitals at the beginning of each word do not give
 _SPELLINGS = {
-    "hiphop": "Hip-Hop",
-    "hip hop": "Hip-Hop",
-    "hip-hop": "Hip-Hop",
-    "r&b": "R&B",
-    "rnb": "R&B",
-    "rhythm and blues": "R&B",
-    "drum and bass": "Drum & Bass",
-    "dnb": "Drum & Bass",
-    "edm": "EDM",
-    "rock and roll": "Rock & Roll",
-    "k-pop": "K-Pop",
-    "a cappella": "A Cappella",
-    "acappella": "A Cappella",
-    "idm": "IDM",
-    "lofi": "Lo-Fi",
-    "r and b": "R&B",
-    "r'n'b": "R&B",
-    "triphop": "Trip-Hop",
-    "j-pop": "J-Pop",
-}
+    "hiphop": "Hip-Hop", "hip hop": "Hip-Hop", "hip-hop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "rnb": "R&B",
+    "r and b": "R&B", "r'n'b": "R&B", "rhythm and blues": "R&B", "drum and bass": "Drum & Bass", "dnb": "Drum & Bass",
+    "rock and roll": "Rock & Roll", "edm": "EDM", "idm": "IDM", "k-pop": "K-Pop", "j-pop": "J-Pop", "lofi": "Lo-Fi",
+    "a cappella": "A Cappella", "acappella": "A Cappella",
+}  # fmt: skip
 
 
 def spell_label(label: str) -> str:
@@ -78,6 +64,7 @@ def load_words(
     {'hiphop': ('Hip-Hop',), 'jazz': ('Jazz', 'Swing'), 'pop': ()}
     """
     words = {label: (label if raw else spell_label(label),) for label in labels}
+    # by what an error names the map
     source, given = ("map", own or {}) if isinstance(own, Mapping | None) else (str(own), _read_toml(Path(own)))
     if unknown := sorted(map(str, given.keys() - words.keys())):
         raise SettingError(f"{source}: the model has no genre {', '.join(unknown)}; it has {', '.join(words)}")
@@ -133,6 +120,7 @@ class GenreSelector:
         unsure = verdict.genre is None if self.min_confidence is None else verdict.confidence < self.min_confidence
         if unsure or not verdict.genres:
             return ()
+        # the most probable genre in any case, however many share the rest
         best, *others = list(verdict.genres.items())[: self.top]
         labels = [best[0], *(label for label, share in others if share >= MIN_SHARE)]
         words = [self.words.get(label, (spell_label(label),)) for label in labels]
