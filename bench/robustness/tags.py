@@ -61,7 +61,7 @@ def prove(work: Path, n: int, kills: int, jobs: int, rng: random.Random) -> int:
     originals = {path: _sha(path) for path in made}
     kept = {path: GenreTags(path).genres for path in made}
     sound = {source: samples(source) for source in set(made.values())}
-    others = {source: GenreTags(source).others for source in set(made.values())}
+    others = {source: GenreTags(source).other_tags for source in set(made.values())}
     formats = Counter("".join(path.suffixes[-2:]) for path in made)
     right = _verdicts([next(path for path, source in made.items() if source == one) for one in sorted(sound)], jobs)
     right = {made[Path(path)]: genres for path, genres in right.items()}
@@ -73,7 +73,7 @@ def prove(work: Path, n: int, kills: int, jobs: int, rng: random.Random) -> int:
         there = GenreTags(path)
         wrong["sound altered"] += samples(path) != sound[source]
         wrong["genre wrong"] += there.genres != (kept[path] or right[source])
-        wrong["other tags altered"] += _lost(others[source], there.others)
+        wrong["other tags altered"] += _lost(others[source], there.other_tags)
         wrong["altered though it had a genre"] += bool(kept[path]) and _sha(path) != originals[path]
     wrong["strange files"] = sum(1 for _ in library.rglob("*") if _.is_file()) - len(made)
     begin = time.monotonic()

@@ -19,7 +19,7 @@ from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError
 from earmark.library.tags.spelling import spelling_key
-from earmark.library.tags.vocabulary import chosen, load_map, worded
+from earmark.library.tags.vocabulary import load_words, select_words, sum_by_word
 
 if TYPE_CHECKING:
     import optparse
@@ -62,16 +62,16 @@ GENRE = "genres" if "genres" in Item._fields else "genre"
 """beets' field: a list from 2.7 on, one text before."""
 
 
-class Ear(NamedTuple):
-    """What tells genres: the tagger, the word for each of its labels, and the confidence that suffices."""
+class Classifier(NamedTuple):
+    """The tagger, the words for each of its labels, and the confidence that suffices to write them."""
 
     tagger: Tagger
-    words: dict[str, str]
-    floor: float
+    words: dict[str, tuple[str, ...]]
+    min_confidence: float
 
 
 class EarmarkPlugin(BeetsPlugin):
-    """Fills in genres by ear; keeps what was heard in ``earmark_genre`` and ``earmark_confidence``."""
+    """Fills in genres by ear; keeps the most probable one in ``earmark_genre`` and ``earmark_confidence``."""
 
     item_types: ClassVar = {"earmark_genre": types.STRING, "earmark_confidence": types.Float(2)}
     album_types: ClassVar = item_types
@@ -79,9 +79,9 @@ class EarmarkPlugin(BeetsPlugin):
     def __init__(self) -> None:
         super().__init__()
         self.config.add(DEFAULTS)
-        self.import_stages = [self.imported]
-        self.register_listener("import_begin", self.import_begins)
-        self.register_listener("import_task_files", self.files_are_in_place)
+        self.import_stages = [self.classify_imported]
+        self.register_listener("import_begin", self.check_settings)
+        self.register_listener("import_task_files", self.write_imported)
         self._to_write: set[int | None] = set()
 
     @cached_property
@@ -104,7 +104,7 @@ class EarmarkPlugin(BeetsPlugin):
         return settings
 
     @cached_property
-    def ear(self) -> Ear:
+    def classifier(self) -> Classifier:
         """The model with its words; what is wrong with them is the user's error."""
         from earmark.inference.classifier import Tagger
 
@@ -115,14 +115,14 @@ class EarmarkPlugin(BeetsPlugin):
             elif not isinstance(own, Mapping):
                 raise UserError(f"earmark.map: {own!r}, must be lines of genre: word, or the path of a TOML file")
             tagger = Tagger(self.settings.model)
-            words = load_map(tagger.labels, own)
+            words = load_words(tagger.labels, own)
         except (EarmarkError, confuse.ConfigError) as error:
             raise UserError(f"earmark: {error}") from error
-        floor = self.settings.min_confidence
-        return Ear(tagger, words, tagger.card.calibration.threshold if floor is None else floor)
+        lowest = self.settings.min_confidence
+        return Classifier(tagger, words, tagger.card.calibration.threshold if lowest is None else lowest)
 
     def commands(self) -> list[ui.Subcommand]:
-        """``beet earmark``, with the names that lastgenre and modify gave their options."""
+        """Return ``beet earmark``, with the names that lastgenre and modify gave their options."""
         command = ui.Subcommand("earmark", help="tell genres by ear")
         for short, long, off, what in (
             ("-f", "force", ("-F", "--no-force"), "give tracks that have a genre a new one"),
@@ -139,79 +139,81 @@ class EarmarkPlugin(BeetsPlugin):
         return [command]
 
     def command(self, lib: Library, options: optparse.Values, query: list[str]) -> None:
-        """Tell the genres of what a query finds."""
+        """Classify what a query finds."""
         self.config.set_args(options)
         items = list(lib.items(query))
-        if self.settings.source == "album":  # an album is heard whole, whichever of its tracks was found
+        # an album is classified whole, whichever of its tracks was found
+        if self.settings.source == "album":
             albums = filter(None, map(lib.get_album, dict.fromkeys(item.album_id for item in items if item.album_id)))
             items = [item for item in items if not item.album_id] + [item for album in albums for item in album.items()]
-        failed = self._tell(items)
+        failed = self._classify(items)
         if failed:
             raise UserError(f"earmark: {failed} file{'s' * (failed > 1)} could not be heard")
 
-    def import_begins(self, session: ImportSession) -> None:
-        """Say what is wrong with the settings before anything is imported."""
+    def check_settings(self, session: ImportSession) -> None:
+        """Raise what is wrong with the settings before anything is imported."""
         if self.settings.auto:
-            assert self.ear
+            assert self.classifier
 
-    def imported(self, session: ImportSession, task: ImportTask) -> None:
-        """Tell the genres of an album, or of a single track, that is about to be imported."""
+    def classify_imported(self, session: ImportSession, task: ImportTask) -> None:
+        """Classify the tracks of an album, or of a single track, that is about to be imported."""
         if self.settings.auto:
-            self._tell(task.imported_items(), importing=True)
+            self._classify(task.imported_items(), importing=True)
 
-    def files_are_in_place(self, session: ImportSession, task: ImportTask) -> None:
+    def write_imported(self, session: ImportSession, task: ImportTask) -> None:
         """Write genres into files that beets itself leaves as they are; but not through links into the originals."""
-        told = [item for item in task.imported_items() if item.id in self._to_write]
-        self._to_write.difference_update(item.id for item in told)
-        written = task.apply and config["import"]["write"].get(bool)  # by beets, with all other tags
+        items = [item for item in task.imported_items() if item.id in self._to_write]
+        self._to_write.difference_update(item.id for item in items)
+        # by beets, with all other tags
+        written = task.apply and config["import"]["write"].get(bool)
         if self.settings.write and not written and not (session.config["link"] or session.config["hardlink"]):
-            for item in told:
+            for item in items:
                 self._write_genre(item)
 
-    def _tell(self, items: Sequence[Item], *, importing: bool = False) -> int:
-        """Tell genres track by track, and of albums of which all tracks are given; return how many files failed."""
-        given = Counter(item.album_id for item in items)
+    def _classify(self, items: Sequence[Item], *, importing: bool = False) -> int:
+        """Classify tracks, and albums of which all tracks are given; return how many files failed."""
+        n_given = Counter(item.album_id for item in items)
         wanted = sorted(filter(self._lacks_genre, items), key=_album_id)
         failed = 0
-        for album_id, heard in groupby(self._heard(wanted), key=lambda pair: _album_id(pair[0])):
-            alone = not album_id or self.settings.source == "track"
+        for album_id, answers in groupby(self._yield_words(wanted), key=lambda pair: _album_id(pair[0])):
+            by_track = not album_id or self.settings.source == "track"
             tracks: list[tuple[Item, dict[str, float]]] = []
-            for item, words in heard:
+            for item, words in answers:
                 if words is None:
                     failed += 1
                     continue
-                if alone:
-                    self._keep(item, words, words, importing)
+                if by_track:
+                    self._store(item, words, words, importing)
                 if album_id:
                     tracks.append((item, words))
             mean = _mean([words for _, words in tracks if words])
-            if not alone:
+            if not by_track:
                 for item, words in tracks:
-                    self._keep(item, words, mean, importing)
+                    self._store(item, words, mean, importing)
             album = tracks[0][0].get_album() if tracks else None
-            if album and self._lacks_genre(album) and given[album_id] == len(album.items()):
-                self._keep(album, mean, mean, importing)
+            if album and self._lacks_genre(album) and n_given[album_id] == len(album.items()):
+                self._store(album, mean, mean, importing)
         return failed
 
-    def _heard(self, wanted: Sequence[Item]) -> Iterator[tuple[Item, dict[str, float] | None]]:
-        """Each track with the probabilities of words; none where nothing is to be heard, None if it failed."""
+    def _yield_words(self, wanted: Sequence[Item]) -> Iterator[tuple[Item, dict[str, float] | None]]:
+        """Yield each track with the probabilities of words: none where it is silent or too short, None if it failed."""
         if not wanted:
             return
         paths = (os.fsdecode(util.syspath(item.path)) for item in wanted)
         jobs = self.settings.jobs or os.cpu_count() or 1
-        verdicts = self.ear.tagger.classify_many(paths, jobs=jobs, preview=self.settings.preview)
+        verdicts = self.classifier.tagger.classify_many(paths, jobs=jobs, preview=self.settings.preview)
         for item, verdict in zip(wanted, verdicts, strict=True):
             if verdict.error:
                 self._log.warning("{}: {}", util.displayable_path(item.path), verdict.error)
             failed = verdict.error and not verdict.genres
-            yield item, None if failed else worded(verdict.genres, self.ear.words)
+            yield item, None if failed else sum_by_word(verdict.genres, self.classifier.words)
 
-    def _keep(self, one: Item | Album, heard: Mapping[str, float], told: Mapping[str, float], importing: bool) -> None:
-        """Note what was heard, take its genres from what is told of it, and keep that in the library."""
-        one["earmark_genre"], one["earmark_confidence"] = next(iter(heard.items()), ("", 0.0))
-        genres = chosen(told, self.ear.floor, self.settings.count)
+    def _store(self, one: Item | Album, own: Mapping[str, float], words: Mapping[str, float], importing: bool) -> None:
+        """Note the most probable of its own words, select its genres from `words`, and store both in the library."""
+        one["earmark_genre"], one["earmark_confidence"] = next(iter(own.items()), ("", 0.0))
+        genres = select_words(words, self.classifier.min_confidence, self.settings.count)
         if genres:
-            one[GENRE] = self._with_existing(one, genres)
+            one[GENRE] = self._merge_existing(one, genres)
         if self.settings.pretend or not (importing or self.settings.quiet):
             ui.show_model_changes(one)
         if self.settings.pretend:
@@ -225,18 +227,18 @@ class EarmarkPlugin(BeetsPlugin):
         else:
             one.try_sync(write=bool(genres) and self.settings.write, move=False)
 
-    def _with_existing(self, one: Item | Album, genres: list[str]) -> list[str] | str:
-        """Put genres as beets' field wants them, after those that are there where these are to stay."""
-        there = self._genres(one) if self.settings.keep_existing else []
-        spelt = {spelling_key(genre) for genre in there}
-        genres = there + [genre for genre in genres if spelling_key(genre) not in spelt]
+    def _merge_existing(self, one: Item | Album, genres: list[str]) -> list[str] | str:
+        """Return genres as beets' field wants them, after those that are there where these are to stay."""
+        existing = self._genres(one) if self.settings.keep_existing else []
+        keys = {spelling_key(genre) for genre in existing}
+        genres = existing + [genre for genre in genres if spelling_key(genre) not in keys]
         return genres if GENRE == "genres" else str(self.settings.separator).join(genres)
 
     def _lacks_genre(self, one: Item | Album) -> bool:
         return self.settings.force or not self._genres(one)
 
     def _genres(self, one: Item | Album) -> list[str]:
-        """Genres of its own, a track's without its album's."""
+        """Return genres of its own, a track's without its album's."""
         value = one.get(GENRE, with_album=False) if isinstance(one, Item) else one.get(GENRE)
         return [genre for genre in (value.split(self.settings.separator) if isinstance(value, str) else value) if genre]
 
@@ -254,12 +256,12 @@ class EarmarkPlugin(BeetsPlugin):
 
 
 def _album_id(item: Item) -> int:
-    """Of a track without an album, 0."""
+    """Return the album's number; 0 for a track without an album."""
     return item.album_id or 0
 
 
 def _mean(tracks: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean probabilities over an album's tracks, most probable first."""
+    """Return mean probabilities over an album's tracks, most probable first."""
     if not tracks:
         return {}
     mean = {word: sum(track[word] for track in tracks) / len(tracks) for word in tracks[0]}

@@ -11,26 +11,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-import numpy as np
 import pytest
 from support.command import COMMAND, run
+from support.verdicts import KEY, verdict_of
 
 from earmark.errors import LibraryError, SettingError
-from earmark.inference.verdict import ClipVerdict, Verdict
+from earmark.inference.verdict import ClipVerdict
 from earmark.library import library as library_module
-from earmark.library.library import Hearing, Library
-from earmark.library.playlists import address, write_playlists
+from earmark.library.library import Library
 
-HEARING = Hearing("c0ffee", "made-up", ("jazz", "R&B/Soul", "rock"))
 FILES = 14
-
-
-@pytest.fixture(scope="module")
-def sound(write_sound, tmp_path_factory):
-    path = tmp_path_factory.mktemp("sound") / "noise.wav"
-    return write_sound(path, 0.1 * np.random.default_rng(0).standard_normal(22050 * 3), 22050)
 
 
 @pytest.fixture
@@ -187,31 +178,6 @@ def test_two_runs_share_a_database(music, tmp_path):
     assert len(rows(database)) == FILES
 
 
-def test_what_is_no_library_is_left_as_it_is(sound, tmp_path):
-    (tmp_path / "empty").mkdir()
-    foreign, newer, copy = tmp_path / "beets.db", tmp_path / "newer.db", tmp_path / "song.wav"
-    for path, statement in ((foreign, "CREATE TABLE items (id)"), (newer, "PRAGMA user_version = 99")):
-        if path is newer:
-            Library(path).close()
-        connection = sqlite3.connect(path)
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
-    shutil.copy(sound, copy)
-    for path, says in (
-        (copy, "not a library of Earmark's"),
-        (foreign, "a database of another program"),
-        (newer, "library format 99, this Earmark knows up to 1"),
-        (tmp_path / "empty", "not a file"),
-        (copy / "below.db", "its folder cannot be made"),
-    ):
-        before = path.read_bytes() if path.is_file() else None
-        assert says in run("classify", sound, "--library", path, expect=2).stderr
-        assert before is None or path.read_bytes() == before
-    assert "no such library" in run("library", tmp_path / "none.db", expect=2).stderr
-    assert not (tmp_path / "none.db").exists()
-
-
 def test_exports(music, tmp_path):
     database, lists = tmp_path / "music.db", tmp_path / "lists"
     answers(music, "--library", database, "--model", "paper-lstm-2x250")
@@ -236,11 +202,6 @@ def test_exports(music, tmp_path):
 
 
 # The database itself
-
-
-def verdict_of(path, genre="jazz", error=None, clips=()):
-    genres = {} if error else {"jazz": 0.7, "rock": 0.3}
-    return Verdict(genre, None, 0.7 if genres else 0.0, genres, 12.0, tuple(clips), "made-up", str(path), error)
 
 
 @pytest.fixture
@@ -274,35 +235,35 @@ def test_names_of_any_bytes(shelf, tmp_path):
     heard = []
     for _ in range(2):
         with Library(tmp_path / "l.db") as library:
-            found = list(library.answers(files, HEARING, counted(heard)))
+            found = list(library.classify(files, KEY, counted(heard)))
             assert [v.path for v in found] == [path for path, _ in files]
-            assert {kept.verdict.path for kept in library.kept(HEARING)} == {path for path, _ in files}
+            assert {kept.verdict.path for kept in library.query(KEY)} == {path for path, _ in files}
     assert heard == [path for path, _ in files]
 
 
 def test_known_and_new_come_in_the_order_asked(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr(library_module, "_AHEAD", 5)
+    monkeypatch.setattr(library_module, "_LOOK_AHEAD", 5)
     files, chance = shelf(*(f"{i:03}" for i in range(200))), random.Random(1)
     with Library(tmp_path / "l.db") as library:
         before = [file for file in files if chance.random() < 0.8]
-        list(library.answers(before, HEARING, counted([])))
-        heard, library.known = [], 0
-        order = [v.path for v in library.answers(iter(files), HEARING, counted(heard))]
+        list(library.classify(before, KEY, counted([])))
+        heard, library.n_known = [], 0
+        order = [v.path for v in library.classify(iter(files), KEY, counted(heard))]
     assert order == [path for path, _ in files]
     assert heard == [path for path, status in files if (path, status) not in before]
-    assert library.known == len(before)
+    assert library.n_known == len(before)
 
 
 def test_a_timeline_is_kept_exactly_where_it_was_asked_for(shelf, tmp_path):
     files, heard = shelf("a", "b"), []
     with Library(tmp_path / "l.db") as library:
-        list(library.answers(files, HEARING, counted(heard)))
-        first = list(library.answers(files, HEARING, counted(heard), timeline=True))
-        again = list(library.answers(files, HEARING, counted(heard), timeline=True))
+        list(library.classify(files, KEY, counted(heard)))
+        first = list(library.classify(files, KEY, counted(heard), timeline=True))
+        again = list(library.classify(files, KEY, counted(heard), timeline=True))
         assert first == again
         assert len(heard) == 4
-        assert [v.clips for v in library.answers(files, HEARING, counted(heard))] == [(), ()]
-        assert [k.verdict.clips for k in library.kept(HEARING, timeline=True)] == [v.clips for v in first]
+        assert [v.clips for v in library.classify(files, KEY, counted(heard))] == [(), ()]
+        assert [k.verdict.clips for k in library.query(KEY, timeline=True)] == [v.clips for v in first]
 
 
 def test_what_cannot_be_read_now_is_not_remembered(shelf, tmp_path, monkeypatch):
@@ -310,18 +271,18 @@ def test_what_cannot_be_read_now_is_not_remembered(shelf, tmp_path, monkeypatch)
     monkeypatch.setattr(os, "access", lambda path, _: "locked" not in str(path))
     with Library(tmp_path / "l.db") as library:
         for _ in range(2):
-            list(library.answers(files, HEARING, lambda paths: (verdict_of(p, None, "no sound") for p in paths)))
-    assert (library.heard, library.known) == (5, 1)
+            list(library.classify(files, KEY, lambda paths: (verdict_of(p, None, "no sound") for p in paths)))
+    assert (library.n_classified, library.n_known) == (5, 1)
 
 
 def test_a_run_that_is_stopped_keeps_what_it_heard(shelf, tmp_path):
     files = shelf(*map(str, range(10)))
     with Library(tmp_path / "l.db") as library:
-        answers = library.answers(files, HEARING, counted([]))
+        answers = library.classify(files, KEY, counted([]))
         for _ in range(4):
             next(answers)
         answers.close()
-        assert library.hearings() == [(HEARING, 4)]
+        assert library.models() == [(KEY, 4)]
 
 
 def test_a_full_disk_loses_nothing_that_was_kept(shelf, tmp_path, monkeypatch):
@@ -330,70 +291,37 @@ def test_a_full_disk_loses_nothing_that_was_kept(shelf, tmp_path, monkeypatch):
     library = Library(tmp_path / "l.db")
     library._database.execute("PRAGMA max_page_count = 20")
     with pytest.raises(LibraryError, match="the disk is full"):
-        list(library.answers(files, HEARING, counted([]), timeline=True))
+        list(library.classify(files, KEY, counted([]), timeline=True))
     library._database.close()
     with Library(tmp_path / "l.db") as library:
-        ((_, kept),) = library.hearings()
+        ((_, kept),) = library.models()
         assert 8 <= kept < 400
-        assert len(list(library.answers(files, HEARING, counted([]), timeline=True))) == 400
-    assert library.known == kept
+        assert len(list(library.classify(files, KEY, counted([]), timeline=True))) == 400
+    assert library.n_known == kept
 
 
 def test_a_database_held_by_another(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr("earmark.library.database._PATIENCE", 0.05)
+    monkeypatch.setattr("earmark.library.database._BUSY_TIMEOUT", 0.05)
     with Library(tmp_path / "l.db") as library:
         other = sqlite3.connect(tmp_path / "l.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LibraryError, match="another run has held it too long"):
-            list(library.answers(shelf("a"), HEARING, counted([])))
+            list(library.classify(shelf("a"), KEY, counted([])))
         other.execute("ROLLBACK")
         other.close()
-        assert len(list(library.answers(shelf("a"), HEARING, counted([])))) == 1
+        assert len(list(library.classify(shelf("a"), KEY, counted([])))) == 1
 
 
 def test_prune_does_not_forget_a_disk_that_is_away(shelf, tmp_path):
     files = shelf("a", "b")
     with Library(tmp_path / "l.db") as library:
-        list(library.answers(files, HEARING, counted([])))
+        list(library.classify(files, KEY, counted([])))
         (tmp_path / "shelf").rename(tmp_path / "away")
         with pytest.raises(LibraryError, match="is their disk connected"):
             library.prune()
-        assert [kept.file for kept in library.kept(HEARING)] == ["gone", "gone"]
+        assert [kept.file for kept in library.query(KEY)] == ["gone", "gone"]
         (tmp_path / "away").rename(tmp_path / "shelf")
         Path(files[0][0]).unlink()
         assert library.prune() == 1
         with pytest.raises(SettingError, match="names no 'polka'; it names jazz"):
-            list(library.kept(HEARING, genres=["polka"]))
-
-
-# Playlists
-
-
-def test_odd_names_survive_in_playlists(tmp_path):
-    folder = tmp_path / "lists"
-    names = ["So What.flac", "b\n.mp3", "#1.mp3", " end.mp3 ", "caf\u00e9 \U0001f3b7.ogg", "x%20y.mp3", "a/b/c.wav"]
-    if sys.platform == "linux":
-        names.append(os.fsdecode(b"\xff.mp3"))
-    paths = [str(tmp_path / "m" / name) for name in names]
-    (written, *_) = [p for p in write_playlists(folder, map(verdict_of, paths), HEARING.labels) if p.tracks]
-    assert (written.path.name, written.tracks, written.seconds) == ("jazz.m3u8", len(names), 12.0 * len(names))
-    lines = [line for line in written.path.read_text(encoding="utf-8").split("\n") if line and line[0] != "#"]
-    back = [
-        os.fsdecode(unquote(urlsplit(line).path, errors="surrogateescape"))
-        if line.startswith("file:")
-        else os.path.normpath(folder / line)
-        for line in lines
-    ]
-    assert back == paths
-    assert address(paths[0], folder) == str(Path("..", "m", "So What.flac"))
-
-
-def test_names_of_lists_fit_any_file_system_and_old_lists_are_emptied(tmp_path):
-    labels = ["R&B/Soul", "R&B-soul", "Rock", "\x00", "..", "x" * 500]
-    (tmp_path / "Rock.m3u8").write_text("#EXTM3U\nold.mp3\n")
-    some = [verdict_of("/m/a.mp3", label) for label in labels if label != "Rock"]
-    written = list(write_playlists(tmp_path, some, labels))
-    assert [p.tracks for p in written] == [1, 1, 0, 1, 1, 1]
-    assert len({p.path.name.casefold() for p in written}) == len(labels)
-    assert {p.path.parent for p in written} == {tmp_path}
-    assert "old" not in (tmp_path / "Rock.m3u8").read_text()
+            list(library.query(KEY, genres=["polka"]))

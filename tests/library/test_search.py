@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.command import COMMAND, run
 
 from earmark.files import scan, walk
-from earmark.library.search import Search, _lines
+from earmark.library.search import Search, _split_names
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
 
@@ -149,7 +149,7 @@ def test_names_survive_the_pipe(names, end, ended, size):
             return super().read1(size)
 
     text = end.join(names) + end * (ended and bool(names))
-    assert [os.fsencode(name) for name in _lines(Drip(text), end)] == names
+    assert [os.fsencode(name) for name in _split_names(Drip(text), end)] == names
 
 
 # With the command

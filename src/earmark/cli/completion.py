@@ -49,7 +49,7 @@ def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     known: list[str] = []
     try:
         with Library(next(filter(None, named), ""), create=False) as library:
-            known = [genre for hearing, _ in library.hearings()[:1] for genre in hearing.labels]
+            known = [genre for hearing, _ in library.models()[:1] for genre in hearing.labels]
     except EarmarkError:  # nothing named yet, or no library: nothing to offer
         pass
     yield from (genre for genre in [*known, "unknown"] if genre.startswith(incomplete))

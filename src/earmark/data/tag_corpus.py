@@ -13,7 +13,7 @@ from earmark.data.rare_genres import MIN_TRACKS, Rare, file_common, file_known
 from earmark.errors import CorpusError, SettingError
 from earmark.files import walk
 from earmark.library.tags.genre_tags import require_mediafile
-from earmark.library.tags.spelling import genre_names, one_spelling, spelling_key
+from earmark.library.tags.spelling import parse_genres, spelling_key, unify_spellings
 
 _NOBODY = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
 """What stands for an artist where there is none, as :func:`spelling_key` gives it."""
@@ -98,7 +98,7 @@ def open_library(
             f"{folder}: " + (f"none of {_files(len(files))} has a genre tag" if files else "no sound files below it")
             + "; tag some first, or sort them into folders by genre and leave out --labels tags"
         )  # fmt: skip
-    choices = one_spelling([file.genres for file in usable], known or ())
+    choices = unify_spellings([file.genres for file in usable], known or ())
     filing = file_common(choices, min_tracks, rare) if known is None else file_known(choices, known)
     rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filing.genres, strict=True) if genre]
     return Corpus(f"{folder.resolve().name}, by its tags", tracks_from(rows, folder), _untagged(files) + filing.notes)
@@ -121,7 +121,7 @@ def read_tags(path: Path) -> Tagged:
         return Tagged(path, readable=False)
     try:
         file = MediaFile(os.fspath(path))
-        genres = genre_names(file.genres or ())
+        genres = parse_genres(file.genres or ())
         artists = [" ".join((name or "").split()) for name in (file.albumartist, file.artist)]
     except Exception:  # whatever a parser stumbles over: it is one file of many
         return Tagged(path, readable=False)

@@ -1,4 +1,4 @@
-"""The file of a result database: made, opened, checked; and SQLite's errors in plain words."""
+"""The file of a result database: making, opening and checking it, and SQLite's errors in plain words."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from earmark.errors import LibraryError
 SCHEMA_VERSION = 1
 """Version of the tables below."""
 
-_APPLICATION = int.from_bytes(b"Earm")
-"""What SQLite's ``application_id`` says of our files."""
-
-_PATIENCE = 30.0
-"""Seconds to wait for another run, which holds the file for milliseconds at a time."""
+# SQLite's ``application_id`` of our files
+_APPLICATION_ID = int.from_bytes(b"Earm")
+# seconds to wait for another run, which holds the file for milliseconds at a time
+_BUSY_TIMEOUT = 30.0
 
 _SCHEMA = (
     """CREATE TABLE hearing (
@@ -30,11 +29,11 @@ _SCHEMA = (
         mtime_ns INTEGER NOT NULL, genre TEXT, reason TEXT, confidence REAL NOT NULL, genres TEXT NOT NULL,
         duration REAL, error TEXT, clips BLOB, heard INTEGER NOT NULL, UNIQUE (hearing, path)
     )""",
-    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA application_id = {_APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
-_WORDS = {
+_MESSAGES = {
     sqlite3.SQLITE_BUSY: "another run has held it too long: try again when that is done",
     sqlite3.SQLITE_LOCKED: "another run has held it too long: try again when that is done",
     sqlite3.SQLITE_FULL: "the disk is full. What was kept before stays; make room, and the same command goes on",
@@ -49,21 +48,8 @@ _WORDS = {
 def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open a result database.
 
-    Parameters
-    ----------
-    path : Path
-    create : bool
-        Make it where missing, with its folder.
-
-    Returns
-    -------
-    sqlite3.Connection
-        Transactions are begun by hand, see :func:`transaction`.
-
-    Raises
-    ------
-    LibraryError
-        If it is missing and not to be made, is something else, or is newer than this Earmark.
+    It is made where missing, with its folder, unless `create` is false. Transactions are begun by hand, see
+    :func:`transaction`. A LibraryError if it is missing, something else, or newer than this Earmark.
     """
     if not create and not path.exists():
         raise LibraryError(f"{path}: there is no such library; 'earmark classify FOLDER --library {path}' makes one")
@@ -73,26 +59,27 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LibraryError(f"{path}: its folder cannot be made ({error.strerror})") from error
-    with explained(path):
+    with translate_errors(path):
         address = f"file:{quote_from_bytes(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
-        database = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
+        database = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
-            _check(database, path)
+            _prepare(database, path)
         except BaseException:
             database.close()
             raise
     return database
 
 
-def _check(database: sqlite3.Connection, path: Path) -> None:
+def _prepare(database: sqlite3.Connection, path: Path) -> None:
     """Refuse what is not ours, make the tables where there are none, and let readers and writers work side by side."""
     if _is_new(database):
         with transaction(database):
-            if _is_new(database):  # else another run was quicker
+            # asked again inside the transaction: another run may have been quicker
+            if _is_new(database):
                 for statement in _SCHEMA:
                     database.execute(statement)
     (application,) = database.execute("PRAGMA application_id").fetchone()
-    if application != _APPLICATION:
+    if application != _APPLICATION_ID:
         raise LibraryError(f"{path}: a database of another program: it is left as it is, give another name")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
@@ -101,9 +88,13 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
             "'pip install -U earmark'"
         )
     try:
-        database.execute("PRAGMA journal_mode = WAL")  # no effect where the file system cannot: then slower, as safe
+        # no effect where the file system cannot: then slower, as safe
+        database.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
-        if _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY):  # another run is doing it; or reading
+        if _error_code(error) not in (
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_READONLY,
+        ):  # another run is doing it; or reading
             raise
     database.execute("PRAGMA synchronous = NORMAL")
 
@@ -116,7 +107,7 @@ def _is_new(database: sqlite3.Connection) -> bool:
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing; waits for another run's to end."""
+    """Do all of a transaction or nothing; wait for another run's to end."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -128,14 +119,15 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """SQLite's errors become ours, which say what to do."""
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors as ours, which say what to do."""
     try:
         yield
     except sqlite3.Error as error:
-        raise LibraryError(f"{path}: {_WORDS.get(_code(error), str(error))}") from error
+        raise LibraryError(f"{path}: {_MESSAGES.get(_error_code(error), str(error))}") from error
 
 
-def _code(error: sqlite3.Error) -> int:
-    """The kind of an error, without what SQLite adds to it."""
+def _error_code(error: sqlite3.Error) -> int:
+    """Return the primary code of an error."""
+    # extended codes hold it in their last byte
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -1,8 +1,8 @@
-"""The result database of a music library: what was heard once is not heard again.
+"""The result database of a music library: what was classified once is not classified again.
 
-An answer belongs to one file as it was (absolute path, size, time of last change) and to one way of hearing it
-(the model's checksum, all of it or a preview). Answers are written in small batches, each a transaction: a run
-that is killed loses at most the last one, and several runs may share a database. Needs nothing but SQLite.
+A verdict belongs to one file as it was (absolute path, size, time of last change) and to one model and extent
+(:class:`ModelKey`). Verdicts are written in small batches, each a transaction: a run that is killed loses at most
+the last one, and several runs may share a database. Needs nothing but SQLite.
 """
 
 from __future__ import annotations
@@ -21,33 +21,22 @@ from typing import Any, Literal, NamedTuple
 
 from earmark.errors import LibraryError, SettingError
 from earmark.inference.verdict import ClipVerdict, Verdict
-from earmark.library.database import connect, explained, transaction
+from earmark.library.database import connect, transaction, translate_errors
 
+# verdicts that may wait to be written, and for how long
 _BATCH, _BATCH_SECONDS = 64, 1.0
-"""Answers that may wait to be written, and for how long."""
-
-_AHEAD = 4096
-"""Known files in a row from which hearing is ended and begun anew, so that their answers need not wait in memory."""
-
+# known files in a row after which classifying is ended and begun anew: their verdicts need not wait in memory
+_LOOK_AHEAD = 4096
 _FIELDS = "path, genre, reason, confidence, genres, duration, error"
 
 _log = logging.getLogger(__name__)
 
-Found = tuple[str, os.stat_result | None]
-"""A file as it is to be named in answers, and its size and times; None where there is no such file."""
+FileStatus = tuple[str, os.stat_result | None]
+"""A file as it is to be named in verdicts, and its size and times; None where there is no such file."""
 
 
-class Hearing(NamedTuple):
-    """One way of hearing: which model, and whether all of each file.
-
-    Attributes
-    ----------
-    checksum, name : str
-        The model's.
-    labels : tuple of str
-        Genres that it names.
-    preview : bool
-    """
+class ModelKey(NamedTuple):
+    """What a verdict depends on beside the file: the model, with the genres it names, and whether it saw a preview."""
 
     checksum: str
     name: str
@@ -55,35 +44,38 @@ class Hearing(NamedTuple):
     preview: bool = False
 
 
-class Kept(NamedTuple):
-    """An answer in the database, and what has become of its file: as it was, changed since, or gone."""
+class StoredVerdict(NamedTuple):
+    """A verdict in the database, and what has become of its file: as it was, changed since, or gone."""
 
     verdict: Verdict
     file: Literal["there", "changed", "gone"]
 
 
 class Library:
-    """A result database.
+    """A result database; a context manager, which writes what waits and closes it.
 
     Parameters
     ----------
     path : path
-        Made where missing, with its folder.
     create : bool
-        Whether to make it.
+        Whether to make it where missing, with its folder.
+
+    Attributes
+    ----------
+    n_known, n_classified : int
+        Files that :meth:`classify` found in the database, and those that it had to classify.
 
     Raises
     ------
     LibraryError
-        If the file is something else, was written by a newer Earmark, or cannot be used. The same goes for
-        all methods; what was kept before stays.
+        If the file is something else, of a newer Earmark, or cannot be used, now or later; what was kept before stays.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
         self.path = Path(path)
-        self.known = self.heard = 0
-        self._waiting: list[tuple[Any, ...]] = []
-        self._written = time.monotonic()
+        self.n_known = self.n_classified = 0
+        self._pending: list[tuple[Any, ...]] = []
+        self._last_flush = time.monotonic()
         self._database = connect(self.path, create=create)
 
     def __enter__(self) -> Library:
@@ -99,205 +91,162 @@ class Library:
         finally:
             self._database.close()
 
-    def answers(
+    def classify(
         self,
-        files: Iterable[Found],
-        hearing: Hearing,
-        hear: Callable[[Iterator[str]], Iterator[Verdict]],
+        files: Iterable[FileStatus],
+        key: ModelKey,
+        classify: Callable[[Iterator[str]], Iterator[Verdict]],
         *,
         timeline: bool = False,
         retry: bool = False,
     ) -> Iterator[Verdict]:
-        """Answer for each file in order, and listen only to those that are new or have changed.
+        """Yield a verdict for each file in order, and classify only those that are new or have changed.
 
         Parameters
         ----------
-        files : iterable of (path, stat result or None)
-            Read as the work goes on.
-        hearing : Hearing
-        hear : callable
-            Gives a verdict for each of the paths it is given, in order; called only where some file is new.
+        files : iterable of FileStatus
+            Read as the work goes on; :class:`earmark.library.search.Search` yields such.
+        key : ModelKey
+        classify : callable
+            Yields a verdict for each of the paths it is given, in order; called only where some file is new.
         timeline : bool
             Whether clips are wanted. They are kept only then, for they are large: a file known without them
-            is heard again.
+            is classified again.
         retry : bool
-            Hear files again that failed before.
+            Classify files again that failed before.
 
         Yields
         ------
         Verdict
             Known ones as a fresh run would give them, under the name given now.
         """
-        number = self._number(hearing)
+        model_id = self._model_id(key)
         remaining = iter(files)
 
-        def known(file: Found) -> Verdict | None:
-            return self._known(number, hearing.name, file, timeline, retry)
+        def look_up(file: FileStatus) -> Verdict | None:
+            return self._look_up(model_id, key.name, file, timeline, retry)
 
         try:
             for file in remaining:
-                if verdict := known(file):
-                    self.known += 1
+                if verdict := look_up(file):
+                    self.n_known += 1
                     yield verdict
                 else:
-                    yield from self._hear(number, file, remaining, known, hear, timeline)
+                    # (file, its verdict if known), in the order asked, as far as files were read ahead
+                    queue: deque[tuple[FileStatus, Verdict | None]] = deque([(file, None)])
+                    new = chain([file[0]], _queue_up(remaining, look_up, queue))
+                    for fresh in chain(classify(new), [None]):  # None: what is left is known
+                        while queue and (verdict := queue[0][1]):
+                            queue.popleft()
+                            self.n_known += 1
+                            yield verdict
+                        if fresh:
+                            self._store(model_id, queue.popleft()[0], fresh, timeline)
+                            yield fresh
         finally:
             self.flush()
 
-    def _hear(
-        self,
-        number: int,
-        first: Found,
-        remaining: Iterator[Found],
-        known: Callable[[Found], Verdict | None],
-        hear: Callable[[Iterator[str]], Iterator[Verdict]],
-        timeline: bool,
-    ) -> Iterator[Verdict]:
-        """Listen, beginning with a file that is new, and give answers known already in their turn."""
-        queue: deque[tuple[Found, Verdict | None]] = deque([(first, None)])
-
-        def fresh() -> Iterator[str]:
-            yield first[0]
-            in_a_row = 0
-            for file in remaining:
-                verdict = known(file)
-                queue.append((file, verdict))
-                in_a_row = in_a_row + 1 if verdict else 0
-                if not verdict:
-                    yield file[0]
-                elif in_a_row == _AHEAD:
-                    return
-
-        for heard in chain(hear(fresh()), [None]):  # None: what is left is known
-            while queue and (verdict := queue[0][1]):
-                queue.popleft()
-                self.known += 1
-                yield verdict
-            if heard:
-                self._keep(number, queue.popleft()[0], heard, timeline)
-                yield heard
-
-    def _known(self, number: int, model: str, file: Found, timeline: bool, retry: bool) -> Verdict | None:
+    def _look_up(self, model_id: int, model: str, file: FileStatus, timeline: bool, retry: bool) -> Verdict | None:
         path, status = file
         if status is None:
             return None
-        with explained(self.path):
+        with translate_errors(self.path):
             row = self._database.execute(
                 f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'} FROM track "
                 "WHERE hearing = ? AND path = ? AND size = ? AND mtime_ns = ?",
-                (number, _key(path), status.st_size, status.st_mtime_ns),
+                (model_id, _path_key(path), status.st_size, status.st_mtime_ns),
             ).fetchone()
         if row is None or (timeline and row[-1] is None) or (retry and row[-2] is not None):
             return None
-        return _verdict(row, model, path)
+        return _parse_verdict(row, model, path)
 
-    def _keep(self, number: int, file: Found, verdict: Verdict, timeline: bool) -> None:
-        """Put an answer where it will be written; one that says nothing about the file itself is forgotten."""
-        self.heard += 1
+    def _store(self, model_id: int, file: FileStatus, verdict: Verdict, timeline: bool) -> None:
+        """Put a verdict where it will be written; one that says nothing about the file itself is forgotten."""
+        self.n_classified += 1
         path, status = file
         if status is None or not stat.S_ISREG(status.st_mode) or (verdict.error and not os.access(path, os.R_OK)):
             return
         clips = None
         if timeline or not verdict.clips:
             clips = zlib.compress(json.dumps([vars(clip) for clip in verdict.clips]).encode())
+        # in the order of the table's columns
         answer = (verdict.genre, verdict.reason, verdict.confidence, json.dumps(verdict.genres))
-        key = (number, _key(path), status.st_size, status.st_mtime_ns)
-        self._waiting.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time())))
-        if len(self._waiting) >= _BATCH or time.monotonic() - self._written > _BATCH_SECONDS:
+        key = (model_id, _path_key(path), status.st_size, status.st_mtime_ns)
+        self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time())))
+        if len(self._pending) >= _BATCH or time.monotonic() - self._last_flush > _BATCH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
-        self._written = time.monotonic()
-        if not self._waiting:
+        self._last_flush = time.monotonic()
+        if not self._pending:
             return
-        with explained(self.path), transaction(self._database):
-            marks = ", ".join("?" * len(self._waiting[0]))
-            self._database.executemany(f"INSERT OR REPLACE INTO track VALUES ({marks})", self._waiting)
-        _log.debug("library %s: %d answers written", self.path, len(self._waiting))
-        self._waiting.clear()
+        with translate_errors(self.path), transaction(self._database):
+            marks = ", ".join("?" * len(self._pending[0]))
+            self._database.executemany(f"INSERT OR REPLACE INTO track VALUES ({marks})", self._pending)
+        _log.debug("library %s: %d answers written", self.path, len(self._pending))
+        self._pending.clear()
 
-    def _number(self, hearing: Hearing) -> int:
-        """Number that stands for a way of hearing in the database, and note that it is the one last used."""
-        key = (hearing.checksum, hearing.preview)
-        with explained(self.path), transaction(self._database):
+    def _model_id(self, key: ModelKey) -> int:
+        """Return the key's number in the database, and note that it is the one last used."""
+        unique = (key.checksum, key.preview)
+        with translate_errors(self.path), transaction(self._database):
             self._database.execute(
                 "INSERT INTO hearing (checksum, preview, name, labels, used) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET used = excluded.used",
-                (*key, hearing.name, json.dumps(hearing.labels), time.time_ns()),
+                (*unique, key.name, json.dumps(key.labels), time.time_ns()),
             )
-            row = self._database.execute("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", key).fetchone()
+            row = self._database.execute("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", unique).fetchone()
         return int(row[0])
 
-    def hearings(self) -> list[tuple[Hearing, int]]:
-        """Ways of hearing that have answers here, and how many; the one last used first."""
-        with explained(self.path):
+    def models(self) -> list[tuple[ModelKey, int]]:
+        """Return the models (and previews) that have verdicts here, and how many; the one last used first."""
+        with translate_errors(self.path):
             rows = self._database.execute(
                 "SELECT checksum, name, labels, preview, count(*) FROM hearing JOIN track ON hearing = id "
                 "GROUP BY id ORDER BY used DESC"
             ).fetchall()
-        return [(Hearing(check, name, tuple(json.loads(labels)), bool(p)), n) for check, name, labels, p, n in rows]
+        return [(ModelKey(check, name, tuple(json.loads(labels)), bool(p)), n) for check, name, labels, p, n in rows]
 
-    def kept(
+    def query(
         self,
-        hearing: Hearing,
+        key: ModelKey,
         *,
         genres: Collection[str | None] = (),
         min_confidence: float = 0.0,
         timeline: bool = False,
-    ) -> Iterator[Kept]:
-        """Answers in the database, by path.
+    ) -> Iterator[StoredVerdict]:
+        """Yield verdicts of the database in the order of their paths, which are absolute.
 
         Parameters
         ----------
-        hearing : Hearing
-            One of :meth:`hearings`.
+        key : ModelKey
+            One of :meth:`models`.
         genres : collection of str or None
-            Only these; None stands for unknown. All when empty.
+            Only these; None stands for unknown. All when empty. One that is none of the model's is a SettingError.
         min_confidence : float
-            Only answers at least so sure; 0 gives files that failed too.
+            Only verdicts at least so sure; 0 gives files that failed too.
         timeline : bool
             With clips, where they were kept.
-
-        Yields
-        ------
-        Kept
-            Under their absolute paths.
-
-        Raises
-        ------
-        SettingError
-            If a genre is none of the model's.
         """
-        if wrong := [name for name in genres if name is not None and name not in hearing.labels]:
-            raise SettingError(f"{hearing.name} names no {wrong[0]!r}; it names {', '.join(hearing.labels)}")
+        if wrong := [name for name in genres if name is not None and name not in key.labels]:
+            raise SettingError(f"{key.name} names no {wrong[0]!r}; it names {', '.join(key.labels)}")
         clips = "clips" if timeline else "NULL"
-        with explained(self.path):
+        with translate_errors(self.path):
             rows = self._database.execute(
                 f"SELECT {_FIELDS}, {clips}, size, mtime_ns FROM track JOIN hearing ON hearing = id "
                 "WHERE checksum = ? AND preview = ? AND confidence >= ? ORDER BY path",
-                (hearing.checksum, hearing.preview, min_confidence),
+                (key.checksum, key.preview, min_confidence),
             )
             for *row, size, mtime_ns in rows:
-                verdict = _verdict(row, hearing.name, os.fsdecode(row[0]))
+                verdict = _parse_verdict(row, key.name, os.fsdecode(row[0]))
                 if genres and (verdict.genre not in genres or (verdict.error and not verdict.genres)):
                     continue
-                yield Kept(verdict, _now(row[0], size, mtime_ns))
+                yield StoredVerdict(verdict, _file_state(row[0], size, mtime_ns))
 
     def prune(self) -> int:
-        """Forget files that are gone.
-
-        Returns
-        -------
-        int
-            Files forgotten.
-
-        Raises
-        ------
-        LibraryError
-            If none of the files is there: more likely, their disk is not.
-        """
-        with explained(self.path):
+        """Forget files that are gone, and return how many; a LibraryError if all are: rather, their disk is away."""
+        with translate_errors(self.path):
             paths = [path for (path,) in self._database.execute("SELECT DISTINCT path FROM track")]
             gone = [(path,) for path in paths if not os.path.lexists(path)]
             if gone and len(gone) == len(paths):
@@ -310,32 +259,39 @@ class Library:
         return len(gone)
 
 
-def _key(path: str) -> bytes:
-    """Absolute path as the system's bytes, which may be no text."""
+def _queue_up(
+    files: Iterator[FileStatus],
+    look_up: Callable[[FileStatus], Verdict | None],
+    queue: deque[tuple[FileStatus, Verdict | None]],
+) -> Iterator[str]:
+    """Put files into the queue, each with its verdict if known, and yield the paths of the others."""
+    known_in_a_row = 0
+    for file in files:
+        verdict = look_up(file)
+        queue.append((file, verdict))
+        known_in_a_row = known_in_a_row + 1 if verdict else 0
+        if not verdict:
+            yield file[0]
+        elif known_in_a_row == _LOOK_AHEAD:
+            return
+
+
+def _path_key(path: str) -> bytes:
+    """Return the absolute path as the system's bytes, which may be no text."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps '..')
 
 
-def _verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
+def _parse_verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
     _, genre, reason, confidence, genres, duration, error, packed = row
-    clips = json.loads(zlib.decompress(packed)) if packed else []
-    return Verdict(
-        genre,
-        reason,
-        confidence,
-        json.loads(genres),
-        duration,
-        tuple(_clip(**clip) for clip in clips),
-        model,
-        path,
-        error,
-    )
+    clips = tuple(_parse_clip(**clip) for clip in json.loads(zlib.decompress(packed))) if packed else ()
+    return Verdict(genre, reason, confidence, json.loads(genres), duration, clips, model, path, error)
 
 
-def _clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:
+def _parse_clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:
     return ClipVerdict(start, end, genres, None if attention is None else tuple(attention))
 
 
-def _now(path: bytes, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:
+def _file_state(path: bytes, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:
     try:
         status = os.stat(path)  # noqa: PTH116 (bytes)
     except OSError:

@@ -42,20 +42,21 @@ def write_playlists(folder: Path, verdicts: Iterable[Verdict], labels: Sequence[
     for verdict in verdicts:
         if verdict.genre and verdict.path:
             tracks[verdict.genre].append((verdict.path, verdict.duration))
-    for label, name in zip(labels, _file_names(labels), strict=True):
+    for label, name in zip(labels, _make_file_names(labels), strict=True):
         path, own = folder / name, tracks[label]
         if not own and not path.exists():
             continue
         with open_whole(path) as file:
-            file.write(f"#EXTM3U\n#PLAYLIST:{_line(label)}\n")
+            file.write(f"#EXTM3U\n#PLAYLIST:{_to_line(label)}\n")
             for track, duration in own:
-                seconds = -1 if duration is None else round(duration)  # -1 says unknown
-                file.write(f"#EXTINF:{seconds},{_line(Path(track).stem)}\n{address(track, folder)}\n")
+                # of an unknown duration players expect -1
+                seconds = -1 if duration is None else round(duration)
+                file.write(f"#EXTINF:{seconds},{_to_line(Path(track).stem)}\n{format_entry(track, folder)}\n")
         yield Playlist(path, len(own), sum(duration or 0.0 for _, duration in own))
 
 
-def address(track: str, folder: Path) -> str:
-    """How a playlist in a folder names a track: by a relative path where a player would read it rightly.
+def format_entry(track: str, folder: Path) -> str:
+    """Return how a playlist in a folder names a track: by a relative path where a player would read it rightly.
 
     Parameters
     ----------
@@ -77,19 +78,20 @@ def address(track: str, folder: Path) -> str:
     return Path(track).as_uri() if odd else path
 
 
-def _line(text: str) -> str:
-    """A title that stays on its line and is text."""
+def _to_line(text: str) -> str:
+    """Return a title as text that stays on its line."""
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in shown)
 
 
-def _file_names(labels: Sequence[str]) -> Iterator[str]:
-    """A name for each genre that any file system takes, no two alike."""
+def _make_file_names(labels: Sequence[str]) -> Iterator[str]:
+    """Yield a name for each genre that any file system takes, no two alike."""
     used: set[str] = set()
     for label in labels:
         plain = re.sub(r'[\x00-\x1f<>:"/\\|?*\ud800-\udfff]', "-", label).strip(" .") or "genre"
-        plain = plain.encode()[:200].decode("utf-8", "ignore")
-        name, number = plain, 1
+        # file systems take 255 bytes
+        plain = name = plain.encode()[:200].decode("utf-8", "ignore")
+        number = 1
         while name.casefold() in used:
             number += 1
             name = f"{plain} {number}"

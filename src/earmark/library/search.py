@@ -1,4 +1,4 @@
-"""What was named on the command line → sound files → their verdicts."""
+"""Finding the sound files that somebody names: files, folders, patterns, names from standard input."""
 
 from __future__ import annotations
 
@@ -10,31 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from earmark.inference.classifier import Tagger
     from earmark.inference.verdict import Verdict
 
 STDIN = "-"
 """Stands for names that come from standard input; a file of this name is ``./-``."""
-
-
-def verdicts(
-    tagger: Tagger,
-    paths: Iterable[str],
-    *,
-    jobs: int = 1,
-    preview: bool = False,
-    exclude: Sequence[str] = (),
-    null: bool = False,
-    wanted: Callable[[str], bool] | None = None,
-) -> Iterator[Verdict]:
-    """Verdicts of files and of all audio in folders; a folder without any is an error of its own.
-
-    Files that are not `wanted` are passed over before anything is decoded.
-    """
-    search = Search(paths, exclude=exclude, null=null)
-    files = (path for path, _ in search if wanted is None or wanted(path))
-    yield from tagger.classify_many(files, jobs=jobs, preview=preview)
-    yield from search.failures(tagger.card.name)
 
 
 class Search:
@@ -56,6 +35,15 @@ class Search:
     ----------
     problems : list of (str, str)
         After iterating: what below folders, or which folders, gave nothing, and why.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a.mp3", "b.flac", "cover.jpg"):
+    ...         _ = Path(folder, name).write_bytes(b"")
+    ...     [(Path(path).name, status.st_size) for path, status in Search([folder], exclude=["*.flac"])]
+    [('a.mp3', 0)]
     """
 
     def __init__(self, paths: Iterable[str], *, exclude: Sequence[str] = (), null: bool = False) -> None:
@@ -63,49 +51,49 @@ class Search:
         self.null = null
         self.problems: list[tuple[str, str]] = []
         self.exclude = exclude
-        self._excluded = _matcher(exclude)
+        self._excluded = _make_matcher(exclude)
         self._folders = [path for path in self.paths if os.path.isdir(path)]  # noqa: PTH112 (Path raises, see below)
 
     def __iter__(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        names = self.paths
-        if len(names) == 1 and names[0] != STDIN and not _is_pattern(names[0]):  # cannot name a file twice
-            yield from self._below(names[0])
+        # one name cannot name a file twice: then nothing need be remembered, however large the folder
+        if len(self.paths) == 1 and self.paths[0] != STDIN and not _is_pattern(self.paths[0]):
+            yield from self._find_below(self.paths[0])
             return
         seen: set[str] = set()
-        for name in self._names():
-            for path, status in self._below(name):
+        for name in self._iterate_names():
+            for path, status in self._find_below(name):
                 key = os.path.abspath(path)  # noqa: PTH100 (Path.absolute keeps '..')
                 if key not in seen:
                     seen.add(key)
                     yield path, status
 
     def count(self) -> int | None:
-        """How many files there are, by going through them once more; None where names come from elsewhere."""
+        """Count the files, by going through them once more; None where names come from standard input."""
         if STDIN in self.paths:
             return None
         return sum(1 for _ in Search(self.paths, exclude=self.exclude))
 
     def failures(self, model: str) -> Iterator[Verdict]:
-        """Say of :attr:`problems` what they are, as the last verdicts."""
+        """Yield the :attr:`problems` as verdicts that failed."""
         from earmark.inference.verdict import Verdict
 
         for path, why in self.problems:
             yield Verdict.failed(model, path, why)
 
-    def _names(self) -> Iterator[str]:
+    def _iterate_names(self) -> Iterator[str]:
         for path in self.paths:
             if path == STDIN:
-                yield from _lines(sys.stdin.buffer, b"\0" if self.null else b"\n")
+                yield from _split_names(sys.stdin.buffer, b"\0" if self.null else b"\n")
             elif _is_pattern(path):
                 yield from sorted(glob.glob(path, recursive=True)) or [path]  # noqa: PTH207 (Path has no absolute patterns)
             else:
                 yield path
 
-    def _below(self, name: str) -> Iterator[tuple[str, os.stat_result | None]]:
-        """One file, or all below a folder."""
+    def _find_below(self, name: str) -> Iterator[tuple[str, os.stat_result | None]]:
+        """Yield one file, or all below a folder."""
         if not os.path.isdir(name):  # noqa: PTH112 (Path raises where a name is too long)
             if not self._excluded(name):
-                yield name, _status(name)
+                yield name, _stat(name)
             return
         from earmark.files import scan
 
@@ -121,13 +109,13 @@ class Search:
         for entry in entries:
             found = True
             path = entry.path if root != "." else entry.path[start:]
-            yield path, _status(entry)
+            yield path, _stat(entry)
         if not found and len(self.problems) == unread:
             self.problems.append((name, "no audio files in this folder"))
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a path, with a slash at the end if it is a folder's, is left out."""
+def _make_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Return what says of a path, with a slash at the end if it is a folder's, whether it is left out."""
     if not patterns:
         return lambda path: False
     from pathspec import GitIgnoreSpec
@@ -136,26 +124,26 @@ def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
 
 
 def _is_pattern(path: str) -> bool:
-    """Whether it is a pattern: no shell expands them on Windows, nor anywhere in quotes. A file's name goes first."""
+    """Return whether it is a pattern, which no shell expands on Windows or in quotes; a file's name goes first."""
     return glob.has_magic(path) and not os.path.lexists(path)
 
 
-def _status(file: str | os.DirEntry[str]) -> os.stat_result | None:
+def _stat(file: str | os.DirEntry[str]) -> os.stat_result | None:
     try:
         return os.stat(file) if isinstance(file, str) else file.stat()  # noqa: PTH116 (Path raises for odd names)
     except (OSError, ValueError):
         return None
 
 
-def _lines(stream: BinaryIO, end: bytes) -> Iterator[str]:
-    """Names as they come, whatever bytes they are of; empty ones are passed over."""
+def _split_names(stream: BinaryIO, end: bytes) -> Iterator[str]:
+    """Yield names as they come, whatever bytes they are of; empty ones are passed over."""
     rest = b""
     while block := stream.read1(65536):  # type: ignore[attr-defined]
         *names, rest = (rest + block).split(end)
-        yield from map(_name, filter(None, names))
+        yield from map(_decode_name, filter(None, names))
     if rest:
-        yield _name(rest)
+        yield _decode_name(rest)
 
 
-def _name(line: bytes) -> str:
+def _decode_name(line: bytes) -> str:
     return os.fsdecode(line.removesuffix(b"\r") if os.name == "nt" else line)

@@ -102,7 +102,7 @@ def classify(
                     terminal.say("the same command goes on from here")
                 raise
         if kept:
-            terminal.say(writers.clean(f"{library}: {tally.line(kept.known)}"))
+            terminal.say(writers.clean(f"{library}: {tally.line(kept.n_known)}"))
     if tally.failed:
         terminal.say(f"{tally.failed} file{'s' * (tally.failed > 1)} with errors", "red")
         raise typer.Exit(1)
@@ -128,11 +128,11 @@ def _kept_answers(
 ) -> tuple[Sequence[str], Iterator[Verdict]]:
     """As :func:`_answers`, but only what is new is heard, and the network is not even loaded where nothing is."""
     from earmark.inference.model_file import read_model, unsealed
-    from earmark.library.library import Hearing
+    from earmark.library.library import ModelKey
 
     data, name, _ = read_model(model)
     card, _ = unsealed(data, name)
-    hearing = Hearing(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
+    hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
 
     @cache
     def tagger() -> Tagger:
@@ -144,5 +144,5 @@ def _kept_answers(
     def hear(paths: Iterator[str]) -> Iterator[Verdict]:
         return tagger().classify_many(paths, jobs=jobs, preview=preview)
 
-    answers = library.answers(search, hearing, hear, timeline=timeline, retry=retry)
+    answers = library.classify(search, hearing, hear, timeline=timeline, retry=retry)
     return hearing.labels, chain(answers, search.failures(hearing.name))

@@ -14,7 +14,7 @@ from earmark.cli.terminal import guarded
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
-    from earmark.library.library import Hearing, Library
+    from earmark.library.library import Library, ModelKey
 
 
 @guarded
@@ -84,11 +84,11 @@ def library(
         page.tell()
 
 
-def _chosen(library: Library, model: str | None) -> Hearing:
+def _chosen(library: Library, model: str | None) -> ModelKey:
     """The way of hearing that is asked for, or the last; and a word on the others."""
     from earmark.errors import LibraryError, SettingError
 
-    hearings = library.hearings()
+    hearings = library.models()
     if not hearings:
         raise LibraryError(f"{library.path}: nothing has been heard yet; 'earmark classify --library' fills it")
     names = [f"{h.name}{', preview' * h.preview} ({h.checksum[:8]}, {n} files)" for h, n in hearings]
@@ -100,7 +100,7 @@ def _chosen(library: Library, model: str | None) -> Hearing:
     return fitting[0]
 
 
-def _is(model: str, hearing: Hearing) -> bool:
+def _is(model: str, hearing: ModelKey) -> bool:
     """Whether a model file, or bundled model, is the one that was heard by."""
     from earmark.errors import ModelError
     from earmark.inference.model_file import read_model, unsealed
@@ -116,7 +116,7 @@ class _Page:
     """What of a library is shown, and how often what."""
 
     def __init__(
-        self, library: Library, hearing: Hearing, genres: list[str | None], min_confidence: float, everything: bool
+        self, library: Library, hearing: ModelKey, genres: list[str | None], min_confidence: float, everything: bool
     ) -> None:
         from earmark.cli.tally import Tally
 
@@ -128,7 +128,7 @@ class _Page:
         from earmark.cli.tally import Tally
 
         self.tally, self.gone, self.changed = Tally(), 0, 0
-        for verdict, file in self.library.kept(
+        for verdict, file in self.library.query(
             self.hearing, genres=self.genres, min_confidence=self.min_confidence, timeline=timeline
         ):
             self.gone += file == "gone"

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earmark.cli import terminal
 from earmark.cli.options import JobsOption, ModelOption, Shape, cores
-from earmark.cli.tagging import ROWS, Row, Tagging
 from earmark.cli.terminal import guarded
 from earmark.errors import SettingError
-from earmark.library.search import verdicts
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from earmark.library.tags.run import TagResult
+
+_STYLES = {"written": "green", "restored": "green", "genre restored": "green", "failed": "red"}
 
 
 @guarded
@@ -92,55 +101,86 @@ def tag(
     if not paths:
         raise SettingError("name files or folders to tag, or a journal to --undo")
     from earmark.inference.classifier import Tagger
-    from earmark.library.tags.genre_tags import require_mediafile
-    from earmark.library.tags.journal import Journal, default_journal
-    from earmark.library.tags.vocabulary import GenreWords, read_map
-    from earmark.library.tags.writer import GenreWriter
+    from earmark.library.tags.run import TagRun
+    from earmark.library.tags.vocabulary import GenreSelector, load_words
 
-    require_mediafile("earmark tag")
     tagger = Tagger(model)
-    mapped = GenreWords(read_map(words, tagger.labels) if words else {}, top, min_confidence, raw)
-    with Journal(journal or default_journal()) as noted:
-        writer = GenreWriter(noted, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links)
-        work = Tagging(mapped, writer, ROWS[form](sys.stdout), dry_run=dry_run)
+    selector = GenreSelector(load_words(tagger.labels, words, raw=raw), top, min_confidence)
+    with TagRun(
+        tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
+    ) as run:
+        write = _writer(form)
         try:
             with terminal.progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
-                for verdict in verdicts(tagger, paths, jobs=cores(jobs), preview=preview, wanted=work.wants):
-                    work.answer(verdict)
+                for result in run.tag(paths, jobs=cores(jobs), preview=preview):
+                    write(result)
                     advance(1)
-        finally:  # also where it is stopped
-            _sum_up(work.counts, dry_run)
-            if noted.entries:
-                terminal.say(f"to undo: earmark tag --undo {shlex.quote(str(noted.path.absolute()))}")
-    if work.counts["failed"]:
+        finally:
+            # also where it is stopped
+            _sum_up(run.counts, dry_run)
+            if run.journal.entries:
+                terminal.say(f"to undo: earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}")
+    if run.counts["failed"]:
         raise typer.Exit(1)
 
 
 def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
     from earmark.library.tags.genre_tags import require_mediafile
     from earmark.library.tags.journal import read_journal
-    from earmark.library.tags.writer import undo
+    from earmark.library.tags.undo import undo
 
     require_mediafile("earmark tag")
     entries, damaged = read_journal(journal)
-    rows, counts = ROWS[form](sys.stdout), Counter[str]()
-    for undone in undo(entries, dry_run=dry_run, break_links=break_links):
-        counts[undone.outcome] += 1
-        before, after = undone.entry.before.genres, undone.entry.after.genres
-        rows.write(Row(undone.entry.path, undone.outcome, _named(after), _named(before), error=undone.error))
+    write, counts = _writer(form), Counter[str]()
+    for result in undo(entries, dry_run=dry_run, break_links=break_links):
+        counts[result.outcome] += 1
+        write(result)
     if damaged:
-        terminal.say(
-            f"{damaged} line{'s' * (damaged > 1)} of the journal not readable, such as a kill leaves", "yellow"
-        )
+        lines = f"{damaged} line{'s' * (damaged > 1)}"
+        terminal.say(f"{lines} of the journal not readable, such as a kill leaves", "yellow")
     _sum_up(counts, dry_run)
     if counts["failed"]:
         raise typer.Exit(1)
 
 
-def _named(raw: dict[str, list[str]]) -> tuple[str, ...]:
-    return tuple(raw.get("main") or next(iter(raw.values()), ()))
-
-
 def _sum_up(counts: Counter[str], dry_run: bool) -> None:
-    said = ", ".join(f"{outcome} {n}" for outcome, n in counts.items()) or "no files"
-    terminal.say(f"nothing written, would be: {said}" if dry_run else said)
+    text = ", ".join(f"{outcome} {n}" for outcome, n in counts.items()) or "no files"
+    terminal.say(f"nothing written, would be: {text}" if dry_run else text)
+
+
+def _writer(form: Shape) -> Callable[[TagResult], None]:
+    """Return what prints a result: a line a file, or a JSON object, pure ASCII, so that names of any bytes survive."""
+    from rich.console import Console
+
+    if form is Shape.table:
+        return partial(_print_row, Console(highlight=False, soft_wrap=True))
+    return lambda result: print(json.dumps(asdict(result) | {"confidence": _rounded(result.confidence)}), flush=True)
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 4)
+
+
+def _print_row(console: Console, result: TagResult) -> None:
+    """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
+    from rich.text import Text
+
+    from earmark.cli.writers import clean, shortened
+    from earmark.library.tags.run import HAD_GENRE
+
+    if result.outcome == HAD_GENRE:
+        return
+    width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
+    line = Text(shortened(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
+    if result.error:
+        line.append(f"✗ {result.error}", style="red")
+    elif result.reason:
+        line.append(f"unknown ({result.reason})", style="dim")
+    else:
+        line.append(clean("; ".join(result.before)) or "–", style="dim").append(" → ")
+        line.append(clean("; ".join(result.genres)) or "–", style=f"bold {_STYLES.get(result.outcome, '')}")
+        if result.confidence is not None:
+            line.append(f"  {result.confidence:.0%}", style="dim")
+        elif result.outcome != "restored":
+            line.append(f"  ({result.outcome})", style="dim")
+    console.print(line)

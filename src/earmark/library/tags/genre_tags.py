@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from earmark.errors import MissingExtra, TagError
-from earmark.library.tags.spelling import genre_names
+from earmark.library.tags.spelling import parse_genres
 
-Raw = dict[str, list[str]]
+RawGenres = dict[str, list[str]]
 """Genre values as they stand in each kind of tag that has a genre: "main", "id3v1", "apev2", "info"."""
 
 FORMATS = "MP3, FLAC, Ogg Vorbis, Opus, M4A, WMA, APE, WavPack, Musepack, AIFF, WAV"
@@ -24,15 +24,14 @@ FORMATS = "MP3, FLAC, Ogg Vorbis, Opus, M4A, WMA, APE, WavPack, Musepack, AIFF, 
 
 _ID3_IN = frozenset(("MP3", "AIFF", "WAVE", "DSF"))
 _ID3V1_IN = frozenset(("MP3", "MonkeysAudio", "WavPack", "Musepack"))
+# ID3v1: the last 128 bytes of a file, "TAG" and fixed fields; its last byte is the number of a genre, 255 none
 _ID3V1_SIZE, _ID3V1_NONE = 128, 255
+# of a RIFF INFO list: the chunk that holds the genre, and the name of chunks that readers pass over
+_INFO_GENRE, _JUNK = b"IGNR", b"JUNK"
 
 
 class GenreTags:
     """The tags of one file: what they say of genre, and how to change that alone.
-
-    Parameters
-    ----------
-    path : Path
 
     Raises
     ------
@@ -47,65 +46,56 @@ class GenreTags:
         from mediafile import MediaFile
 
         self.path = path
-        self._file = _opened(path)
+        self._file = _open(path)
         self.format: str = type(self._file).__name__
         self._style: Any = next(iter(MediaFile.__dict__["genres"].styles(self._file)), None)
         if self._style is None:
             raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
-        self._ape = _ape_of(path) if self.format == "MP3" else None
+        self._ape = _read_ape(path) if self.format == "MP3" else None
 
     @property
-    def raw(self) -> Raw:
+    def raw(self) -> RawGenres:
         """The values as they stand there, of each kind of tag that has any."""
-        found: Raw = {"main": [str(value) for value in self._style.get_list(self._file) or []]}
-        if (block := self._id3v1()) and block[-1] != _ID3V1_NONE:
+        found: RawGenres = {"main": [str(value) for value in self._style.get_list(self._file) or []]}
+        if (block := self._read_id3v1()) and block[-1] != _ID3V1_NONE:
             found["id3v1"] = [str(block[-1])]
         if self._ape is not None and "Genre" in self._ape:
             found["apev2"] = [str(value) for value in self._ape["Genre"]]
-        if self.format == "WAVE" and (genre := info_genre(self.path)) is not None:
+        if self.format == "WAVE" and (genre := read_info_genre(self.path)) is not None:
             found["info"] = [genre]
         return {kind: values for kind, values in found.items() if values}
 
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres they name, of the first kind of tag that names one; none for "Unknown", "Other" and the like."""
-        return next((names for values in self.raw.values() if (names := genre_names(values))), ())
+        return next((names for values in self.raw.values() if (names := parse_genres(values))), ())
 
     @property
-    def others(self) -> dict[str, Any]:
+    def other_tags(self) -> dict[str, Any]:
         """Everything else in the tags, to be compared before and after."""
-        block = self._id3v1()
+        block = self._read_id3v1()
         rest: dict[str, Any] = {"id3v1": block and block[:-1]}
         if self._ape is not None:
-            rest["apev2"] = _mapped(self._ape, "genre")
+            rest["apev2"] = _list_items(self._ape, "genre")
         tags = self._file.tags
         if self.format in _ID3_IN:
-            return rest | {"main": _frames(tags)}
+            return rest | {"main": _list_frames(tags)}
         rest["pictures"] = [picture.write() for picture in getattr(self._file, "pictures", ())]
         rest["vendor"] = getattr(tags, "vendor", None)
-        rest["main"] = _mapped(tags, self._style.key.casefold())
+        rest["main"] = _list_items(tags, self._style.key.casefold())
         return rest
 
     def write(self, genres: tuple[str, ...]) -> None:
-        """Name these genres, in every kind of tag that is there; nothing else changes.
-
-        Parameters
-        ----------
-        genres : tuple of str
-        """
-        raw = {"main": list(genres), "id3v1": [str(_number(genres))], "info": [genres[0]]}
+        """Write these genres into every kind of tag that is there; nothing else changes."""
+        raw = {"main": list(genres), "id3v1": [str(_id3v1_number(genres))], "info": [genres[0]]}
         if "apev2" in self.raw:
             raw["apev2"] = list(genres)
         self.restore(raw)
 
-    def restore(self, raw: Raw) -> None:
-        """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none.
-
-        Parameters
-        ----------
-        raw : dict of str to list of str
-        """
-        block = self._id3v1()
+    def restore(self, raw: RawGenres) -> None:
+        """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none."""
+        # read now: saving the other tags loses or rewrites the block, which is put back below
+        block = self._read_id3v1()
         if "apev2" in self.raw or "apev2" in raw:
             self._save_ape(raw.get("apev2"))
         values = raw.get("main")
@@ -115,20 +105,22 @@ class GenreTags:
             self._style.set_list(self._file, values) if values else self._style.delete(self._file)
             self._save()
         if block:
-            self._put_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
+            self._write_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
         if self.format == "WAVE" and raw.get("info"):
-            set_info_genre(self.path, raw["info"][0])
+            write_info_genre(self.path, raw["info"][0])
 
     def _save(self) -> None:
         if self.format not in _ID3_IN:
             self._file.save()
             return
+        # mutagen writes ID3v2.3 and 2.4 only; of 2.2, 2.3 is the nearer. No separator: several values stay several
         version = 3 if self._file.tags.version[:2] in ((2, 2), (2, 3)) else 4
         self._file.save(v2_version=version, v23_sep=None)
 
     def _save_ape(self, values: list[str] | None) -> None:
         from mutagen.apev2 import APEv2
 
+        # a Lyrics3 block ends in "LYRICS200" or "LYRICSEND", 9 bytes, before the ID3v1 block
         with self.path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _ID3V1_SIZE - 9))
             if b"LYRICS" in file.read():
@@ -140,8 +132,8 @@ class GenreTags:
             del ape["Genre"]
         ape.save(self.path)
 
-    def _id3v1(self) -> bytes | None:
-        """The ID3v1 block at the end, where there is one."""
+    def _read_id3v1(self) -> bytes | None:
+        """Read the ID3v1 block at the end; None where there is none."""
         if self.format not in _ID3V1_IN:
             return None
         with self.path.open("rb") as file:
@@ -149,26 +141,16 @@ class GenreTags:
             block = file.read()
         return block if len(block) == _ID3V1_SIZE and block.startswith(b"TAG") else None
 
-    def _put_id3v1(self, block: bytes) -> None:
-        """Put it at the end: APE tags were saved without, ID3v2 tags with another that says what they say."""
-        there = self._id3v1() is not None
+    def _write_id3v1(self, block: bytes) -> None:
+        """Write it at the end: APE tags were saved without, ID3v2 tags with another that says what they say."""
+        exists = self._read_id3v1() is not None
         with self.path.open("r+b") as file:
-            file.seek(-_ID3V1_SIZE if there else 0, 2)
+            file.seek(-_ID3V1_SIZE if exists else 0, 2)
             file.write(block)
 
 
 def require_mediafile(feature: str = "genre tags") -> None:
-    """Say which extra brings mediafile, where it is missing; and keep it quiet.
-
-    Parameters
-    ----------
-    feature : str
-        What needs it, as a phrase.
-
-    Raises
-    ------
-    MissingExtra
-    """
+    """Raise MissingExtra where mediafile is missing, which `feature` (a phrase) needs; and keep it quiet."""
     try:
         import mediafile  # noqa: F401
     except ModuleNotFoundError as error:
@@ -176,8 +158,8 @@ def require_mediafile(feature: str = "genre tags") -> None:
     logging.getLogger("mediafile").addHandler(logging.NullHandler())  # it would write of damaged files to stderr
 
 
-def _opened(path: Path) -> Any:
-    """What mutagen makes of a file, ID3 frames as they are and not brought up to date."""
+def _open(path: Path) -> Any:
+    """Open a file by mutagen, ID3 frames as they are and not brought up to date."""
     import mutagen
 
     try:
@@ -199,7 +181,7 @@ def _opened(path: Path) -> Any:
         raise TagError(f"its tags cannot be read ({error})") from error
 
 
-def _ape_of(path: Path) -> Any:
+def _read_ape(path: Path) -> Any:
     from mutagen.apev2 import APENoHeaderError, APEv2
 
     try:
@@ -208,85 +190,69 @@ def _ape_of(path: Path) -> Any:
         return None
 
 
-def _mapped(tags: Any, genre: str) -> dict[str, str]:
-    """All tags but the genre, as text that shows every byte of them."""
+def _list_items(tags: Any, genre: str) -> dict[str, str]:
+    """List all tags but the genre, as text that shows every byte of them."""
     values = {} if tags is None else tags.as_dict() if hasattr(tags, "as_dict") else dict(tags)
     return {key: repr(value) for key, value in values.items() if key.casefold() != genre}
 
 
-def _frames(tags: Any) -> dict[str, Any]:
-    """All ID3 frames but the genre. The encoding is left out: UTF-8 in ID3v2.3 is an error that is put right."""
+def _list_frames(tags: Any) -> dict[str, Any]:
+    """List all ID3 frames but the genre, without their encoding: UTF-8 in ID3v2.3 is an error that is put right."""
     if tags is None:
         return {}
     frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key != "TCON"}
     return {**frames, "unknown": list(tags.unknown_frames)}
 
 
-def _number(genres: tuple[str, ...]) -> int:
-    """ID3v1's number of the first genre that has one."""
+def _id3v1_number(genres: tuple[str, ...]) -> int:
+    """Return ID3v1's number of the first genre that has one."""
     from mutagen.id3 import TCON
 
     numbers = {name.casefold(): number for number, name in enumerate(TCON.GENRES)}
     return next((numbers[name.casefold()] for name in genres if name.casefold() in numbers), _ID3V1_NONE)
 
 
-_GENRE, _RETIRED = b"IGNR", b"JUNK"
-
-
-def info_genre(path: Path) -> str | None:
-    """Read the genre of a WAV's INFO list.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    str or None
-        None where it has none.
-    """
+def read_info_genre(path: Path) -> str | None:
+    """Read the genre of a WAV's INFO list; None where it has none."""
     with path.open("rb") as file:
-        for at, size in _genres(file):
+        for at, size in _find_genres(file):
             file.seek(at + 8)
             return file.read(size).split(b"\0")[0].decode("utf-8", "replace")
     return None
 
 
-def set_info_genre(path: Path, genre: str) -> None:
-    """Write the genre over the one in the INFO list, where there is one.
+def write_info_genre(path: Path, genre: str) -> None:
+    """Write the genre over the one in a WAV's INFO list, where there is one.
 
     Where it is too long for its place the old one is marked as junk, which readers pass over: what lies
     behind it then stays where it is.
-
-    Parameters
-    ----------
-    path : Path
-    genre : str
     """
     value = genre.encode("utf-8") + b"\0"
     with path.open("r+b") as file:
-        for at, size in list(_genres(file)):
+        for at, size in list(_find_genres(file)):
             file.seek(at)
             if len(value) <= size:
-                file.write(_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
+                file.write(_INFO_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
             else:
-                file.write(_RETIRED)
+                file.write(_JUNK)
 
 
-def _genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Where genres lie in INFO lists, and their size."""
+def _find_genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Find genres in INFO lists: where their chunks begin, and the size of their data, in bytes."""
     end = file.seek(0, 2)
     file.seek(0)
     head = file.read(12)
     if (head[:4], head[8:]) != (b"RIFF", b"WAVE"):
         return
-    for name, at, size in _chunks(file, 12, end):
+    for name, at, size in _iterate_chunks(file, 12, end):
         file.seek(at + 8)
         if name == b"LIST" and file.read(4) == b"INFO":
-            yield from ((a, s) for n, a, s in _chunks(file, at + 12, min(end, at + 8 + size)) if n == _GENRE)
+            inner = _iterate_chunks(file, at + 12, min(end, at + 8 + size))
+            yield from ((a, s) for n, a, s in inner if n == _INFO_GENRE)
 
 
-def _chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _iterate_chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    # a chunk: name (4 bytes), size of its data (4 bytes), the data, filled up to an even number of bytes
     while at + 8 <= end:
         file.seek(at)
         name, size = struct.unpack("<4sI", file.read(8))

@@ -9,52 +9,35 @@ from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 from time import localtime, strftime
-from types import TracebackType
 from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
 from earmark.errors import SettingError, TagError
-from earmark.library.tags.genre_tags import Raw
-from earmark.library.tags.safe_replace import lock, reason, sync_folder
+from earmark.library.tags.genre_tags import RawGenres
+from earmark.library.tags.safe_replace import describe_error, lock, sync_folder
 
-_HEAD = {"journal": "earmark tag", "version": 1}
+_HEADER = {"journal": "earmark tag", "version": 1}
 
 
 @dataclass(frozen=True)
 class State:
-    """A file before or after a change.
-
-    Attributes
-    ----------
-    sha256 : str
-    mtime_ns : int or None
-        Modification time; None where it is that of the change.
-    genres : dict of str to list of str
-        As :attr:`earmark.library.tags.genre_tags.GenreTags.raw` gives them.
-    """
+    """A file before or after a change: `mtime_ns` is None where it is the time of the change."""
 
     sha256: str
     mtime_ns: int | None
-    genres: Raw
+    genres: RawGenres
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One change: enough to take it back.
+    """One change: enough to take it back."""
 
-    Attributes
-    ----------
-    path : str
-        Absolute, links resolved.
-    before, after : State
-    delta : str
-        What turns the file after into the file before, see :func:`earmark.library.tags.byte_delta.delta`.
-    """
-
+    # absolute, links resolved
     path: str
     before: State
     after: State
+    # turns the file after into the file before, see byte_delta
     delta: str
 
 
@@ -65,16 +48,7 @@ class Journal:
     """A journal to write in: JSON lines, each on the disk before anything else happens. A context manager.
 
     The file appears with the first change. One that is there already is carried on, whatever line a killed
-    run has left half-written.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    SettingError
-        If there is such a file and it is no journal, or another run writes in it.
+    run has left half-written. A SettingError if it is no journal, or another run writes in it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,48 +61,41 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, which frees it for other runs."""
         if self._file:
             self._file.close()
 
     def intend(self, entry: Entry) -> None:
-        """Write a change down, before it is made.
-
-        Parameters
-        ----------
-        entry : Entry
-
-        Raises
-        ------
-        TagError
-            If it could not be written: then the change must not be made.
-        """
+        """Write a change down, before it is made; a TagError if that fails: then it must not be made."""
         try:
             if self._file is None:
                 self._open()
-            self._put({"change": asdict(entry)}, safe=True)
+            self._append({"change": asdict(entry)}, safe=True)
         except OSError as error:
-            raise TagError(f"the journal {self.path} cannot be written: {reason(error)}") from error
+            raise TagError(f"the journal {self.path} cannot be written: {describe_error(error)}") from error
         self.entries += 1
 
     def mark(self, entry: Entry, outcome: str) -> None:
-        """Write down what became of it: "done" or "dropped". It is for people; undoing looks at the file itself."""
+        """Write down what became of a change, "done" or "dropped": for people; undoing looks at the file itself."""
         with suppress(OSError):
-            self._put({outcome: entry.path})
+            self._append({outcome: entry.path})
 
-    def _put(self, record: dict[str, Any], *, safe: bool = False) -> None:
+    def _append(self, record: dict[str, Any], *, safe: bool = False) -> None:
         assert self._file is not None
-        line = _line(record)
+        line = _format_line(record)
         rest = memoryview(line if self._ends_line() else b"\n" + line)
-        while rest:  # an unbuffered file may take a part only; a buffer would keep what a full disk has refused
+        # an unbuffered file may take a part only; a buffer would keep what a full disk has refused
+        while rest:
             rest = rest[self._file.write(rest) :]
         if safe:
             os.fsync(self._file.fileno())
 
     def _ends_line(self) -> bool:
-        """Whether the last line is whole: a run may have been killed, or the disk full, in its midst."""
+        """Return whether the last line is whole: a run may have been killed, or the disk full, in its midst."""
         assert self._file is not None
         if not self._file.seek(0, 2):
             return True
@@ -143,37 +110,25 @@ class Journal:
             raise SettingError(f"{self.path}: another run is writing in this journal; name another")
         self._file = file
         if file.seek(0, 2) == 0:
-            self._put(_HEAD)
+            self._append(_HEADER)
             sync_folder(self.path.parent)
 
 
 def read_journal(path: Path) -> tuple[list[Entry], int]:
-    """Read the changes of a journal, in the order they were made.
+    """Return the changes of a journal in the order they were made, and the number of lines that cannot be read.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    entries : list of Entry
-    damaged : int
-        Lines that cannot be read. One that a kill has torn says nothing of value: its change was never made.
-
-    Raises
-    ------
-    SettingError
-        If the file cannot be read, or is no journal.
+    One that a kill has torn says nothing of value: its change was never made. A SettingError if the file cannot be
+    read, or is no journal.
     """
     entries, damaged = [], 0
     try:
         with path.open("rb") as file:
-            first = file.readline().rstrip()
-            if not _line(_HEAD).startswith(first):  # the start of it, where a kill has torn it
+            # a kill may have torn the header: then its start is there
+            if not _format_line(_HEADER).startswith(file.readline().rstrip()):
                 raise SettingError(f"{path}: not a journal of `earmark tag` that this version can read")
             file.seek(0)
             for line in file:
-                record = _record(line)
+                record = _parse_line(line)
                 try:
                     if record and "change" in record:
                         entries.append(_ENTRY.validate_python(record["change"]))
@@ -193,7 +148,7 @@ def default_journal() -> Path:
     return user_state_path("earmark", appauthor=False) / "journals" / name
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _parse_line(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except ValueError:
@@ -201,5 +156,5 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def _format_line(record: dict[str, Any]) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"

@@ -8,18 +8,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-_BETWEEN = re.compile(r"[;,|\0]|/(?!\s*songwriter)", re.IGNORECASE)  # singer/songwriter is one genre
-_AND = re.compile(r"\band\b|['\u2019]?(?<=[\s'\u2019])n(?=[\s'\u2019])['\u2019]?")  # rock and roll, rock 'n' roll
-_LOOSE = re.compile(r"[\s_\-\u2010-\u2015]")  # blanks, hyphens and dashes
+# singer/songwriter is one genre
+_SEPARATORS = re.compile(r"[;,|\0]|/(?!\s*songwriter)", re.IGNORECASE)
+# rock and roll, rock 'n' roll
+_AND = re.compile(r"\band\b|['\u2019]?(?<=[\s'\u2019])n(?=[\s'\u2019])['\u2019]?")
+# blanks, hyphens and dashes
+_LOOSE = re.compile(r"[\s_\-\u2010-\u2015]")
 
-SAYS_NOTHING = frozenset(
+NO_GENRE = frozenset(
     ("unknown", "unknowngenre", "nogenre", "none", "undefined", "unclassified", "n/a", "other", "misc")
 )
 """Values that taggers write for want of a genre (ID3v1's number 12 is "Other"), as :func:`spelling_key` gives them."""
 
 
-def genre_names(values: Iterable[str]) -> tuple[str, ...]:
-    """Name the genres in the values of a genre tag.
+def parse_genres(values: Iterable[str]) -> tuple[str, ...]:
+    """Parse the values of a genre tag into the genres they name.
 
     Parameters
     ----------
@@ -34,21 +37,21 @@ def genre_names(values: Iterable[str]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> genre_names(["Hip-Hop/R&B; Drum & Bass", "(17)", "n/a"])
+    >>> parse_genres(["Hip-Hop/R&B; Drum & Bass", "(17)", "n/a"])
     ('Hip-Hop', 'R&B', 'Drum & Bass', 'Rock')
     """
     names: dict[str, str] = {}
     for value in values:
-        if spelling_key(value) in SAYS_NOTHING:
+        if spelling_key(value) in NO_GENRE:
             continue
-        for part in _BETWEEN.split(unicodedata.normalize("NFKC", value)):
-            for name in map(_tidy, _by_number(part.strip())):
-                if spelling_key(name) not in SAYS_NOTHING | {""}:
+        for part in _SEPARATORS.split(unicodedata.normalize("NFKC", value)):
+            for name in map(_tidy, _resolve_numbers(part.strip())):
+                if spelling_key(name) not in NO_GENRE | {""}:
                     names.setdefault(spelling_key(name), name)
     return tuple(names.values())
 
 
-def one_spelling(choices: Sequence[Sequence[str]], given: Iterable[str] = ()) -> list[tuple[str, ...]]:
+def unify_spellings(choices: Sequence[Sequence[str]], given: Iterable[str] = ()) -> list[tuple[str, ...]]:
     """Give all spellings of a genre one name: the one given, or else the one most often used.
 
     Parameters
@@ -65,18 +68,19 @@ def one_spelling(choices: Sequence[Sequence[str]], given: Iterable[str] = ()) ->
 
     Examples
     --------
-    >>> one_spelling([["Hip-Hop"], ["hip hop", "Soul"], ["Hip-Hop"]])
+    >>> unify_spellings([["Hip-Hop"], ["hip hop", "Soul"], ["Hip-Hop"]])
     [('Hip-Hop',), ('Hip-Hop', 'Soul'), ('Hip-Hop',)]
     """
     used = Counter(name for names in choices for name in names)
-    shown = {spelling_key(name): name for name, _ in reversed(used.most_common())}  # of two, the more used stays
+    # of two spellings with one key the later stays: the more used, and above all the one given
+    shown = {spelling_key(name): name for name, _ in reversed(used.most_common())}
     shown |= {spelling_key(name): name for name in given}
     return [tuple(dict.fromkeys(shown[spelling_key(name)] for name in names)) for names in choices]
 
 
 @lru_cache(maxsize=4096)
 def spelling_key(name: str) -> str:
-    """What all spellings of a genre share: case, blanks and hyphens do not count, and "and" is "&".
+    """Return what all spellings of a genre share: case, blanks and hyphens do not count, and "and" is "&".
 
     Examples
     --------
@@ -86,7 +90,7 @@ def spelling_key(name: str) -> str:
     return _LOOSE.sub("", _AND.sub("&", unicodedata.normalize("NFKC", name).casefold()))
 
 
-def _by_number(text: str) -> list[str]:
+def _resolve_numbers(text: str) -> list[str]:
     """Resolve ID3v1's numbers: "17" and "(17)" are Rock, "(4)Eurodisco" is Disco and Eurodisco."""
     if not text or text[0] not in "(0123456789":
         return [text]
@@ -96,5 +100,5 @@ def _by_number(text: str) -> list[str]:
 
 
 def _tidy(name: str) -> str:
-    """Single blanks, nothing unprintable, and no "&" left over from a list ("Folk, World, & Country")."""
+    """Reduce to single blanks, nothing unprintable, and no "&" left over from a list ("Folk, World, & Country")."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split()).strip("& ")

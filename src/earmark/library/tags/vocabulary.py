@@ -1,10 +1,10 @@
-"""From a model's labels to the words that people write in genre tags."""
+"""The words that stand for a model's genres in tags: read, checked and applied for ``earmark tag`` and beets alike."""
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,199 +12,66 @@ from typing import Any
 from earmark.errors import SettingError
 from earmark.inference.verdict import Verdict
 
-SHARE = 0.2
-"""Probability from which on a genre that is not the most probable one is written too."""
+MIN_SHARE = 0.2
+"""Least probability at which a genre that is not the most probable one is written too."""
 
-_WORDS = {
-    "hiphop": "Hip-Hop",
-    "hip hop": "Hip-Hop",
-    "hip-hop": "Hip-Hop",
-    "r&b": "R&B",
-    "rnb": "R&B",
-    "rhythm and blues": "R&B",
-    "drum and bass": "Drum & Bass",
-    "dnb": "Drum & Bass",
-    "edm": "EDM",
-    "rock and roll": "Rock & Roll",
-    "k-pop": "K-Pop",
-    "a cappella": "A Cappella",
-    "acappella": "A Cappella",
-    "idm": "IDM",
-    "lofi": "Lo-Fi",
-    "r and b": "R&B",
-    "r'n'b": "R&B",
-    "triphop": "Trip-Hop",
-    "j-pop": "J-Pop",
-}
+# what capitals at the beginning of each word do not give
+_SPELLINGS = {
+    "hiphop": "Hip-Hop", "hip hop": "Hip-Hop", "hip-hop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "rnb": "R&B",
+    "r and b": "R&B", "r'n'b": "R&B", "rhythm and blues": "R&B", "drum and bass": "Drum & Bass", "dnb": "Drum & Bass",
+    "rock and roll": "Rock & Roll", "edm": "EDM", "idm": "IDM", "k-pop": "K-Pop", "j-pop": "J-Pop", "lofi": "Lo-Fi",
+    "a cappella": "A Cappella", "acappella": "A Cappella",
+}  # fmt: skip
 
 
-def canonical(label: str) -> str:
-    """Write a label as tags usually have it.
-
-    Parameters
-    ----------
-    label : str
-
-    Returns
-    -------
-    str
-        A label with capitals is left as it is: somebody has spelt it already.
+def spell_label(label: str) -> str:
+    """Spell a model's label as tags usually have it; one with capitals is left as it is.
 
     Examples
     --------
-    >>> canonical("hiphop"), canonical("new age"), canonical("IDM")
+    >>> spell_label("hiphop"), spell_label("new age"), spell_label("IDM")
     ('Hip-Hop', 'New Age', 'IDM')
     """
     if label != label.lower():
         return label
     words = label.replace("_", " ")
-    return _WORDS.get(words) or " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
+    return _SPELLINGS.get(words) or " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
 
 
-@dataclass(frozen=True)
-class GenreWords:
-    """What is written for a verdict.
-
-    Attributes
-    ----------
-    words : dict of str to tuple of str
-        What stands for a label, other than :func:`canonical`; nothing is written for an empty tuple.
-    top : int
-        At most so many of the verdict's genres: the most probable one, and others of at least :data:`SHARE`.
-    min_confidence : float, optional
-        The least confidence for which anything is written, in place of the model's own threshold: below
-        that threshold a guess is written that the model itself would call unknown.
-    raw : bool
-        Labels as they are instead of :func:`canonical`.
-    """
-
-    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    top: int = 1
-    min_confidence: float | None = None
-    raw: bool = False
-
-    def of(self, verdict: Verdict) -> tuple[str, ...]:
-        """Genres to write; none where the verdict is unknown, or too unsure.
-
-        Parameters
-        ----------
-        verdict : Verdict
-
-        Returns
-        -------
-        tuple of str
-        """
-        unsure = verdict.genre is None if self.min_confidence is None else verdict.confidence < self.min_confidence
-        if unsure or not verdict.genres:
-            return ()
-        best, *others = list(verdict.genres.items())[: self.top]
-        labels = [best[0], *(label for label, share in others if share >= SHARE)]
-        words = [self.words.get(label, (label if self.raw else canonical(label),)) for label in labels]
-        return tuple(dict.fromkeys(word for some in words for word in some))
-
-
-def read_map(path: Path, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Read a mapping of genres to words: a TOML file of lines such as ``hiphop = ["Hip-Hop", "Rap"]``.
-
-    Parameters
-    ----------
-    path : Path
-    labels : sequence of str
-        Genres of the model.
-
-    Returns
-    -------
-    dict of str to tuple of str
-
-    Raises
-    ------
-    SettingError
-        If it cannot be read, names a genre that the model does not, or gives anything but words.
-    """
-    table = _read(path)
-    if unknown := sorted(set(table) - set(labels)):
-        raise SettingError(f"{path}: the model has no genre {', '.join(unknown)}; it has {', '.join(labels)}")
-    return {label: _words(value, f"{path}: {label}") for label, value in table.items()}
-
-
-def load_map(
-    labels: Iterable[str], own: Mapping[str, str | None] | str | os.PathLike[str] | None = None
-) -> dict[str, str]:
-    """Give each genre of a model the word that goes into tags.
+def load_words(
+    labels: Iterable[str], own: Mapping[str, Any] | str | os.PathLike[str] | None = None, *, raw: bool = False
+) -> dict[str, tuple[str, ...]]:
+    """Return the words that stand for each genre of a model.
 
     Parameters
     ----------
     labels : iterable of str
         The model's genres.
     own : mapping or path, optional
-        The user's words, by label; a TOML file with lines such as ``hiphop = "Rap"``. Two genres may have the
-        same word. An empty word, or None, keeps a genre out of tags.
-
-    Returns
-    -------
-    dict of str to str
-        A word for each label: the user's, or else the customary one.
+        The user's words, by label: a word, a list of words, or nothing (``""``, ``[]``, None) to keep the genre out
+        of tags. Genres may share words. A path is that of a TOML file of lines ``hiphop = ["Hip-Hop", "Rap"]``.
+    raw : bool
+        Other labels as they are, instead of as :func:`spell_label` spells them.
 
     Raises
     ------
     SettingError
-        If the file cannot be read, the model lacks a label, or a word is not text of one line.
+        If the file cannot be read, names a genre that the model lacks, or gives anything but words of one line.
 
     Examples
     --------
-    >>> load_map(["hiphop", "jazz", "pop"], {"jazz": "Bebop", "pop": None})
-    {'hiphop': 'Hip-Hop', 'jazz': 'Bebop', 'pop': ''}
+    >>> load_words(["hiphop", "jazz", "pop"], {"jazz": ["Jazz", "Swing"], "pop": None})
+    {'hiphop': ('Hip-Hop',), 'jazz': ('Jazz', 'Swing'), 'pop': ()}
     """
-    words = {label: canonical(label) for label in labels}
-    given = _read(Path(own)) if isinstance(own, str | os.PathLike) else own or {}
-    for label, word in given.items():
-        if label not in words:
-            raise SettingError(f"a word for {label!r}, which the model cannot name: it knows {', '.join(words)}")
-        if word is not None and not (isinstance(word, str) and word.isprintable()):
-            raise SettingError(f"the word for {label} is {word!r}: need text of one line, or nothing to leave it out")
-        words[label] = (word or "").strip()
-    return words
+    words = {label: (label if raw else spell_label(label),) for label in labels}
+    # by what an error names the map
+    source, given = ("map", own or {}) if isinstance(own, Mapping | None) else (str(own), _read_toml(Path(own)))
+    if unknown := sorted(map(str, given.keys() - words.keys())):
+        raise SettingError(f"{source}: the model has no genre {', '.join(unknown)}; it has {', '.join(words)}")
+    return words | {label: _check_words(value, f"{source}: {label}") for label, value in given.items()}
 
 
-def worded(genres: Mapping[str, float], words: Mapping[str, str]) -> dict[str, float]:
-    """Turn probabilities of genres into those of words: where genres share a word, theirs add up.
-
-    Parameters
-    ----------
-    genres : mapping of str to float
-        As in :class:`~earmark.inference.verdict.Verdict`.
-    words : mapping of str to str
-        From :func:`load_map`.
-
-    Returns
-    -------
-    dict of str to float
-        Most probable first.
-
-    Examples
-    --------
-    >>> worded({"jazz": 0.5, "metal": 0.375, "rock": 0.125}, {"jazz": "Jazz", "metal": "Rock", "rock": "Rock"})
-    {'Jazz': 0.5, 'Rock': 0.5}
-    """
-    sums: dict[str, float] = {}
-    for label, p in genres.items():
-        sums[words[label]] = sums.get(words[label], 0.0) + p
-    return dict(sorted(sums.items(), key=lambda item: -item[1]))
-
-
-def chosen(words: Mapping[str, float], floor: float, count: int = 1) -> list[str]:
-    """Choose the words to write: at most `count`, each at least as probable as `floor`, none that is empty.
-
-    Examples
-    --------
-    >>> chosen({"Jazz": 0.5, "": 0.3, "Blues": 0.2}, floor=0.2, count=2)
-    ['Jazz']
-    """
-    most = list(words.items())[:count]
-    return [word for word, p in most if word and p >= floor]
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
@@ -213,8 +80,77 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingError(f'{path}: not TOML ({error}); lines such as hiphop = "Hip-Hop" are wanted') from error
 
 
-def _words(value: object, where: str) -> tuple[str, ...]:
+def _check_words(value: object, where: str) -> tuple[str, ...]:
+    if value is None or (isinstance(value, str) and value.isprintable() and not value.strip()):
+        return ()
     words = tuple(value) if isinstance(value, list) else (value,)
     if not all(isinstance(word, str) and word.strip() and word.isprintable() for word in words):
         raise SettingError(f"{where} = {value!r}: a word, or a list of words, is wanted; [] leaves such files alone")
-    return words
+    return tuple(word.strip() for word in words)
+
+
+@dataclass(frozen=True)
+class GenreSelector:
+    """Selects the genres to write for a verdict.
+
+    Attributes
+    ----------
+    words : mapping of str to tuple of str
+        What stands for each label, see :func:`load_words`; for one that is missing, :func:`spell_label`'s.
+    top : int
+        At most so many of the verdict's genres: the most probable one, and others of at least :data:`MIN_SHARE`.
+    min_confidence : float, optional
+        Least confidence at which anything is written, in place of the model's own threshold: below
+        that threshold a guess is written that the model itself would call unknown.
+    """
+
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    top: int = 1
+    min_confidence: float | None = None
+
+    def select(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the words to write, each once; none where the verdict is unknown or too unsure.
+
+        Examples
+        --------
+        >>> verdict = Verdict("jazz", None, 0.7, {"jazz": 0.7, "blues": 0.3}, 30.0, (), "model")
+        >>> GenreSelector({"jazz": ("Jazz", "Swing")}, top=2).select(verdict)
+        ('Jazz', 'Swing', 'Blues')
+        """
+        unsure = verdict.genre is None if self.min_confidence is None else verdict.confidence < self.min_confidence
+        if unsure or not verdict.genres:
+            return ()
+        # the most probable genre in any case, however many share the rest
+        best, *others = list(verdict.genres.items())[: self.top]
+        labels = [best[0], *(label for label, share in others if share >= MIN_SHARE)]
+        words = [self.words.get(label, (spell_label(label),)) for label in labels]
+        return tuple(dict.fromkeys(word for some in words for word in some))
+
+
+def sum_by_word(genres: Mapping[str, float], words: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
+    """Turn probabilities of genres into those of words, most probable first; of genres that share a word, the sum.
+
+    Genres without a word share ``""``.
+
+    Examples
+    --------
+    >>> rock = ("Rock",)
+    >>> sum_by_word({"jazz": 0.5, "metal": 0.25, "rock": 0.125, "pop": 0.125}, {"jazz": (), "metal": rock})
+    {'': 0.5, 'Rock': 0.375, 'Pop': 0.125}
+    """
+    sums: dict[str, float] = {}
+    for label, p in genres.items():
+        for word in words.get(label, (spell_label(label),)) or ("",):
+            sums[word] = sums.get(word, 0.0) + p
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+
+def select_words(words: Mapping[str, float], min_probability: float, count: int = 1) -> list[str]:
+    """Return at most `count` of the most probable words, each of at least `min_probability`, none that is empty.
+
+    Examples
+    --------
+    >>> select_words({"Jazz": 0.5, "": 0.3, "Blues": 0.2}, 0.2, count=2)
+    ['Jazz']
+    """
+    return [word for word, p in list(words.items())[:count] if word and p >= min_probability]

@@ -1,0 +1,101 @@
+"""Taking back what a tagging run has written, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from earmark.errors import TagError
+from earmark.library.tags.byte_delta import apply_delta
+from earmark.library.tags.genre_tags import GenreTags, RawGenres
+from earmark.library.tags.journal import Entry
+from earmark.library.tags.run import TagResult
+from earmark.library.tags.safe_replace import (
+    Stamp,
+    check_writable,
+    describe_error,
+    finish_draft,
+    make_draft,
+    put_in_place,
+    remove_drafts,
+)
+from earmark.library.tags.writer import contains_tags, digest, edit_tags, same_sound
+
+
+def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool = False) -> Iterator[TagResult]:
+    """Take changes back, the last one first; what has been taken back already is passed over.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        As :func:`earmark.library.tags.journal.read_journal` gives them.
+    dry_run : bool
+        Only say what would become of them.
+    break_links : bool
+        As of :class:`earmark.library.tags.writer.GenreWriter`.
+
+    Yields
+    ------
+    TagResult
+        Of outcome "restored" (byte for byte), "genre restored" (others had changed the file since), "as it was" or
+        "failed"; `before` and `genres` are the genres that the run wrote, and those that were there before.
+    """
+    cleaned: set[Path] = set()
+    # in a dry run: digests that files would have by now, where a journal holds several changes of one
+    pretended: dict[Path, str] = {}
+    for entry in reversed(list(entries)):
+        path, error = Path(entry.path), None
+        try:
+            if path.parent not in cleaned and not dry_run:
+                cleaned.add(path.parent)
+                remove_drafts(path.parent)
+            outcome = _undo(entry, path, pretended.get(path) or digest(path), dry_run, break_links)
+            if dry_run and outcome == "restored":
+                pretended[path] = entry.before.sha256
+        except OSError as failure:
+            outcome, error = "failed", describe_error(failure)
+        yield TagResult(
+            entry.path, outcome, _main_genres(entry.after.genres), _main_genres(entry.before.genres), error=error
+        )
+
+
+def _main_genres(raw: RawGenres) -> tuple[str, ...]:
+    return tuple(raw.get("main") or next(iter(raw.values()), ()))
+
+
+def _undo(entry: Entry, path: Path, sha256: str, dry_run: bool, break_links: bool) -> str:
+    """Put back what was there, if the file, of digest `sha256`, still is what it was made into."""
+    stamp = Stamp.of(path)
+    if sha256 == entry.before.sha256:
+        return "as it was"
+    if sha256 != entry.after.sha256:
+        return _undo_genre(entry, path, dry_run, break_links)
+    check_writable(path, break_links=break_links)
+    if not dry_run:
+        with make_draft(path, copy=False) as draft:
+            with path.open("rb") as new, draft.open("wb") as file:
+                file.writelines(apply_delta(entry.delta, new))
+            if digest(draft) != entry.before.sha256:
+                raise TagError("the journal does not give back what was there: left as it was")
+            finish_draft(draft, path, entry.before.mtime_ns)
+            put_in_place(draft, path, stamp)
+    return "restored"
+
+
+def _undo_genre(entry: Entry, path: Path, dry_run: bool, break_links: bool) -> str:
+    """Take back the genre alone where somebody has changed the file since, if it is still the one written."""
+    stamp = Stamp.of(path)
+    found = GenreTags(path)
+    if found.raw == entry.before.genres:
+        return "as it was"
+    if found.raw != entry.after.genres:
+        raise TagError("its genre was changed by another program since: left as it is")
+    check_writable(path, break_links=break_links)
+    if not dry_run:
+        with make_draft(path) as draft:
+            edit_tags(draft, lambda tags: tags.restore(entry.before.genres))
+            if not contains_tags(GenreTags(draft).other_tags, found.other_tags) or not same_sound(draft, path):
+                raise TagError("other tags or the sound would have been altered: left as it was")
+            finish_draft(draft, path, None)
+            put_in_place(draft, path, stamp)
+    return "genre restored"

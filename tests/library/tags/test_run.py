@@ -1,0 +1,102 @@
+"""A tagging run from Python: what becomes of each file, in the order it is known."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from mediafile import MediaFile
+from support.verdicts import verdict_of
+
+from earmark.errors import MissingExtra
+from earmark.library.tags import run
+from earmark.library.tags.journal import read_journal
+from earmark.library.tags.run import TagRun
+from earmark.library.tags.undo import undo
+from earmark.library.tags.vocabulary import GenreSelector
+
+
+class Tagger:
+    """Takes every file for jazz, and notes which it was given, call by call."""
+
+    card = type("Card", (), {"name": "made-up"})
+
+    def __init__(self):
+        self.calls = []
+
+    def classify_many(self, paths, *, jobs, preview):
+        self.calls.append([])
+        for path in paths:
+            self.calls[-1].append(Path(path).name)
+            yield verdict_of(path, error="no sound" if "broken" in path else None)
+
+
+@pytest.fixture
+def music(put):
+    """Files of which two have a genre."""
+    for name in "abcd":
+        put(".flac", name)
+    for name in "bc":
+        file = MediaFile(put(".flac", name))
+        file.genres = ["Polka"]
+        file.save()
+    return put(".flac", "broken").parent
+
+
+def outcomes(results):
+    return [(Path(result.path).name, result.outcome) for result in results]
+
+
+def test_planned_written_and_undone(music, journal):
+    before = {path: path.read_bytes() for path in music.iterdir()}
+    with TagRun(Tagger(), journal=journal, dry_run=True) as plan:
+        planned = list(plan.tag([str(music), str(music / "a.flac"), str(music / "none.flac")]))
+    assert not journal.exists()
+    assert {path: path.read_bytes() for path in music.iterdir()} == before
+    with TagRun(Tagger(), GenreSelector(), journal) as real:
+        assert list(real.tag([str(music), str(music / "none.flac")])) == planned
+    assert outcomes(planned) == [
+        ("a.flac", "written"), ("b.flac", "had one"), ("broken.flac", "failed"), ("c.flac", "had one"),
+        ("d.flac", "written"), ("none.flac", "failed"),
+    ]  # fmt: skip
+    assert real.counts == {"written": 2, "had one": 2, "failed": 2}
+    assert asdict(planned[0]) | {"path": ""} == {
+        "path": "", "outcome": "written", "before": (), "genres": ("Jazz",), "confidence": 0.7, "reason": None,
+        "error": None,
+    }  # fmt: skip
+    assert real.journal.entries == 2
+    entries, damaged = read_journal(journal)
+    assert outcomes(undo(entries)) == [("d.flac", "restored"), ("a.flac", "restored")]
+    assert damaged == 0
+    assert {path: path.read_bytes() for path in music.iterdir()} == before
+
+
+def test_only_files_that_may_get_a_genre_are_classified(music, journal):
+    tagger = Tagger()
+    with TagRun(tagger, journal=journal, dry_run=True) as plan:
+        list(plan.tag([str(music)]))
+    assert tagger.calls == [["a.flac", "broken.flac", "d.flac"]]
+
+
+def test_results_do_not_pile_up_before_a_verdict(music, journal, monkeypatch):
+    monkeypatch.setattr(run, "_LOOK_AHEAD", 1)
+    tagger = Tagger()
+    with TagRun(tagger, journal=journal, dry_run=True) as plan:
+        found = outcomes(plan.tag([str(music)]))
+    assert found == [
+        ("a.flac", "written"), ("b.flac", "had one"), ("broken.flac", "failed"), ("c.flac", "had one"),
+        ("d.flac", "written"),
+    ]  # fmt: skip
+    assert tagger.calls == [["a.flac"], ["broken.flac"], ["d.flac"]]
+
+
+def test_a_folder_without_sound_fails(tmp_path, journal):
+    with TagRun(Tagger(), journal=journal) as empty:
+        (result,) = empty.tag([str(tmp_path)])
+    assert (result.outcome, result.error) == ("failed", "no audio files in this folder")
+
+
+def test_without_mediafile_it_does_not_begin(journal, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mediafile", None)
+    with pytest.raises(MissingExtra, match=r"earmark tag needs packages"):
+        TagRun(Tagger(), journal=journal)

@@ -1,0 +1,40 @@
+"""Playlists: names of any bytes, on any file system."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from support.verdicts import KEY, verdict_of
+
+from earmark.library.playlists import format_entry, write_playlists
+
+
+def test_odd_names_survive_in_playlists(tmp_path):
+    folder = tmp_path / "lists"
+    names = ["So What.flac", "b\n.mp3", "#1.mp3", " end.mp3 ", "caf\u00e9 \U0001f3b7.ogg", "x%20y.mp3", "a/b/c.wav"]
+    if sys.platform == "linux":
+        names.append(os.fsdecode(b"\xff.mp3"))
+    paths = [str(tmp_path / "m" / name) for name in names]
+    (written, *_) = [p for p in write_playlists(folder, map(verdict_of, paths), KEY.labels) if p.tracks]
+    assert (written.path.name, written.tracks, written.seconds) == ("jazz.m3u8", len(names), 12.0 * len(names))
+    lines = [line for line in written.path.read_text(encoding="utf-8").split("\n") if line and line[0] != "#"]
+    back = [
+        os.fsdecode(unquote(urlsplit(line).path, errors="surrogateescape"))
+        if line.startswith("file:")
+        else os.path.normpath(folder / line)
+        for line in lines
+    ]
+    assert back == paths
+    assert format_entry(paths[0], folder) == str(Path("..", "m", "So What.flac"))
+
+
+def test_names_of_lists_fit_any_file_system_and_old_lists_are_emptied(tmp_path):
+    labels = ["R&B/Soul", "R&B-soul", "Rock", "\x00", "..", "x" * 500]
+    (tmp_path / "Rock.m3u8").write_text("#EXTM3U\nold.mp3\n")
+    some = [verdict_of("/m/a.mp3", label) for label in labels if label != "Rock"]
+    written = list(write_playlists(tmp_path, some, labels))
+    assert [p.tracks for p in written] == [1, 1, 0, 1, 1, 1]
+    assert len({p.path.name.casefold() for p in written}) == len(labels)
+    assert {p.path.parent for p in written} == {tmp_path}
+    assert "old" not in (tmp_path / "Rock.m3u8").read_text()
