@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from earmark import load
-from earmark.audio import decode, probe
+from earmark.audio import probe
+from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import loudness, true_peak
 from earmark.auralization.gallery import prototype_gallery, unit_gallery

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from earmark import load
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.auralization.prototypes import find_prototypes
 from earmark.data.corpus import from_folder, open_corpus

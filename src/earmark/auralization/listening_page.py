@@ -16,7 +16,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio import LogMel, decode, probe
+from earmark.audio import LogMel, probe
+from earmark.audio.decode import decode
 from earmark.audio.spectrogram import Samples
 from earmark.errors import SettingError
 from earmark.files import replacing

@@ -124,12 +124,12 @@ class TableRows:
         """Print one line."""
         from rich.text import Text
 
-        from earmark.cli.writers import clean, shortened
+        from earmark.cli.writers import clean, shorten
 
         if row.outcome == HAD:
             return
         width = max(16, min(60, self.console.width - 60)) if self.console.is_terminal else 60
-        line = Text(shortened(clean(row.path), width).ljust(width) + "  ", no_wrap=True)
+        line = Text(shorten(clean(row.path), width).ljust(width) + "  ", no_wrap=True)
         if row.error:
             self.console.print(line.append(f"✗ {row.error}", style="red"))
             return

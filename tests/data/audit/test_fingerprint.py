@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.data.audit.fingerprint import Fingerprinter, Twins, find_twins
 from earmark.data.synth import compose
 from earmark.files import walk

@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar
+from earmark.cli.writers import bar, format_clock
 
 if TYPE_CHECKING:
     from earmark.paper.rows import Row
@@ -35,7 +35,7 @@ class Place:
 
     @property
     def seconds_left(self) -> float | None:
-        """Of a running network: if it ran all its epochs; it may stop earlier."""
+        """Of a running network, if it ran all its epochs; it may stop earlier."""
         if not self.state:
             return None
         return float(self.state["dur"] * (self.state["epochs"] - self.state["epoch"]))
@@ -67,7 +67,7 @@ class Board:
         with Live(self, console=console, refresh_per_second=2, transient=True):
             yield
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Read how far everything is."""
         for place in self.places.values():
             if place.result is None:
@@ -75,11 +75,11 @@ class Board:
                 place.state = None if place.result else self.laboratory.state(place.row)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        self.look()
+        self.refresh()
         yield Group(self._progress(), Text(), self.table(console.height - _AROUND))
 
     def table(self, height: int | None = None) -> Table:
-        """One line a recipe, one column a protocol; where that is too high, the lines where nothing happens go.
+        """Return a table: a line a recipe, a column a protocol; where it is too high, lines where nothing happens go.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class Board:
         """
         from earmark.paper.rows import PAPER
 
-        self.look()
+        self.refresh()
         protocols = list(dict.fromkeys(row.protocol for row in self.places))
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("recipe", no_wrap=True)
@@ -130,12 +130,14 @@ class Board:
     def _progress(self) -> Table:
         done = sum(place.result is not None for place in self.places.values())
         line = Table.grid(padding=(0, 1))
-        left = self.seconds_left()
-        rest = "" if done == len(self.places) else f"about {clock(left)} to go" if left is not None else "…"
+        rest = ""
+        if done < len(self.places):
+            left = self.seconds_left()
+            rest = "…" if left is None else f"about {format_clock(round(left))} to go"
         line.add_row(
             ProgressBar(len(self.places), done, 30),
             Text(f"{done}/{len(self.places)} rows"),
-            Text(f"{clock(time.monotonic() - self.begin)}  {rest}", style="dim"),
+            Text(f"{format_clock(round(time.monotonic() - self.begin))}  {rest}", style="dim"),
         )
         return line
 
@@ -160,16 +162,3 @@ def _running(state: dict[str, Any]) -> str:
         return "running"
     valid = f"  valid {state['valid_acc']:.0%}" if "valid_acc" in state else ""
     return f"epoch {state['epoch']}/{state['epochs']}{valid}"
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as long as need be.
-
-    Examples
-    --------
-    >>> clock(75), clock(3700)
-    ('1:15', '1:01:40')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import corpora, terminal
+from earmark.cli import terminal
+from earmark.cli.corpora import open_corpus
+from earmark.cli.errors import exit_after, handle_errors
 from earmark.cli.options import (
     JobsOption,
     Labels,
     LabelsOption,
     ModelArgument,
-    Part,
+    PartOption,
+    ReportOption,
     SeedOption,
     Shape,
     Split,
-    asked_part,
-    cores,
+    count_jobs,
+    default_part,
 )
-from earmark.cli.terminal import guarded
+from earmark.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from earmark.evaluation.robustness_report import Rejection, Stress
 
 
-@guarded
+@handle_errors
 def stress(
     model: ModelArgument,
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
@@ -46,9 +50,9 @@ def stress(
     ] = None,
     labels: LabelsOption = Labels.folders,
     protocol: Annotated[Split | None, typer.Option("--protocol", "-p", help="Take a part of this split only.")] = None,
-    part: Annotated[Part | None, typer.Option(help="Which part.", show_default="test")] = None,
+    part: PartOption = None,
     seed: SeedOption = 0,
-    form: Annotated[Shape, typer.Option("--format", "-f", help="Output format.")] = Shape.table,
+    form: ReportOption = Shape.table,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for stress.json.")] = None,
     jobs: JobsOption = 0,
 ) -> None:
@@ -66,7 +70,6 @@ def stress(
 
     [dim]Exit status: 0 all were heard, 1 some file could not be, 2 wrong usage.[/dim]
     """
-    from earmark.cli import writers
     from earmark.evaluation import nonmusic
     from earmark.evaluation.evaluate import part_of
     from earmark.evaluation.robustness import require_sound, spread
@@ -74,28 +77,30 @@ def stress(
     from earmark.inference.classifier import Tagger
 
     tagger = Tagger(model)
-    source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
+    source = open_corpus(corpus, labels, known=tagger.labels, jobs=count_jobs(jobs))
     require_sound(source)
-    split, which = protocol.value if protocol else "all", asked_part(part, protocol)
+    split, which = protocol.value if protocol else "all", default_part(part, protocol)
     chosen = part_of(source, split, which, seed)
     if tracks:
         chosen = spread(chosen, tracks)
     sounds = nonmusic.made(seed) + (nonmusic.found(not_music) if not_music else [])
-    with terminal.progress("listening", len(chosen.tracks) + len(sounds)) as advance:
-        outcome = put_under_stress(tagger, chosen, sounds, jobs=cores(jobs), on_item=lambda _: advance(1))
-    record = {"model": tagger.card.name, "protocol": split, "part": which, "seed": seed, **outcome.to_dict()}
+    with show_progress("listening", len(chosen.tracks) + len(sounds)) as advance:
+        outcome = put_under_stress(tagger, chosen, sounds, jobs=count_jobs(jobs), on_item=lambda _: advance(1))
+    record = json.dumps(
+        {"model": tagger.card.name, "protocol": split, "part": which, "seed": seed, **outcome.to_dict()}
+    )
     if output:
         with terminal.output(output / "stress.json") as file:
-            file.write(writers.as_json(record) + "\n")
+            file.write(record + "\n")
     if form is Shape.json:
-        print(writers.as_json(record))
+        print(record)
     else:
         origin = "" if which == "all" else f", the {which} part of protocol {split}"
         title = f"{tagger.card.name} on {outcome.n_tracks} tracks of {outcome.corpus}{origin}"
         terminal.console(sys.stdout).print(_page(title, outcome))
     for name in outcome.left_out:
         terminal.say(f"left out {name}: this build of FFmpeg cannot encode it", "yellow")
-    terminal.exit_after(outcome.failed)
+    exit_after(outcome.failed)
 
 
 def _page(title: str, outcome: Stress) -> RenderableType:
@@ -121,7 +126,7 @@ def _page(title: str, outcome: Stress) -> RenderableType:
 
 
 def _steadiness(outcome: Stress) -> Table:
-    """One row a distortion: in how many tracks the answer stays, and how many are right then."""
+    """Return one row a distortion: in how many tracks the answer stays, and how many are right then."""
     from rich.table import Table
     from rich.text import Text
 
@@ -151,7 +156,7 @@ def _curve(outcome: Stress) -> Table:
 
 
 def _rejection(rows: list[Rejection]) -> Table:
-    """One row a kind; those with a name red."""
+    """Return one row a kind of sound; those with a name red."""
     from rich.table import Table
     from rich.text import Text
 

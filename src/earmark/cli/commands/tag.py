@@ -11,14 +11,15 @@ from typing import Annotated
 import typer
 
 from earmark.cli import terminal
-from earmark.cli.options import JobsOption, ModelOption, Shape, cores
+from earmark.cli.errors import handle_errors
+from earmark.cli.options import JobsOption, ModelOption, Shape, count_jobs
+from earmark.cli.progress import show_progress
 from earmark.cli.tagging import ROWS, Row, Tagging
-from earmark.cli.terminal import guarded
 from earmark.errors import SettingError
 from earmark.library.search import verdicts
 
 
-@guarded
+@handle_errors
 def tag(
     paths: Annotated[
         list[str] | None, typer.Argument(help="Files, and folders to search for audio.", metavar="PATH")
@@ -101,8 +102,8 @@ def tag(
         writer = GenreWriter(noted, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links)
         work = Tagging(mapped, writer, ROWS[form](sys.stdout), dry_run=dry_run)
         try:
-            with terminal.progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
-                for verdict in verdicts(tagger, paths, jobs=cores(jobs), preview=preview, wanted=work.wants):
+            with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
+                for verdict in verdicts(tagger, paths, jobs=count_jobs(jobs), preview=preview, wanted=work.wants):
                     work.answer(verdict)
                     advance(1)
         finally:  # also where it is stopped
