@@ -26,7 +26,7 @@ def open_corpus(
     from earmark.data.open import open_labelled
 
     # Folders and lists are open at once; the tags of a folder's files take a while.
-    with show_progress("reading tags", None, quiet=labels is Labels.folders) as advance:
+    with show_progress("reading tags", quiet=labels is Labels.folders) as advance:
         corpus = open_labelled(
             source,
             labels.value,

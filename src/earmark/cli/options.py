@@ -59,6 +59,11 @@ class Rare(StrEnum):
     merge = "merge"
 
 
+def count_jobs(jobs: int) -> int:
+    """Return how many files to work on at once: as said, or one a core."""
+    return jobs or os.cpu_count() or 1
+
+
 ModelOption = Annotated[
     str | None,
     typer.Option(
@@ -82,7 +87,15 @@ AnswersOption = Annotated[Path | None, typer.Option("--output", "-o", help="Writ
 PartOption = Annotated[Part | None, typer.Option(help="Which part.", show_default="test")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda…")]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.", envvar="EARMARK_JOBS")
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=0,
+        help="Files worked on at once; 0: one a core.",
+        envvar="EARMARK_JOBS",
+        callback=count_jobs,
+    ),
 ]
 ExcludeOption = Annotated[
     list[str] | None,
@@ -92,8 +105,7 @@ ExcludeOption = Annotated[
     ),
 ]
 NullOption = Annotated[
-    bool,
-    typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them."),
+    bool, typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them.")
 ]
 LabelsOption = Annotated[
     Labels,
@@ -119,8 +131,3 @@ SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 def default_part(part: Part | None, protocol: Split | None) -> str:
     """Return the part of a split that is judged: as said; else "test", or "all" where there is no split."""
     return (part or (Part.test if protocol else Part.all)).value
-
-
-def count_jobs(jobs: int) -> int:
-    """Return how many files to work on at once: as said, or one a core."""
-    return jobs or os.cpu_count() or 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from earmark.cli.terminal import say, shows_progress
@@ -12,40 +13,23 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+Advance = Callable[..., None]
+"""Told how many steps were done since it was last called and, where that was not known, how many there are in all."""
+
+
 @contextmanager
-def show_progress(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show a bar; what is yielded is told how many steps were done since it was last called."""
+def show_progress(
+    what: str, total: int | None = None, *, count: Callable[[], int | None] | None = None, quiet: bool = False
+) -> Iterator[Advance]:
+    """Show a bar; with `count`, which finds the total in a thread of its own, also how many are done in a second."""
     if quiet or not shows_progress():
-        yield lambda _: None
+        yield lambda n, total=None: None
         return
-    with _bar() as progress:
+    with _make_bar(rate=count is not None) as progress:
         task = progress.add_task(what, total=total, note="")
-        yield lambda n: progress.advance(task, n)
-
-
-@contextmanager
-def show_late_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar of a length that is told with each step."""
-    if not shows_progress():
-        yield lambda done, total: None
-        return
-    with _bar() as progress:
-        task = progress.add_task(what, total=None, note="")
-        yield lambda done, total: progress.update(task, advance=done, total=total)
-
-
-@contextmanager
-def show_files_progress(count: Callable[[], int | None], *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show a bar for files: rate, and time left once `count`, in a thread of its own, has found how many."""
-    if quiet or not shows_progress():
-        yield lambda _: None
-        return
-    from threading import Thread
-
-    with _bar(rate=True) as progress:
-        task = progress.add_task("listening", total=None, note="")
-        Thread(target=lambda: progress.update(task, total=count()), daemon=True).start()
-        yield lambda n: progress.advance(task, n)
+        if count:
+            Thread(target=lambda: progress.update(task, total=count()), daemon=True).start()
+        yield lambda n, total=None: progress.update(task, advance=n, total=total)
 
 
 @contextmanager
@@ -56,7 +40,7 @@ def show_training_progress(
     if not shows_progress():
         yield (lambda _: None), (lambda _: None)
         return
-    with _bar() as progress:
+    with _make_bar() as progress:
         tracks = progress.add_task("hearing", total=n_tracks, note="")
         learning = progress.add_task("learning", total=epochs, visible=False, note="")
 
@@ -105,7 +89,7 @@ def _byte_bar() -> Progress:
     )
 
 
-def _bar(*, rate: bool = False) -> Progress:
+def _make_bar(*, rate: bool = False) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text

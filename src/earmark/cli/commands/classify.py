@@ -9,20 +9,9 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli import terminal
+from earmark.cli import options, terminal
 from earmark.cli.errors import handle_errors
-from earmark.cli.options import (
-    AnswersOption,
-    ExcludeOption,
-    Format,
-    JobsOption,
-    ModelOption,
-    NullOption,
-    PreviewOption,
-    TopOption,
-    count_jobs,
-)
-from earmark.cli.progress import show_files_progress
+from earmark.cli.progress import show_progress
 
 
 @handle_errors
@@ -36,12 +25,12 @@ def classify(
         ),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", "-f", help="Output format; json: one object a line.")
-    ] = Format.table,
-    model: ModelOption = None,
-    top: TopOption = None,
+        options.Format, typer.Option("--format", "-f", help="Output format; json: one object a line.")
+    ] = options.Format.table,
+    model: options.ModelOption = None,
+    top: options.TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, and what was attended to.")] = False,
-    preview: PreviewOption = False,
+    preview: options.PreviewOption = False,
     library: Annotated[
         Path | None,
         typer.Option(
@@ -51,10 +40,10 @@ def classify(
         ),
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="With --library: hear files again that failed.")] = False,
-    exclude: ExcludeOption = None,
-    null: NullOption = False,
-    jobs: JobsOption = 0,
-    output: AnswersOption = None,
+    exclude: options.ExcludeOption = None,
+    null: options.NullOption = False,
+    jobs: options.JobsOption = 0,
+    output: options.AnswersOption = None,
 ) -> None:
     r"""Name the genre of audio files.
 
@@ -92,11 +81,14 @@ def classify(
     with Library(library) if library else nullcontext() as kept:
         if kept:
             labels, verdicts = classify_new(
-                kept, search, model, timeline=timeline, retry=retry, preview=preview, jobs=count_jobs(jobs)
+                kept, search, model, timeline=timeline, retry=retry, preview=preview, jobs=jobs
             )
         else:
-            labels, verdicts = classify_search(search, model, preview=preview, jobs=count_jobs(jobs))
-        with terminal.output(output) as file, show_files_progress(search.count, quiet=rows_on_screen) as advance:
+            labels, verdicts = classify_search(search, model, preview=preview, jobs=jobs)
+        with (
+            terminal.output(output) as file,
+            show_progress("listening", count=search.count, quiet=rows_on_screen) as advance,
+        ):
             writer = WRITERS[form](file, labels, top, timeline)
             try:
                 for verdict in verdicts:

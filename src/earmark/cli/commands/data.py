@@ -15,20 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import terminal
+from earmark.cli import options, terminal
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import handle_errors
-from earmark.cli.options import (
-    JobsOption,
-    Labels,
-    LabelsOption,
-    LinesOption,
-    MinTracksOption,
-    RareOption,
-    SeedOption,
-    Shape,
-    count_jobs,
-)
 from earmark.cli.progress import bytes_progress, show_progress
 from earmark.errors import FetchError
 
@@ -54,8 +43,8 @@ def synth(
     tracks: Annotated[int, typer.Option(min=1, help="Tracks of each style.")] = 10,
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of a track.")] = 30.0,
     sample_rate: Annotated[int, typer.Option(min=4000, max=48000, help="Hz.")] = 22050,
-    seed: SeedOption = 0,
-    jobs: JobsOption = 0,
+    seed: options.SeedOption = 0,
+    jobs: options.JobsOption = 0,
 ) -> None:
     """Compose a small corpus of ten made-up styles, as WAV files in genre folders.
 
@@ -69,7 +58,7 @@ def synth(
 
     with show_progress("composing", tracks * len(STYLES)) as advance:
         written = write_corpus(
-            folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=count_jobs(jobs),
+            folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=jobs,
             on_track=lambda _: advance(1),
         )  # fmt: skip
     print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
@@ -82,14 +71,14 @@ def check(
         str,
         typer.Argument(help="Folder of genre folders, CSV manifest, .npz of arrays, or with --labels tags any folder."),
     ],
-    labels: LabelsOption = Labels.folders,
-    min_tracks: MinTracksOption = None,
-    rare: RareOption = None,
+    labels: options.LabelsOption = options.Labels.folders,
+    min_tracks: options.MinTracksOption = None,
+    rare: options.RareOption = None,
     suspects: Annotated[
         bool, typer.Option(help="Look for tracks that sound like another genre (needs the 'learn' extra).")
     ] = True,
-    form: LinesOption = Shape.table,
-    jobs: JobsOption = 0,
+    form: options.LinesOption = options.Shape.table,
+    jobs: options.JobsOption = 0,
 ) -> None:
     """Find what is wrong with a corpus, before anyone learns from it.
 
@@ -110,15 +99,15 @@ def check(
     from earmark.cli.writers import clean
     from earmark.data.audit.audit import check_corpus
 
-    source = open_corpus(corpus, labels, min_tracks, rare, jobs=count_jobs(jobs))
+    source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     say_summary(source)
     with show_progress("checking", len(source.tracks)) as advance:
-        outcome = check_corpus(source, jobs=count_jobs(jobs), suspects=suspects, on_track=lambda _: advance(1))
-    if form is Shape.table and sys.stdout.isatty():
+        outcome = check_corpus(source, jobs=jobs, suspects=suspects, on_track=lambda _: advance(1))
+    if form is options.Shape.table and sys.stdout.isatty():
         terminal.console(sys.stdout).print(render_findings(outcome.findings))
     else:
         for finding in outcome.findings:
-            print(json.dumps(finding.to_dict()) if form is Shape.json else format_finding(finding))
+            print(json.dumps(finding.to_dict()) if form is options.Shape.json else format_finding(finding))
     for reason in outcome.skipped:
         terminal.say(clean(reason), "yellow")
     faults = any(finding.grade == "fault" for finding in outcome.findings)

@@ -9,39 +9,25 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli import terminal
+from earmark.cli import options, terminal
 from earmark.cli.corpora import open_corpus
 from earmark.cli.errors import exit_after, handle_errors
-from earmark.cli.options import (
-    CorpusArgument,
-    JobsOption,
-    Labels,
-    LabelsOption,
-    ModelArgument,
-    PartOption,
-    ReportOption,
-    SeedOption,
-    Shape,
-    Split,
-    count_jobs,
-    default_part,
-)
 from earmark.cli.progress import show_progress
 
 
 @handle_errors
 def evaluate(
-    model: ModelArgument,
-    corpus: CorpusArgument,
-    labels: LabelsOption = Labels.folders,
+    model: options.ModelArgument,
+    corpus: options.CorpusArgument,
+    labels: options.LabelsOption = options.Labels.folders,
     protocol: Annotated[
-        Split | None, typer.Option("--protocol", "-p", help="Judge by a part of this split only.")
+        options.Split | None, typer.Option("--protocol", "-p", help="Judge by a part of this split only.")
     ] = None,
-    part: PartOption = None,
-    seed: SeedOption = 0,
-    form: ReportOption = Shape.table,
+    part: options.PartOption = None,
+    seed: options.SeedOption = 0,
+    form: options.ReportOption = options.Shape.table,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for evaluation.json.")] = None,
-    jobs: JobsOption = 0,
+    jobs: options.JobsOption = 0,
 ) -> None:
     """Judge a model by tracks whose genre is known.
 
@@ -58,28 +44,20 @@ def evaluate(
     from earmark.inference.classifier import Tagger
 
     tagger = Tagger(model)
-    source = open_corpus(corpus, labels, known=tagger.labels, jobs=count_jobs(jobs))
-    split, which = protocol.value if protocol else "all", default_part(part, protocol)
+    source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
+    split, which = protocol.value if protocol else "all", options.default_part(part, protocol)
     if was_learned(tagger.card, source, protocol=split, part=which, seed=seed):
         terminal.say(
             "the model has learned from these tracks: this tells how well it remembers, not how good it is", "red"
         )
-    with show_progress("judging", None) as advance:
-        report = judge(
-            tagger,
-            source,
-            protocol=split,
-            part=which,
-            seed=seed,
-            on_track=lambda _: advance(1),
-            jobs=count_jobs(jobs),
-        )
+    with show_progress("judging") as advance:
+        report = judge(tagger, source, protocol=split, part=which, seed=seed, on_track=lambda _: advance(1), jobs=jobs)
     record = json.dumps({"model": tagger.card.name, **report.to_dict()})
     if output:
         output.mkdir(parents=True, exist_ok=True)
         with terminal.output(output / "evaluation.json") as file:
             file.write(record + "\n")
-    if form is Shape.json:
+    if form is options.Shape.json:
         print(record)
     else:
         terminal.console(sys.stdout).print(render_report(report))

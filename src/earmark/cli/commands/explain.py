@@ -11,7 +11,7 @@ import typer
 from earmark.cli import completion
 from earmark.cli.errors import exit_after, extra, handle_errors
 from earmark.cli.options import ModelOption
-from earmark.cli.progress import show_late_progress
+from earmark.cli.progress import show_progress
 from earmark.cli.terminal import check_writable, say
 from earmark.errors import AudioError, SettingError
 
@@ -54,8 +54,7 @@ def explain(
         ),
     ] = None,
     method: Annotated[
-        How,
-        typer.Option(help="What finds the regions that mattered; attention: none, only when the network looked."),
+        How, typer.Option(help="What finds the regions that mattered; attention: none, only when the network looked.")
     ] = How.occlusion,
     start: Annotated[float, typer.Option(min=0, help="Seconds into the file.", metavar="SECONDS")] = 0.0,
     duration: Annotated[
@@ -99,7 +98,7 @@ def explain(
             raise SettingError(f"{one!r} is no genre of {tagger.card.name}: it knows {', '.join(tagger.labels)}")
     chosen = _method(method, tagger)
     try:
-        with show_late_progress("explaining") as advance:
+        with show_progress("explaining") as advance:
             explanation = Explainer(tagger).explain(
                 file,
                 start=start,

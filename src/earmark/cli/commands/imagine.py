@@ -12,7 +12,7 @@ import typer
 from earmark.cli import completion
 from earmark.cli.corpora import open_corpus
 from earmark.cli.errors import extra, handle_errors
-from earmark.cli.options import JobsOption, ModelOption, SeedOption, count_jobs
+from earmark.cli.options import JobsOption, ModelOption, SeedOption
 from earmark.cli.progress import show_progress
 from earmark.cli.terminal import check_writable, console
 from earmark.errors import SettingError
@@ -83,7 +83,7 @@ def imagine(
     if genre:
         index_of(genre, tagger.labels)
     beginning = read_start(start, tagger.model, seconds)
-    prior = None if corpus is None else _measure_prior(corpus, tagger.model, count_jobs(jobs))
+    prior = None if corpus is None else _measure_prior(corpus, tagger.model, jobs)
     verdicts: dict[Path, tuple[str, Verdict]] = {}
     files = {genre: target} if genre else {name: target / f"{slug(name)}.wav" for name in tagger.labels}
     stage, n_steps = count_steps(beginning, steps)

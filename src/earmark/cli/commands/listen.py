@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from earmark.inference.live import RunningVerdict
     from earmark.inference.segments import Segment
 
+    Write = Callable[[RunningVerdict | Segment], None]
+
 
 class Look(StrEnum):
     """Output formats of ``listen``."""
@@ -57,16 +59,14 @@ def listen(
         Path | None, typer.Option("--output", "-o", help="Append the JSON lines to this file; the view stays.")
     ] = None,
     pcm: Annotated[
-        str | None,
-        typer.Option(help="Standard input is raw samples: s16le, f32le, u8, mulaw …", metavar="FORMAT"),
+        str | None, typer.Option(help="Standard input is raw samples: s16le, f32le, u8, mulaw …", metavar="FORMAT")
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Hz of raw samples.", show_default="44100")] = None,
     channels: Annotated[int | None, typer.Option(help="Channels of raw samples.", show_default="1")] = None,
     device: Annotated[str | None, typer.Option(help="Microphone: number, or part of its name.")] = None,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="List microphones and exit.")] = False,
     realtime: Annotated[
-        bool,
-        typer.Option("--realtime", help="Play a file at its own speed; never make standard input wait."),
+        bool, typer.Option("--realtime", help="Play a file at its own speed; never make standard input wait.")
     ] = False,
     retries: Annotated[int, typer.Option(min=0, help="Attempts in a row to reach a station again.")] = 10,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds without a byte until a station is gone.")] = 10.0,
@@ -115,7 +115,11 @@ def listen(
     tagger = Tagger(model)
     try:
         with ExitStack() as stack:
-            view = _make_view(top) if look is Look.live else None
+            view = None
+            if look is Look.live:
+                from earmark.cli.commands.listen_view import View
+
+                view = View(terminal.console(sys.stdout), top or 5)
             if source == "-" and sys.stdin.isatty():
                 raise SettingError("standard input is a terminal: pipe sound into it")
             stream = open_stream(
@@ -137,16 +141,7 @@ def listen(
         raise typer.Exit(1) from error
 
 
-def _make_view(top: int | None) -> View:
-    from earmark.cli.commands.listen_view import View
-
-    return View(terminal.console(sys.stdout), top or 5)
-
-
-def _follow(
-    verdicts: Generator[RunningVerdict], duration: float | None, write: Callable[[RunningVerdict | Segment], None],
-    view: View | None,
-) -> None:  # fmt: skip
+def _follow(verdicts: Generator[RunningVerdict], duration: float | None, write: Write, view: View | None) -> None:
     """Write and show verdicts and the segments that they make, until so many seconds of sound have passed."""
     from earmark.inference.segments import Segmenter
 
@@ -178,9 +173,7 @@ def _pcm(form: str | None, rate: int | None, channels: int | None) -> Pcm | None
     return Pcm(**chosen) if chosen else None
 
 
-def _open_lines(
-    stack: ExitStack, output: Path | None, printed: bool, top: int | None, only_segments: bool
-) -> Callable[[RunningVerdict | Segment], None]:
+def _open_lines(stack: ExitStack, output: Path | None, printed: bool, top: int | None, only_segments: bool) -> Write:
     """Return what writes JSON lines, to standard output and to the end of a file, where these are wanted."""
     from earmark.inference.live import RunningVerdict
 

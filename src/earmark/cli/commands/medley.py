@@ -11,7 +11,7 @@ import typer
 from earmark.cli import completion
 from earmark.cli.corpora import open_corpus
 from earmark.cli.errors import exit_after, extra, handle_errors
-from earmark.cli.options import JobsOption, Labels, LabelsOption, ModelOption, SeedOption, count_jobs
+from earmark.cli.options import JobsOption, Labels, LabelsOption, ModelOption, SeedOption
 from earmark.cli.progress import show_progress
 from earmark.errors import SettingError
 
@@ -62,11 +62,11 @@ def medley(
     tagger = Tagger(model)
     with extra("a medley", "learn"):
         import earmark.auralization.gallery  # noqa: F401
-    source = open_corpus(corpus, labels, known=tagger.labels, jobs=count_jobs(jobs))
+    source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
     if units:
         gallery = _join_moments(tagger, source, output, units, count, seed)
     else:
-        gallery = _join_prototypes(tagger, source, output, genre, count, count_jobs(jobs))
+        gallery = _join_prototypes(tagger, source, output, genre, count, jobs)
     print(f"{len(gallery.sounds)} medleys: open {clean(str(gallery.page))}")
     exit_after(gallery.failed)
 
@@ -96,7 +96,7 @@ def _join_moments(tagger: Tagger, corpus: Corpus, folder: Path, units: int, coun
         raise SettingError(f"--units {units}: the first recurrent layer of {tagger.card.name} has {probe.n_units}")
     with show_progress("listening", len(corpus.tracks)) as advance:
         excitement = excite(probe, corpus, on_track=lambda _: advance(1))
-    with show_progress("joining", None) as advance:
+    with show_progress("joining") as advance:
         gallery = unit_gallery(
             tagger, probe, excitement, excitement.most_selective(units), folder, count=count, seed=seed,
             on_sound=lambda _: advance(1),

@@ -78,8 +78,7 @@ def export(
     model: ModelArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
     waveform: Annotated[
-        bool,
-        typer.Option("--waveform", help="Put the front end inside: the input is samples, not a spectrogram."),
+        bool, typer.Option("--waveform", help="Put the front end inside: the input is samples, not a spectrogram.")
     ] = False,
 ) -> None:
     """Write a model as plain ONNX, for other runtimes and languages.

@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import completion, terminal
+from earmark.cli import completion, options, terminal
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import extra, handle_errors
-from earmark.cli.options import (
-    CorpusArgument,
-    DeviceOption,
-    Labels,
-    LabelsOption,
-    MinTracksOption,
-    RareOption,
-    Split,
-    count_jobs,
-)
 from earmark.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -36,7 +26,7 @@ _ROWS_HELP = (
 
 @handle_errors
 def reproduce(
-    corpus: CorpusArgument,
+    corpus: options.CorpusArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and the report.")],
     rows: Annotated[
         list[str] | None,
@@ -50,7 +40,7 @@ def reproduce(
         ),
     ] = None,
     protocols: Annotated[
-        list[Split] | None,
+        list[options.Split] | None,
         typer.Option(
             "--protocol",
             "-p",
@@ -62,20 +52,25 @@ def reproduce(
     seeds: Annotated[int, typer.Option(min=1, help="Run each row with so many seeds.", metavar="N")] = 1,
     first_seed: Annotated[int, typer.Option(help="The first of them; each splits, starts and shuffles anew.")] = 0,
     folds: Annotated[
-        int | None,
-        typer.Option(min=3, help="Cross-validate: so many folds, each of which judges once.", metavar="K"),
+        int | None, typer.Option(min=3, help="Cross-validate: so many folds, each of which judges once.", metavar="K")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipes'.")] = None,
-    labels: LabelsOption = Labels.folders,
-    min_tracks: MinTracksOption = None,
-    rare: RareOption = None,
+    labels: options.LabelsOption = options.Labels.folders,
+    min_tracks: options.MinTracksOption = None,
+    rare: options.RareOption = None,
     address: Annotated[
-        str | None,
-        typer.Option(help="Run rows on this Ray cluster (auto, ray://host:10001), over a shared disk."),
+        str | None, typer.Option(help="Run rows on this Ray cluster (auto, ray://host:10001), over a shared disk.")
     ] = None,
-    device: DeviceOption = "auto",
+    device: options.DeviceOption = "auto",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, help="Rows, and before them files, worked on at once; 0: one a core.")
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=0,
+            help="Rows, and before them files, worked on at once; 0: one a core.",
+            callback=options.count_jobs,
+        ),
     ] = 0,
 ) -> None:
     """Rebuild the tables and figures of the paper, beside the splits that it lacks.
@@ -101,23 +96,24 @@ def reproduce(
         from earmark.paper.runs import Laboratory
     from earmark.cli.commands.reproduce_view import Board
     from earmark.data.features.extract import default_cache
+    from earmark.paper.progress import Progress
     from earmark.paper.rows import choose_rows
 
     chosen = choose_rows(
         rows or ["figure-3", "figure-5"],
-        [protocol.value for protocol in protocols or [Split.clip]],
+        [protocol.value for protocol in protocols or [options.Split.clip]],
         seeds=range(first_seed, first_seed + seeds),
         folds=folds,
     )
-    source = open_corpus(corpus, labels, min_tracks, rare, jobs=count_jobs(jobs))
+    source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     say_summary(source)
     laboratory = Laboratory(source, output, default_cache(), device, epochs)
     with show_progress("hearing", laboratory.n_preparations(chosen)) as advance:
-        laboratory.prepare(chosen, count_jobs(jobs), lambda _: advance(1))
-    board = Board(laboratory, chosen, count_jobs(jobs))
+        laboratory.prepare(chosen, jobs, lambda _: advance(1))
+    board = Board(Progress(laboratory, chosen, jobs))
     try:
         with board.live():
-            results = laboratory.run_on_ray(chosen, address) if address else laboratory.run(chosen, count_jobs(jobs))
+            results = laboratory.run_on_ray(chosen, address) if address else laboratory.run(chosen, jobs)
             done = [_print_line(one) for one in results]
     except KeyboardInterrupt:
         terminal.say("the same command goes on from here")
@@ -138,6 +134,7 @@ def _print_line(done: Done) -> Done:
 
 
 def _write_page(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path:
+    """Write the report; a row that failed stands in it with its error."""
     from earmark.paper.report import write_report
 
     command = shlex.join(["earmark", *sys.argv[1:]])

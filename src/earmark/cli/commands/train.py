@@ -8,21 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import completion
+from earmark.cli import completion, options
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import exit_after, extra, handle_errors
-from earmark.cli.options import (
-    CorpusArgument,
-    DeviceOption,
-    JobsOption,
-    Labels,
-    LabelsOption,
-    MinTracksOption,
-    RareOption,
-    SeedOption,
-    Split,
-    count_jobs,
-)
 from earmark.cli.progress import show_training_progress
 from earmark.cli.terminal import console, say
 
@@ -36,22 +24,22 @@ _UNEVEN = 5
 
 @handle_errors
 def train(
-    corpus: CorpusArgument,
+    corpus: options.CorpusArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
-    labels: LabelsOption = Labels.folders,
-    min_tracks: MinTracksOption = None,
-    rare: RareOption = None,
+    labels: options.LabelsOption = options.Labels.folders,
+    min_tracks: options.MinTracksOption = None,
+    rare: options.RareOption = None,
     recipe: Annotated[
         str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.", autocompletion=completion.recipes)
     ] = "house",
     protocol: Annotated[
-        Split,
+        options.Split,
         typer.Option(
             "--protocol",
             "-p",
             help="Who learns, chooses and judges: clip (the paper's, leaky), track, artist, GTZAN's fault-filtered.",
         ),
-    ] = Split.track,
+    ] = options.Split.track,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -62,12 +50,12 @@ def train(
         bool, typer.Option("--balanced", help="Let rare genres weigh as much as common ones, by class weights.")
     ] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipe's.")] = None,
-    seed: SeedOption = 0,
+    seed: options.SeedOption = 0,
     name: Annotated[str | None, typer.Option(help="Name in the model's card.", show_default="file's name")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the model, for its card.")] = "",
-    device: DeviceOption = "auto",
+    device: options.DeviceOption = "auto",
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
-    jobs: JobsOption = 0,
+    jobs: options.JobsOption = 0,
 ) -> None:
     """Train a model on your own music.
 
@@ -91,7 +79,7 @@ def train(
         chosen = chosen.with_epochs(epochs)
     if balanced:
         chosen = chosen.model_copy(update={"class_weight": "balanced"})
-    source = open_corpus(corpus, labels, min_tracks, rare, jobs=count_jobs(jobs))
+    source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     say_summary(source)
     _advise_balance(source, chosen)
     with extra("training", "learn"):
@@ -105,7 +93,7 @@ def train(
             name=name,
             licence=licence,
             cache=default_cache() if cache else None,
-            jobs=count_jobs(jobs),
+            jobs=jobs,
             device=device,
             watch=Watch(*callbacks),
         )
@@ -118,7 +106,6 @@ def train(
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:
     """Say where genres are so uneven that class weights may help."""
-    genres = sorted(corpus.counts.items(), key=lambda item: item[1])
-    (rarest, fewest), (commonest, most) = genres[0], genres[-1]
+    (rarest, fewest), (commonest, most) = (pick(corpus.counts.items(), key=lambda item: item[1]) for pick in (min, max))
     if most >= _UNEVEN * fewest and not recipe.class_weight:
         say(f"uneven: {commonest} {most}, {rarest} {fewest}; --balanced lets genres weigh alike")
