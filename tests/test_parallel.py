@@ -9,9 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-import typer
 
-from earmark.cli.terminal import guarded
 from earmark.parallel import Pool
 
 
@@ -190,18 +188,3 @@ def test_ctrl_c_ends_all_processes_quietly(tmp_path, write_sound, seconds):
     assert process.returncode in (130, -signal.SIGINT)  # the latter while our own modules are imported
     if process.returncode == 130:
         assert said in ("", "stopped\n")  # the former while options are parsed
-
-
-def test_ctrl_c_stops_even_where_an_import_makes_another_error_of_it(capsys):
-    @guarded
-    def command():
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(5)
-        except KeyboardInterrupt:
-            raise ImportError("initialization failed") from None
-
-    with pytest.raises(typer.Exit) as stopped:
-        command()
-    assert stopped.value.exit_code == 130
-    assert capsys.readouterr().err == "stopped\n"

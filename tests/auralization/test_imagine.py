@@ -19,8 +19,10 @@ from earmark.audio.decode import decode
 from earmark.audio.loudness import loudness, true_peak
 from earmark.auralization.ascent import Ascent, Climber, clip_starts, dense, direction, power_of_bins, read
 from earmark.auralization.equalizer import Shaping
-from earmark.auralization.imagine import imagine
-from earmark.auralization.prior import Prior, decibels
+from earmark.auralization.imagine import count_steps, imagine, read_start
+from earmark.auralization.prior import Prior, decibels, measure_prior
+from earmark.data.corpus import Corpus, Track
+from earmark.data.features.extract import extract
 from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.inference.card import Card, Training
@@ -403,3 +405,27 @@ def test_the_page_is_true(tmp_path, monkeypatch):
     assert runner.tries > 40
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / picture).stat().st_size < 400_000
+
+
+def test_a_start_is_noise_silence_or_so_much_of_a_file(tmp_path, write_sound, rng):
+    model = open_model("paper-attention-2x60")
+    assert [read_start(word, model, 5) for word in ("noise", "silence")] == ["noise", "silence"]
+    song = write_sound(tmp_path / "song.wav", 0.1 * rng.standard_normal(8 * 44100), 44100)
+    samples, rate = read_start(str(song), model, 6.0)
+    assert (samples.shape, rate) == ((6 * 22050,), 22050)
+    assert (count_steps("noise"), count_steps((samples, rate)), count_steps((samples, rate), 7)) == (
+        ("ascent", 120), ("shaping", 60), ("shaping", 7),
+    )  # fmt: skip
+    with pytest.raises(AudioError):
+        read_start(str(tmp_path / "none.wav"), model, 6.0)
+
+
+def test_a_prior_is_measured_on_a_corpus(tmp_path, write_sound, rng):
+    model = open_model("paper-attention-2x60")
+    paths = [write_sound(tmp_path / f"{i}.wav", 0.1 * rng.standard_normal(11 * 22050), 22050) for i in range(2)]
+    corpus = Corpus("two", tuple(Track(path.stem, "noise", path) for path in paths))
+    seen = []
+    prior = measure_prior(corpus, model, on_track=lambda track: seen.append(track.id))
+    clips = extract(corpus, model.card.front_end, model.card.clip_seconds, cache=None, jobs=1).X
+    assert np.array_equal(prior.mean, Prior.measured(clips, model.card.front_end).mean)
+    assert sorted(seen) == ["0", "1"]

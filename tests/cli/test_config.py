@@ -18,8 +18,8 @@ from support.command import run
 
 from earmark.cli import config_file as settings_module
 from earmark.cli.config_file import config_path, defaults, read_config, settings
+from earmark.cli.errors import unwrap
 from earmark.cli.main import app
-from earmark.cli.terminal import flowing
 from earmark.data.features.extract import default_cache
 from earmark.errors import EarmarkError, SettingError
 from earmark.library.tags.journal import default_journal
@@ -369,7 +369,7 @@ def test_help_flows_to_the_width_of_the_terminal():
       earmark one
       earmark two
     """
-    assert flowing(text) == "First line goes on.\n\n  earmark one\n  earmark two"
+    assert unwrap(text) == "First line goes on.\n\n  earmark one\n  earmark two"
 
 
 @pytest.mark.parametrize(("target", "says"), [("taken/x.onnx", "exists"), ("taken.d", "directory")])

@@ -225,12 +225,12 @@ def test_a_picture_of_every_state(wave):
         console = Console(width=width, height=40, file=io.StringIO(), record=True)
         view = View(console, 5)
         view._stream = Pipe(io.BytesIO(), name="a station \x1b[2J of a very long name " * 5)
-        console.print(view._picture())
+        console.print(view._render())
         segmenter = Segmenter()
         for verdict in told("....aaaaaaaaaabbbbbbbbb    --", titles=["Title " * 30] * 29):
             view.update(verdict, segmenter.open, segmenter.update(verdict))
         view.note("gone; trying again in 3 s")
-        console.print(view._picture())
+        console.print(view._render())
         text = console.export_text()
         assert "\x1b[2J" not in text
         assert "trying again" in text

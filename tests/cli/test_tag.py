@@ -16,7 +16,6 @@ from mediafile import MediaFile
 from support.command import COMMAND, run
 from support.paths import REPOSITORY
 
-from earmark.cli import terminal
 from earmark.data.synth import compose
 
 BENCH = REPOSITORY / "bench" / "robustness" / "tags.py"
@@ -215,14 +214,3 @@ def test_a_library_killed_twice_is_tagged_and_undone(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "not restored byte for byte     0" in done.stdout
-
-
-def test_ctrl_c_is_put_off_while_pyav_would_lose_it():
-    def probe():
-        return terminal._below_ffmpeg(sys._getframe())
-
-    inside = compile("found = probe()", "av/error.py", "exec")  # as PyAV's own bits of Python are named
-    names = {"probe": probe}
-    exec(inside, names)
-    assert names["found"]
-    assert not probe()

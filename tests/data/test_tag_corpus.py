@@ -15,7 +15,7 @@ from mediafile import MediaFile
 from rich.console import Console
 from support.command import run
 
-from earmark.cli import writers
+from earmark.cli.commands.evaluate_view import render_confusion
 from earmark.data.corpus import open_corpus
 from earmark.data.rare_genres import file_common, file_known, without_rare
 from earmark.data.splits import split_tracks
@@ -399,7 +399,7 @@ def test_brackets_in_a_genre_are_shown():
     both = np.arange(2)
     report = judge(log_p, both, both, labels, Calibration(), corpus="c", protocol="all", part="all")
     page = io.StringIO()
-    Console(file=page, width=80).print(writers.confusion(report))
+    Console(file=page, width=80).print(render_confusion(report))
     assert "\n[dub]" in page.getvalue()
 
 

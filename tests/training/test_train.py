@@ -11,7 +11,6 @@ import pytest
 from support.command import COMMAND, run
 
 from earmark.audio.decode import decode
-from earmark.cli.writers import sparkline
 from earmark.data.corpus import open_corpus
 from earmark.data.synth import write_corpus
 from earmark.errors import TrainingError
@@ -281,8 +280,3 @@ def test_models_lists_cards(trained):
     assert cards[-1]["name"] == "tiny"
     assert {"labels", "metrics", "training", "calibration", "checksum"} <= set(cards[0])
     assert "gtzan-attention" in run("models").stdout
-
-
-def test_sparklines_show_where_attention_lies():
-    assert sparkline([0, 0, 1, 0.5], 4) == "▁▁█▅"
-    assert len(sparkline([0.1] * 100, 24)) == 24

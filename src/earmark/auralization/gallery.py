@@ -19,6 +19,8 @@ from earmark.auralization.units import Excitement, UnitProbe
 from earmark.errors import AudioError, ModelError
 from earmark.files import replacing, slug
 from earmark.inference.classifier import Tagger
+from earmark.inference.model import Model
+from earmark.inference.verdict import Verdict
 
 _LICENCE = "These are excerpts of recordings: what may be done with the corpus may be done with them, and no more."
 
@@ -127,6 +129,38 @@ def unit_gallery(
     if weights:
         notes.append("Its weights: the training music's mean spectrum, moved to where it drives the unit, as noise.")
     return shelf.closed(f"Units of {name}", [*notes, _LICENCE])
+
+
+def imagined_page(
+    path: Path, verdicts: Mapping[Path, tuple[str, Verdict]], model: Model, facts: Mapping[str, object]
+) -> Path:
+    """Write a page to listen through sounds that were imagined.
+
+    Parameters
+    ----------
+    path : Path
+        HTML; the sounds lie in its folder.
+    verdicts : mapping of Path to (str, Verdict)
+        Of each WAV file, its genre, and what the model says of the file.
+    model : Model
+        That imagined them.
+    facts : mapping
+        What to show of each, such as the seed.
+
+    Returns
+    -------
+    Path
+    """
+    highest = model.card.front_end.sample_rate / 2
+    entries = [
+        Entry(genre, file, verdict.genres, genre, facts, highest=highest) for file, (genre, verdict) in verdicts.items()
+    ]
+    note = (
+        f"Sounds that {model.card.name} takes for these genres. Nobody played them: they were changed, step by step, "
+        "until the network was sure, and then heard again as files. They are not what the genres sound like, but what "
+        "this network listens for."
+    )
+    return listening_page(entries, path, title="Genres as a network imagines them", notes=[note])
 
 
 def _weights(tagger: Tagger) -> InputWeights | None:

@@ -33,6 +33,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from earmark.audio.decode import Recording
 from earmark.audio.griffin_lim import invert
 from earmark.audio.loudness import LOUDNESS, loudness, master
 from earmark.audio.spectrogram import FrontEnd, Samples, Spectrogram
@@ -284,3 +285,33 @@ def index_of(genre: str, labels: tuple[str, ...]) -> int:
     near = difflib.get_close_matches(genre, labels, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise SettingError(f"the model knows no genre {genre!r}: {hint}it knows {', '.join(labels)}")
+
+
+def read_start(start: str, model: Model, seconds: float) -> Start:
+    """Return where to begin: "noise", "silence", or of any other file its sound at the front end's rate.
+
+    Parameters
+    ----------
+    start : str
+    model : Model
+    seconds : float
+        How much of the file at most.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded.
+    """
+    if start in ("noise", "silence"):
+        return start  # type: ignore[return-value]
+    rate = model.card.front_end.sample_rate
+    with Recording(start) as recording:
+        blocks = list(recording.blocks(rate, duration=seconds))
+    return np.concatenate([np.zeros(0, np.float32), *blocks]), rate
+
+
+def count_steps(start: Start, steps: int | None = None) -> tuple[str, int]:
+    """Return the stage whose steps are sure to be taken, and how many those are."""
+    if isinstance(start, tuple):
+        return "shaping", steps or SHAPING_STEPS
+    return "ascent", steps or STEPS

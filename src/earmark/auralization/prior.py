@@ -15,8 +15,10 @@ white noise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +26,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from earmark.audio.spectrogram import FrontEnd, StftDensity, mel_edges
+from earmark.data.corpus import Corpus, Track
+from earmark.data.features.extract import extract
+from earmark.inference.model import Model
 
 Array = NDArray[np.float64]
 
@@ -134,6 +139,32 @@ class Prior:
     def levels(self, modes: Tensor, frames: int, frame_rate: float) -> Tensor:
         """Modes → levels (frames, bins), dB."""
         return self.deviation(modes, frames, frame_rate) + torch.from_numpy(self.mean).float()
+
+
+def measure_prior(
+    corpus: Corpus,
+    model: Model,
+    *,
+    cache: Path | None = None,
+    jobs: int = 1,
+    on_track: Callable[[Track], None] | None = None,
+) -> Prior:
+    """Measure what the music of a corpus is like, whatever the genre, as a model's front end gives it.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    model : Model
+    cache : Path, optional
+        Folder for features.
+    jobs : int
+        Tracks decoded at once.
+    on_track : callable, optional
+        Called after each track.
+    """
+    card = model.card
+    features = extract(corpus, card.front_end, card.clip_seconds, cache=cache, jobs=jobs, on_track=on_track)
+    return Prior.measured(features.X, card.front_end)
 
 
 def covariance(hz: ArrayLike, deviation: float = _DEVIATION) -> Array:

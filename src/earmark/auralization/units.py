@@ -240,6 +240,26 @@ class Excitement:
                 found[genre] = (own.mean(axis=0) - others.mean(axis=0)) / np.maximum(spread, 1e-6)
         return found
 
+    def most_selective(self, count: int) -> list[int]:
+        """Return the units that tell a genre best from the others.
+
+        Parameters
+        ----------
+        count : int
+
+        Returns
+        -------
+        list of int
+            The best one of each genre, then the second best of each, and so on; the first units where the corpus is of
+            one genre alone, and there is nothing to tell.
+        """
+        ranked = [(-values).argsort(kind="stable").tolist() for values in self.selectivity().values()]
+        if not ranked:
+            return list(range(count))
+        # Column i of `ranked` holds the i-th best of each genre; a unit counts where it stands first.
+        units = dict.fromkeys(unit for place in zip(*ranked, strict=True) for unit in place)
+        return list(units)[:count]
+
 
 def excite(probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None] | None = None) -> Excitement:
     """Play a corpus to a network and note what excites each of its units most.

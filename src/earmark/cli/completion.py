@@ -11,7 +11,7 @@ import typer
 
 
 def models(incomplete: str) -> Iterator[str]:
-    """Bundled models and model files."""
+    """Offer bundled models and model files."""
     from earmark.inference.model_file import bundled
 
     yield from (name for name in bundled() if name.startswith(incomplete))
@@ -19,7 +19,7 @@ def models(incomplete: str) -> Iterator[str]:
 
 
 def recipes(incomplete: str) -> Iterator[str]:
-    """Recipes of the package and TOML files."""
+    """Offer recipes of the package and TOML files."""
     import earmark
 
     folder = Path(earmark.__file__).parent / "training" / "recipes"
@@ -28,7 +28,7 @@ def recipes(incomplete: str) -> Iterator[str]:
 
 
 def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
-    """Genres of the model named on the line, or of the bundled one."""
+    """Offer genres of the model named on the line, or of the bundled one."""
     from earmark.errors import EarmarkError
     from earmark.inference.model_file import read_model, unsealed
 
@@ -41,7 +41,7 @@ def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
 
 
 def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
-    """Genres that the library named on the line knows, and "unknown"."""
+    """Offer genres that the library named on the line knows, and "unknown"."""
     from earmark.errors import EarmarkError
     from earmark.library.library import Library
 
@@ -56,7 +56,7 @@ def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
 
 
 def _files(incomplete: str, suffix: str) -> Iterator[str]:
-    """Files of one kind, and folders that may hold some."""
+    """Offer files of one kind, and folders that may hold some."""
     start = os.path.expanduser(incomplete)  # noqa: PTH111 (Path drops the slash at the end)
     for path in sorted(glob.glob(glob.escape(start) + "*")):  # noqa: PTH207
         shown = incomplete + path[len(start) :]

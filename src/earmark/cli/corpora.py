@@ -1,61 +1,47 @@
-"""Opening a corpus for a command: whichever way its genres are given, and with a word on what was left out."""
+"""Opening a corpus for a command: as its options say, and with a word on what was left out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from earmark.cli import terminal
 from earmark.cli.options import Labels, Rare
+from earmark.cli.progress import show_progress
+from earmark.cli.terminal import say
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
 
 
-def opened(
+def open_corpus(
     source: str,
-    labels: Labels,
+    labels: Labels = Labels.folders,
     min_tracks: int | None = None,
     rare: Rare | None = None,
     *,
     known: Sequence[str] | None = None,
     jobs: int = 1,
 ) -> Corpus:
-    """Open a corpus as the options say, and say what was left out or merged.
+    """Open a corpus as :func:`earmark.data.open.open_labelled` does, and say what was left out or merged."""
+    from earmark.data.open import open_labelled
 
-    Parameters
-    ----------
-    source : str
-        Folder, CSV manifest or ``.npz``; with ``Labels.tags`` a folder.
-    labels : Labels
-    min_tracks : int, optional
-    rare : Rare, optional
-        Folders and lists are taken as they are where neither this nor `min_tracks` is given.
-    known : sequence of str, optional
-        Labels of the model to be judged by tags.
-    jobs : int
-        Files read at once.
-
-    Returns
-    -------
-    Corpus
-    """
-    from earmark.data.corpus import open_corpus
-    from earmark.data.rare_genres import MIN_TRACKS, without_rare
-
-    least: int = min_tracks or MIN_TRACKS
-    fate: Literal["drop", "merge"] = (rare or Rare.drop).value
-    if labels is Labels.tags:
-        from earmark.data.tag_corpus import open_library
-
-        with terminal.progress("reading tags", None) as advance:
-            corpus = open_library(
-                source, min_tracks=least, rare=fate, known=known, jobs=jobs, on_file=lambda _: advance(1)
-            )
-    else:
-        corpus = open_corpus(source)
-        if min_tracks or rare:
-            corpus = without_rare(corpus, least, fate)
+    # Folders and lists are open at once; the tags of a folder's files take a while.
+    with show_progress("reading tags", quiet=labels is Labels.folders) as advance:
+        corpus = open_labelled(
+            source,
+            labels.value,
+            min_tracks=min_tracks,
+            rare=rare.value if rare else None,
+            known=known,
+            jobs=jobs,
+            on_file=lambda _: advance(1),
+        )
     for note in corpus.notes:
-        terminal.say(note)
+        say(note)
     return corpus
+
+
+def say_summary(corpus: Corpus) -> None:
+    """Say what a corpus holds, in one line."""
+    counts = ", ".join(f"{genre} {n}" for genre, n in corpus.counts.items())
+    say(f"{corpus.name}: {len(corpus.tracks)} tracks — {counts}")

@@ -1,9 +1,10 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,6 +59,11 @@ class Rare(StrEnum):
     merge = "merge"
 
 
+def count_jobs(jobs: int) -> int:
+    """Return how many files to work on at once: as said, or one a core."""
+    return jobs or os.cpu_count() or 1
+
+
 ModelOption = Annotated[
     str | None,
     typer.Option(
@@ -72,8 +78,24 @@ ModelOption = Annotated[
 ModelArgument = Annotated[
     str, typer.Argument(help="Model file, or name of a bundled model.", autocompletion=completion.models)
 ]
+CorpusArgument = Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")]
+TopOption = Annotated[int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")]
+ReportOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format.")]
+LinesOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")]
+AnswersOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")]
+PartOption = Annotated[Part | None, typer.Option(help="Which part.", show_default="test")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda…")]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=0, help="Files worked on at once; 0: one a core.", envvar="EARMARK_JOBS")
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=0,
+        help="Files worked on at once; 0: one a core.",
+        envvar="EARMARK_JOBS",
+        callback=count_jobs,
+    ),
 ]
 ExcludeOption = Annotated[
     list[str] | None,
@@ -83,8 +105,7 @@ ExcludeOption = Annotated[
     ),
 ]
 NullOption = Annotated[
-    bool,
-    typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them."),
+    bool, typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them.")
 ]
 LabelsOption = Annotated[
     Labels,
@@ -107,11 +128,6 @@ RareOption = Annotated[
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 
-def asked_part(part: Part | None, protocol: Split | None) -> str:
-    """Which part of a split is judged: as said; else its test part, or everything where there is no split."""
+def default_part(part: Part | None, protocol: Split | None) -> str:
+    """Return the part of a split that is judged: as said; else "test", or "all" where there is no split."""
     return (part or (Part.test if protocol else Part.all)).value
-
-
-def cores(jobs: int) -> int:
-    """How many files to work on at once: as said, or one a core."""
-    return jobs or os.cpu_count() or 1

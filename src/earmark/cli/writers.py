@@ -1,22 +1,19 @@
-"""How answers look to people: rich renderables, and the writers of each output format."""
+"""How answers look: the writers of each output format of verdicts, and pieces that several commands print."""
 
 from __future__ import annotations
 
 import csv
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from earmark.data.audit.findings import Finding
-    from earmark.evaluation.report import Report
-    from earmark.inference.card import Card
     from earmark.inference.verdict import ClipVerdict, Verdict
 
 _BAR = 12
@@ -24,7 +21,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def bar(share: float, width: int = _BAR) -> Text:
-    """A bar of blocks in eighths, green where sure, yellow where not so, red where hardly."""
+    """Return a bar of blocks in eighths, green where sure, yellow where not so, red where hardly."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
     blocks = "█" * full + (_EIGHTHS[rest] if rest else "")
@@ -33,7 +30,7 @@ def bar(share: float, width: int = _BAR) -> Text:
 
 
 def clean(text: str) -> str:
-    """A file name as a terminal may show it: control characters escaped, undecodable bytes replaced."""
+    """Return a file name as a terminal may show it: control characters escaped, undecodable bytes replaced."""
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
@@ -63,7 +60,7 @@ class TableWriter:
     def write(self, verdict: Verdict) -> None:
         """Print one verdict."""
         name = clean(verdict.path or "-")
-        line = Text(shortened(name, self.name_width).ljust(self.name_width), no_wrap=True)
+        line = Text(shorten(name, self.name_width).ljust(self.name_width), no_wrap=True)
         line.append("  ")
         if verdict.error and not verdict.genres:
             self.console.print(line.append(f"✗ {verdict.error}", style="red"))
@@ -87,7 +84,8 @@ class TableWriter:
                 self.console.print(self._clip_line(clip))
 
     def _clip_line(self, clip: ClipVerdict) -> Text:
-        line = Text("  " + f"{clock(clip.start)}–{clock(clip.end)}".ljust(self.name_width), style="dim", no_wrap=True)
+        span = f"{format_offset(clip.start)}–{format_offset(clip.end)}"
+        line = Text("  " + span.ljust(self.name_width), style="dim", no_wrap=True)
         if not clip.genres:
             return line.append("(nothing heard)")
         genre, share = next(iter(clip.genres.items()))
@@ -139,113 +137,36 @@ WRITERS: dict[str, Callable[[TextIO, Sequence[str], int | None, bool], TableWrit
 }
 
 
-def report(report: Report) -> RenderableType:
-    """A report as a page: figures with bars, confusions with the accuracy of each genre, and what was mistaken."""
-    title = Text(f"{report.corpus}: {report.n_tracks} tracks, ", style="dim")
-    title.append("all of them" if report.part == "all" else f"{_which(report.part)} of protocol {report.protocol}")
-    figures = Table.grid(padding=(0, 2))
-    low, high = report.interval
-    rows = [
-        ("track accuracy", report.track_accuracy, f"95 % interval {low:.1%} to {high:.1%}"),
-        ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
-        ("macro F1", report.macro_f1, "mean over genres"),
-        ("among the top 3", report.top3_accuracy, ""),
-    ]
-    if report.unknown < 1:
-        rows.append(("when named", report.named_accuracy, f"{report.unknown:.0%} of the tracks are left unknown"))
-    for name, share, note in rows:
-        figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
-    return Group(title, figures, Text(), confusion(report), *_mistakes(report))
+class Tally:
+    """Counts answers for the line that sums them up."""
 
+    def __init__(self) -> None:
+        self.genres: Counter[str] = Counter()
+        self.total = self.unknown = self.failed = 0
+        self._begin = time.monotonic()
 
-def _which(part: str) -> str:
-    """A part of a split, or held-out folds, in words."""
-    return f"the {part} part" if part.isalpha() else part
+    def add(self, verdict: Verdict) -> None:
+        """Count one."""
+        self.total += 1
+        self.failed += verdict.error is not None
+        if verdict.genre:
+            self.genres[verdict.genre] += 1
+        elif not verdict.error or verdict.genres:
+            self.unknown += 1
 
-
-def _mistakes(report: Report, most: int = 5) -> list[RenderableType]:
-    """The genres most often taken for others, and the tracks whose label may be what is wrong."""
-    if not report.at_odds:
-        return []
-    pairs = ", ".join(f"{truth} as {heard} ({n})" for truth, heard, n in report.confusions[:3])
-    table = Table.grid(padding=(0, 2))
-    for track in report.at_odds[:most]:
-        said = f"{track.genre} by its label ({track.own:.0%}), heard as {track.heard} ({track.best:.0%})"
-        table.add_row(Text(clean(track.id), style="bold"), Text(said))
-    lines: list[RenderableType] = [Text(), Text(f"most often mistaken: {pairs}", style="dim"), Text()]
-    return [*lines, Text("most at odds with their label (mislabelled, perhaps):", style="dim"), table]
-
-
-def confusion(report: Report) -> Table:
-    """Confusion matrix of the genres that occur: rows the truth, columns the best guess, right ones in green."""
-    shown = [i for i, row in enumerate(report.confusion) if sum(row)]
-    used = [j for j in range(len(report.labels)) if j in shown or any(row[j] for row in report.confusion)]
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)  # columns: the guess
-    table.add_column("truth", style="bold", no_wrap=True)
-    for j in used:
-        table.add_column(Text(report.labels[j][:4]), justify="right", no_wrap=True, min_width=4)
-    table.add_column("right", justify="right", no_wrap=True)
-    for i in shown:
-        row = report.confusion[i]
-        cells = [Text("·" if not row[j] else str(row[j]), style=_cell_style(i == j, row[j])) for j in used]
-        table.add_row(Text(report.labels[i]), *cells, f"{row[i] / sum(row):.0%}")
-    return table
-
-
-def models(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
-    """Models, a paragraph each: what they name, what they learned from, how good they were at what."""
-    page = Table.grid(padding=(0, 2))
-    page.add_column(no_wrap=True, style="dim")
-    for card, default in cards:
-        name = Text(card.name, style="bold")
-        page.add_row("model", name.append(" (default)", style="green") if default else name)
-        page.add_row("names", Text(", ".join(card.labels)))
-        front = card.front_end
-        clips = f"{card.clip_seconds:g} s clips" + (f", one every {card.hop_seconds:g} s," if card.hop_seconds else "")
-        page.add_row("hears", f"{clips} as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins")
-        training = card.training
-        learned = f"{training.corpus}, {training.n_tracks} tracks, protocol {training.protocol}"
-        page.add_row("learned from", Text(learned))
-        for m in card.metrics:
-            if m.name == "track_accuracy":
-                page.add_row("judged by", f"{m.n} tracks, {_which(m.part)}: {m.value:.1%} right")
-        page.add_row("licence", card.licence or "not stated")
-        page.add_row()
-    return page
-
-
-def finding(found: Finding) -> str:
-    """One finding of a check as a line."""
-    return f"{found.kind:<11} {clean(found.track)}: {clean(found.detail)}"
-
-
-def findings(found: Sequence[Finding]) -> Table:
-    """Findings of a check, which come sorted by kind: a paragraph a kind, faults red, notes yellow."""
-    table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold", style="bold")
-    table.add_column(overflow="fold")
-    for kind, group in groupby(found, key=lambda one: one.kind):
-        for i, one in enumerate(group):
-            name = Text("" if i else kind, style="red" if one.grade == "fault" else "yellow")
-            table.add_row(name, Text(clean(one.track)), Text(clean(one.detail)))
-        table.add_row()
-    return table
-
-
-def tally(found: Sequence[Finding]) -> str:
-    """How many findings of each kind, in one line."""
-    parts = []
-    for grade in ("fault", "note"):
-        kinds = Counter(one.kind for one in found if one.grade == grade)
-        if n := kinds.total():
-            counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-            parts.append(f"{n} {grade}{'s' * (n > 1)}: {counts}")
-    return "; ".join(parts) or "nothing wrong"
+    def line(self, known: int | None = None) -> str:
+        """Return all in one line: by genre, unknown, with errors; with `known`, how many were known, and the time."""
+        parts = [f"{genre} {n}" for genre, n in self.genres.most_common()]
+        parts += [f"{what} {n}" for what, n in (("unknown", self.unknown), ("errors", self.failed)) if n]
+        files = f"{self.total} file{'s' * (self.total != 1)}"
+        line = f"{files} — {', '.join(parts)}" if parts else files
+        if known is None:
+            return line
+        return f"{line}; {known} known before; {time.monotonic() - self._begin:.1f} s"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Values over time as a line of little bars, `width` characters long at most."""
+    """Return values over time as a line of little bars, `width` characters long at most."""
     width = min(width, len(values))
     bounds = [round(i * len(values) / width) for i in range(width + 1)]
     peaks = [max(values[a:b]) for a, b in pairwise(bounds)]
@@ -253,20 +174,34 @@ def sparkline(values: Sequence[float], width: int) -> str:
     return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * p / highest))] for p in peaks)
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds, as players show them."""
+def format_offset(seconds: float) -> str:
+    """Return minutes and seconds to a tenth, as 1:05.0."""
     return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
 
 
+def format_clock(seconds: int) -> str:
+    """Return hours, minutes and seconds, as long as need be.
+
+    Examples
+    --------
+    >>> format_clock(75), format_clock(3700)
+    ('1:15', '1:01:40')
+    """
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def describe_part(part: str) -> str:
+    """Return a part of a split, or held-out folds, in words."""
+    return f"the {part} part" if part.isalpha() else part
+
+
 def as_json(record: dict[str, Any]) -> str:
-    """One record as a JSON line."""
+    """Return a record as a JSON line."""
     return json.dumps(record)
 
 
-def _cell_style(right: bool, count: int) -> str:
-    return "dim" if not count else "bold green" if right else "red"
-
-
-def shortened(text: str, width: int) -> str:
-    """The end of a name that is too long for its column."""
+def shorten(text: str, width: int) -> str:
+    """Return the end of a name that is too long for its column."""
     return text if len(text) <= width else "…" + text[-(width - 1) :]

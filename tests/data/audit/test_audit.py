@@ -1,7 +1,6 @@
 """What `earmark data check` finds: clipped sound, twins, wrong labels, and what GTZAN's list says."""
 
 import hashlib
-import io
 import json
 import shutil
 import subprocess
@@ -10,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from earmark.audio.decode import decode
-from earmark.cli import writers
 from earmark.data import gtzan as release
 from earmark.data.audit.audit import check_corpus
 from earmark.data.audit.findings import KINDS, Finding
@@ -252,24 +249,6 @@ def test_without_scikit_learn_the_rest_is_checked(pair):
     said = run("data", "check", pair.root, "--format", "json", code=code, expect=1)
     assert {json.loads(line)["kind"] for line in said.stdout.splitlines()} == {"short"}
     assert "judging labels needs packages that are not installed: pip install 'earmark[learn]'" in said.stderr
-
-
-def test_the_help_tells_faults_from_notes():
-    said = " ".join(run("data", "check", "--help").stdout.split())
-    assert "Exit status: 0 no faults, whatever the notes; 1 faults" in said
-    assert "--no-suspects" in said
-
-
-def test_the_table_groups_by_kind():
-    console = Console(width=80, record=True, file=io.StringIO())
-    found = [Finding("a\x1b[31m", "silent", "all"), Finding("b", "silent", "all"), Finding("c", "suspect", "maybe")]
-    console.print(writers.findings(found))
-    lines = console.export_text().splitlines()
-    assert [line.split() for line in lines if line.strip()] == [
-        ["silent", "a\\x1b[31m", "all"], ["b", "all"], ["suspect", "c", "maybe"],
-    ]  # fmt: skip
-    assert writers.tally(found) == "2 faults: silent 2; 1 note: suspect 1"
-    assert writers.tally([]) == "nothing wrong"
 
 
 def test_every_kind_has_a_grade():

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
-from itertools import chain
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from earmark.cli import terminal
-from earmark.cli.options import ExcludeOption, Format, JobsOption, ModelOption, NullOption, cores
-from earmark.cli.tally import Tally
-from earmark.cli.terminal import guarded
-from earmark.library.search import Search
-
-if TYPE_CHECKING:
-    from earmark.inference.classifier import Tagger
-    from earmark.inference.verdict import Verdict
-    from earmark.library.library import Library
+from earmark.cli import options, terminal
+from earmark.cli.errors import handle_errors
+from earmark.cli.progress import show_progress
 
 
-@guarded
+@handle_errors
 def classify(
     paths: Annotated[
         list[str] | None,
@@ -35,12 +25,12 @@ def classify(
         ),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", "-f", help="Output format; json: one object a line.")
-    ] = Format.table,
-    model: ModelOption = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")] = None,
+        options.Format, typer.Option("--format", "-f", help="Output format; json: one object a line.")
+    ] = options.Format.table,
+    model: options.ModelOption = None,
+    top: options.TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, and what was attended to.")] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")] = False,
+    preview: options.PreviewOption = False,
     library: Annotated[
         Path | None,
         typer.Option(
@@ -50,10 +40,10 @@ def classify(
         ),
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="With --library: hear files again that failed.")] = False,
-    exclude: ExcludeOption = None,
-    null: NullOption = False,
-    jobs: JobsOption = 0,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
+    exclude: options.ExcludeOption = None,
+    null: options.NullOption = False,
+    jobs: options.JobsOption = 0,
+    output: options.AnswersOption = None,
 ) -> None:
     r"""Name the genre of audio files.
 
@@ -76,7 +66,10 @@ def classify(
 
     [dim]Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.cli import writers
+    from earmark.cli.writers import WRITERS, Tally, clean
+    from earmark.library.answers import classify_new, classify_search
+    from earmark.library.library import Library
+    from earmark.library.search import Search
 
     if not paths and not null:
         raise typer.BadParameter("give files or folders, or - and their names on standard input", param_hint="PATH")
@@ -85,13 +78,18 @@ def classify(
     search = Search(paths or [], exclude=exclude or (), null=null)
     tally = Tally()
     rows_on_screen = output is None and sys.stdout.isatty()  # they are progress enough
-    with _opened(library) as kept:
+    with Library(library) if library else nullcontext() as kept:
         if kept:
-            labels, verdicts = _kept_answers(kept, search, model, timeline, preview, retry, cores(jobs))
+            labels, verdicts = classify_new(
+                kept, search, model, timeline=timeline, retry=retry, preview=preview, jobs=jobs
+            )
         else:
-            labels, verdicts = _answers(search, model, preview, cores(jobs))
-        with terminal.output(output) as file, terminal.files_progress(search.count, quiet=rows_on_screen) as advance:
-            writer = writers.WRITERS[form](file, labels, top, timeline)
+            labels, verdicts = classify_search(search, model, preview=preview, jobs=jobs)
+        with (
+            terminal.output(output) as file,
+            show_progress("listening", count=search.count, quiet=rows_on_screen) as advance,
+        ):
+            writer = WRITERS[form](file, labels, top, timeline)
             try:
                 for verdict in verdicts:
                     tally.add(verdict)
@@ -102,47 +100,7 @@ def classify(
                     terminal.say("the same command goes on from here")
                 raise
         if kept:
-            terminal.say(writers.clean(f"{library}: {tally.line(kept.n_known)}"))
+            terminal.say(clean(f"{library}: {tally.line(kept.n_known)}"))
     if tally.failed:
         terminal.say(f"{tally.failed} file{'s' * (tally.failed > 1)} with errors", "red")
         raise typer.Exit(1)
-
-
-def _opened(path: Path | None) -> AbstractContextManager[Library | None]:
-    from earmark.library.library import Library
-
-    return Library(path) if path else nullcontext()
-
-
-def _answers(search: Search, model: str | None, preview: bool, jobs: int) -> tuple[Sequence[str], Iterator[Verdict]]:
-    """Genres of the model, and verdicts of all files."""
-    from earmark.inference.classifier import Tagger
-
-    tagger = Tagger(model)
-    heard = tagger.classify_many((path for path, _ in search), jobs=jobs, preview=preview)
-    return tagger.labels, chain(heard, search.failures(tagger.card.name))
-
-
-def _kept_answers(
-    library: Library, search: Search, model: str | None, timeline: bool, preview: bool, retry: bool, jobs: int
-) -> tuple[Sequence[str], Iterator[Verdict]]:
-    """As :func:`_answers`, but only what is new is heard, and the network is not even loaded where nothing is."""
-    from earmark.inference.model_file import read_model, unsealed
-    from earmark.library.library import ModelKey
-
-    data, name, _ = read_model(model)
-    card, _ = unsealed(data, name)
-    hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
-
-    @cache
-    def tagger() -> Tagger:
-        from earmark.inference.classifier import Tagger
-        from earmark.inference.model import parse
-
-        return Tagger(parse(data, name))
-
-    def hear(paths: Iterator[str]) -> Iterator[Verdict]:
-        return tagger().classify_many(paths, jobs=jobs, preview=preview)
-
-    answers = library.classify(search, hearing, hear, timeline=timeline, retry=retry)
-    return hearing.labels, chain(answers, search.failures(hearing.name))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from earmark.cli import terminal
+from earmark.cli.errors import handle_errors
 from earmark.cli.options import Shape
-from earmark.cli.terminal import guarded
 
 if TYPE_CHECKING:
     from earmark.cli.config_file import Setting
@@ -34,7 +34,7 @@ _TEMPLATE = """\
 """
 
 
-@guarded
+@handle_errors
 def config(
     ctx: typer.Context,
     path: Annotated[bool, typer.Option("--path", "-p", help="Print where the file is, or would be.")] = False,

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import corpora, terminal
-from earmark.cli.options import JobsOption, Labels, LabelsOption, MinTracksOption, RareOption, SeedOption, Shape, cores
-from earmark.cli.terminal import guarded, summary
+from earmark.cli import options, terminal
+from earmark.cli.corpora import open_corpus, say_summary
+from earmark.cli.errors import extra, handle_errors
+from earmark.cli.progress import bytes_progress, show_progress
 from earmark.errors import FetchError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from earmark.data.audit.findings import Finding
     from earmark.data.fetch import Fetched
 
 data = typer.Typer(name="data", help="Make, fetch and check corpora.", no_args_is_help=True)
@@ -29,14 +37,14 @@ class Known(StrEnum):
 
 
 @data.command()
-@guarded
+@handle_errors
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     tracks: Annotated[int, typer.Option(min=1, help="Tracks of each style.")] = 10,
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of a track.")] = 30.0,
     sample_rate: Annotated[int, typer.Option(min=4000, max=48000, help="Hz.")] = 22050,
-    seed: SeedOption = 0,
-    jobs: JobsOption = 0,
+    seed: options.SeedOption = 0,
+    jobs: options.JobsOption = 0,
 ) -> None:
     """Compose a small corpus of ten made-up styles, as WAV files in genre folders.
 
@@ -48,31 +56,29 @@ def synth(
     """
     from earmark.data.synth import STYLES, write_corpus
 
-    with terminal.progress("composing", tracks * len(STYLES)) as advance:
+    with show_progress("composing", tracks * len(STYLES)) as advance:
         written = write_corpus(
-            folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=cores(jobs),
+            folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=jobs,
             on_track=lambda _: advance(1),
         )  # fmt: skip
     print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
 
 
 @data.command()
-@guarded
+@handle_errors
 def check(
     corpus: Annotated[
         str,
         typer.Argument(help="Folder of genre folders, CSV manifest, .npz of arrays, or with --labels tags any folder."),
     ],
-    labels: LabelsOption = Labels.folders,
-    min_tracks: MinTracksOption = None,
-    rare: RareOption = None,
+    labels: options.LabelsOption = options.Labels.folders,
+    min_tracks: options.MinTracksOption = None,
+    rare: options.RareOption = None,
     suspects: Annotated[
         bool, typer.Option(help="Look for tracks that sound like another genre (needs the 'learn' extra).")
     ] = True,
-    form: Annotated[
-        Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
-    ] = Shape.table,
-    jobs: JobsOption = 0,
+    form: options.LinesOption = options.Shape.table,
+    jobs: options.JobsOption = 0,
 ) -> None:
     """Find what is wrong with a corpus, before anyone learns from it.
 
@@ -90,22 +96,22 @@ def check(
 
     [dim]Exit status: 0 no faults, whatever the notes; 1 faults; 2 wrong usage.[/dim]
     """
-    from earmark.cli import writers
+    from earmark.cli.writers import clean
     from earmark.data.audit.audit import check_corpus
 
-    source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
-    terminal.say(summary(source))
-    with terminal.progress("checking", len(source.tracks)) as advance:
-        outcome = check_corpus(source, jobs=cores(jobs), suspects=suspects, on_track=lambda _: advance(1))
-    if form is Shape.table and sys.stdout.isatty():
-        terminal.console(sys.stdout).print(writers.findings(outcome.findings))
+    source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
+    say_summary(source)
+    with show_progress("checking", len(source.tracks)) as advance:
+        outcome = check_corpus(source, jobs=jobs, suspects=suspects, on_track=lambda _: advance(1))
+    if form is options.Shape.table and sys.stdout.isatty():
+        terminal.console(sys.stdout).print(render_findings(outcome.findings))
     else:
         for finding in outcome.findings:
-            print(writers.as_json(finding.to_dict()) if form is Shape.json else writers.finding(finding))
+            print(json.dumps(finding.to_dict()) if form is options.Shape.json else format_finding(finding))
     for reason in outcome.skipped:
-        terminal.say(writers.clean(reason), "yellow")
+        terminal.say(clean(reason), "yellow")
     faults = any(finding.grade == "fault" for finding in outcome.findings)
-    terminal.say(writers.tally(outcome.findings), "red" if faults else "green")
+    terminal.say(format_counts(outcome.findings), "red" if faults else "green")
     if faults:
         raise typer.Exit(1)
 
@@ -117,7 +123,7 @@ def _checksum(text: str | None) -> str | None:
 
 
 @data.command()
-@guarded
+@handle_errors
 def fetch(
     corpus: Annotated[Known, typer.Argument(help="Which corpus.", show_default=False)],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
@@ -178,7 +184,7 @@ def fetch(
     if sha256:
         archive = replace(archive, sha256=sha256, exact=False)
     try:
-        with terminal.extra("fetching", "learn"), terminal.bytes_progress() as (on_bytes, on_note):
+        with extra("fetching", "learn"), bytes_progress() as (on_bytes, on_note):
             reporter = Reporter(on_bytes, on_note)
             fetched = library.fetch(folder, archive, mirrors=mirror or (), keep=keep, reporter=reporter)
     except FetchError as error:
@@ -201,3 +207,40 @@ def _tell(fetched: Fetched) -> None:
         terminal.say("jazz.00054 is known to be damaged in a widely used copy")
     if fetched.archive:
         terminal.say(f"the archive stays: {writers.clean(str(fetched.archive))}")
+
+
+def format_finding(found: Finding) -> str:
+    """Return one finding of a check as a line."""
+    from earmark.cli.writers import clean
+
+    return f"{found.kind:<11} {clean(found.track)}: {clean(found.detail)}"
+
+
+def render_findings(found: Sequence[Finding]) -> Table:
+    """Return findings of a check, which come sorted by kind: a paragraph a kind, faults red, notes yellow."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from earmark.cli.writers import clean
+
+    table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", style="bold")
+    table.add_column(overflow="fold")
+    for kind, group in groupby(found, key=lambda one: one.kind):
+        for i, one in enumerate(group):
+            name = Text("" if i else kind, style="red" if one.grade == "fault" else "yellow")
+            table.add_row(name, Text(clean(one.track)), Text(clean(one.detail)))
+        table.add_row()
+    return table
+
+
+def format_counts(found: Sequence[Finding]) -> str:
+    """Return how many findings there are of each kind, in one line."""
+    parts = []
+    for grade in ("fault", "note"):
+        kinds = Counter(one.kind for one in found if one.grade == grade)
+        if n := kinds.total():
+            counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+            parts.append(f"{n} {grade}{'s' * (n > 1)}: {counts}")
+    return "; ".join(parts) or "nothing wrong"

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import terminal
-from earmark.cli.completion import labels
+from earmark.cli import completion
+from earmark.cli.errors import exit_after, extra, handle_errors
 from earmark.cli.options import ModelOption
-from earmark.cli.terminal import extra, guarded
+from earmark.cli.progress import show_progress
+from earmark.cli.terminal import check_writable, say
 from earmark.errors import AudioError, SettingError
 
 if TYPE_CHECKING:
     from earmark.explanation.explainer import Method
     from earmark.explanation.explanation import Explanation
+    from earmark.explanation.formats import Format
     from earmark.inference.classifier import Tagger
 
 
@@ -29,7 +30,7 @@ class How(StrEnum):
     attention = "attention"
 
 
-@guarded
+@handle_errors
 def explain(
     file: Annotated[str, typer.Argument(help="A sound file.", metavar="FILE", show_default=False)],
     output: Annotated[
@@ -49,12 +50,11 @@ def explain(
             "-g",
             help="A genre to explain: why it, or why not. May be repeated.",
             show_default="the three most probable",
-            autocompletion=labels,
+            autocompletion=completion.labels,
         ),
     ] = None,
     method: Annotated[
-        How,
-        typer.Option(help="What finds the regions that mattered; attention: none, only when the network looked."),
+        How, typer.Option(help="What finds the regions that mattered; attention: none, only when the network looked.")
     ] = How.occlusion,
     start: Annotated[float, typer.Option(min=0, help="Seconds into the file.", metavar="SECONDS")] = 0.0,
     duration: Annotated[
@@ -84,8 +84,11 @@ def explain(
     [dim]Exit status: 0 written, 1 the file cannot be heard (a damaged one is explained as far as it goes),
     2 wrong usage, 130 interrupted.[/dim]
     """
-    writers = [(path, _writer(path)) for path in output]
     from earmark.cli.writers import clean
+    from earmark.explanation.formats import PAGES, find_format
+
+    # What a format needs is missed now, not when all the work is done.
+    formats = [(path, find_format(path)) for path in output]
     from earmark.explanation.explainer import Explainer
     from earmark.inference.classifier import Tagger
 
@@ -95,51 +98,29 @@ def explain(
             raise SettingError(f"{one!r} is no genre of {tagger.card.name}: it knows {', '.join(tagger.labels)}")
     chosen = _method(method, tagger)
     try:
-        with terminal.late_progress("explaining") as advance:
+        with show_progress("explaining") as advance:
             explanation = Explainer(tagger).explain(
                 file,
                 start=start,
                 duration=duration,
                 method=chosen,
                 relevance=method is not How.attention,
-                sound=any(path.suffix.lower() in _PAGES for path in output),
+                sound=any(path.suffix.lower() in PAGES for path in output),
                 advance=advance,
             )
     except AudioError as error:
-        terminal.exit_after({file: str(error)})
+        exit_after({file: str(error)})
         return
-    _write(writers, explanation, genre or [])
+    _write(formats, explanation, genre or [])
     if duration is None and explanation.end < (explanation.whole or 0) - 1:
-        terminal.say(f"explained {explanation.duration:g} s, the whole is longer: --start and --duration choose a part")
+        say(f"explained {explanation.duration:g} s, the whole is longer: --start and --duration choose a part")
     if explanation.verdict.error:
-        terminal.say(clean(f"{file}: {explanation.verdict.error}"), "red")
+        say(clean(f"{file}: {explanation.verdict.error}"), "red")
         raise typer.Exit(1)
 
 
-_PAGES = (".html", ".htm")
-
-Writer = Callable[["Explanation", list[str]], str | bytes]
-
-
-def _writer(path: Path) -> Writer:
-    """What makes a file of this suffix; what that needs is missed now, not when all the work is done."""
-    suffix = path.suffix.lower()
-    if path.is_dir():
-        raise SettingError(f"{path} is a folder: need the name of a file")
-    if suffix in _PAGES:
-        from earmark.explanation.page import page
-
-        return page
-    if suffix == ".json":
-        return lambda explanation, genres: explanation.to_json() + "\n"
-    if suffix in (".png", ".svg"):
-        with extra("a figure", "learn"):
-            from earmark.explanation.figure import draw_explanation
-        return lambda explanation, genres: getattr(draw_explanation(explanation, genres), suffix[1:])
-    raise SettingError(f"{path}: need a name that ends in .html, .png, .svg or .json")
-
-
 def _method(method: How, tagger: Tagger) -> Method | None:
+    """Return what finds the regions that mattered; None for occlusion, and where none are to be found."""
     if method is How.attention and not tagger.card.attention:
         raise SettingError(f"{tagger.card.name} does not attend; --method occlusion explains any model")
     if method is not How.integrated_gradients:
@@ -149,14 +130,14 @@ def _method(method: How, tagger: Tagger) -> Method | None:
     return IntegratedGradients(tagger.model)
 
 
-def _write(writers: list[tuple[Path, Writer]], explanation: Explanation, genres: list[str]) -> None:
+def _write(formats: list[tuple[Path, Format]], explanation: Explanation, genres: list[str]) -> None:
     from earmark.cli.writers import clean
     from earmark.files import replacing
 
     verdict = explanation.verdict
     said = f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
-    for path, writer in writers:
-        content = writer(explanation, genres)
-        with terminal.writing(path), replacing(path) as partial:
-            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    for path, make in formats:
+        content = make(explanation, genres)
+        with check_writable(path), replacing(path) as partial:
+            partial.write_bytes(content)
         print(f"{clean(str(path))}: {said}; {path.stat().st_size / 1e6:.1f} MB")

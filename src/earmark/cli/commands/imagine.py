@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import completion, corpora, terminal
-from earmark.cli.options import JobsOption, Labels, ModelOption, SeedOption, cores
-from earmark.cli.terminal import extra, guarded
+from earmark.cli import completion
+from earmark.cli.corpora import open_corpus
+from earmark.cli.errors import extra, handle_errors
+from earmark.cli.options import JobsOption, ModelOption, SeedOption
+from earmark.cli.progress import show_progress
+from earmark.cli.terminal import check_writable, console
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
-    from earmark.auralization.imagine import Start, Step
     from earmark.auralization.prior import Prior
     from earmark.inference.model import Model
     from earmark.inference.verdict import Verdict
 
-_PAGE = "index.html"
 
-
-@guarded
+@handle_errors
 def imagine(
     genre: Annotated[
         str | None, typer.Argument(help="A genre that the model knows.", autocompletion=completion.labels)
@@ -70,39 +69,43 @@ def imagine(
     [dim]Exit status: 0 every sound is heard again as its genre, 1 some is not (it is written all the same),
     2 wrong usage, 130 interrupted.[/dim]
     """
+    from earmark.cli.writers import clean
     from earmark.inference.classifier import Tagger
 
-    files = _files(genre, output, everything)
+    target = _check_output(genre, output, everything)
     tagger = Tagger(model)
     with extra("imagining", "learn"):
         from earmark.audio.encode import write_wav
-        from earmark.auralization.imagine import imagine as let_sound
-        from earmark.auralization.imagine import index_of
+        from earmark.auralization.gallery import PAGE, imagined_page
+        from earmark.auralization.imagine import count_steps, index_of, read_start
+        from earmark.auralization.imagine import imagine as make_sound
         from earmark.files import slug
     if genre:
         index_of(genre, tagger.labels)
-    beginning = _beginning(start, tagger.model, seconds)
-    prior = None if corpus is None else _measured(corpus, tagger.model, cores(jobs))
-    heard: dict[Path, tuple[str, Verdict]] = {}
-    wanted = {genre: files} if genre else {name: files / f"{slug(name)}.wav" for name in tagger.labels}
-    with _progress(isinstance(beginning, tuple), steps, len(wanted)) as on_step:
-        for name, file in wanted.items():
-            made = let_sound(
+    beginning = read_start(start, tagger.model, seconds)
+    prior = None if corpus is None else _measure_prior(corpus, tagger.model, jobs)
+    verdicts: dict[Path, tuple[str, Verdict]] = {}
+    files = {genre: target} if genre else {name: target / f"{slug(name)}.wav" for name in tagger.labels}
+    stage, n_steps = count_steps(beginning, steps)
+    with show_progress("imagining", n_steps * len(files)) as advance:
+        for name, file in files.items():
+            made = make_sound(
                 tagger.model, name, start=beginning, seconds=seconds, seed=seed, steps=steps, prior=prior,
-                on_step=on_step,
+                on_step=lambda step: advance(int(step.stage == stage)),
             )  # fmt: skip
-            with terminal.writing(file):
+            with check_writable(file):
                 write_wav(file, made.samples, made.sample_rate, seed=seed)
-            heard[file] = name, tagger.classify(file)
-    _report(heard)
+            verdicts[file] = name, tagger.classify(file)
+    _print_verdicts(verdicts)
     if everything:
-        _page(files / _PAGE, heard, tagger.model, {"from": start, "seed": seed})
-    if any(verdict.genre != name for name, verdict in heard.values()):
+        facts = {"from": start, "seed": seed}
+        print(f"open {clean(str(imagined_page(target / PAGE, verdicts, tagger.model, facts)))}")
+    if any(verdict.genre != name for name, verdict in verdicts.values()):
         raise typer.Exit(1)
 
 
-def _files(genre: str | None, output: Path | None, everything: bool) -> Path:
-    """Where to write: one file, or a folder."""
+def _check_output(genre: str | None, output: Path | None, everything: bool) -> Path:
+    """Return where to write: one file, or a folder."""
     if everything == (genre is not None):
         raise SettingError("which genre? Give one, or --all")
     if output is None:
@@ -114,76 +117,27 @@ def _files(genre: str | None, output: Path | None, everything: bool) -> Path:
     return output
 
 
-def _beginning(start: str, model: Model, seconds: float) -> Start:
-    """Noise, silence, or a song at the front end's rate."""
-    if start == "noise":
-        return "noise"
-    if start == "silence":
-        return "silence"
-    import numpy as np
+def _measure_prior(source: str, model: Model, jobs: int) -> Prior:
+    from earmark.auralization.prior import measure_prior
+    from earmark.data.features.extract import default_cache
 
-    from earmark.audio.decode import Recording
-
-    rate = model.card.front_end.sample_rate
-    with Recording(start) as recording:
-        blocks = list(recording.blocks(rate, duration=seconds))
-    return np.concatenate([np.zeros(0, np.float32), *blocks]), rate
+    corpus = open_corpus(source, jobs=jobs)
+    with show_progress("measuring", len(corpus.tracks)) as advance:
+        return measure_prior(corpus, model, cache=default_cache(), jobs=jobs, on_track=lambda _: advance(1))
 
 
-def _measured(source: str, model: Model, jobs: int) -> Prior:
-    from earmark.auralization.prior import Prior
-    from earmark.data.features.extract import default_cache, extract
-
-    corpus = corpora.opened(source, Labels.folders, jobs=jobs)
-    card = model.card
-    with terminal.progress("measuring", len(corpus.tracks)) as advance:
-        found = extract(
-            corpus, card.front_end, card.clip_seconds, cache=default_cache(), jobs=jobs, on_track=lambda _: advance(1)
-        )
-    return Prior.measured(found.X, card.front_end)
-
-
-@contextmanager
-def _progress(song: bool, steps: int | None, sounds: int) -> Iterator[Callable[[Step], None]]:
-    """A bar over the steps that are sure to be taken."""
-    from earmark.auralization.imagine import SHAPING_STEPS, STEPS
-
-    counted = "shaping" if song else "ascent"
-    with terminal.progress("imagining", (steps or (SHAPING_STEPS if song else STEPS)) * sounds) as advance:
-        yield lambda step: advance(int(step.stage == counted))
-
-
-def _report(heard: Mapping[Path, tuple[str, Verdict]]) -> None:
-    """One line a sound: what the model says on hearing the file."""
+def _print_verdicts(verdicts: Mapping[Path, tuple[str, Verdict]]) -> None:
+    """Print one line a sound: what the model says of the file."""
     from rich.text import Text
 
     from earmark.cli.writers import bar, clean
 
-    console = terminal.console(sys.stdout)
-    width = max(len(str(file)) for file in heard)
-    for file, (genre, verdict) in heard.items():
+    page = console(sys.stdout)
+    width = max(len(str(file)) for file in verdicts)
+    for file, (genre, verdict) in verdicts.items():
         said = f"{verdict.best} {verdict.confidence:.2f}" if verdict.best else f"unknown ({verdict.reason})"
         if verdict.best and verdict.genre is None:
             said = f"unknown ({said})"
         text = Text(f"{clean(str(file)):<{width}}  heard again:")
         right = verdict.genre == genre
-        console.print(text, Text(said, style="bold" if right else "bold red"), bar(verdict.confidence), soft_wrap=True)
-
-
-def _page(path: Path, heard: Mapping[Path, tuple[str, Verdict]], model: Model, facts: Mapping[str, object]) -> None:
-    from rich.text import Text
-
-    from earmark.auralization.listening_page import Entry, listening_page
-    from earmark.cli.writers import clean
-
-    highest = model.card.front_end.sample_rate / 2
-    entries = [
-        Entry(genre, file, verdict.genres, genre, facts, highest=highest) for file, (genre, verdict) in heard.items()
-    ]
-    notes = [
-        f"Sounds that {model.card.name} takes for these genres. Nobody played them: they were changed, step by step, "
-        "until the network was sure, and then heard again as files. They are not what the genres sound like, but what "
-        "this network listens for."
-    ]
-    listening_page(entries, path, title="Genres as a network imagines them", notes=notes)
-    terminal.console(sys.stdout).print(Text(f"open {clean(str(path))}"), soft_wrap=True)
+        page.print(text, Text(said, style="bold" if right else "bold red"), bar(verdict.confidence), soft_wrap=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
@@ -14,16 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earmark.cli import terminal
-from earmark.cli.options import ModelOption
-from earmark.cli.terminal import guarded
+from earmark.cli.errors import handle_errors
+from earmark.cli.options import ModelOption, TopOption
 from earmark.errors import AudioError, SettingError
 
 if TYPE_CHECKING:
-    from earmark.audio.streams.stream import Pcm, Stream
+    from earmark.audio.streams.stream import Pcm
     from earmark.cli.commands.listen_view import View
-    from earmark.inference.classifier import Tagger
     from earmark.inference.live import RunningVerdict
     from earmark.inference.segments import Segment
+
+    Write = Callable[[RunningVerdict | Segment], None]
 
 
 class Look(StrEnum):
@@ -33,7 +35,7 @@ class Look(StrEnum):
     json = "json"
 
 
-@guarded
+@handle_errors
 def listen(
     source: Annotated[
         str | None,
@@ -46,7 +48,7 @@ def listen(
         typer.Option("--format", "-f", help="A live view, or JSON lines.", show_default="live on a terminal"),
     ] = None,
     model: ModelOption = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")] = None,
+    top: TopOption = None,
     segments: Annotated[bool, typer.Option("--segments", help="JSON: only the segments, no verdicts.")] = False,
     every: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds from verdict to verdict.")] = 0.5,
     memory: Annotated[
@@ -57,16 +59,14 @@ def listen(
         Path | None, typer.Option("--output", "-o", help="Append the JSON lines to this file; the view stays.")
     ] = None,
     pcm: Annotated[
-        str | None,
-        typer.Option(help="Standard input is raw samples: s16le, f32le, u8, mulaw …", metavar="FORMAT"),
+        str | None, typer.Option(help="Standard input is raw samples: s16le, f32le, u8, mulaw …", metavar="FORMAT")
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Hz of raw samples.", show_default="44100")] = None,
     channels: Annotated[int | None, typer.Option(help="Channels of raw samples.", show_default="1")] = None,
     device: Annotated[str | None, typer.Option(help="Microphone: number, or part of its name.")] = None,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="List microphones and exit.")] = False,
     realtime: Annotated[
-        bool,
-        typer.Option("--realtime", help="Play a file at its own speed; never make standard input wait."),
+        bool, typer.Option("--realtime", help="Play a file at its own speed; never make standard input wait.")
     ] = False,
     retries: Annotated[int, typer.Option(min=0, help="Attempts in a row to reach a station again.")] = 10,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds without a byte until a station is gone.")] = 10.0,
@@ -105,53 +105,53 @@ def listen(
     if list_devices:
         _list_devices()
         return
+    from earmark.audio.streams.open import MICROPHONE, open_stream
+    from earmark.cli.writers import clean
     from earmark.inference.classifier import Tagger
 
     look = form or (Look.live if sys.stdout.isatty() else Look.json)
     if look is Look.live and not sys.stdout.isatty():
         raise SettingError("the live view needs a terminal: use --format json")
     tagger = Tagger(model)
-    with ExitStack() as stack:
-        view = None
-        if look is Look.live:
-            from earmark.cli.commands.listen_view import View
+    try:
+        with ExitStack() as stack:
+            view = None
+            if look is Look.live:
+                from earmark.cli.commands.listen_view import View
 
-            view = View(terminal.console(sys.stdout), top or 5)
-        try:
-            stream = _stream(source, _pcm(pcm, rate, channels), device, realtime, retries, timeout, view)
-            lines = _lines(stack, output, view is None, top, segments)
+                view = View(terminal.console(sys.stdout), top or 5)
+            if source == "-" and sys.stdin.isatty():
+                raise SettingError("standard input is a terminal: pipe sound into it")
+            stream = open_stream(
+                source or MICROPHONE,
+                pcm=_pcm(pcm, rate, channels),
+                device=int(device) if device and device.isdecimal() else device,
+                realtime=realtime,
+                retries=retries,
+                timeout=timeout,
+                on_note=view.note if view else lambda note: terminal.say(clean(note), "yellow"),
+            )
+            write = _open_lines(stack, output, view is None, top, segments)
             if view:
-                stack.enter_context(view.shown(stream))
-            with _terminable():
-                _run(tagger, stream, every, memory, duration, lines, view)
-        except AudioError as error:
-            failure = str(error)
-        else:
-            return
-    from earmark.cli.writers import clean
-
-    terminal.say(clean(failure), "red")
-    raise typer.Exit(1)
+                stack.enter_context(view.show(stream))
+            with _end_on_sigterm():
+                _follow(tagger.follow(stream, every=every, memory=memory), duration, write, view)
+    except AudioError as error:
+        terminal.say(clean(str(error)), "red")
+        raise typer.Exit(1) from error
 
 
-def _run(
-    tagger: Tagger,
-    stream: Stream,
-    every: float,
-    memory: float,
-    duration: float | None,
-    lines: Callable[[RunningVerdict | Segment], None],
-    view: View | None,
-) -> None:
+def _follow(verdicts: Generator[RunningVerdict], duration: float | None, write: Write, view: View | None) -> None:
+    """Write and show verdicts and the segments that they make, until so many seconds of sound have passed."""
     from earmark.inference.segments import Segmenter
 
     segmenter, slow = Segmenter(), False
     try:
-        with closing(tagger.follow(stream, every=every, memory=memory)) as verdicts:
+        with closing(verdicts):
             for verdict in verdicts:
                 if ended := segmenter.update(verdict):
-                    lines(ended)
-                lines(verdict)
+                    write(ended)
+                write(verdict)
                 if view:
                     view.update(verdict, segmenter.open, ended)
                 elif verdict.skipped and not slow:
@@ -161,36 +161,11 @@ def _run(
                     break
     finally:
         if segmenter.open:
-            lines(segmenter.open)
-
-
-def _stream(
-    source: str | None,
-    pcm: Pcm | None,
-    device: str | None,
-    realtime: bool,
-    retries: int,
-    timeout: float,
-    view: View | None,
-) -> Stream:
-    from earmark.audio.streams.open import MICROPHONE, open_stream
-    from earmark.cli.writers import clean
-
-    if source == "-" and sys.stdin.isatty():
-        raise SettingError("standard input is a terminal: pipe sound into it")
-    number = int(device) if device and device.isdecimal() else device
-    return open_stream(
-        source or MICROPHONE,
-        pcm=pcm,
-        device=number,
-        realtime=realtime,
-        retries=retries,
-        timeout=timeout,
-        on_note=view.note if view else lambda note: terminal.say(clean(note), "yellow"),
-    )
+            write(segmenter.open)
 
 
 def _pcm(form: str | None, rate: int | None, channels: int | None) -> Pcm | None:
+    """Return the format of raw samples, where any of it is given."""
     from earmark.audio.streams.stream import Pcm
 
     given = {"form": form, "rate": rate, "channels": channels}
@@ -198,16 +173,13 @@ def _pcm(form: str | None, rate: int | None, channels: int | None) -> Pcm | None
     return Pcm(**chosen) if chosen else None
 
 
-def _lines(
-    stack: ExitStack, output: Path | None, printed: bool, top: int | None, only_segments: bool
-) -> Callable[[RunningVerdict | Segment], None]:
-    """What writes JSON lines, to standard output and to the end of a file, where these are wanted."""
-    from earmark.cli.writers import as_json
+def _open_lines(stack: ExitStack, output: Path | None, printed: bool, top: int | None, only_segments: bool) -> Write:
+    """Return what writes JSON lines, to standard output and to the end of a file, where these are wanted."""
     from earmark.inference.live import RunningVerdict
 
     file = sys.stdout if printed else None
     if output is not None:
-        with terminal.writing(output):
+        with terminal.check_writable(output):
             file = stack.enter_context(output.open("a", encoding="utf-8"))
 
     def write(what: RunningVerdict | Segment) -> None:
@@ -218,16 +190,16 @@ def _lines(
         else:
             record = {"segment": what.to_dict()}
         if file is not None:
-            with nullcontext() if output is None else terminal.writing(output):
-                file.write(as_json(record) + "\n")
+            with nullcontext() if output is None else terminal.check_writable(output):
+                file.write(json.dumps(record) + "\n")
                 file.flush()
 
     return write
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, with what is open written; exit status 143."""
+def _end_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, with what is open written; exit status 143."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -240,6 +212,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _list_devices() -> None:
+    """Print the microphones that there are."""
     from earmark.audio.streams.microphone import devices
 
     try:

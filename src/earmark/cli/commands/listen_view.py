@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, clean
+from earmark.cli.writers import bar, clean, format_clock
 
 if TYPE_CHECKING:
     from earmark.audio.streams.stream import Stream
@@ -49,10 +49,10 @@ class View:
         self._stream: Stream | None = None
 
     @contextmanager
-    def shown(self, stream: Stream) -> Iterator[None]:
+    def show(self, stream: Stream) -> Iterator[None]:
         """Show it until it is over; its last state stays."""
         self._stream = stream
-        with Live(get_renderable=self._picture, console=self._console, refresh_per_second=8, vertical_overflow="crop"):
+        with Live(get_renderable=self._render, console=self._console, refresh_per_second=8, vertical_overflow="crop"):
             yield
 
     def update(self, verdict: RunningVerdict, current: Segment | None, ended: Segment | None) -> None:
@@ -66,10 +66,10 @@ class View:
         """Show a word for a while, from whichever thread."""
         self._note = (clean(text), time.monotonic())
 
-    def _picture(self) -> RenderableType:
+    def _render(self) -> RenderableType:
         verdict, width = self._verdict, self._console.width
         name = clean(self._stream.name if self._stream else "")
-        clock = _clock(verdict.time) if verdict else "0:00"
+        clock = format_clock(int(verdict.time)) if verdict else "0:00"
         head = Table.grid(expand=True)
         head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         head.add_column(justify="right", no_wrap=True)
@@ -81,7 +81,7 @@ class View:
         return Group(*lines)
 
     def _bars(self, verdict: RunningVerdict | None, width: int) -> list[RenderableType]:
-        """What it is, and the most probable genres below; as many lines whatever is known."""
+        """Return what it is, and the most probable genres below; as many lines whatever is known."""
         reason = verdict.reason if verdict else "too short"
         said = Text("  ").append(verdict.genre, style="bold green") if verdict and verdict.genre else None
         lines: list[RenderableType] = [said or Text(f"  {_WAITING.get(reason or '', reason)}", style="dim"), Text()]
@@ -93,18 +93,19 @@ class View:
         return lines + [Text()] * (self._top - len(shares))
 
     def _timeline(self) -> list[RenderableType]:
+        """Return a table of the last segments; the one that goes on is last."""
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(no_wrap=True, justify="right", style="dim")
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
         for segment in [*self._ended, *([self._open] if self._open else [])]:
-            end = "now" if segment is self._open else _clock(segment.end)
-            heard = Text(segment.genre or _WAITING.get(segment.reason or "", "unknown"))
-            heard.stylize("" if segment.genre else "dim")
+            end = "now" if segment is self._open else format_clock(int(segment.end))
+            genre = Text(segment.genre or _WAITING.get(segment.reason or "", "unknown"))
+            genre.stylize("" if segment.genre else "dim")
             sure = f"{segment.confidence:.0%}" if segment.genre else ""
             title = clean(segment.title or "")
-            table.add_row(f"  {_clock(segment.start)}–{end:<5}", heard, sure, title)
+            table.add_row(f"  {format_clock(int(segment.start))}–{end:<5}", genre, sure, title)
         return [Text(), table] if table.rows else []
 
     def _foot(self, verdict: RunningVerdict | None) -> Text:
@@ -126,10 +127,3 @@ def _meter(verdict: RunningVerdict | None) -> Text:
     line = Text("  level          ", style="dim", no_wrap=True).append("▮" * full, style=style)
     line.append("▯" * (24 - full), style="dim")
     return line.append(f" {level:4.0f} dB" if level > -100 else " silence")
-
-
-def _clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as players show them."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

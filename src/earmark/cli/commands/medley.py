@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import completion, corpora, terminal
-from earmark.cli.options import JobsOption, Labels, LabelsOption, ModelOption, SeedOption, cores
-from earmark.cli.terminal import extra, guarded
+from earmark.cli import completion
+from earmark.cli.corpora import open_corpus
+from earmark.cli.errors import exit_after, extra, handle_errors
+from earmark.cli.options import JobsOption, Labels, LabelsOption, ModelOption, SeedOption
+from earmark.cli.progress import show_progress
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.auralization.gallery import Gallery
-    from earmark.auralization.units import Excitement
     from earmark.data.corpus import Corpus
     from earmark.inference.classifier import Tagger
 
 
-@guarded
+@handle_errors
 def medley(
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
@@ -52,6 +52,7 @@ def medley(
 
     [dim]Exit status: 0 written, 1 some track could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
+    from earmark.cli.writers import clean
     from earmark.inference.classifier import Tagger
 
     if units and genre:
@@ -61,62 +62,44 @@ def medley(
     tagger = Tagger(model)
     with extra("a medley", "learn"):
         import earmark.auralization.gallery  # noqa: F401
-    source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
+    source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
     if units:
-        gallery = _of_units(tagger, source, output, units, count, seed)
+        gallery = _join_moments(tagger, source, output, units, count, seed)
     else:
-        gallery = _of_genres(tagger, source, output, genre, count, cores(jobs))
-    _report(gallery)
+        gallery = _join_prototypes(tagger, source, output, genre, count, jobs)
+    print(f"{len(gallery.sounds)} medleys: open {clean(str(gallery.page))}")
+    exit_after(gallery.failed)
 
 
-def _of_genres(
+def _join_prototypes(
     tagger: Tagger, corpus: Corpus, folder: Path, genres: Sequence[str] | None, count: int, jobs: int
 ) -> Gallery:
+    """Write the medleys of genres."""
     from earmark.auralization.gallery import prototype_gallery
     from earmark.auralization.prototypes import find_prototypes
 
-    with terminal.progress("listening", len(corpus.tracks)) as advance:
+    with show_progress("listening", len(corpus.tracks)) as advance:
         found = find_prototypes(tagger, corpus, genres, count=count, jobs=jobs, on_track=lambda _: advance(1))
-    with terminal.progress("joining", len(found.by_genre)) as advance:
+    with show_progress("joining", len(found.by_genre)) as advance:
         gallery = prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
     gallery.failed.update(found.failed)
     return gallery
 
 
-def _of_units(tagger: Tagger, corpus: Corpus, folder: Path, units: int, count: int, seed: int) -> Gallery:
+def _join_moments(tagger: Tagger, corpus: Corpus, folder: Path, units: int, count: int, seed: int) -> Gallery:
+    """Write the medleys of hidden units."""
     from earmark.auralization.gallery import unit_gallery
     from earmark.auralization.units import UnitProbe, excite
 
     probe = UnitProbe(tagger.model)
     if units > probe.n_units:
         raise SettingError(f"--units {units}: the first recurrent layer of {tagger.card.name} has {probe.n_units}")
-    with terminal.progress("listening", len(corpus.tracks)) as advance:
+    with show_progress("listening", len(corpus.tracks)) as advance:
         excitement = excite(probe, corpus, on_track=lambda _: advance(1))
-    with terminal.progress("joining", None) as advance:
+    with show_progress("joining") as advance:
         gallery = unit_gallery(
-            tagger, probe, excitement, _tellers(excitement, units), folder, count=count, seed=seed,
+            tagger, probe, excitement, excitement.most_selective(units), folder, count=count, seed=seed,
             on_sound=lambda _: advance(1),
         )  # fmt: skip
     gallery.failed.update(excitement.failed)
     return gallery
-
-
-def _tellers(excitement: Excitement, units: int) -> list[int]:
-    """The units that tell a genre best from the others: the best one of each genre, then the second best, and so on."""
-    ranked = [(-told).argsort(kind="stable").tolist() for told in excitement.selectivity().values()]
-    if not ranked:  # of one genre alone there is nothing to tell
-        return list(range(units))
-    chosen: dict[int, None] = {}
-    for place in zip(*ranked, strict=True):
-        chosen.update(dict.fromkeys(place))
-    return list(chosen)[:units]
-
-
-def _report(gallery: Gallery) -> None:
-    from rich.text import Text
-
-    from earmark.cli.writers import clean
-
-    console = terminal.console(sys.stdout)
-    console.print(Text(f"{len(gallery.sounds)} medleys: open {clean(str(gallery.page))}"), soft_wrap=True)
-    terminal.exit_after(gallery.failed)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import completion, corpora, terminal
-from earmark.cli.options import Labels, LabelsOption, MinTracksOption, RareOption, Split, cores
-from earmark.cli.terminal import extra, guarded, summary
+from earmark.cli import completion, options, terminal
+from earmark.cli.corpora import open_corpus, say_summary
+from earmark.cli.errors import extra, handle_errors
+from earmark.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
-    from earmark.paper.rows import Row
-    from earmark.paper.runs import Done, Laboratory
+    from earmark.paper.runs import Done
 
 _ROWS_HELP = (
     "Which rows: a recipe or TOML file, a pattern such as 'lstm-*', figure-3, figure-5, or a sweep: recurrent, mlp, "
@@ -25,9 +24,9 @@ _ROWS_HELP = (
 )
 
 
-@guarded
+@handle_errors
 def reproduce(
-    corpus: Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")],
+    corpus: options.CorpusArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and the report.")],
     rows: Annotated[
         list[str] | None,
@@ -41,7 +40,7 @@ def reproduce(
         ),
     ] = None,
     protocols: Annotated[
-        list[Split] | None,
+        list[options.Split] | None,
         typer.Option(
             "--protocol",
             "-p",
@@ -53,20 +52,25 @@ def reproduce(
     seeds: Annotated[int, typer.Option(min=1, help="Run each row with so many seeds.", metavar="N")] = 1,
     first_seed: Annotated[int, typer.Option(help="The first of them; each splits, starts and shuffles anew.")] = 0,
     folds: Annotated[
-        int | None,
-        typer.Option(min=3, help="Cross-validate: so many folds, each of which judges once.", metavar="K"),
+        int | None, typer.Option(min=3, help="Cross-validate: so many folds, each of which judges once.", metavar="K")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipes'.")] = None,
-    labels: LabelsOption = Labels.folders,
-    min_tracks: MinTracksOption = None,
-    rare: RareOption = None,
+    labels: options.LabelsOption = options.Labels.folders,
+    min_tracks: options.MinTracksOption = None,
+    rare: options.RareOption = None,
     address: Annotated[
-        str | None,
-        typer.Option(help="Run rows on this Ray cluster (auto, ray://host:10001), over a shared disk."),
+        str | None, typer.Option(help="Run rows on this Ray cluster (auto, ray://host:10001), over a shared disk.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda…")] = "auto",
+    device: options.DeviceOption = "auto",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, help="Rows, and before them files, worked on at once; 0: one a core.")
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=0,
+            help="Rows, and before them files, worked on at once; 0: one a core.",
+            callback=options.count_jobs,
+        ),
     ] = 0,
 ) -> None:
     """Rebuild the tables and figures of the paper, beside the splits that it lacks.
@@ -92,47 +96,45 @@ def reproduce(
         from earmark.paper.runs import Laboratory
     from earmark.cli.commands.reproduce_view import Board
     from earmark.data.features.extract import default_cache
+    from earmark.paper.progress import Progress
     from earmark.paper.rows import choose_rows
 
     chosen = choose_rows(
         rows or ["figure-3", "figure-5"],
-        [protocol.value for protocol in protocols or [Split.clip]],
+        [protocol.value for protocol in protocols or [options.Split.clip]],
         seeds=range(first_seed, first_seed + seeds),
         folds=folds,
     )
-    source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
-    terminal.say(summary(source))
+    source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
+    say_summary(source)
     laboratory = Laboratory(source, output, default_cache(), device, epochs)
-    with terminal.progress("hearing", laboratory.n_preparations(chosen)) as advance:
-        laboratory.prepare(chosen, cores(jobs), lambda _: advance(1))
-    board = Board(laboratory, chosen, cores(jobs))
+    with show_progress("hearing", laboratory.n_preparations(chosen)) as advance:
+        laboratory.prepare(chosen, jobs, lambda _: advance(1))
+    board = Board(Progress(laboratory, chosen, jobs))
     try:
         with board.live():
-            done = list(_told(_run(laboratory, chosen, cores(jobs), address)))
+            results = laboratory.run_on_ray(chosen, address) if address else laboratory.run(chosen, jobs)
+            done = [_print_line(one) for one in results]
     except KeyboardInterrupt:
         terminal.say("the same command goes on from here")
         raise
-    page = _report(output, done, source, corpus)
+    page = _write_page(output, done, source, corpus)
     terminal.console(sys.stdout).print(board.table())
     print(f"\n{page}")
     _exit_after(done)
 
 
-def _run(laboratory: Laboratory, rows: list[Row], jobs: int, address: str | None) -> Iterator[Done]:
-    return laboratory.run_on_ray(rows, address) if address else laboratory.run(rows, jobs)
+def _print_line(done: Done) -> Done:
+    """Print a row that is done, where no live table shows it."""
+    if not sys.stderr.isatty():
+        record = done.record
+        figures = f"clips {record['clip_accuracy']:.1%}, tracks {record['track_accuracy']:.1%}" if record else ""
+        print(f"{done.row.place}: {done.error or figures}", flush=True)
+    return done
 
 
-def _told(done: Iterator[Done]) -> Iterator[Done]:
-    """Say each row as it is done, where no live table shows it."""
-    for one in done:
-        if not sys.stderr.isatty():
-            record = one.record
-            figures = f"clips {record['clip_accuracy']:.1%}, tracks {record['track_accuracy']:.1%}" if record else ""
-            print(f"{one.row.place}: {one.error or figures}", flush=True)
-        yield one
-
-
-def _report(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path:
+def _write_page(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path:
+    """Write the report; a row that failed stands in it with its error."""
     from earmark.paper.report import write_report
 
     command = shlex.join(["earmark", *sys.argv[1:]])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
@@ -15,161 +13,101 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar
-
-if TYPE_CHECKING:
-    from earmark.paper.rows import Row
-    from earmark.paper.runs import Laboratory, Record
+from earmark.cli.writers import bar, format_clock
+from earmark.paper.progress import Place, Progress
+from earmark.paper.rows import PAPER
 
 _AROUND = 7
 """Lines of the screen that the table leaves free."""
 
 
-@dataclass
-class Place:
-    """What is known of one row at a moment."""
-
-    row: Row
-    result: Record | None = None
-    state: Record | None = None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Of a running network: if it ran all its epochs; it may stop earlier."""
-        if not self.state:
-            return None
-        return float(self.state["dur"] * (self.state["epochs"] - self.state["epoch"]))
-
-
 class Board:
-    """Reads what rows leave on disk, so that it sees those of other processes and machines alike.
+    """Shows how far rows are.
 
     Parameters
     ----------
-    laboratory : Laboratory
-    rows : list of Row
-    jobs : int
-        Rows at once.
+    progress : Progress
     """
 
-    def __init__(self, laboratory: Laboratory, rows: list[Row], jobs: int) -> None:
-        self.laboratory, self.jobs = laboratory, jobs
-        self.places = {row: Place(row) for row in rows}
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
         self.begin = time.monotonic()
 
-    @contextmanager
-    def live(self) -> Iterator[None]:
+    def live(self) -> AbstractContextManager[Any]:
         """Show the table on stderr while the rows run, where that is a terminal."""
         console = Console(stderr=True)
         if not console.is_terminal:
-            yield
-            return
-        with Live(self, console=console, refresh_per_second=2, transient=True):
-            yield
-
-    def look(self) -> None:
-        """Read how far everything is."""
-        for place in self.places.values():
-            if place.result is None:
-                place.result = self.laboratory.result(place.row)
-                place.state = None if place.result else self.laboratory.state(place.row)
+            return nullcontext()
+        return Live(self, console=console, refresh_per_second=2, transient=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        self.look()
-        yield Group(self._progress(), Text(), self.table(console.height - _AROUND))
+        self.progress.refresh()
+        yield Group(self._header(), Text(), self.table(console.height - _AROUND))
 
     def table(self, height: int | None = None) -> Table:
-        """One line a recipe, one column a protocol; where that is too high, the lines where nothing happens go.
+        """Return a table: a line a recipe, a column a protocol; where it is too high, lines where nothing happens go.
 
         Parameters
         ----------
         height : int, optional
             Lines there are.
         """
-        from earmark.paper.rows import PAPER
-
-        self.look()
-        protocols = list(dict.fromkeys(row.protocol for row in self.places))
+        self.progress.refresh()
+        places = self.progress.places
+        protocols = list(dict.fromkeys(place.row.protocol for place in places))
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("recipe", no_wrap=True)
         table.add_column("paper", justify="right", style="dim", no_wrap=True, min_width=5)
         for protocol in protocols:
             table.add_column(f"{protocol}\nclips, tracks", no_wrap=True, min_width=20)
-        for name in self._shown(height):
+        for name in self._choose_names(height):
             paper = PAPER.get(name.removesuffix("-log"))
-            cells = [self._cell([p for p in self._of(name) if p.row.protocol == protocol]) for protocol in protocols]
+            cells = [_cell([p for p in places if (p.row.name, p.row.protocol) == (name, own)]) for own in protocols]
             table.add_row(Text(name), f"{paper[1]:.1%}" if paper else "", *cells)
         return table
 
-    def seconds_left(self) -> float | None:
-        """Estimate from rows of the same recipe that are done, else of the same kind, else of any; None at first."""
-        left = [self._left(place) for place in self.places.values() if place.result is None]
-        known = [seconds for seconds in left if seconds is not None]
-        return mean(known) * len(left) / min(self.jobs, len(left)) if known else None
-
-    def _left(self, place: Place) -> float | None:
-        if (own := place.seconds_left) is not None:
-            return own
-        done = [(p.row.name, p.result["seconds"]) for p in self.places.values() if p.result]
-        name = place.row.name
-        for alike in (name, name.removesuffix("-log"), name.partition("-")[0], ""):
-            if seconds := [float(s) for other, s in done if other.startswith(alike)]:
-                return mean(seconds)
-        return None
-
-    def _of(self, name: str) -> list[Place]:
-        return [place for row, place in self.places.items() if row.name == name]
-
-    def _shown(self, height: int | None) -> list[str]:
-        names = list(dict.fromkeys(row.name for row in self.places))
+    def _choose_names(self, height: int | None) -> list[str]:
+        """Return the recipes to show: all, or where they are too many, those of which a row is running."""
+        names = list(dict.fromkeys(place.row.name for place in self.progress.places))
         if height is None or len(names) <= height:
             return names
-        busy = [name for name in names if any(place.state is not None for place in self._of(name))]
+        running = {place.row.name for place in self.progress.places if place.state is not None}
+        busy = [name for name in names if name in running]
         return (busy or names)[: max(height, 1)]
 
-    def _progress(self) -> Table:
-        done = sum(place.result is not None for place in self.places.values())
+    def _header(self) -> Table:
+        done, total = self.progress.n_done, len(self.progress.places)
+        rest = ""
+        if done < total:
+            left = self.progress.seconds_left()
+            rest = "…" if left is None else f"about {format_clock(round(left))} to go"
         line = Table.grid(padding=(0, 1))
-        left = self.seconds_left()
-        rest = "" if done == len(self.places) else f"about {clock(left)} to go" if left is not None else "…"
         line.add_row(
-            ProgressBar(len(self.places), done, 30),
-            Text(f"{done}/{len(self.places)} rows"),
-            Text(f"{clock(time.monotonic() - self.begin)}  {rest}", style="dim"),
+            ProgressBar(total, done, 30),
+            Text(f"{done}/{total} rows"),
+            Text(f"{format_clock(round(time.monotonic() - self.begin))}  {rest}", style="dim"),
         )
         return line
 
-    def _cell(self, places: list[Place]) -> Text:
-        """Mean figures of what is done, then how far is what runs."""
-        cell = Text()
-        if done := [place.result for place in places if place.result]:
-            share = mean(record["clip_accuracy"] for record in done)
-            cell.append(bar(share, 6)).append(f" {share:6.1%}", style="bold")
-            cell.append(f" {mean(record['track_accuracy'] for record in done):6.1%}", style="dim")
-        running = [place for place in places if place.state is not None]
-        for place in running[:1]:
-            cell.append("  " * bool(done)).append(_running(place.state or {}), style="cyan")
-        waiting = len(places) - len(done) - len(running)
-        if waiting and (done or running):
-            cell.append(f"  {waiting} waiting", style="dim")
-        return cell if cell.plain else Text("·", style="dim")
+
+def _cell(places: list[Place]) -> Text:
+    """Return mean figures of what is done, then how far is what runs."""
+    cell = Text()
+    if done := [place.result for place in places if place.result]:
+        share = mean(record["clip_accuracy"] for record in done)
+        cell.append(bar(share, 6)).append(f" {share:6.1%}", style="bold")
+        cell.append(f" {mean(record['track_accuracy'] for record in done):6.1%}", style="dim")
+    running = [place for place in places if place.state is not None]
+    for place in running[:1]:
+        cell.append("  " * bool(done)).append(_describe_state(place.state or {}), style="cyan")
+    waiting = len(places) - len(done) - len(running)
+    if waiting and (done or running):
+        cell.append(f"  {waiting} waiting", style="dim")
+    return cell if cell.plain else Text("·", style="dim")
 
 
-def _running(state: dict[str, Any]) -> str:
+def _describe_state(state: dict[str, Any]) -> str:
     if not state:
         return "running"
     valid = f"  valid {state['valid_acc']:.0%}" if "valid_acc" in state else ""
     return f"epoch {state['epoch']}/{state['epochs']}{valid}"
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as long as need be.
-
-    Examples
-    --------
-    >>> clock(75), clock(3700)
-    ('1:15', '1:01:40')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.cli import terminal
-from earmark.cli.options import JobsOption, ModelOption, Shape, cores
-from earmark.cli.terminal import guarded
+from earmark.cli.errors import handle_errors
+from earmark.cli.options import JobsOption, ModelOption, Shape, count_jobs
+from earmark.cli.progress import show_progress
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _STYLES = {"written": "green", "restored": "green", "genre restored": "green", "failed": "red"}
 
 
-@guarded
+@handle_errors
 def tag(
     paths: Annotated[
         list[str] | None, typer.Argument(help="Files, and folders to search for audio.", metavar="PATH")
@@ -111,8 +112,8 @@ def tag(
     ) as run:
         write = _writer(form)
         try:
-            with terminal.progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
-                for result in run.tag(paths, jobs=cores(jobs), preview=preview):
+            with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
+                for result in run.tag(paths, jobs=count_jobs(jobs), preview=preview):
                     write(result)
                     advance(1)
         finally:

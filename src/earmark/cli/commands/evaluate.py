@@ -1,0 +1,64 @@
+"""``earmark evaluate``: how good a model is, by tracks whose genre is known."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earmark.cli import options, terminal
+from earmark.cli.corpora import open_corpus
+from earmark.cli.errors import exit_after, handle_errors
+from earmark.cli.progress import show_progress
+
+
+@handle_errors
+def evaluate(
+    model: options.ModelArgument,
+    corpus: options.CorpusArgument,
+    labels: options.LabelsOption = options.Labels.folders,
+    protocol: Annotated[
+        options.Split | None, typer.Option("--protocol", "-p", help="Judge by a part of this split only.")
+    ] = None,
+    part: options.PartOption = None,
+    seed: options.SeedOption = 0,
+    form: options.ReportOption = options.Shape.table,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for evaluation.json.")] = None,
+    jobs: options.JobsOption = 0,
+) -> None:
+    """Judge a model by tracks whose genre is known.
+
+    [bold]Example[/bold]
+
+      earmark evaluate paper-lstm-2x250 gtzan.npz --protocol fault-filtered --part valid
+      earmark evaluate mine.onnx ~/Music/by-genre -o judged
+
+    [dim]Exit status: 0 all tracks were judged, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
+    """
+    from earmark.cli.commands.evaluate_view import render_report
+    from earmark.evaluation.evaluate import evaluate as judge
+    from earmark.evaluation.overlap import was_learned
+    from earmark.inference.classifier import Tagger
+
+    tagger = Tagger(model)
+    source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
+    split, which = protocol.value if protocol else "all", options.default_part(part, protocol)
+    if was_learned(tagger.card, source, protocol=split, part=which, seed=seed):
+        terminal.say(
+            "the model has learned from these tracks: this tells how well it remembers, not how good it is", "red"
+        )
+    with show_progress("judging") as advance:
+        report = judge(tagger, source, protocol=split, part=which, seed=seed, on_track=lambda _: advance(1), jobs=jobs)
+    record = json.dumps({"model": tagger.card.name, **report.to_dict()})
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+        with terminal.output(output / "evaluation.json") as file:
+            file.write(record + "\n")
+    if form is options.Shape.json:
+        print(record)
+    else:
+        terminal.console(sys.stdout).print(render_report(report))
+    exit_after(report.failed)

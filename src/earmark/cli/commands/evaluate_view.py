@@ -1,0 +1,67 @@
+"""How a report of ``earmark evaluate`` and ``train`` looks: figures, confusions, mistakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from earmark.cli.writers import bar, clean, describe_part
+
+if TYPE_CHECKING:
+    from earmark.evaluation.report import Report
+
+
+def render_report(report: Report) -> RenderableType:
+    """Return a report as a page: figures with bars, confusions with each genre's accuracy, and what was mistaken."""
+    title = Text(f"{report.corpus}: {report.n_tracks} tracks, ", style="dim")
+    part = "all of them" if report.part == "all" else f"{describe_part(report.part)} of protocol {report.protocol}"
+    title.append(part)
+    figures = Table.grid(padding=(0, 2))
+    low, high = report.interval
+    rows = [
+        ("track accuracy", report.track_accuracy, f"95 % interval {low:.1%} to {high:.1%}"),
+        ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
+        ("macro F1", report.macro_f1, "mean over genres"),
+        ("among the top 3", report.top3_accuracy, ""),
+    ]
+    if report.unknown < 1:
+        rows.append(("when named", report.named_accuracy, f"{report.unknown:.0%} of the tracks are left unknown"))
+    for name, share, note in rows:
+        figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
+    return Group(title, figures, Text(), render_confusion(report), *_render_mistakes(report))
+
+
+def _render_mistakes(report: Report, most: int = 5) -> list[RenderableType]:
+    """Return the genres most often taken for others, and the tracks whose label may be what is wrong."""
+    if not report.at_odds:
+        return []
+    pairs = ", ".join(f"{truth} as {heard} ({n})" for truth, heard, n in report.confusions[:3])
+    table = Table.grid(padding=(0, 2))
+    for track in report.at_odds[:most]:
+        said = f"{track.genre} by its label ({track.own:.0%}), heard as {track.heard} ({track.best:.0%})"
+        table.add_row(Text(clean(track.id), style="bold"), Text(said))
+    lines: list[RenderableType] = [Text(), Text(f"most often mistaken: {pairs}", style="dim"), Text()]
+    return [*lines, Text("most at odds with their label (mislabelled, perhaps):", style="dim"), table]
+
+
+def render_confusion(report: Report) -> Table:
+    """Return the confusion matrix of the genres that occur: rows are truth, columns best guesses, right ones green."""
+    shown = [i for i, row in enumerate(report.confusion) if sum(row)]
+    used = [j for j in range(len(report.labels)) if j in shown or any(row[j] for row in report.confusion)]
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)  # columns: the guess
+    table.add_column("truth", style="bold", no_wrap=True)
+    for j in used:
+        table.add_column(Text(report.labels[j][:4]), justify="right", no_wrap=True, min_width=4)
+    table.add_column("right", justify="right", no_wrap=True)
+    for i in shown:
+        row = report.confusion[i]
+        cells = [Text("·" if not row[j] else str(row[j]), style=_cell_style(i == j, row[j])) for j in used]
+        table.add_row(Text(report.labels[i]), *cells, f"{row[i] / sum(row):.0%}")
+    return table
+
+
+def _cell_style(right: bool, count: int) -> str:
+    return "dim" if not count else "bold green" if right else "red"

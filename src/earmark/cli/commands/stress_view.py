@@ -1,0 +1,72 @@
+"""How the outcome of ``earmark stress`` looks: steadiness, confidence, sounds that are no music."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from earmark.cli.writers import bar, clean
+
+if TYPE_CHECKING:
+    from earmark.evaluation.robustness_report import Rejection, Stress
+
+
+def render_outcome(title: str, outcome: Stress) -> RenderableType:
+    """Return all that was found out as a page."""
+    named = f", {outcome.named_accuracy:.1%} of those rightly" if outcome.coverage else ""
+    curve = (
+        f"{outcome.coverage:.1%} of the tracks are named{named}. Of the most confident, right are (area under the "
+        f"risk–coverage curve {outcome.aurc:.3f}; {1 - outcome.accuracy:.3f} if confidence were chance):"
+    )
+    return Group(
+        Text(title, style="dim"),
+        Text(),
+        _steadiness(outcome),
+        Text(),
+        Text(curve, style="dim"),
+        _curve(outcome),
+        Text(),
+        Text("Sounds that are no music, and how many were called a genre all the same:", style="dim"),
+        _rejection(outcome.rejection),
+    )
+
+
+def _steadiness(outcome: Stress) -> Table:
+    """Return one row a distortion: in how many tracks the answer stays, and how many are right then."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("distortion", no_wrap=True)
+    table.add_column("same genre", justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)  # the bar
+    for name in ("same verdict", "right"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row(Text("none", style="bold"), "", "", "", f"{outcome.accuracy:.1%}")
+    for row in outcome.steadiness:
+        figures = (f"{share:.1%}" for share in (row.verdict_agreement, row.accuracy))
+        table.add_row(Text(row.what), Text(f"{row.agreement:.1%}", style="bold"), bar(row.agreement), *figures)
+    return table
+
+
+def _curve(outcome: Stress) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for point in outcome.curve:
+        table.add_column(f"{point['coverage']:.0%}", justify="right", no_wrap=True, min_width=6)
+    table.add_row(*(f"{point['accuracy']:.1%}" for point in outcome.curve))
+    return table
+
+
+def _rejection(rows: list[Rejection]) -> Table:
+    """Return one row a kind of sound; those with a name red."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("kind", overflow="fold")
+    for name in ("sounds", "named"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("as", "unknown for"):
+        table.add_column(name, overflow="fold", style="dim")
+    for row in rows:
+        named = Text(str(row.named), style="bold red" if row.named else "green")
+        texts = (Text(", ".join(f"{what} {n}" for what, n in counts.items())) for counts in (row.genres, row.reasons))
+        table.add_row(Text(clean(row.kind)), str(row.n_sounds), named, *texts)
+    return table

@@ -1,0 +1,123 @@
+"""From what goes wrong in a command to one clear line on stderr and an exit status."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+import typer
+
+from earmark.cli.terminal import say
+from earmark.errors import EarmarkError, MissingExtra
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def handle_errors(function: Command) -> Command:
+    """Make a command turn our errors into one clear line and an exit status."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            with _keep_interrupts():
+                function(*args, **kwargs)
+        except EarmarkError as error:
+            say(str(error), "red")
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt:
+            say("stopped", "yellow")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader has seen enough, as in `earmark … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from None
+        except OSError as error:  # a full disk, a folder of someone else's
+            if error.errno is None:
+                raise
+            say(f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else str(error), "red")
+            raise typer.Exit(2) from error
+
+    run.__doc__ = unwrap(function.__doc__ or "")
+    return run  # type: ignore[return-value]
+
+
+def unwrap(text: str) -> str:
+    """Join the lines of each paragraph, which ``--help`` would break where the source does; indented ones stay."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(p if p.startswith(" ") else p.replace("\n", " ") for p in paragraphs)
+
+
+@contextmanager
+def _keep_interrupts() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt even where a package that was being imported has made another error of it."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    came = False
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        if _is_below_ffmpeg(frame):
+            # Again, in a moment: raised now, it would get lost.
+            threading.Timer(0.01, signal.raise_signal, [number]).start()
+            return
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, notice)
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_below_ffmpeg(frame: FrameType | None) -> bool:
+    """Tell whether what is raised now would get lost: below FFmpeg, which reads files through Python, or in PyAV.
+
+    PyAV runs a bit of Python, named after its own source file, to put a line into the traceback of an error that is on
+    its way, and that error then takes the place of whatever was raised meanwhile.
+    """
+    if "av" not in sys.modules:
+        return False
+    # Where PyAV is loaded, this module is too, or is about to be.
+    from earmark.audio import source
+
+    while frame is not None:
+        if frame.f_globals.get("__name__") == source.__name__ or frame.f_code.co_filename.startswith("av/"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextmanager
+def extra(feature: str, name: str) -> Iterator[None]:
+    """Say which extra to install where a package is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "earmark":
+            raise
+        raise MissingExtra(feature, name) from error
+
+
+def exit_after(failed: dict[str, str]) -> None:
+    """Name what could not be decoded, and why; exit with status 1 where there is something."""
+    from earmark.cli.writers import clean
+
+    for name, error in failed.items():
+        say(f"skipped {clean(name)}: {error}", "red")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,61 @@
+"""Opening a corpus whichever way its genres are given: by folders and lists, or by the tags of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from earmark.data.corpus import Corpus, open_corpus
+from earmark.data.rare_genres import MIN_TRACKS, Rare, without_rare
+
+
+def open_labelled(
+    source: str | os.PathLike[str],
+    labels: Literal["folders", "tags"] = "folders",
+    *,
+    min_tracks: int | None = None,
+    rare: Rare | None = None,
+    known: Sequence[str] | None = None,
+    jobs: int = 1,
+    on_file: Callable[[Path], None] | None = None,
+) -> Corpus:
+    """Open a corpus, and leave rare genres out or merge them.
+
+    Parameters
+    ----------
+    source : path
+        Folder, CSV manifest or ``.npz``; with tags a folder.
+    labels : {"folders", "tags"}
+        Where genres come from: folders (or the list itself), or the genre tags of the folder's files.
+    min_tracks : int, optional
+        A genre with fewer tracks is rare; 10 when left out.
+    rare : {"drop", "merge"}, optional
+        What becomes of rare genres; dropped when left out. Folders and lists are taken as they are where neither this
+        nor `min_tracks` is given.
+    known : sequence of str, optional
+        Labels of the model to be judged by tags.
+    jobs : int
+        Files whose tags are read at once.
+    on_file : callable, optional
+        Called after each file whose tags were read.
+
+    Returns
+    -------
+    Corpus
+        Its notes say what was left out or merged.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such corpus, or it holds no tracks.
+    """
+    if labels == "tags":
+        from earmark.data.tag_corpus import open_library
+
+        return open_library(
+            source, min_tracks=min_tracks or MIN_TRACKS, rare=rare or "drop", known=known, jobs=jobs, on_file=on_file
+        )
+    corpus = open_corpus(source)
+    return without_rare(corpus, min_tracks or MIN_TRACKS, rare or "drop") if min_tracks or rare else corpus

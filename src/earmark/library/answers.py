@@ -1,0 +1,126 @@
+"""A model's answers to all files of a search, fresh or kept in a library; and which model's answers a library shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from earmark.errors import LibraryError, ModelError, SettingError
+from earmark.library.library import Library, ModelKey
+
+if TYPE_CHECKING:
+    from earmark.inference.classifier import Tagger
+    from earmark.inference.verdict import Verdict
+    from earmark.library.search import Search
+
+
+class Answers(NamedTuple):
+    """Genres that the model names, and a verdict on each file, made while iterating."""
+
+    labels: Sequence[str]
+    verdicts: Iterator[Verdict]
+
+
+def classify_search(search: Search, model: str | None = None, *, preview: bool = False, jobs: int = 1) -> Answers:
+    """Classify all files that a search finds.
+
+    Parameters
+    ----------
+    search : Search
+    model : str, optional
+        A model file, or the name of a bundled model; the default bundled model when left out.
+    preview : bool
+        Classify six clips of each file, not all.
+    jobs : int
+        Files worked on at once.
+
+    Returns
+    -------
+    Answers
+        What could not be searched comes last, as failed.
+    """
+    from earmark.inference.classifier import Tagger
+
+    tagger = Tagger(model)
+    verdicts = tagger.classify_many((path for path, _ in search), jobs=jobs, preview=preview)
+    return Answers(tagger.labels, chain(verdicts, search.failures(tagger.card.name)))
+
+
+def classify_new(
+    library: Library,
+    search: Search,
+    model: str | None = None,
+    *,
+    timeline: bool = False,
+    retry: bool = False,
+    preview: bool = False,
+    jobs: int = 1,
+) -> Answers:
+    """Answer for all files as :func:`classify_search` does, but classify only those that a library does not know.
+
+    The network is not even loaded where nothing is new. `timeline` and `retry` are those of :meth:`Library.answers`.
+    """
+    from earmark.inference.model_file import read_model, unsealed
+
+    data, name, _ = read_model(model)
+    card, _ = unsealed(data, name)
+    hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
+
+    @cache
+    def tagger() -> Tagger:
+        from earmark.inference.classifier import Tagger
+        from earmark.inference.model import parse
+
+        return Tagger(parse(data, name))
+
+    def classify(paths: Iterator[str]) -> Iterator[Verdict]:
+        return tagger().classify_many(paths, jobs=jobs, preview=preview)
+
+    verdicts = library.classify(search, hearing, classify, timeline=timeline, retry=retry)
+    return Answers(hearing.labels, chain(verdicts, search.failures(hearing.name)))
+
+
+def choose_model(library: Library, model: str | None = None) -> tuple[ModelKey, list[str]]:
+    """Choose a model that a library holds answers of.
+
+    Parameters
+    ----------
+    library : Library
+    model : str, optional
+        A model file, a name, or how its checksum begins; the model last used when left out.
+
+    Returns
+    -------
+    ModelKey
+        The model chosen, and whether its answers are of previews.
+    list of str
+        Every one that there is, in words; the one last used first.
+
+    Raises
+    ------
+    LibraryError
+        If there are no answers at all.
+    SettingError
+        If there are none of this model.
+    """
+    hearings = library.models()
+    if not hearings:
+        raise LibraryError(f"{library.path}: nothing has been heard yet; 'earmark classify --library' fills it")
+    names = [f"{h.name}{', preview' * h.preview} ({h.checksum[:8]}, {n} files)" for h, n in hearings]
+    for hearing, _ in hearings:
+        if not model or model in (hearing.name, hearing.checksum[: len(model)]) or _has_checksum(model, hearing):
+            return hearing, names
+    raise SettingError(f"no answers of model {model!r} in {library.path}; there are {'; '.join(names)}")
+
+
+def _has_checksum(model: str, hearing: ModelKey) -> bool:
+    """Tell whether a model file, or bundled model, is the one whose answers these are."""
+    from earmark.inference.model_file import read_model, unsealed
+
+    try:
+        data, name, _ = read_model(model)
+        return bool(unsealed(data, name)[0].get("checksum") == hearing.checksum)
+    except ModelError:
+        return False
