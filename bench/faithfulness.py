@@ -22,7 +22,7 @@ from earmark.audio import Recording
 from earmark.audio.spectrogram import FrontEnd
 from earmark.explain.integrated_gradients import IntegratedGradients
 from earmark.explain.occlusion import Cells, Occlusion, neutral
-from earmark.inference.aggregate import pooled
+from earmark.inference.aggregate import pool_clips
 from earmark.inference.classifier import Tagger
 
 RANDOM = 10
@@ -191,7 +191,7 @@ def main() -> None:
         all_frames = list(clips(options.folder, options.per_genre, tagger))
         begin = time.perf_counter()
         temperature = tagger.card.calibration.clip_temperature
-        whole = np.mean([pooled(tagger.infer(frames[None])[0], temperature).max() for frames in all_frames])
+        whole = np.mean([pool_clips(tagger.infer(frames[None])[0], temperature).max() for frames in all_frames])
         print(f"\n{model}: {len(all_frames)} clips, mean probability of the best genre {whole:.2f}\n")
         attended(tagger, all_frames)
         table(judge(tagger, all_frames))

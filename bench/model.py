@@ -11,13 +11,13 @@ from report import Row, at_most, interleaved
 
 from earmark.audio import decode
 from earmark.inference.classifier import Tagger
-from earmark.inference.model import DEFAULT, bundled
+from earmark.inference.model import DEFAULT, list_models
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:
     """Measure."""
     paths = tracks(work / "model", 2 if quick else 8)
-    for name in bundled():
+    for name in list_models():
         tagger = Tagger(name)
         rate = tagger.card.front_end.sample_rate
         decoded = [decode(path, rate) for path in paths]

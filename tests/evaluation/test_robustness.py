@@ -15,11 +15,11 @@ from earmark.data.corpus import Corpus, Track, open_corpus
 from earmark.data.synth import compose, write_corpus
 from earmark.errors import AudioError, CorpusError, SettingError
 from earmark.evaluation import distortions, metrics, nonmusic
-from earmark.evaluation.distortions import AAC, DISTORTIONS, MP3, OPUS, WAVE, Codec, coded
-from earmark.evaluation.evaluate import part_of
+from earmark.evaluation.distortions import AAC, DISTORTIONS, MP3, OPUS, WAVE, Codec, transcode
+from earmark.evaluation.evaluate import select_part
 from earmark.evaluation.nonmusic import Sound
-from earmark.evaluation.robustness import spread, stress
-from earmark.evaluation.robustness_report import COVERAGES, UNDISTORTED, conclude
+from earmark.evaluation.robustness import measure_robustness, subsample
+from earmark.evaluation.robustness_report import COVERAGES, UNDISTORTED, summarize
 from earmark.inference.classifier import Tagger
 from earmark.inference.verdict import Verdict
 
@@ -78,7 +78,7 @@ def test_another_rate_keeps_length_and_what_lies_below_its_half(rng, name, rate)
     samples, got = distorted(name, noise)
     assert got == rate
     assert len(samples) == pytest.approx(4 * rate, abs=1)
-    back = distortions.resampled(samples, rate, RATE)[0]
+    back = distortions.resample(samples, rate, RATE)[0]
     limit = min(rate, RATE) / 2
     assert share_above(back, RATE, limit) < 1e-6
     kept = rms(samples) ** 2 / rms(noise) ** 2
@@ -100,7 +100,7 @@ def test_late_drops_the_beginning_only(music):
 @pytest.mark.parametrize("rate", [RATE, 32_000])
 def test_a_codec_changes_the_sound_but_not_the_music(codec, least, rate):
     music = compose("techno", np.random.default_rng(1), seconds=4, sample_rate=rate)
-    samples, got = coded(music, rate, codec)
+    samples, got = transcode(music, rate, codec)
     assert got == rate
     assert 0 <= len(samples) - len(music) < 2048  # a frame more, at most
     heard = samples[: len(music)]
@@ -109,12 +109,12 @@ def test_a_codec_changes_the_sound_but_not_the_music(codec, least, rate):
 
 
 def test_two_equal_channels_of_a_file_are_the_same_sound(music):
-    np.testing.assert_array_equal(coded(music, RATE, WAVE, 2)[0], music)
-    assert probe(distortions._encoded(np.tile(music, (2, 1)), RATE, WAVE)).channels == 2
+    np.testing.assert_array_equal(transcode(music, RATE, WAVE, 2)[0], music)
+    assert probe(distortions._encode(np.tile(music, (2, 1)), RATE, WAVE)).channels == 2
 
 
 def test_a_bit_rate_is_kept(music):
-    size = len(distortions._encoded(music[None], RATE, MP3).getvalue())
+    size = len(distortions._encode(music[None], RATE, MP3).getvalue())
     assert size * 8 / (len(music) / RATE) == pytest.approx(64_000, rel=0.05)
 
 
@@ -122,13 +122,13 @@ def test_codecs_take_the_rate_that_loses_nothing():
     assert OPUS.rate_for(22_050) == 24_000
     assert OPUS.rate_for(44_100) == MP3.rate_for(96_000) == 48_000
     assert WAVE.rate_for(12_345) == 12_345
-    assert not Codec("no-such-encoder", "wav").there
+    assert not Codec("no-such-encoder", "wav").available
     with pytest.raises(AudioError, match="cannot be encoded by libmp3lame"):
-        coded(np.zeros(9, np.float32), RATE, Codec("libmp3lame", "no-such-container"))
+        transcode(np.zeros(9, np.float32), RATE, Codec("libmp3lame", "no-such-container"))
 
 
 def test_sounds_that_are_made_are_what_they_are_called():
-    sounds = nonmusic.made(0)
+    sounds = nonmusic.list_synthetic(0)
     assert len(sounds) == len(nonmusic.KINDS) * nonmusic.OF_A_KIND
     first = {sound.kind: sound.make() for sound in sounds if sound.name.endswith(".0")}
     for kind, samples in first.items():
@@ -143,25 +143,25 @@ def test_sounds_that_are_made_are_what_they_are_called():
 
 
 def test_sounds_depend_on_the_seed_only():
-    one, again, other = (nonmusic.made(seed)[9] for seed in (0, 0, 1))
+    one, again, other = (nonmusic.list_synthetic(seed)[9] for seed in (0, 0, 1))
     np.testing.assert_array_equal(one.make(), again.make())
     assert not np.array_equal(one.make(), other.make())
-    assert not np.array_equal(one.make(), nonmusic.made(0)[10].make())
+    assert not np.array_equal(one.make(), nonmusic.list_synthetic(0)[10].make())
     with pytest.raises(SettingError, match="seed -1: must be 0 or more"):
-        nonmusic.made(-1)
+        nonmusic.list_synthetic(-1)
 
 
 def test_folders_in_a_folder_are_kinds(tmp_path):
     for name in ("speech/deep/a.wav", "birds/b.mp3", "c.ogg", "speech/notes.txt"):
         (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "mine" / name).touch()
-    found = [(sound.kind, Path(sound.name).name) for sound in nonmusic.found(tmp_path / "mine")]
+    found = [(sound.kind, Path(sound.name).name) for sound in nonmusic.find_sounds(tmp_path / "mine")]
     assert found == [("birds", "b.mp3"), ("mine", "c.ogg"), ("speech", "a.wav")]
     with pytest.raises(CorpusError, match="no folder at"):
-        nonmusic.found(tmp_path / "none")
+        nonmusic.find_sounds(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="holds no audio"):
-        nonmusic.found(tmp_path / "empty")
+        nonmusic.find_sounds(tmp_path / "empty")
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=5))
@@ -203,7 +203,7 @@ def test_conclusions_by_hand():
         (Sound("hum", "hum.1"), verdict(None, 0.0, certain=False, reason="silence")),
         (Sound("hum", "mine.wav", Path("mine.wav")), verdict("pop", 0.2, certain=False)),
     ]
-    found = conclude("c", tracks, others, {})
+    found = summarize("c", tracks, others, {})
     by_name = {row.distortion: row for row in found.steadiness}
     assert [by_name["stereo"].agreement, by_name["stereo"].verdict_agreement, by_name["stereo"].accuracy] == [1, 1, 0.5]
     assert [by_name["mp3-64"].agreement, by_name["mp3-64"].verdict_agreement] == [0.75, 0.5]
@@ -226,7 +226,7 @@ def test_conclusions_by_hand():
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(1, 12))
 def test_spreading_takes_so_many_of_each_genre(sizes, wanted):
     corpus = Corpus("c", tuple(Track(f"{g}.{i:02}", str(g)) for g, size in enumerate(sizes) for i in range(size)))
-    taken = spread(corpus, wanted)
+    taken = subsample(corpus, wanted)
     assert taken.counts == {str(g): min(size, wanted) for g, size in enumerate(sizes)}
     assert len({track.id for track in taken.tracks}) == len(taken.tracks)
     for genre, size in enumerate(sizes):
@@ -236,9 +236,9 @@ def test_spreading_takes_so_many_of_each_genre(sizes, wanted):
 
 
 def test_processes_give_the_same(folder):
-    tagger, corpus, sounds = Tagger(), spread(open_corpus(folder), 1), nonmusic.made(0)[:2]
+    tagger, corpus, sounds = Tagger(), subsample(open_corpus(folder), 1), nonmusic.list_synthetic(0)[:2]
     done = []
-    alone, together = (stress(tagger, corpus, sounds, jobs=jobs, on_item=done.append) for jobs in (1, 2))
+    alone, together = (measure_robustness(tagger, corpus, sounds, jobs=jobs, on_item=done.append) for jobs in (1, 2))
     assert alone == together
     assert done == [*corpus.tracks, *sounds] * 2
 
@@ -254,8 +254,8 @@ def test_the_command_says_all_in_json_and_keeps_it(folder, tmp_path):
     assert (record["model"], record["protocol"], record["part"], record["seed"]) == (
         "gtzan-attention", "track", "train", 2
     )  # fmt: skip
-    part = part_of(open_corpus(folder), "track", "train", 2)
-    assert (record["n_tracks"], record["failed"], record["left_out"]) == (len(spread(part, 2).tracks), {}, [])
+    part = select_part(open_corpus(folder), "track", "train", 2)
+    assert (record["n_tracks"], record["failed"], record["left_out"]) == (len(subsample(part, 2).tracks), {}, [])
     assert record["n_tracks"] < 6
     rows = {row["distortion"]: row for row in record["steadiness"]}
     assert list(rows) == [d.name for d in DISTORTIONS]
@@ -299,15 +299,15 @@ def test_what_cannot_be_put_under_stress(folder, tmp_path):
     (tmp_path / "foreign" / "ambient").mkdir(parents=True)
     (tmp_path / "foreign" / "ambient" / "x.wav").write_bytes(b"")
     with pytest.raises(CorpusError, match="genres that the model does not know: ambient"):
-        stress(Tagger(), open_corpus(tmp_path / "foreign"))
+        measure_robustness(Tagger(), open_corpus(tmp_path / "foreign"))
     (tmp_path / "silent" / "jazz").mkdir(parents=True)
     (tmp_path / "silent" / "jazz" / "x.wav").write_bytes(b"")
     with pytest.raises(CorpusError, match="no track of the corpus could be heard; x: is empty"):
-        stress(Tagger(), open_corpus(tmp_path / "silent"))
+        measure_robustness(Tagger(), open_corpus(tmp_path / "silent"))
 
 
 def test_levels_and_channels_change_nothing_for_real_music(gtzan):
-    corpus = spread(open_corpus(gtzan / "audio"), 1)
-    found = stress(Tagger(), corpus.subset([0, 5]))
+    corpus = subsample(open_corpus(gtzan / "audio"), 1)
+    found = measure_robustness(Tagger(), corpus.subset([0, 5]))
     steady = {row.distortion: (row.agreement, row.verdict_agreement) for row in found.steadiness}
     assert steady["gain-20"] == steady["gain+20"] == steady["stereo"] == (1, 1)

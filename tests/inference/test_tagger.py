@@ -12,7 +12,7 @@ import pytest
 import earmark
 from earmark.errors import AudioError, SettingError
 from earmark.inference import batch
-from earmark.inference.aggregate import pooled
+from earmark.inference.aggregate import pool_clips
 from earmark.inference.classifier import Tagger
 
 
@@ -117,8 +117,8 @@ def test_what_is_uncertain_is_unknown(tagger):
 def test_the_track_is_the_geometric_mean_of_its_clips():
     clips = np.array([[0.9, 0.1], [0.4, 0.6]])
     expected = np.sqrt(clips[0] * clips[1])
-    np.testing.assert_allclose(pooled(np.log(clips), 1.0), expected / expected.sum())
-    assert pooled(np.log(clips), 5.0).max() < pooled(np.log(clips), 1.0).max()
+    np.testing.assert_allclose(pool_clips(np.log(clips), 1.0), expected / expected.sum())
+    assert pool_clips(np.log(clips), 5.0).max() < pool_clips(np.log(clips), 1.0).max()
 
 
 def test_a_spectrogram_takes_the_way_of_the_sound(tagger):

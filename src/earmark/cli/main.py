@@ -283,9 +283,9 @@ def models(
     [dim]Exit status: 0 all are sound, 2 some file is no model.[/dim]
     """
     from earmark.cli import writers
-    from earmark.inference.model import DEFAULT, bundled, open_model
+    from earmark.inference.model import DEFAULT, list_models, open_model
 
-    cards = [(open_model(name).card, name == DEFAULT) for name in bundled()]
+    cards = [(open_model(name).card, name == DEFAULT) for name in list_models()]
     cards += [(open_model(file).card, False) for file in files or []]
     if form is Shape.json:
         for card, default in cards:

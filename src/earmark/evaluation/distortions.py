@@ -44,7 +44,7 @@ class Codec:
     bit_rate: int | None = None
 
     @property
-    def there(self) -> bool:
+    def available(self) -> bool:
         """Whether this build of FFmpeg can encode it."""
         try:
             return bool(av.codec.Codec(self.encoder, "w").is_encoder)
@@ -89,24 +89,24 @@ def gain(samples: Samples, rate: int, db: float) -> Signal:
     return samples * np.float32(10 ** (db / 20)), rate
 
 
-def clipped(samples: Samples, rate: int, db: float) -> Signal:
+def clip(samples: Samples, rate: int, db: float) -> Signal:
     """Cut off all that is higher than so many dB below the peak."""
     limit = np.abs(samples).max() * 10 ** (-db / 20)
     return np.clip(samples, -limit, limit).astype(np.float32), rate
 
 
-def late(samples: Samples, rate: int, seconds: float) -> Signal:
+def skip_start(samples: Samples, rate: int, seconds: float) -> Signal:
     """Begin so many seconds later; of a track that is not so long, one sample stays."""
     return samples[min(round(seconds * rate), len(samples) - 1) :], rate
 
 
-def resampled(samples: Samples, rate: int, to: int) -> Signal:
+def resample(samples: Samples, rate: int, to: int) -> Signal:
     """At another rate, in Hz; a lower one keeps nothing above its half."""
     converted: Samples = soxr.resample(samples, rate, to, quality="HQ")
     return converted, to
 
 
-def coded(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signal:
+def transcode(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signal:
     """Written to a file of so many equal channels, in memory, and read again as every file is read.
 
     Parameters
@@ -129,15 +129,15 @@ def coded(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signa
         If it cannot be encoded, or not decoded again.
     """
     known = codec.rate_for(rate)
-    source = samples if known == rate else resampled(samples, rate, known)[0]
+    source = samples if known == rate else resample(samples, rate, known)[0]
     try:
-        file = _encoded(np.tile(source, (channels, 1)), known, codec)
+        file = _encode(np.tile(source, (channels, 1)), known, codec)
     except (av.error.FFmpegError, ValueError) as error:
         raise AudioError(f"cannot be encoded by {codec.encoder} at {known} Hz ({reason_of(error)})") from error
     return decode(file, rate), rate
 
 
-def _encoded(samples: Samples, rate: int, codec: Codec) -> BytesIO:
+def _encode(samples: Samples, rate: int, codec: Codec) -> BytesIO:
     """Samples of shape (channels, samples) → a file, to be read from its beginning."""
     layout = "mono" if len(samples) == 1 else "stereo"
     file = BytesIO()
@@ -157,14 +157,14 @@ def _encoded(samples: Samples, rate: int, codec: Codec) -> BytesIO:
 DISTORTIONS = (
     Distortion("gain-20", "20 dB quieter", partial(gain, db=-20)),
     Distortion("gain+20", "20 dB louder, not clipped", partial(gain, db=20)),
-    Distortion("clipped", "clipped 1 dB below the peak", partial(clipped, db=1)),
-    Distortion("mp3-64", "MP3 at 64 kb/s", partial(coded, codec=MP3), MP3),
-    Distortion("aac-64", "AAC at 64 kb/s", partial(coded, codec=AAC), AAC),
-    Distortion("opus-32", "Opus at 32 kb/s", partial(coded, codec=OPUS), OPUS),
-    Distortion("48-khz", "sampled at 48 kHz", partial(resampled, to=48_000)),
-    Distortion("16-khz", "sampled at 16 kHz", partial(resampled, to=16_000)),
-    Distortion("11-khz", "sampled at 11.025 kHz", partial(resampled, to=11_025)),
-    Distortion("stereo", "a file of two equal channels", partial(coded, codec=WAVE, channels=2)),
-    Distortion("late", "begun 1.7 s later", partial(late, seconds=1.7)),
+    Distortion("clipped", "clipped 1 dB below the peak", partial(clip, db=1)),
+    Distortion("mp3-64", "MP3 at 64 kb/s", partial(transcode, codec=MP3), MP3),
+    Distortion("aac-64", "AAC at 64 kb/s", partial(transcode, codec=AAC), AAC),
+    Distortion("opus-32", "Opus at 32 kb/s", partial(transcode, codec=OPUS), OPUS),
+    Distortion("48-khz", "sampled at 48 kHz", partial(resample, to=48_000)),
+    Distortion("16-khz", "sampled at 16 kHz", partial(resample, to=16_000)),
+    Distortion("11-khz", "sampled at 11.025 kHz", partial(resample, to=11_025)),
+    Distortion("stereo", "a file of two equal channels", partial(transcode, codec=WAVE, channels=2)),
+    Distortion("late", "begun 1.7 s later", partial(skip_start, seconds=1.7)),
 )
 """In the order of reports."""

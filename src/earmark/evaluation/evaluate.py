@@ -49,8 +49,8 @@ def evaluate(
     CorpusError
         If the corpus holds genres that the model does not know, or nothing could be read.
     """
-    require_known(corpus, tagger.labels)
-    chosen = part_of(corpus, protocol, part, seed)
+    require_known_genres(corpus, tagger.labels)
+    chosen = select_part(corpus, protocol, part, seed)
     log_p, track, y = [], [], []
     failed: dict[str, str] = {}
     for i, (item, verdict) in enumerate(verdicts(tagger, chosen, jobs)):
@@ -81,7 +81,7 @@ def evaluate(
     )
 
 
-def require_known(corpus: Corpus, labels: Sequence[str]) -> None:
+def require_known_genres(corpus: Corpus, labels: Sequence[str]) -> None:
     """Raise :class:`CorpusError` where a corpus has genres that are not among a model's labels."""
     foreign = sorted(set(corpus.genres) - set(labels))
     if foreign:
@@ -90,7 +90,7 @@ def require_known(corpus: Corpus, labels: Sequence[str]) -> None:
         )
 
 
-def part_of(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
+def select_part(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
     """Return the tracks of one part of a split; all of them where protocol or part is "all"."""
     if protocol == "all":
         if part != "all":
@@ -130,4 +130,4 @@ def verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track,
             try:
                 yield track, tagger.classify_spectrogram(track.spectrogram)
             except AudioError as error:
-                yield track, Verdict.failed(tagger.card.name, None, str(error))
+                yield track, Verdict.from_error(tagger.card.name, None, str(error))

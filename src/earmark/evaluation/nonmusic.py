@@ -72,7 +72,7 @@ class Sound:
         return scaled
 
 
-def made(seed: int) -> list[Sound]:
+def list_synthetic(seed: int) -> list[Sound]:
     """Sounds to be made: :data:`OF_A_KIND` of each of the :data:`KINDS`; the seed must not be negative."""
     if seed < 0:
         raise SettingError(f"seed {seed}: must be 0 or more")
@@ -83,7 +83,7 @@ def made(seed: int) -> list[Sound]:
     ]
 
 
-def found(folder: str | os.PathLike[str]) -> list[Sound]:
+def find_sounds(folder: str | os.PathLike[str]) -> list[Sound]:
     """Sounds in a folder of the user's own.
 
     Parameters

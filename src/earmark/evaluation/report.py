@@ -87,7 +87,7 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
 
     @property
-    def at_odds(self) -> list[TrackResult]:
+    def disagreements(self) -> list[TrackResult]:
         """Tracks heard as another genre, most decidedly so first: perhaps it is their label that is wrong."""
         others = [track for track in self.tracks if track.heard != track.genre]
         return sorted(others, key=lambda track: track.own - track.best)

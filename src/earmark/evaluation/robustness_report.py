@@ -72,7 +72,7 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class Stress:
+class RobustnessReport:
     """How a model stands up to stress.
 
     Attributes
@@ -115,12 +115,12 @@ class Stress:
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
 
 
-def conclude(
+def summarize(
     corpus: str,
     tracks: Sequence[tuple[Track, dict[str, Verdict]]],
     others: Sequence[tuple[Sound, Verdict]],
     failed: dict[str, str],
-) -> Stress:
+) -> RobustnessReport:
     """Draw conclusions from verdicts.
 
     Parameters
@@ -136,7 +136,7 @@ def conclude(
 
     Returns
     -------
-    Stress
+    RobustnessReport
     """
     plain = [verdicts[UNDISTORTED] for _, verdicts in tracks]
     right = np.array([verdict.best == track.genre for (track, _), verdict in zip(tracks, plain, strict=True)])
@@ -144,7 +144,7 @@ def conclude(
     confidence = np.array([verdict.confidence for verdict in plain])
     curve = metrics.selective_accuracy(confidence, right)
     kept = [max(1, int(np.ceil(coverage * len(right) - 1e-9))) for coverage in COVERAGES]
-    return Stress(
+    return RobustnessReport(
         corpus=corpus,
         n_tracks=len(tracks),
         accuracy=float(right.mean()),
@@ -153,7 +153,7 @@ def conclude(
         curve=[{"coverage": c, "accuracy": float(curve[k - 1])} for c, k in zip(COVERAGES, kept, strict=True)],
         aurc=metrics.aurc(confidence, right),
         steadiness=_steadiness(tracks),
-        left_out=[distortion.name for distortion in DISTORTIONS if not distortion.codec.there],
+        left_out=[distortion.name for distortion in DISTORTIONS if not distortion.codec.available],
         rejection=_rejection(others),
         failed=failed,
     )

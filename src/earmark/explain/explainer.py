@@ -19,7 +19,7 @@ from earmark.errors import AudioError, SettingError
 from earmark.explain.explanation import Explanation
 from earmark.explain.occlusion import Cells, Occlusion, cell_seconds
 from earmark.explain.track_axis import ENVELOPE, Piece, decibels, envelope, joined
-from earmark.inference.aggregate import pooled
+from earmark.inference.aggregate import pool_clips
 from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
@@ -197,7 +197,7 @@ class Explainer:
                 audible = [not Clip(0, clip, int(length)).silent for clip in clips]
                 if self.tagger.enough(int(length)) and any(audible):
                     log_p, _ = self.tagger.infer(card.front_end(clips[audible]))
-                    found[some[audible]] = [pooled(p[None], card.calibration.clip_temperature) for p in log_p]
+                    found[some[audible]] = [pool_clips(p[None], card.calibration.clip_temperature) for p in log_p]
         return times, found
 
     def _relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def pooled(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def pool_clips(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """Calibrated probabilities of a track: the geometric mean over its clips, tempered.
 
     Parameters

@@ -30,24 +30,24 @@ _log = logging.getLogger(__name__)
 def classify_many(tagger: Tagger, sounds: Iterable[Sound], jobs: int | None, preview: bool) -> Iterator[Verdict]:
     """Name the genres of many sounds: see :meth:`earmark.inference.classifier.Tagger.classify_many`."""
     if jobs is None:
-        yield from (_noted(_answer(tagger, sound, preview)) for sound in sounds)
+        yield from (_log_verdict(_answer(tagger, sound, preview)) for sound in sounds)
         return
     here: deque[Verdict] = deque()
-    parcels = packed(sounds, lambda sound: here.append(_answer(tagger, sound, preview)))
-    first, little = begun(parcels)
-    every = chain(first, parcels)
+    payloads = pack_sounds(sounds, lambda sound: here.append(_answer(tagger, sound, preview)))
+    first, little = take_first(payloads)
+    every = chain(first, payloads)
     answers: Iterator[Verdict | None]
     if little and len(first) < 2:
-        answers = (_unpack(tagger, preview, parcel) for parcel in every)
+        answers = (_unpack(tagger, preview, payload) for payload in every)
     else:
         from earmark.parallel import Pool
 
         answering = partial(_answering, tagger.model, preview)
         workers = 1 if little else jobs
         _log.debug("starting %d processes", workers)
-        answers = Pool(answering, workers, partial(_failed, tagger), limit=patience).map(every)
+        answers = Pool(answering, workers, partial(_failed, tagger), limit=time_limit).map(every)
     for answer in answers:
-        yield _noted(answer or here.popleft())
+        yield _log_verdict(answer or here.popleft())
 
 
 def _answer(tagger: Tagger, sound: Sound, preview: bool) -> Verdict:
@@ -61,23 +61,23 @@ def _answer(tagger: Tagger, sound: Sound, preview: bool) -> Verdict:
         return _failed(tagger, sound, str(error))
 
 
-def _unpack(tagger: Tagger, preview: bool, parcel: Parcel) -> Verdict | None:
+def _unpack(tagger: Tagger, preview: bool, payload: Payload) -> Verdict | None:
     """Answer what was sent; None where the answer is there already."""
-    if isinstance(parcel, Left):
+    if isinstance(payload, NotSent):
         return None
-    return _answer(tagger, parcel.opened() if isinstance(parcel, Contents) else parcel, preview)
+    return _answer(tagger, payload.open() if isinstance(payload, Contents) else payload, preview)
 
 
-def _answering(model: Model, preview: bool) -> Callable[[Parcel], Verdict | None]:
-    """What each process of a pool does with its parcels."""
+def _answering(model: Model, preview: bool) -> Callable[[Payload], Verdict | None]:
+    """What each process of a pool does with its payloads."""
     return partial(_unpack, Tagger(model), preview)
 
 
-def _failed(tagger: Tagger, sound: Sound | Parcel, error: str) -> Verdict:
-    return Verdict.failed(tagger.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
+def _failed(tagger: Tagger, sound: Sound | Payload, error: str) -> Verdict:
+    return Verdict.from_error(tagger.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
 
 
-def _noted(verdict: Verdict) -> Verdict:
+def _log_verdict(verdict: Verdict) -> Verdict:
     """Log a verdict of many; here, for what processes of a pool log is not heard."""
     if verdict.error:
         _log.info("%s: %s", verdict.path, verdict.error)
@@ -98,23 +98,23 @@ class Contents:
     data: bytes
     name: str | bytes | os.PathLike[Any]
 
-    def opened(self) -> BinaryIO:
+    def open(self) -> BinaryIO:
         """Make a file object of it again."""
         file = io.BytesIO(self.data)
         file.name = self.name
         return file
 
 
-class Left(Enum):
+class NotSent(Enum):
     """In place of a sound that was heard where it is."""
 
     HERE = "here"
 
 
-Parcel = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | Left
+Payload = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | NotSent
 
 
-def packed(sounds: Iterable[Sound], hear: Callable[[Sound], object]) -> Iterator[Parcel]:
+def pack_sounds(sounds: Iterable[Sound], hear: Callable[[Sound], object]) -> Iterator[Payload]:
     """Make of sounds what can be sent to other processes; have those heard at once that cannot, or cost too much.
 
     A file object is read when it is taken, so that a generator may close it before it gives the next.
@@ -123,53 +123,53 @@ def packed(sounds: Iterable[Sound], hear: Callable[[Sound], object]) -> Iterator
     ----------
     sounds : iterable of path, binary file object, or (samples, sample_rate)
     hear : callable
-        Called with each sound that is not sent; `Left.HERE` comes in its place.
+        Called with each sound that is not sent; `NotSent.HERE` comes in its place.
 
     Yields
     ------
-    Parcel
+    Payload
     """
     for sound in sounds:
-        parcel = _packed(sound)
-        if parcel is Left.HERE:
+        payload = _pack(sound)
+        if payload is NotSent.HERE:
             hear(sound)
-        yield parcel
+        yield payload
 
 
-def begun(parcels: Iterator[Parcel]) -> tuple[list[Parcel], bool]:
+def take_first(payloads: Iterator[Payload]) -> tuple[list[Payload], bool]:
     """Take the first few; say whether these are all, and so little that processes are not worth starting."""
-    first: list[Parcel] = []
+    first: list[Payload] = []
     heavy = 0
-    for parcel in parcels:
-        first.append(parcel)
-        heavy += weight(parcel)
+    for payload in payloads:
+        first.append(payload)
+        heavy += count_bytes(payload)
         if len(first) > FEW or (heavy >= LITTLE and len(first) > 1):
             return first, False
     return first, True
 
 
-def weight(parcel: Parcel) -> int:
+def count_bytes(payload: Payload) -> int:
     """Bytes to be heard; 0 where there are none."""
-    if isinstance(parcel, Contents):
-        return len(parcel.data)
-    if is_path(parcel):
+    if isinstance(payload, Contents):
+        return len(payload.data)
+    if is_path(payload):
         try:
-            return Path(os.fsdecode(parcel)).stat().st_size
+            return Path(os.fsdecode(payload)).stat().st_size
         except (OSError, ValueError):
             return 0
-    return sum(getattr(part, "nbytes", 0) for part in parcel) if isinstance(parcel, tuple) else 0
+    return sum(getattr(part, "nbytes", 0) for part in payload) if isinstance(payload, tuple) else 0
 
 
-def patience(parcel: Parcel) -> float:
+def time_limit(payload: Payload) -> float:
     """Seconds that it may keep a process busy."""
-    return allowance(weight(parcel))
+    return allowance(count_bytes(payload))
 
 
-def _packed(sound: Sound) -> Parcel:
+def _pack(sound: Sound) -> Payload:
     if is_path(sound):
         return sound
     if isinstance(sound, tuple):
-        return sound if _is_pair(sound) and weight(sound) <= LARGEST else Left.HERE
+        return sound if _is_pair(sound) and count_bytes(sound) <= LARGEST else NotSent.HERE
     return _contents(sound)
 
 
@@ -181,7 +181,7 @@ def _is_pair(parts: tuple[Any, ...]) -> bool:
     return False
 
 
-def _contents(file: Any) -> Contents | Left:
+def _contents(file: Any) -> Contents | NotSent:
     name = getattr(file, "name", "")
     try:
         before = file.tell()
@@ -189,5 +189,5 @@ def _contents(file: Any) -> Contents | Left:
         file.seek(before)
         data = file.read() if size <= LARGEST else None
     except (AttributeError, OSError, ValueError):  # whoever hears it will say what is wrong
-        return Left.HERE
-    return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else Left.HERE
+        return NotSent.HERE
+    return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else NotSent.HERE

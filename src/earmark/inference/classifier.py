@@ -18,7 +18,7 @@ from earmark.audio.clips import Clip, cut, cut_frames, preview_starts
 from earmark.audio.decode import Recording
 from earmark.audio.source import Sound, Source, is_path
 from earmark.errors import AudioError, SettingError
-from earmark.inference.aggregate import pooled
+from earmark.inference.aggregate import pool_clips
 from earmark.inference.model import Model, open_model
 from earmark.inference.verdict import ClipVerdict, Verdict
 
@@ -273,7 +273,7 @@ class Tagger:
         genres: dict[str, float] = {}
         reason = "too short" if all(h.short for h in heard) else "silence"
         if audible:
-            genres = self.named(pooled(np.stack(audible), calibration.track_temperature))
+            genres = self.named(pool_clips(np.stack(audible), calibration.track_temperature))
             reason = "low confidence"
         confidence = next(iter(genres.values()), 0.0)
         certain = bool(genres) and confidence >= calibration.threshold
@@ -283,7 +283,7 @@ class Tagger:
                 h.end,
                 {}
                 if h.log_probabilities is None
-                else self.named(pooled(h.log_probabilities[None], calibration.clip_temperature)),
+                else self.named(pool_clips(h.log_probabilities[None], calibration.clip_temperature)),
                 None if h.attention is None else tuple(h.attention.tolist()),
             )
             for h in heard

@@ -25,7 +25,7 @@ from earmark.audio.streams.buffer import Relay
 from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.stream import Block, Stream
 from earmark.errors import SettingError
-from earmark.inference.aggregate import pooled
+from earmark.inference.aggregate import pool_clips
 from earmark.inference.classifier import Tagger
 
 PAUSE = 2.0
@@ -154,7 +154,7 @@ class Window:
         return self._kept[max(self._begin, self._end - self._length) : self._end].copy()
 
 
-class Listener:
+class LiveClassifier:
     """Turns blocks into running verdicts; one stream each.
 
     Parameters
@@ -176,7 +176,7 @@ class Listener:
         self._quiet = 0  # samples of silence that were heard last
         self._skipped = 0
 
-    def take(self, block: Block, waiting: int | None = None) -> Iterator[RunningVerdict]:
+    def classify_block(self, block: Block, waiting: int | None = None) -> Iterator[RunningVerdict]:
         """Hear a block; give a verdict for each moment in it at which one is due.
 
         Of live sound, `waiting` says how many newer samples there are already; then none is given for moments that
@@ -234,7 +234,7 @@ class Listener:
             return "silence", {}
         mean = self._memory.update(log_probabilities, self._heard / self.rate)
         calibration = self._tagger.card.calibration
-        genres = self._tagger.named(pooled(mean[None], calibration.track_temperature))
+        genres = self._tagger.named(pool_clips(mean[None], calibration.track_temperature))
         certain = next(iter(genres.values())) >= calibration.threshold
         return None if certain else "low confidence", genres
 
@@ -281,11 +281,11 @@ def follow(
     if not 0.1 <= every <= 60 or not 0 <= memory <= 3600:
         raise SettingError(f"a verdict every {every:g} s with a memory of {memory:g} s: need 0.1 to 60, and 0 to 3600")
     stream = source if isinstance(source, Stream) else open_stream(os.fspath(source))
-    listener = Listener(tagger, every, memory)
-    return _following(listener, stream)
+    live = LiveClassifier(tagger, every, memory)
+    return _following(live, stream)
 
 
-def _following(listener: Listener, stream: Stream) -> Generator[RunningVerdict, None, None]:
-    with Relay(stream, listener.rate) as relay:
+def _following(live: LiveClassifier, stream: Stream) -> Generator[RunningVerdict, None, None]:
+    with Relay(stream, live.rate) as relay:
         for block in relay:
-            yield from listener.take(block, relay.waiting if stream.live else None)
+            yield from live.classify_block(block, relay.waiting if stream.live else None)

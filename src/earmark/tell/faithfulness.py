@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.explain.occlusion import Cells, Replacement, neutral
-from earmark.inference.aggregate import pooled
+from earmark.inference.aggregate import pool_clips
 from earmark.inference.classifier import Tagger
 
 STEPS = 20
@@ -117,5 +117,5 @@ def _probabilities(
     found = []
     for first in range(0, len(touched), _BATCH):
         clips = np.where(cells.spread(touched[first : first + _BATCH]), inside, outside)
-        found += [pooled(log_p[None], temperature)[label] for log_p in tagger.infer(clips)[0]]
+        found += [pool_clips(log_p[None], temperature)[label] for log_p in tagger.infer(clips)[0]]
     return np.array(found)

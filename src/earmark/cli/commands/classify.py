@@ -127,11 +127,11 @@ def _kept_answers(
     library: Library, search: Search, model: str | None, timeline: bool, preview: bool, retry: bool, jobs: int
 ) -> tuple[Sequence[str], Iterator[Verdict]]:
     """As :func:`_answers`, but only what is new is heard, and the network is not even loaded where nothing is."""
-    from earmark.inference.model_file import read_model, unsealed
+    from earmark.inference.model_file import read_model, split_card
     from earmark.library.library import Hearing
 
     data, name, _ = read_model(model)
-    card, _ = unsealed(data, name)
+    card, _ = split_card(data, name)
     hearing = Hearing(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
 
     @cache

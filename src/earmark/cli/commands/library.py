@@ -103,11 +103,11 @@ def _chosen(library: Library, model: str | None) -> Hearing:
 def _is(model: str, hearing: Hearing) -> bool:
     """Whether a model file, or bundled model, is the one that was heard by."""
     from earmark.errors import ModelError
-    from earmark.inference.model_file import read_model, unsealed
+    from earmark.inference.model_file import read_model, split_card
 
     try:
         data, name, _ = read_model(model)
-        return bool(unsealed(data, name)[0].get("checksum") == hearing.checksum)
+        return bool(split_card(data, name)[0].get("checksum") == hearing.checksum)
     except ModelError:
         return False
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from earmark.evaluation.robustness_report import Rejection, Stress
+    from earmark.evaluation.robustness_report import Rejection, RobustnessReport
 
 
 @guarded
@@ -68,21 +68,20 @@ def stress(
     """
     from earmark.cli import writers
     from earmark.evaluation import nonmusic
-    from earmark.evaluation.evaluate import part_of
-    from earmark.evaluation.robustness import require_sound, spread
-    from earmark.evaluation.robustness import stress as put_under_stress
+    from earmark.evaluation.evaluate import select_part
+    from earmark.evaluation.robustness import measure_robustness, require_sound, subsample
     from earmark.inference.classifier import Tagger
 
     tagger = Tagger(model)
     source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))
     require_sound(source)
     split, which = protocol.value if protocol else "all", asked_part(part, protocol)
-    chosen = part_of(source, split, which, seed)
+    chosen = select_part(source, split, which, seed)
     if tracks:
-        chosen = spread(chosen, tracks)
-    sounds = nonmusic.made(seed) + (nonmusic.found(not_music) if not_music else [])
+        chosen = subsample(chosen, tracks)
+    sounds = nonmusic.list_synthetic(seed) + (nonmusic.find_sounds(not_music) if not_music else [])
     with terminal.progress("listening", len(chosen.tracks) + len(sounds)) as advance:
-        outcome = put_under_stress(tagger, chosen, sounds, jobs=cores(jobs), on_item=lambda _: advance(1))
+        outcome = measure_robustness(tagger, chosen, sounds, jobs=cores(jobs), on_item=lambda _: advance(1))
     record = {"model": tagger.card.name, "protocol": split, "part": which, "seed": seed, **outcome.to_dict()}
     if output:
         with terminal.output(output / "stress.json") as file:
@@ -98,7 +97,7 @@ def stress(
     terminal.exit_after(outcome.failed)
 
 
-def _page(title: str, outcome: Stress) -> RenderableType:
+def _page(title: str, outcome: RobustnessReport) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
@@ -120,7 +119,7 @@ def _page(title: str, outcome: Stress) -> RenderableType:
     )
 
 
-def _steadiness(outcome: Stress) -> Table:
+def _steadiness(outcome: RobustnessReport) -> Table:
     """One row a distortion: in how many tracks the answer stays, and how many are right then."""
     from rich.table import Table
     from rich.text import Text
@@ -140,7 +139,7 @@ def _steadiness(outcome: Stress) -> Table:
     return table
 
 
-def _curve(outcome: Stress) -> Table:
+def _curve(outcome: RobustnessReport) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
