@@ -10,8 +10,8 @@ from material import tracks
 from report import Row, at_most, interleaved
 
 from earmark.audio import decode
-from earmark.inference.classifier import Tagger
 from earmark.inference.model import DEFAULT, list_models
+from earmark.inference.tagger import Tagger
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:

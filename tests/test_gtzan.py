@@ -13,8 +13,8 @@ from earmark.data.corpus import open_corpus
 from earmark.evaluation.evaluate import evaluate
 from earmark.evaluation.nonmusic import list_synthetic
 from earmark.evaluation.robustness import measure_robustness, subsample
-from earmark.inference.classifier import Tagger
 from earmark.inference.model import DEFAULT, list_models
+from earmark.inference.tagger import Tagger
 
 COMMAND = Path(sys.executable).with_name("earmark")
 

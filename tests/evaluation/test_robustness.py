@@ -20,7 +20,7 @@ from earmark.evaluation.evaluate import select_part
 from earmark.evaluation.nonmusic import Sound
 from earmark.evaluation.robustness import measure_robustness, subsample
 from earmark.evaluation.robustness_report import COVERAGES, UNDISTORTED, summarize
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 
 RATE = 22050

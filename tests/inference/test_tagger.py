@@ -13,7 +13,7 @@ import earmark
 from earmark.errors import AudioError, SettingError
 from earmark.inference import batch
 from earmark.inference.aggregate import pool_clips
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 
 
 @pytest.fixture(scope="module")

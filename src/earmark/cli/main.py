@@ -231,7 +231,7 @@ def evaluate(
     """
     from earmark.cli import writers
     from earmark.evaluation.evaluate import evaluate as judge
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))

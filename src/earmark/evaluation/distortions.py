@@ -19,7 +19,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from earmark.audio import decode
+from earmark.audio.decode import decode
 from earmark.errors import AudioError, reason_of
 
 Samples = NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Judging: what a model says of tracks whose genre is known."""
+"""Evaluation: what a model says of tracks whose genre is known."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from earmark.data.corpus import Corpus, Track
 from earmark.data.splits import PARTS, split_tracks
 from earmark.errors import AudioError, CorpusError, SettingError
 from earmark.evaluation.report import Report, judge
-from earmark.inference.classifier import Tagger
-from earmark.inference.verdict import Verdict
+from earmark.inference.aggregate import TrackPrediction
+from earmark.inference.batch import predict_many
+from earmark.inference.tagger import Tagger
 
 
 def evaluate(
@@ -51,29 +52,27 @@ def evaluate(
     """
     require_known_genres(corpus, tagger.labels)
     chosen = select_part(corpus, protocol, part, seed)
-    log_p, track, y = [], [], []
+    ids, log_p, track, y = [], [], [], []
     failed: dict[str, str] = {}
-    for i, (item, verdict) in enumerate(verdicts(tagger, chosen, jobs)):
+    for i, (item, prediction) in enumerate(predict_corpus(tagger, chosen, jobs)):
         if on_track:
             on_track(item)
-        if verdict.error:
-            failed[item.id] = verdict.error
-        for clip in verdict.clips:
-            if clip.genres:
-                log_p.append([np.log(max(clip.genres[label], 1e-12)) for label in tagger.labels])
-                track.append(i)
-                y.append(tagger.labels.index(item.genre))
+        ids.append(item.id)
+        if prediction.error:
+            failed[item.id] = prediction.error
+        clips = [clip.log_probabilities for clip in prediction.clips if clip.log_probabilities is not None]
+        log_p += clips
+        track += [i] * len(clips)
+        y += [tagger.labels.index(item.genre)] * len(clips)
     if not y:
         raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
-    # The verdict's clips are tempered; undo it, so that pooling gives the track's own probabilities.
-    logits = np.array(log_p) * tagger.card.calibration.clip_temperature
     return judge(
-        logits,
+        np.array(log_p),
         np.array(track),
         np.array(y),
         tagger.labels,
         tagger.card.calibration,
-        ids=[item.id for item in chosen.tracks],
+        ids=ids,
         corpus=corpus.name,
         protocol=protocol,
         part=part,
@@ -107,8 +106,8 @@ def select_part(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
     return chosen
 
 
-def verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, Verdict]]:
-    """Let a model classify every track of a corpus: those of sound first, then those of arrays.
+def predict_corpus(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, TrackPrediction]]:
+    """Predict the clips of every track of a corpus: those of sound first, then those of arrays.
 
     Parameters
     ----------
@@ -119,15 +118,14 @@ def verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track,
 
     Yields
     ------
-    (Track, Verdict)
-        One that cannot be heard has an error.
+    (Track, TrackPrediction)
+        One with an error where a track cannot be read.
     """
     sounds = [track for track in corpus.tracks if track.path is not None]
-    heard = tagger.classify_many((track.path for track in sounds if track.path), jobs=jobs)
-    yield from zip(sounds, heard, strict=True)
+    yield from zip(sounds, predict_many(tagger, (track.path for track in sounds if track.path), jobs), strict=True)
     for track in corpus.tracks:
         if track.spectrogram is not None:
             try:
-                yield track, tagger.classify_spectrogram(track.spectrogram)
+                yield track, tagger.predict_spectrogram(track.spectrogram)
             except AudioError as error:
-                yield track, Verdict.from_error(tagger.card.name, None, str(error))
+                yield track, TrackPrediction((), None, error=str(error))

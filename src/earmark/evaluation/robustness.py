@@ -18,8 +18,8 @@ from earmark.evaluation.distortions import DISTORTIONS, Samples
 from earmark.evaluation.evaluate import require_known_genres
 from earmark.evaluation.nonmusic import Sound
 from earmark.evaluation.robustness_report import UNDISTORTED, RobustnessReport, summarize
-from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
+from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 from earmark.parallel import Pool
 

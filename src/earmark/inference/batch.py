@@ -1,4 +1,4 @@
-"""Many sounds, one verdict each, in order: one after the other here, or in processes that may crash without harm."""
+"""Many sounds, one answer each, in order: one after the other here, or in processes that may crash without harm."""
 
 from __future__ import annotations
 
@@ -19,76 +19,86 @@ import numpy as np
 
 from earmark.audio.source import Pair, Sound, is_path
 from earmark.errors import EarmarkError, SettingError
-from earmark.inference.classifier import Tagger
+from earmark.inference.aggregate import TrackPrediction, make_verdict
+from earmark.inference.classifier import TrackClassifier
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
-from earmark.parallel import FEW, LITTLE, allowance
+from earmark.parallel import FEW, LITTLE, Pool, allowance
 
 _log = logging.getLogger(__name__)
 
 
-def classify_many(tagger: Tagger, sounds: Iterable[Sound], jobs: int | None, preview: bool) -> Iterator[Verdict]:
-    """Name the genres of many sounds: see :meth:`earmark.inference.classifier.Tagger.classify_many`."""
+def classify_many(
+    classifier: TrackClassifier, sounds: Iterable[Sound], jobs: int | None, preview: bool = False
+) -> Iterator[Verdict]:
+    """Name the genres of many sounds: see :meth:`earmark.Tagger.classify_many`."""
+    for track in predict_many(classifier, sounds, jobs, preview):
+        verdict = make_verdict(track, classifier.card)
+        if verdict.error:
+            _log.info("%s: %s", verdict.path, verdict.error)
+        said = verdict.genre or f"unknown ({verdict.reason})"
+        if verdict.duration is not None:
+            _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
+        yield verdict
+
+
+def predict_many(
+    classifier: TrackClassifier, sounds: Iterable[Sound], jobs: int | None, preview: bool = False
+) -> Iterator[TrackPrediction]:
+    """Predict the clips of many sounds, in the order given; parameters are those of :func:`classify_many`.
+
+    Yields
+    ------
+    TrackPrediction
+        One with an error where a sound cannot be decoded.
+    """
     if jobs is None:
-        yield from (_log_verdict(_answer(tagger, sound, preview)) for sound in sounds)
+        yield from (_predict(classifier, preview, sound) for sound in sounds)
         return
-    here: deque[Verdict] = deque()
-    payloads = pack_sounds(sounds, lambda sound: here.append(_answer(tagger, sound, preview)))
+    here: deque[TrackPrediction] = deque()  # of sounds that are not sent
+    payloads = pack_sounds(sounds, lambda sound: here.append(_predict(classifier, preview, sound)))
     first, little = take_first(payloads)
     every = chain(first, payloads)
-    answers: Iterator[Verdict | None]
+    answers: Iterator[TrackPrediction | None]
     if little and len(first) < 2:
-        answers = (_unpack(tagger, preview, payload) for payload in every)
+        answers = (_unpack(classifier, preview, payload) for payload in every)
     else:
-        from earmark.parallel import Pool
-
-        answering = partial(_answering, tagger.model, preview)
         workers = 1 if little else jobs
         _log.debug("starting %d processes", workers)
-        answers = Pool(answering, workers, partial(_failed, tagger), limit=time_limit).map(every)
+        answers = Pool(partial(_make_worker, classifier.model, preview), workers, _fail, limit=time_limit).map(every)
     for answer in answers:
-        yield _log_verdict(answer or here.popleft())
+        yield answer or here.popleft()
 
 
-def _answer(tagger: Tagger, sound: Sound, preview: bool) -> Verdict:
+def _predict(classifier: TrackClassifier, preview: bool, sound: Sound) -> TrackPrediction:
     try:
         if not isinstance(sound, tuple):
-            return tagger.classify(sound, preview=preview)
+            return classifier.predict(sound, preview=preview)
         if len(sound) != 2:
             raise SettingError(f"a tuple of {len(sound)}: need a pair (samples, sample_rate)")
-        return tagger.classify(*sound)
+        return classifier.predict(*sound)
     except EarmarkError as error:
-        return _failed(tagger, sound, str(error))
+        return _fail(sound, str(error))
 
 
-def _unpack(tagger: Tagger, preview: bool, payload: Payload) -> Verdict | None:
-    """Answer what was sent; None where the answer is there already."""
+def _unpack(classifier: TrackClassifier, preview: bool, payload: Payload) -> TrackPrediction | None:
+    """Predict what was sent; None where the answer is there already."""
     if isinstance(payload, NotSent):
         return None
-    return _answer(tagger, payload.open() if isinstance(payload, Contents) else payload, preview)
+    return _predict(classifier, preview, payload.open() if isinstance(payload, Contents) else payload)
 
 
-def _answering(model: Model, preview: bool) -> Callable[[Payload], Verdict | None]:
-    """What each process of a pool does with its payloads."""
-    return partial(_unpack, Tagger(model), preview)
+def _make_worker(model: Model, preview: bool) -> Callable[[Payload], TrackPrediction | None]:
+    """Return what each process of a pool applies to its payloads."""
+    return partial(_unpack, TrackClassifier(model), preview)
 
 
-def _failed(tagger: Tagger, sound: Sound | Payload, error: str) -> Verdict:
-    return Verdict.from_error(tagger.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
-
-
-def _log_verdict(verdict: Verdict) -> Verdict:
-    """Log a verdict of many; here, for what processes of a pool log is not heard."""
-    if verdict.error:
-        _log.info("%s: %s", verdict.path, verdict.error)
-    said = verdict.genre or f"unknown ({verdict.reason})"
-    if verdict.duration is not None:
-        _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
-    return verdict
+def _fail(sound: Sound | Payload, error: str) -> TrackPrediction:
+    return TrackPrediction((), None, os.fsdecode(sound) if is_path(sound) else None, error)
 
 
 LARGEST = 64_000_000
-"""Bytes of a file object or an array that are sent; what is larger is better heard where it is."""
+"""Bytes of a file object or an array that are sent; what is larger is better worked on where it is."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ class Contents:
 
 
 class NotSent(Enum):
-    """In place of a sound that was heard where it is."""
+    """In place of a sound that is worked on where it is."""
 
     HERE = "here"
 
@@ -114,15 +124,15 @@ class NotSent(Enum):
 Payload = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | NotSent
 
 
-def pack_sounds(sounds: Iterable[Sound], hear: Callable[[Sound], object]) -> Iterator[Payload]:
-    """Make of sounds what can be sent to other processes; have those heard at once that cannot, or cost too much.
+def pack_sounds(sounds: Iterable[Sound], keep: Callable[[Sound], object]) -> Iterator[Payload]:
+    """Make of sounds what can be sent to other processes; hand over at once those that cannot, or cost too much.
 
     A file object is read when it is taken, so that a generator may close it before it gives the next.
 
     Parameters
     ----------
     sounds : iterable of path, binary file object, or (samples, sample_rate)
-    hear : callable
+    keep : callable
         Called with each sound that is not sent; `NotSent.HERE` comes in its place.
 
     Yields
@@ -132,12 +142,12 @@ def pack_sounds(sounds: Iterable[Sound], hear: Callable[[Sound], object]) -> Ite
     for sound in sounds:
         payload = _pack(sound)
         if payload is NotSent.HERE:
-            hear(sound)
+            keep(sound)
         yield payload
 
 
 def take_first(payloads: Iterator[Payload]) -> tuple[list[Payload], bool]:
-    """Take the first few; say whether these are all, and so little that processes are not worth starting."""
+    """Take the first few; tell whether these are all, and so little that processes are not worth starting."""
     first: list[Payload] = []
     heavy = 0
     for payload in payloads:
@@ -149,7 +159,7 @@ def take_first(payloads: Iterator[Payload]) -> tuple[list[Payload], bool]:
 
 
 def count_bytes(payload: Payload) -> int:
-    """Bytes to be heard; 0 where there are none."""
+    """Return the bytes to be decoded; 0 where there are none."""
     if isinstance(payload, Contents):
         return len(payload.data)
     if is_path(payload):
@@ -161,7 +171,7 @@ def count_bytes(payload: Payload) -> int:
 
 
 def time_limit(payload: Payload) -> float:
-    """Seconds that it may keep a process busy."""
+    """Return the seconds that a payload may keep a process busy."""
     return allowance(count_bytes(payload))
 
 
@@ -174,7 +184,7 @@ def _pack(sound: Sound) -> Payload:
 
 
 def _is_pair(parts: tuple[Any, ...]) -> bool:
-    """Whether these are floats and a sample rate: anything else might not even be picklable."""
+    """Return whether these are floats and a sample rate: anything else might not even be picklable."""
     match parts:
         case np.ndarray() as samples, Real():
             return bool(samples.dtype.kind == "f")
@@ -188,6 +198,6 @@ def _contents(file: Any) -> Contents | NotSent:
         size = file.seek(0, os.SEEK_END) - before
         file.seek(before)
         data = file.read() if size <= LARGEST else None
-    except (AttributeError, OSError, ValueError):  # whoever hears it will say what is wrong
+    except (AttributeError, OSError, ValueError):  # decoding it will say what is wrong
         return NotSent.HERE
     return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else NotSent.HERE

@@ -145,7 +145,7 @@ def find_segments(verdicts: Iterable[RunningVerdict]) -> Iterator[Segment]:
     Parameters
     ----------
     verdicts : iterable of RunningVerdict
-        As from :meth:`earmark.inference.classifier.Tagger.follow`.
+        As from :meth:`earmark.inference.tagger.Tagger.follow`.
 
     Yields
     ------

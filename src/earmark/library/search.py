@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
     from earmark.inference.verdict import Verdict
 
 STDIN = "-"

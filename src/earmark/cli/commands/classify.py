@@ -19,7 +19,7 @@ from earmark.cli.terminal import guarded
 from earmark.library.search import Search
 
 if TYPE_CHECKING:
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
     from earmark.inference.verdict import Verdict
     from earmark.library.library import Library
 
@@ -116,7 +116,7 @@ def _opened(path: Path | None) -> AbstractContextManager[Library | None]:
 
 def _answers(search: Search, model: str | None, preview: bool, jobs: int) -> tuple[Sequence[str], Iterator[Verdict]]:
     """Genres of the model, and verdicts of all files."""
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     heard = tagger.classify_many((path for path, _ in search), jobs=jobs, preview=preview)
@@ -136,8 +136,8 @@ def _kept_answers(
 
     @cache
     def tagger() -> Tagger:
-        from earmark.inference.classifier import Tagger
         from earmark.inference.model import parse
+        from earmark.inference.tagger import Tagger
 
         return Tagger(parse(data, name))
 

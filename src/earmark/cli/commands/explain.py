@@ -18,7 +18,7 @@ from earmark.errors import AudioError, SettingError
 if TYPE_CHECKING:
     from earmark.explain.explainer import Method
     from earmark.explain.explanation import Explanation
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
 
 class How(StrEnum):
@@ -87,7 +87,7 @@ def explain(
     writers = [(path, _writer(path)) for path in output]
     from earmark.cli.writers import clean
     from earmark.explain.explainer import Explainer
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     for one in genre or ():

@@ -70,7 +70,7 @@ def imagine(
     [dim]Exit status: 0 every sound is heard again as its genre, 1 some is not (it is written all the same),
     2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     files = _files(genre, output, everything)
     tagger = Tagger(model)

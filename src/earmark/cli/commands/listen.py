@@ -21,9 +21,9 @@ from earmark.errors import AudioError, SettingError
 if TYPE_CHECKING:
     from earmark.audio.streams.stream import Pcm, Stream
     from earmark.cli.commands.listen_view import View
-    from earmark.inference.classifier import Tagger
     from earmark.inference.live import RunningVerdict
     from earmark.inference.segments import Segment
+    from earmark.inference.tagger import Tagger
 
 
 class Look(StrEnum):
@@ -105,7 +105,7 @@ def listen(
     if list_devices:
         _list_devices()
         return
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     look = form or (Look.live if sys.stdout.isatty() else Look.json)
     if look is Look.live and not sys.stdout.isatty():

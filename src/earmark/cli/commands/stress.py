@@ -70,7 +70,7 @@ def stress(
     from earmark.evaluation import nonmusic
     from earmark.evaluation.evaluate import select_part
     from earmark.evaluation.robustness import measure_robustness, require_sound, subsample
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     source = corpora.opened(corpus, labels, known=tagger.labels, jobs=cores(jobs))

@@ -88,7 +88,7 @@ def tag(
         return
     if not paths:
         raise SettingError("name files or folders to tag, or a journal to --undo")
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
     from earmark.library.tags.genre_tags import require_mediafile
     from earmark.library.tags.journal import Journal, default_journal
     from earmark.library.tags.vocabulary import GenreWords, read_map
