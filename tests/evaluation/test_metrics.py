@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.evaluation import metrics
+from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import judge
 from earmark.inference.card import Calibration
 
@@ -57,7 +58,7 @@ def test_a_report_adds_up(seed):
     y = genre_of[track]
     log_p = np.log(rng.dirichlet([1, 1, 1], 40))
     calibration = Calibration(threshold=0.5)
-    report = judge(log_p, track, y, ("a", "b", "c"), calibration, corpus="c", protocol="p", part="test")
+    report = judge(Answers(log_p, track, y, ("a", "b", "c")), calibration, corpus="c", protocol="p", part="test")
     assert report.n_clips == 40
     assert report.n_tracks == len(np.unique(track)) == np.sum(report.confusion)
     assert report.track_accuracy == pytest.approx(np.trace(report.confusion) / report.n_tracks)

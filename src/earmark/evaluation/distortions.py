@@ -1,7 +1,6 @@
-"""What happens to music on its way to a listener: the same track quieter, coded, narrower, clipped, cut into late.
+"""Distortions of music that do not change its genre: other levels, rates and codecs, clipping, a late start.
 
-A listener names the same genre through all of it. Each distortion takes mono samples and their rate, and gives
-samples and theirs; nothing in it is random.
+Each takes mono samples and their rate, and gives samples and theirs; nothing in it is random.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Codec:
             return False
 
     def rate_for(self, rate: int) -> int:
-        """Hz: the lowest rate that it knows and that loses nothing, or else its highest."""
+        """Return the lowest rate in Hz that it knows and that loses nothing, or else its highest."""
         rates = av.codec.Codec(self.encoder, "w").audio_rates or [rate]
         return min((known for known in rates if known >= rate), default=max(rates))
 
@@ -85,7 +84,7 @@ class Distortion:
 
 
 def gain(samples: Samples, rate: int, db: float) -> Signal:
-    """Louder or quieter by so many dB, as floats: nothing is clipped."""
+    """Amplify by so many dB, as floats: nothing is clipped."""
     return samples * np.float32(10 ** (db / 20)), rate
 
 
@@ -101,13 +100,13 @@ def skip_start(samples: Samples, rate: int, seconds: float) -> Signal:
 
 
 def resample(samples: Samples, rate: int, to: int) -> Signal:
-    """At another rate, in Hz; a lower one keeps nothing above its half."""
+    """Convert to another rate, in Hz; a lower one keeps nothing above its half."""
     converted: Samples = soxr.resample(samples, rate, to, quality="HQ")
     return converted, to
 
 
 def transcode(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signal:
-    """Written to a file of so many equal channels, in memory, and read again as every file is read.
+    """Encode into a file of so many equal channels, in memory, and decode it as every file is decoded.
 
     Parameters
     ----------
@@ -138,13 +137,14 @@ def transcode(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> S
 
 
 def _encode(samples: Samples, rate: int, codec: Codec) -> BytesIO:
-    """Samples of shape (channels, samples) → a file, to be read from its beginning."""
+    """Encode samples, shape (channels, samples); return a file, to be read from its beginning."""
     layout = "mono" if len(samples) == 1 else "stereo"
     file = BytesIO()
     with av.open(file, "w", format=codec.container) as container:
         stream: Any = container.add_stream(codec.encoder, rate=rate, layout=layout)
         if codec.bit_rate:
             stream.bit_rate = codec.bit_rate
+        # (channels, samples) → (1, samples · channels), as FFmpeg's packed format "flt" has them
         interleaved = np.ascontiguousarray(samples.T).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(interleaved, "flt", layout)
         frame.sample_rate, frame.pts = rate, 0

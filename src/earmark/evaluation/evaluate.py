@@ -9,6 +9,7 @@ import numpy as np
 from earmark.data.corpus import Corpus, Track
 from earmark.data.splits import PARTS, split_tracks
 from earmark.errors import AudioError, CorpusError, SettingError
+from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import Report, judge
 from earmark.inference.aggregate import TrackPrediction
 from earmark.inference.batch import predict_many
@@ -66,18 +67,9 @@ def evaluate(
         y += [tagger.labels.index(item.genre)] * len(clips)
     if not y:
         raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
-    return judge(
-        np.array(log_p),
-        np.array(track),
-        np.array(y),
-        tagger.labels,
-        tagger.card.calibration,
-        ids=ids,
-        corpus=corpus.name,
-        protocol=protocol,
-        part=part,
-        failed=failed,
-    )
+    answers = Answers(np.array(log_p), np.array(track), np.array(y), tagger.labels)
+    names = {"corpus": corpus.name, "protocol": protocol, "part": part}
+    return judge(answers, tagger.card.calibration, **names, ids=ids, failed=failed)
 
 
 def require_known_genres(corpus: Corpus, labels: Sequence[str]) -> None:
@@ -107,19 +99,9 @@ def select_part(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
 
 
 def predict_corpus(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, TrackPrediction]]:
-    """Predict the clips of every track of a corpus: those of sound first, then those of arrays.
+    """Predict the clips of every track of a corpus: those of sound first, `jobs` at once, then those of arrays.
 
-    Parameters
-    ----------
-    tagger : Tagger
-    corpus : Corpus
-    jobs : int
-        Files worked on at once.
-
-    Yields
-    ------
-    (Track, TrackPrediction)
-        One with an error where a track cannot be read.
+    The prediction for a track that cannot be read has an error, and no clips.
     """
     sounds = [track for track in corpus.tracks if track.path is not None]
     yield from zip(sounds, predict_many(tagger, (track.path for track in sounds if track.path), jobs), strict=True)

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from earmark.audio.streams.stream import Block, Stream
 from earmark.errors import SettingError
 from earmark.inference.aggregate import choose_genre, pool_clips, sort_genres
 from earmark.inference.classifier import ClipClassifier
+from earmark.inference.verdict import round_genres
 
 PAUSE = 2.0
 """Seconds of silence after which nothing is playing any more, and the running mean starts anew."""
@@ -81,7 +83,7 @@ class RunningVerdict:
             "genre": self.genre,
             "reason": self.reason,
             "confidence": round(self.confidence, 4),
-            "genres": {name: round(p, 4) for name, p in list(self.genres.items())[:top]},
+            "genres": dict(islice(round_genres(self.genres).items(), top)),
             "title": self.title,
             "behind": round(self.behind, 3),
             "level": round(self.level, 1),
@@ -122,18 +124,12 @@ class Memory:
 
 
 class Window:
-    """The last samples of a stream.
-
-    Parameters
-    ----------
-    length : int
-        How many.
-    """
+    """The last samples of a stream, at most `length`."""
 
     def __init__(self, length: int) -> None:
+        # Twice the length, so that samples are moved to the front once a length, not with every push.
         self._kept = np.zeros(2 * length, np.float32)
-        self._length, self._end = length, 0
-        self._begin = 0
+        self._length, self._begin, self._end = length, 0, 0
 
     def clear(self) -> None:
         """Forget them."""

@@ -44,12 +44,7 @@ class Model:
     path: Path | None = None
 
     def session(self, threads: int = 1) -> onnxruntime.InferenceSession:
-        """Start onnxruntime on the graph.
-
-        Parameters
-        ----------
-        threads : int
-            Threads within one call.
+        """Start onnxruntime on the graph, with so many threads within one call.
 
         Returns
         -------
@@ -125,11 +120,6 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
         A serialised ONNX model without a card.
     card : Card
         Its checksum is filled in.
-
-    Returns
-    -------
-    Model
-        As :func:`open_model` would give it.
     """
     bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
     checked = bare.model_copy(update={"checksum": compute_checksum(graph, _card_json(bare))})

@@ -80,13 +80,13 @@ class Verdict:
             "genre": self.genre,
             "reason": self.reason,
             "confidence": round(self.confidence, 4),
-            "genres": _round(self.genres),
+            "genres": round_genres(self.genres),
             "duration": None if self.duration is None else round(self.duration, 3),
             "clips": [
                 {
                     "start": round(clip.start, 3),
                     "end": round(clip.end, 3),
-                    "genres": _round(clip.genres),
+                    "genres": round_genres(clip.genres),
                     "attention": None if clip.attention is None else [round(a, 6) for a in clip.attention],
                 }
                 for clip in self.clips
@@ -133,5 +133,6 @@ class Verdict:
         }
 
 
-def _round(genres: dict[str, float]) -> dict[str, float]:
+def round_genres(genres: dict[str, float]) -> dict[str, float]:
+    """Return probabilities to four digits, as JSON shows them."""
     return {name: round(p, 4) for name, p in genres.items()}
