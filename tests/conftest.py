@@ -122,6 +122,7 @@ def make_record():
 
 
 def _make_record(recipe, protocol="clip", seed=0, *, skill=0.6, fold=None, labels=GENRES, settings=None, n=6):
+    from earmark.evaluation.calibration import Answers
     from earmark.evaluation.report import judge
     from earmark.inference.card import Calibration
     from earmark.training.recipe import open_recipe
@@ -135,7 +136,7 @@ def _make_record(recipe, protocol="clip", seed=0, *, skill=0.6, fold=None, label
     log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     calibration = Calibration(clip_temperature=1.0, track_temperature=1.0, threshold=0.2, coverage=0.9)
     report = judge(
-        log_p, np.arange(len(y)) // 2, y, tuple(labels), calibration, ids=ids,
+        Answers(log_p, np.arange(len(y)) // 2, y, tuple(labels)), calibration, ids=ids,
         corpus="made up", protocol=protocol, part="valid" if protocol == "fault-filtered" else "test",
     ).to_dict()  # fmt: skip
     network = settings.kind in ("network", "mlp")

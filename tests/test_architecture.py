@@ -39,7 +39,7 @@ def test_only_the_command_line_prints_or_exits(module):
     ("statement", "forbidden"),
     [
         ("import earmark", {"torch", "onnxruntime", "numpy", "av", "sklearn", "rich", "typer"}),
-        ("import earmark.inference.classifier", {"torch", "skorch", "sklearn", "onnx", "scipy", "typer"}),
+        ("import earmark.inference.tagger", {"torch", "skorch", "sklearn", "onnx", "scipy", "typer"}),
         ("import earmark.cli.main", {"torch", "onnxruntime", "numpy", "av", "pydantic", "sklearn"}),
         ("import earmark.evaluation.evaluate", {"torch", "skorch", "sklearn", "onnx"}),
     ],

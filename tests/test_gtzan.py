@@ -12,10 +12,10 @@ from earmark.audio import LogMel
 from earmark.audio.decode import decode
 from earmark.data.corpus import open_corpus
 from earmark.evaluation.evaluate import evaluate
-from earmark.evaluation.nonmusic import made
-from earmark.evaluation.robustness import spread, stress
-from earmark.inference.classifier import Tagger
-from earmark.inference.model import DEFAULT, bundled
+from earmark.evaluation.nonmusic import list_synthetic
+from earmark.evaluation.robustness import measure_robustness, subsample
+from earmark.inference.model import DEFAULT, list_models
+from earmark.inference.tagger import Tagger
 
 COMMAND = Path(sys.executable).with_name("earmark")
 
@@ -61,7 +61,7 @@ def test_the_card_keeps_the_promises(tagger):
     assert figures["calibration_error"].value <= 0.05
     assert tagger.card.calibration.coverage >= 0.9
     assert tagger.model.path is None
-    assert Path(bundled()[DEFAULT]).stat().st_size < 10e6
+    assert Path(list_models()[DEFAULT]).stat().st_size < 10e6
 
 
 @pytest.mark.parametrize("name", ["paper-lstm-2x250", "paper-attention-2x60"])
@@ -86,7 +86,7 @@ def test_sound_and_arrays_agree_on_the_same_tracks(tagger, arrays, sounds):
 
 def test_verdicts_stand_what_happens_to_music_and_fall_for_little_else(tagger, sounds):
     """A small set of what docs/model.md gives in full."""
-    found = stress(tagger, spread(sounds, 3), made(1), jobs=2)
+    found = measure_robustness(tagger, subsample(sounds, 3), list_synthetic(1), jobs=2)
     agreement = {one.distortion: one.agreement for one in found.steadiness}
     assert agreement["gain-20"] == agreement["gain+20"] == agreement["stereo"] == 1
     assert agreement["clipped"] >= 0.9

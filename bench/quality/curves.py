@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.explanation.occlusion import Cells, Replacement, neutral
-from earmark.inference.aggregate import pooled
-from earmark.inference.classifier import Tagger
+from earmark.inference.aggregate import pool_clips
+from earmark.inference.tagger import Tagger
 
 STEPS = 20
 """Twentieths of the clip, after each of which the network is asked."""
@@ -117,5 +117,5 @@ def _probabilities(
     found = []
     for first in range(0, len(touched), _BATCH):
         clips = np.where(cells.spread(touched[first : first + _BATCH]), inside, outside)
-        found += [pooled(log_p[None], temperature)[label] for log_p in tagger.infer(clips)[0]]
+        found += [pool_clips(log_p[None], temperature)[label] for log_p in tagger.predict_log_proba(clips)]
     return np.array(found)

@@ -22,8 +22,8 @@ from earmark.audio import Recording
 from earmark.audio.spectrogram import FrontEnd
 from earmark.explanation.integrated_gradients import IntegratedGradients
 from earmark.explanation.occlusion import Cells, Occlusion, neutral
-from earmark.inference.aggregate import pooled
-from earmark.inference.classifier import Tagger
+from earmark.inference.aggregate import pool_clips
+from earmark.inference.tagger import Tagger
 
 RANDOM = 10
 """Random orders of each clip's cells."""
@@ -85,15 +85,15 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
     methods: dict[str, Callable[[Frames], NDArray[np.floating]]] = {
         "occlusion": lambda frames: Occlusion(tagger)(frames, lambda _: None)[..., label],
         "integrated gradients": lambda frames: gradients.shares(frames)[..., label],
-        "attention": lambda frames: np.array(tagger.infer(frames[None])[1])[0],
-        "attention, moved": lambda frames: np.roll(np.array(tagger.infer(frames[None])[1])[0], rng.integers(8, 57)),
+        "attention": lambda frames: _attention(tagger, frames),
+        "attention, moved": lambda frames: np.roll(_attention(tagger, frames), rng.integers(8, 57)),
     }
     gradients = IntegratedGradients(tagger.model)
     rng = np.random.default_rng(0)
     found = {shape: {name: Figures() for name in [*methods, "random"]} for shape in ("cells", "frames")}
     shared = []
     for frames in track(all_frames, tagger.card.name):
-        label = int(tagger.infer(frames[None])[0][0].argmax())
+        label = int(tagger.predict_log_proba(frames[None])[0].argmax())
         given = {name: method(frames) for name, method in methods.items()}
         for shape, cells in (("cells", Cells.of(tagger.card, 64)), ("frames", Cells.of_frames(tagger.card, 64))):
             orders = [order(_fitted(values, cells, tagger), rng) for values in given.values()]
@@ -104,6 +104,13 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
             _note(found[shape], *(curves(tagger, frames, cells, np.stack(orders), label, r) for r in (neutral, level)))
     print(f"Of the tenth that occlusion finds, gradients find {np.mean(shared):.0%}.\n")
     return found
+
+
+def _attention(tagger: Tagger, frames: Frames) -> NDArray[np.floating]:
+    """Return the weight of each frame of a clip, shape (frames,)."""
+    weights = tagger.predict_with_attention(frames[None])[1]
+    assert weights is not None
+    return weights[0]
 
 
 def _fitted(values: NDArray[np.floating], cells: Cells, tagger: Tagger) -> NDArray[np.floating]:
@@ -149,7 +156,7 @@ def table(found: dict[str, dict[str, Figures]]) -> None:
 
 def attended(tagger: Tagger, all_frames: list[Frames]) -> None:
     """Print where in the clip attention lies."""
-    weights = np.array([np.array(tagger.infer(frames[None])[1])[0] for frames in all_frames])
+    weights = np.array([_attention(tagger, frames) for frames in all_frames])
     tenth = weights.shape[1] // 10
     best = np.argsort(-weights, axis=1)[:, :tenth]
     ends = np.mean((best < tenth) | (best >= weights.shape[1] - tenth))
@@ -168,7 +175,7 @@ def compare(tagger: Tagger, all_frames: list[Frames]) -> None:
     for name, replacement in REPLACEMENTS.items():
         left, chance, found = [], [], []
         for frames in all_frames:
-            label = int(tagger.infer(frames[None])[0][0].argmax())
+            label = int(tagger.predict_log_proba(frames[None])[0].argmax())
             cells = Cells.of(tagger.card, len(frames))
             ranked = order(Occlusion(tagger, 2, replacement)(frames, lambda _: None)[..., label], rng)
             orders = np.stack([ranked, *(rng.permutation(ranked.size) for _ in range(5))])
@@ -191,7 +198,8 @@ def main() -> None:
         all_frames = list(clips(options.folder, options.per_genre, tagger))
         begin = time.perf_counter()
         temperature = tagger.card.calibration.clip_temperature
-        whole = np.mean([pooled(tagger.infer(frames[None])[0], temperature).max() for frames in all_frames])
+        log_p = [tagger.predict_log_proba(frames[None]) for frames in all_frames]
+        whole = np.mean([pool_clips(clip, temperature).max() for clip in log_p])
         print(f"\n{model}: {len(all_frames)} clips, mean probability of the best genre {whole:.2f}\n")
         attended(tagger, all_frames)
         table(judge(tagger, all_frames))

@@ -25,7 +25,7 @@ from rich.table import Table
 from earmark.audio import LogMel, probe
 from earmark.audio.decode import decode
 from earmark.audio.loudness import loudness, true_peak
-from earmark.inference.model import DEFAULT, bundled, open_model
+from earmark.inference.model import DEFAULT, list_models, open_model
 
 COMMAND = Path(sys.executable).with_name("earmark")
 
@@ -59,7 +59,7 @@ def _measured(model: str, folder: Path, options: argparse.Namespace) -> list[dic
     imagined = ["imagine", "--all", "-o", folder, "--from", options.start, "--seconds", options.seconds]
     subprocess.run([COMMAND, *imagined, "--seed", options.seed, "--model", model], check=False, stdout=sys.stderr)
     front_end, labels = open_model(model).card.front_end, open_model(model).card.labels
-    others = [name for name in bundled() if name != model and open_model(name).card.labels == labels]
+    others = [name for name in list_models() if name != model and open_model(name).card.labels == labels]
     opinions = [_heard(folder, other) for other in others]
     rows = []
     for i, record in enumerate(_heard(folder, model)):

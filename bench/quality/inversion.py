@@ -32,7 +32,7 @@ from earmark.audio.encode import write_wav
 from earmark.audio.griffin_lim import invert
 from earmark.audio.loudness import master
 from earmark.files import walk
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 
 Array = NDArray[np.float32]
 

@@ -31,7 +31,7 @@ from rich.progress import track
 
 from earmark.data.tag_corpus import read_tags
 from earmark.errors import AudioError
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 from earmark.parallel import Pool
 

@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 
 import atheris
 
-with atheris.instrument_imports(include=["earmark.audio", "earmark.inference.classifier", "mutagen"]):
+with atheris.instrument_imports(include=["earmark.audio", "earmark.inference", "mutagen"]):
     import mutagen
 
     from earmark.errors import AudioError
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
 from damage import Named, originals
 

@@ -11,7 +11,7 @@ import peers
 from material import tracks
 from report import Row, at_most, faster, interleaved
 
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 
 _DECODERS: dict[str, tuple[Callable[[Path], int], float | None]] = {
     "decode to mono 22050 Hz": (peers.mono_22050, 1.5),

@@ -10,14 +10,14 @@ from material import tracks
 from report import Row, at_most, interleaved
 
 from earmark.audio.decode import decode
-from earmark.inference.classifier import Tagger
-from earmark.inference.model import DEFAULT, bundled
+from earmark.inference.model import DEFAULT, list_models
+from earmark.inference.tagger import Tagger
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:
     """Measure."""
     paths = tracks(work / "model", 2 if quick else 8)
-    for name in bundled():
+    for name in list_models():
         tagger = Tagger(name)
         rate = tagger.card.front_end.sample_rate
         decoded = [decode(path, rate) for path in paths]

@@ -8,7 +8,7 @@ from pathlib import Path
 from material import repeated, tracks
 from report import Row, faster, interleaved
 
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
     from beets.library import Library
 
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
 DEFAULTS: dict[str, Any] = {
     "auto": True,
@@ -106,7 +106,7 @@ class EarmarkPlugin(BeetsPlugin):
     @cached_property
     def classifier(self) -> Classifier:
         """The model with its words; what is wrong with them is the user's error."""
-        from earmark.inference.classifier import Tagger
+        from earmark.inference.tagger import Tagger
 
         own = self.config["map"].get()
         try:

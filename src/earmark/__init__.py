@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from earmark.audio.source import Source
     from earmark.explanation.explainer import Explainer
     from earmark.explanation.explanation import Explanation
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
     from earmark.inference.verdict import ClipVerdict, Verdict
 
     __version__: str
@@ -34,7 +34,7 @@ _LATE = {
     "ClipVerdict": "earmark.inference.verdict",
     "Explainer": "earmark.explanation.explainer",
     "Explanation": "earmark.explanation.explanation",
-    "Tagger": "earmark.inference.classifier",
+    "Tagger": "earmark.inference.tagger",
     "Verdict": "earmark.inference.verdict",
 }
 """Where names are that are imported when they are first used."""
@@ -57,7 +57,7 @@ def load(model: str | os.PathLike[str] | None = None) -> Tagger:
     ModelError
         If the file is no model, or was altered.
     """
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     return Tagger(model)
 

@@ -22,7 +22,7 @@ from support.sounds import wave_bytes
 
 from earmark.audio.decode import Recording, decode
 from earmark.errors import AudioError, SettingError
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 
 RATE = 22050
 EARMARK = Path(sys.executable).with_name("earmark")

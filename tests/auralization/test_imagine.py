@@ -26,8 +26,8 @@ from earmark.data.features.extract import extract
 from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.inference.card import Card, Training
-from earmark.inference.classifier import Tagger
 from earmark.inference.model import open_model, save_model
+from earmark.inference.tagger import Tagger
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.onnx.differentiable import DifferentiableModel
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from earmark.audio.decode import decode
 from earmark.data.synth import compose
 from earmark.explanation.occlusion import Cells, Occlusion, evidence, neutral
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 
 RATE = 22050
 

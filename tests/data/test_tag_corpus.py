@@ -22,6 +22,7 @@ from earmark.data.splits import split_tracks
 from earmark.data.synth import write_corpus
 from earmark.data.tag_corpus import open_library, read_tags
 from earmark.errors import CorpusError, MissingExtra, SettingError
+from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import judge
 from earmark.inference.card import Calibration
 from earmark.inference.model import open_model
@@ -397,7 +398,7 @@ def test_brackets_in_a_genre_are_shown():
     labels = ("[dub]", "ska")
     log_p = np.log(np.array([[0.9, 0.1], [0.1, 0.9]]))
     both = np.arange(2)
-    report = judge(log_p, both, both, labels, Calibration(), corpus="c", protocol="all", part="all")
+    report = judge(Answers(log_p, both, both, labels), Calibration(), corpus="c", protocol="all", part="all")
     page = io.StringIO()
     Console(file=page, width=80).print(render_confusion(report))
     assert "\n[dub]" in page.getvalue()

@@ -1,31 +1,26 @@
-"""Running verdicts and the segments made of them."""
+"""Running verdicts of a stream."""
 
 import io
 import os
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.sounds import RATE, Made, noise, told
+from support.sounds import RATE, Made, noise
 
 import earmark
 from earmark.audio.streams.stream import Block, Pcm, Pipe
-from earmark.inference.aggregate import pooled
-from earmark.inference.live import Listener, Memory, Window
-from earmark.inference.segments import DOUBT, HOLD, Segmenter, segments
+from earmark.inference.aggregate import pool_clips
+from earmark.inference.live import LiveClassifier, Memory, Window
 
 
 @pytest.fixture(scope="module")
 def tagger():
     return earmark.load()
-
-
-# Running verdicts
 
 
 def running(tagger, blocks, **options):
@@ -80,13 +75,13 @@ def test_silence_is_noticed_and_forgets(tagger):
 
 
 def test_of_late_live_sound_verdicts_are_left_out(tagger):
-    listener = Listener(tagger, 0.5, 5.0)
+    live = LiveClassifier(tagger, 0.5, 5.0)
     long_ago = time.monotonic() - 9
-    late = list(listener.take(Block(noise(4), long_ago), waiting=RATE))
+    late = list(live.classify_block(Block(noise(4), long_ago), waiting=RATE))
     assert late == []
-    (now,) = listener.take(Block(noise(0.5), time.monotonic()), waiting=RATE)
+    (now,) = live.classify_block(Block(noise(0.5), time.monotonic()), waiting=RATE)
     assert (now.time, now.skipped, now.behind < 0.3) == (4.5, 8, True)
-    (last,) = listener.take(Block(noise(0.5), long_ago), waiting=0)  # late, but there is no newer one
+    (last,) = live.classify_block(Block(noise(0.5), long_ago), waiting=0)  # late, but there is no newer one
     assert (last.skipped, last.behind > 8) == (0, True)
 
 
@@ -98,9 +93,9 @@ def test_of_sound_that_waits_for_us_nothing_is_left_out(tagger):
 
 
 def test_lost_sound_is_time_gone_by(tagger):
-    listener = Listener(tagger, 0.5, 5.0)
-    list(listener.take(Block(noise(3), time.monotonic())))
-    verdicts = list(listener.take(Block(noise(3), time.monotonic(), lost=10 * RATE)))
+    live = LiveClassifier(tagger, 0.5, 5.0)
+    list(live.classify_block(Block(noise(3), time.monotonic())))
+    verdicts = list(live.classify_block(Block(noise(3), time.monotonic(), lost=10 * RATE)))
     assert [v.time for v in verdicts] == [13.5, 14.0, 14.5, 15.0, 15.5, 16.0]
     assert verdicts[0].reason == "too short"  # clips do not reach over the gap
     assert verdicts[0].skipped == 20
@@ -121,7 +116,7 @@ def test_memory_of_nothing_is_the_last_clip():
     memory = Memory(0)
     memory.update(np.array([1.0, 2.0]), 1.0)
     np.testing.assert_array_equal(memory.update(np.array([5.0, 6.0]), 2.0), [5.0, 6.0])
-    assert pooled(np.array([[5.0, 6.0]]), 1.0).sum() == 1
+    assert pool_clips(np.array([[5.0, 6.0]]), 1.0).sum() == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux how much memory a process has")
@@ -152,66 +147,3 @@ class _Endless(io.RawIOBase):
         if self.at == len(self.piece):
             self.at, self.left = 0, self.left - 1
         return n
-
-
-# Segments
-
-
-def spans(letters, **options):
-    return [(s.start, s.end, s.genre or s.reason) for s in segments(told(letters, **options))]
-
-
-def test_a_change_is_dated_to_when_it_was_first_heard():
-    assert spans("....aaaaaabbbbbbbb") == [(0, 5, "a"), (5, 9, "b")]
-
-
-def test_flicker_is_no_change():
-    assert spans("aaaaa" + "b" * 5 + "aaaabababababbbbbaaa-a-a---aaa") == [(0, 20, "a")]
-    assert HOLD == 3.0
-
-
-def test_what_is_left_of_a_genre_after_a_new_title_is_no_segment():
-    titles = ["x"] * 8 + ["y"] * 12
-    ended = list(segments(told("a" * 10 + "b" * 10, titles=titles)))
-    assert [(s.start, s.end, s.genre, s.title) for s in ended] == [(0, 4, "a", "x"), (4, 10, "b", "y")]
-
-
-def test_doubt_is_a_segment_only_when_it_lasts():
-    assert spans("aaaa" + "-" * 19 + "aaaa") == [(0, 13.5, "a")]
-    assert spans("aaaaaa" + "-" * 20 + "-aaaaaaa") == [(0, 3, "a"), (3, 13.5, "low confidence"), (13.5, 17, "a")]
-
-
-def test_others_in_turns_end_a_genre_that_is_gone():
-    found = spans("aaaa" + "bcd-" * 8)
-    assert found[0][0] == 0
-    assert found[0][2] == "a"
-    assert found[0][1] <= 2 + DOUBT
-
-
-def test_silence_counts_at_once_and_titles_too():
-    assert spans("aaaa  aaaaaaa") == [(0, 2, "a"), (2, 3, "silence"), (3, 6.5, "a")]
-    titles = [None, "x", "x", "x", "y", "y", "y", "y"]
-    ended = list(segments(told("aaaaaaaa", titles=titles)))
-    assert [(s.start, s.end, s.title) for s in ended] == [(0, 2, "x"), (2, 4, "y")]
-    assert [s.confidence for s in ended] == pytest.approx([0.8, 0.8])
-    ended = list(segments(told("aaaa    ", titles=["x"] * 4 + ["y"] * 4)))
-    assert [(s.start, s.end, s.genre, s.title) for s in ended] == [(0, 2, "a", "x"), (2, 4, None, "y")]
-
-
-@given(st.text("ab- .", max_size=120), st.data())
-def test_segments_tile_the_time(letters, data):
-    titles = data.draw(st.lists(st.sampled_from([None, "x", "y"]), min_size=len(letters), max_size=len(letters)))
-    found = list(segments(told(letters, titles=titles)))
-    heard_something = letters.strip(".")
-    assert bool(found) == bool(heard_something)
-    if found:
-        assert (found[0].start, found[-1].end) == (0, len(letters) / 2)
-        assert all(a.end == b.start for a, b in pairwise(found))
-        assert all(s.start < s.end or len(found) == 1 for s in found)
-        assert all(0 <= s.confidence <= 0.8 + 1e-9 for s in found)
-
-
-def test_before_anything_is_heard_no_segment_is_open():
-    segmenter = Segmenter()
-    assert [segmenter.update(v) for v in told("...")] == [None] * 3
-    assert segmenter.open is None

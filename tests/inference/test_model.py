@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from earmark.audio import LogMel
 from earmark.errors import ModelError
 from earmark.inference.card import FORMAT_VERSION, Card, Training
-from earmark.inference.model import bundled, open_model, parse, save_model
+from earmark.inference.model import list_models, open_model, parse, save_model
 
 
 def card(**changes):
@@ -140,8 +140,8 @@ def test_no_such_model(tmp_path):
 
 
 def test_bundled_models_are_small_and_say_where_they_come_from():
-    assert next(iter(bundled())) == "gtzan-attention"
-    for name, path in bundled().items():
+    assert next(iter(list_models())) == "gtzan-attention"
+    for name, path in list_models().items():
         assert path.stat().st_size < 10e6
         opened = open_model(name)
         assert opened.card.attention == ("attention" in name)

@@ -1,6 +1,8 @@
 """Sounds that go on, and verdicts, made for tests."""
 
+import io
 import struct
+import wave
 
 import numpy as np
 
@@ -10,10 +12,11 @@ from earmark.inference.live import RunningVerdict
 RATE = 22050
 
 
-def noise(seconds, rate=RATE, seed=0):
+def noise(seconds, rate=RATE, seed=0, level=0.1):
+    """Noise that swells twice a second: dull, but not silence."""
     n = round(seconds * rate)
     swell = 1 + np.sin(2 * np.pi * 2 * np.arange(n) / rate)
-    return (0.1 * swell * np.random.default_rng(seed).standard_normal(n)).clip(-0.99, 0.99).astype(np.float32)
+    return (level * swell * np.random.default_rng(seed).standard_normal(n)).clip(-0.99, 0.99).astype(np.float32)
 
 
 def heard(stream, rate=RATE):
@@ -57,3 +60,21 @@ def wave_bytes(samples, *, rate=44100, channels=1, claimed=None, riff=None):
         + struct.pack("<I", len(data) if claimed is None else claimed)
     )
     return b"RIFF" + struct.pack("<I", len(head) + len(data) if riff is None else riff) + head + data
+
+
+def rms(samples):
+    return np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+
+
+def share_above(samples, rate, hz):
+    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+    return power[np.fft.rfftfreq(len(samples), 1 / rate) > hz].sum() / power.sum()
+
+
+def wav(samples, rate):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as w:
+        w.setparams((1, 2, rate, 0, "NONE", ""))
+        w.writeframes((samples * 32767).astype("<i2").tobytes())
+    file.seek(0)
+    return file

@@ -15,8 +15,8 @@ from earmark.data.corpus import open_corpus
 from earmark.data.synth import write_corpus
 from earmark.errors import TrainingError
 from earmark.evaluation.evaluate import evaluate
-from earmark.inference.classifier import Tagger
 from earmark.inference.model import open_model
+from earmark.inference.tagger import Tagger
 from earmark.networks.onnx.front_end import waveform_graph
 from earmark.training.recipe import open_recipe, parse_recipe
 from earmark.training.train import Experiment, train

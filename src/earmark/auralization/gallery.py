@@ -18,8 +18,8 @@ from earmark.auralization.prototypes import Prototypes
 from earmark.auralization.units import Excitement, UnitProbe
 from earmark.errors import AudioError, ModelError
 from earmark.files import replacing, slug
-from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
+from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 
 _LICENCE = "These are excerpts of recordings: what may be done with the corpus may be done with them, and no more."

@@ -9,7 +9,7 @@ Three steps, each told apart in :attr:`Imagined.history`:
    it keeps its tune, its rhythm and its phases, and gets the genre's colours.
 
 What is returned has been heard: mastered, rounded to 16 bits, and classified by the ordinary
-:class:`~earmark.inference.classifier.Tagger`.
+:class:`~earmark.inference.tagger.Tagger`.
 
 References
 ----------
@@ -41,8 +41,8 @@ from earmark.auralization.ascent import Ascent
 from earmark.auralization.equalizer import Shaping
 from earmark.auralization.prior import Prior
 from earmark.errors import AudioError, SettingError
-from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
+from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
@@ -249,7 +249,7 @@ class _Imagining:
 
     def _song(self, samples: ArrayLike, sample_rate: float) -> Samples:
         """A song, at the front end's rate and as long as wanted."""
-        sound = self.tagger.resampled(np.asarray(samples), sample_rate)[: round(self.seconds * self.rate)]
+        sound = self.tagger.resample(np.asarray(samples), sample_rate)[: round(self.seconds * self.rate)]
         if len(sound) < self.model.card.clip_length:
             raise AudioError(f"the song has {len(sound) / self.rate:.1f} s: need {self.model.card.clip_seconds:g} s")
         if loudness(sound, self.rate) == -np.inf:

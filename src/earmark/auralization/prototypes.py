@@ -16,8 +16,9 @@ from earmark.data.audit.fingerprint import Fingerprinter, Words, find_twins
 from earmark.data.corpus import Corpus, Track
 from earmark.data.groups import kept_together, known_artist_groups
 from earmark.errors import CorpusError, SettingError
-from earmark.evaluation.evaluate import verdicts
-from earmark.inference.classifier import Tagger
+from earmark.evaluation.evaluate import predict_corpus
+from earmark.inference.aggregate import make_verdict
+from earmark.inference.tagger import Tagger
 
 OnePer = Literal["artist", "track"]
 ONE_PER = ("artist", "track")
@@ -94,7 +95,8 @@ def find_prototypes(
         corpus = corpus.subset([i for i, track in enumerate(corpus.tracks) if track.genre in wanted])
     best: dict[str, list[Moment]] = {genre: [] for genre in wanted}
     failed = {}
-    for track, verdict in verdicts(tagger, corpus, jobs):
+    for track, prediction in predict_corpus(tagger, corpus, jobs):
+        verdict = make_verdict(prediction, tagger.card)
         if verdict.error:
             failed[track.id] = verdict.error
         for genre in [track.genre] if labelled else wanted:

@@ -318,7 +318,7 @@ def _batches(probe: UnitProbe, track: Track) -> Iterator[tuple[Sequence[float], 
         return
     with Recording(track.path) as recording:
         clips = cut(recording.blocks(front_end.sample_rate), card.clip_length)
-        heard = (c for c in clips if not c.silent and front_end.n_frames(c.length) >= card.min_frames)
+        heard = (c for c in clips if card.reason_to_skip(c) is None)
         while batch := list(islice(heard, _BATCH)):
             for length in {clip.length for clip in batch}:  # the last may be shorter
                 alike = [clip for clip in batch if clip.length == length]

@@ -12,9 +12,9 @@ import typer
 
 def models(incomplete: str) -> Iterator[str]:
     """Offer bundled models and model files."""
-    from earmark.inference.model_file import bundled
+    from earmark.inference.model_file import list_models
 
-    yield from (name for name in bundled() if name.startswith(incomplete))
+    yield from (name for name in list_models() if name.startswith(incomplete))
     yield from _files(incomplete, ".onnx")
 
 
@@ -30,11 +30,11 @@ def recipes(incomplete: str) -> Iterator[str]:
 def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offer genres of the model named on the line, or of the bundled one."""
     from earmark.errors import EarmarkError
-    from earmark.inference.model_file import read_model, unsealed
+    from earmark.inference.model_file import read_model, split_card
 
     try:
         data, name, _ = read_model(ctx.params.get("model"))
-        known = unsealed(data, name)[0].get("labels", [])
+        known = split_card(data, name)[0].get("labels", [])
     except EarmarkError:
         known = []
     yield from (genre for genre in known if genre.startswith(incomplete))

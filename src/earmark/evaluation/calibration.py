@@ -1,4 +1,4 @@
-"""Temperatures and the threshold of "unknown", chosen on held-out answers."""
+"""Temperatures and the threshold of "unknown", fitted on held-out predictions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COVERAGE = 0.9
 
 
 _SURE = 0.9
-"""What is right so often is never "unknown", even where a model is as sure of nearly everything."""
+"""Confidence that is never "unknown", even where a model is more confident of nearly everything."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What was said of clips whose genre is known.
+    """Predictions for clips whose genre is known.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Answers:
 
 
 def calibrate(answers: Answers) -> Calibration:
-    """Temperatures and the "unknown" threshold, from answers to what was not learned from."""
+    """Fit temperatures and the "unknown" threshold to predictions of tracks that were not trained on."""
     log_p, y = answers.log_probabilities, answers.y
     pooled, truth = metrics.pool(log_p, answers.track, y)
     temperature = metrics.fit_temperature(pooled, truth)

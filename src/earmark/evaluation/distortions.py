@@ -1,7 +1,6 @@
-"""What happens to music on its way to a listener: the same track quieter, coded, narrower, clipped, cut into late.
+"""Distortions of music that do not change its genre: other levels, rates and codecs, clipping, a late start.
 
-A listener names the same genre through all of it. Each distortion takes mono samples and their rate, and gives
-samples and theirs; nothing in it is random.
+Each takes mono samples and their rate, and gives samples and theirs; nothing in it is random.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Codec:
     bit_rate: int | None = None
 
     @property
-    def there(self) -> bool:
+    def available(self) -> bool:
         """Whether this build of FFmpeg can encode it."""
         try:
             return bool(av.codec.Codec(self.encoder, "w").is_encoder)
@@ -52,7 +51,7 @@ class Codec:
             return False
 
     def rate_for(self, rate: int) -> int:
-        """Hz: the lowest rate that it knows and that loses nothing, or else its highest."""
+        """Return the lowest rate in Hz that it knows and that loses nothing, or else its highest."""
         rates = av.codec.Codec(self.encoder, "w").audio_rates or [rate]
         return min((known for known in rates if known >= rate), default=max(rates))
 
@@ -85,29 +84,29 @@ class Distortion:
 
 
 def gain(samples: Samples, rate: int, db: float) -> Signal:
-    """Louder or quieter by so many dB, as floats: nothing is clipped."""
+    """Amplify by so many dB, as floats: nothing is clipped."""
     return samples * np.float32(10 ** (db / 20)), rate
 
 
-def clipped(samples: Samples, rate: int, db: float) -> Signal:
+def clip(samples: Samples, rate: int, db: float) -> Signal:
     """Cut off all that is higher than so many dB below the peak."""
     limit = np.abs(samples).max() * 10 ** (-db / 20)
     return np.clip(samples, -limit, limit).astype(np.float32), rate
 
 
-def late(samples: Samples, rate: int, seconds: float) -> Signal:
+def skip_start(samples: Samples, rate: int, seconds: float) -> Signal:
     """Begin so many seconds later; of a track that is not so long, one sample stays."""
     return samples[min(round(seconds * rate), len(samples) - 1) :], rate
 
 
-def resampled(samples: Samples, rate: int, to: int) -> Signal:
-    """At another rate, in Hz; a lower one keeps nothing above its half."""
+def resample(samples: Samples, rate: int, to: int) -> Signal:
+    """Convert to another rate, in Hz; a lower one keeps nothing above its half."""
     converted: Samples = soxr.resample(samples, rate, to, quality="HQ")
     return converted, to
 
 
-def coded(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signal:
-    """Written to a file of so many equal channels, in memory, and read again as every file is read.
+def transcode(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signal:
+    """Encode into a file of so many equal channels, in memory, and decode it as every file is decoded.
 
     Parameters
     ----------
@@ -129,22 +128,23 @@ def coded(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> Signa
         If it cannot be encoded, or not decoded again.
     """
     known = codec.rate_for(rate)
-    source = samples if known == rate else resampled(samples, rate, known)[0]
+    source = samples if known == rate else resample(samples, rate, known)[0]
     try:
-        file = _encoded(np.tile(source, (channels, 1)), known, codec)
+        file = _encode(np.tile(source, (channels, 1)), known, codec)
     except (av.error.FFmpegError, ValueError) as error:
         raise AudioError(f"cannot be encoded by {codec.encoder} at {known} Hz ({reason_of(error)})") from error
     return decode(file, rate), rate
 
 
-def _encoded(samples: Samples, rate: int, codec: Codec) -> BytesIO:
-    """Samples of shape (channels, samples) → a file, to be read from its beginning."""
+def _encode(samples: Samples, rate: int, codec: Codec) -> BytesIO:
+    """Encode samples, shape (channels, samples); return a file, to be read from its beginning."""
     layout = "mono" if len(samples) == 1 else "stereo"
     file = BytesIO()
     with av.open(file, "w", format=codec.container) as container:
         stream: Any = container.add_stream(codec.encoder, rate=rate, layout=layout)
         if codec.bit_rate:
             stream.bit_rate = codec.bit_rate
+        # (channels, samples) → (1, samples · channels), as FFmpeg's packed format "flt" has them
         interleaved = np.ascontiguousarray(samples.T).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(interleaved, "flt", layout)
         frame.sample_rate, frame.pts = rate, 0
@@ -157,14 +157,14 @@ def _encoded(samples: Samples, rate: int, codec: Codec) -> BytesIO:
 DISTORTIONS = (
     Distortion("gain-20", "20 dB quieter", partial(gain, db=-20)),
     Distortion("gain+20", "20 dB louder, not clipped", partial(gain, db=20)),
-    Distortion("clipped", "clipped 1 dB below the peak", partial(clipped, db=1)),
-    Distortion("mp3-64", "MP3 at 64 kb/s", partial(coded, codec=MP3), MP3),
-    Distortion("aac-64", "AAC at 64 kb/s", partial(coded, codec=AAC), AAC),
-    Distortion("opus-32", "Opus at 32 kb/s", partial(coded, codec=OPUS), OPUS),
-    Distortion("48-khz", "sampled at 48 kHz", partial(resampled, to=48_000)),
-    Distortion("16-khz", "sampled at 16 kHz", partial(resampled, to=16_000)),
-    Distortion("11-khz", "sampled at 11.025 kHz", partial(resampled, to=11_025)),
-    Distortion("stereo", "a file of two equal channels", partial(coded, codec=WAVE, channels=2)),
-    Distortion("late", "begun 1.7 s later", partial(late, seconds=1.7)),
+    Distortion("clipped", "clipped 1 dB below the peak", partial(clip, db=1)),
+    Distortion("mp3-64", "MP3 at 64 kb/s", partial(transcode, codec=MP3), MP3),
+    Distortion("aac-64", "AAC at 64 kb/s", partial(transcode, codec=AAC), AAC),
+    Distortion("opus-32", "Opus at 32 kb/s", partial(transcode, codec=OPUS), OPUS),
+    Distortion("48-khz", "sampled at 48 kHz", partial(resample, to=48_000)),
+    Distortion("16-khz", "sampled at 16 kHz", partial(resample, to=16_000)),
+    Distortion("11-khz", "sampled at 11.025 kHz", partial(resample, to=11_025)),
+    Distortion("stereo", "a file of two equal channels", partial(transcode, codec=WAVE, channels=2)),
+    Distortion("late", "begun 1.7 s later", partial(skip_start, seconds=1.7)),
 )
 """In the order of reports."""

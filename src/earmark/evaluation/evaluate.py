@@ -1,4 +1,4 @@
-"""Judging: what a model says of tracks whose genre is known."""
+"""Evaluation: what a model says of tracks whose genre is known."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from earmark.data.corpus import Corpus, Track
 from earmark.data.splits import PARTS, split_tracks
 from earmark.errors import AudioError, CorpusError, SettingError
+from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import Report, judge
-from earmark.inference.classifier import Tagger
-from earmark.inference.verdict import Verdict
+from earmark.inference.aggregate import TrackPrediction
+from earmark.inference.batch import predict_many
+from earmark.inference.tagger import Tagger
 
 
 def evaluate(
@@ -49,39 +51,28 @@ def evaluate(
     CorpusError
         If the corpus holds genres that the model does not know, or nothing could be read.
     """
-    require_known(corpus, tagger.labels)
-    chosen = part_of(corpus, protocol, part, seed)
-    log_p, track, y = [], [], []
+    require_known_genres(corpus, tagger.labels)
+    chosen = select_part(corpus, protocol, part, seed)
+    ids, log_p, track, y = [], [], [], []
     failed: dict[str, str] = {}
-    for i, (item, verdict) in enumerate(verdicts(tagger, chosen, jobs)):
+    for i, (item, prediction) in enumerate(predict_corpus(tagger, chosen, jobs)):
         if on_track:
             on_track(item)
-        if verdict.error:
-            failed[item.id] = verdict.error
-        for clip in verdict.clips:
-            if clip.genres:
-                log_p.append([np.log(max(clip.genres[label], 1e-12)) for label in tagger.labels])
-                track.append(i)
-                y.append(tagger.labels.index(item.genre))
+        ids.append(item.id)
+        if prediction.error:
+            failed[item.id] = prediction.error
+        clips = [clip.log_probabilities for clip in prediction.clips if clip.log_probabilities is not None]
+        log_p += clips
+        track += [i] * len(clips)
+        y += [tagger.labels.index(item.genre)] * len(clips)
     if not y:
         raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
-    # The verdict's clips are tempered; undo it, so that pooling gives the track's own probabilities.
-    logits = np.array(log_p) * tagger.card.calibration.clip_temperature
-    return judge(
-        logits,
-        np.array(track),
-        np.array(y),
-        tagger.labels,
-        tagger.card.calibration,
-        ids=[item.id for item in chosen.tracks],
-        corpus=corpus.name,
-        protocol=protocol,
-        part=part,
-        failed=failed,
-    )
+    answers = Answers(np.array(log_p), np.array(track), np.array(y), tagger.labels)
+    names = {"corpus": corpus.name, "protocol": protocol, "part": part}
+    return judge(answers, tagger.card.calibration, **names, ids=ids, failed=failed)
 
 
-def require_known(corpus: Corpus, labels: Sequence[str]) -> None:
+def require_known_genres(corpus: Corpus, labels: Sequence[str]) -> None:
     """Raise :class:`CorpusError` where a corpus has genres that are not among a model's labels."""
     foreign = sorted(set(corpus.genres) - set(labels))
     if foreign:
@@ -90,7 +81,7 @@ def require_known(corpus: Corpus, labels: Sequence[str]) -> None:
         )
 
 
-def part_of(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
+def select_part(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
     """Return the tracks of one part of a split; all of them where protocol or part is "all"."""
     if protocol == "all":
         if part != "all":
@@ -107,27 +98,16 @@ def part_of(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
     return chosen
 
 
-def verdicts(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, Verdict]]:
-    """Let a model classify every track of a corpus: those of sound first, then those of arrays.
+def predict_corpus(tagger: Tagger, corpus: Corpus, jobs: int) -> Iterator[tuple[Track, TrackPrediction]]:
+    """Predict the clips of every track of a corpus: those of sound first, `jobs` at once, then those of arrays.
 
-    Parameters
-    ----------
-    tagger : Tagger
-    corpus : Corpus
-    jobs : int
-        Files worked on at once.
-
-    Yields
-    ------
-    (Track, Verdict)
-        One that cannot be heard has an error.
+    The prediction for a track that cannot be read has an error, and no clips.
     """
     sounds = [track for track in corpus.tracks if track.path is not None]
-    heard = tagger.classify_many((track.path for track in sounds if track.path), jobs=jobs)
-    yield from zip(sounds, heard, strict=True)
+    yield from zip(sounds, predict_many(tagger, (track.path for track in sounds if track.path), jobs), strict=True)
     for track in corpus.tracks:
         if track.spectrogram is not None:
             try:
-                yield track, tagger.classify_spectrogram(track.spectrogram)
+                yield track, tagger.predict_spectrogram(track.spectrogram)
             except AudioError as error:
-                yield track, Verdict.failed(tagger.card.name, None, str(error))
+                yield track, TrackPrediction((), None, error=str(error))

@@ -1,4 +1,4 @@
-"""How good is it? Pure functions of labels and probabilities."""
+"""Metrics: pure functions of labels and probabilities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Probabilities = NDArray[np.floating]
 
 
 def accuracy(truth: ArrayLike, predicted: ArrayLike) -> float:
-    """Share of predictions that are right; NaN where there are none.
+    """Return the share of predictions that are right; NaN where there are none.
 
     Examples
     --------
@@ -21,19 +21,20 @@ def accuracy(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def confusion(truth: NDArray[np.intp], predicted: NDArray[np.intp], n_labels: int) -> NDArray[np.intp]:
-    """Counts, shape (labels, labels): row is the truth, column the prediction.
+    """Return counts, shape (labels, labels): row is the truth, column the prediction.
 
     Examples
     --------
     >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
     [[1, 0], [1, 1]]
     """
+    # each pair (truth, prediction) is one number; counting these fills the matrix row by row
     cells = np.bincount(truth * n_labels + predicted, minlength=n_labels * n_labels)
     return cells.reshape(n_labels, n_labels)
 
 
 def top_k_accuracy(probabilities: Probabilities, truth: NDArray[np.intp], k: int = 3) -> float:
-    """Share of rows whose truth is among the `k` most probable labels; NaN where there are none.
+    """Return the share of rows whose truth is among the `k` most probable labels; NaN where there are none.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def top_k_accuracy(probabilities: Probabilities, truth: NDArray[np.intp], k: int
 
 
 def macro_f1(confusion: NDArray[np.intp]) -> float:
-    """Mean of the labels' F1 scores, over labels that occur as truth or as prediction.
+    """Return the mean F1 score of the labels that occur as truth or as prediction.
 
     Parameters
     ----------
@@ -65,7 +66,8 @@ def macro_f1(confusion: NDArray[np.intp]) -> float:
     >>> macro_f1(np.array([[1, 0], [1, 1]]))  # two F1 scores of 2/3
     0.6666666666666666
     """
-    occurs = confusion.sum(axis=0) + confusion.sum(axis=1)  # 2 TP + FP + FN
+    # F1 = 2 TP / (2 TP + FP + FN); columns sum to TP + FP, rows to TP + FN
+    occurs = confusion.sum(axis=0) + confusion.sum(axis=1)
     f1 = 2 * np.diag(confusion)[occurs > 0] / occurs[occurs > 0]
     return float(f1.mean()) if len(f1) else float("nan")
 
@@ -78,7 +80,7 @@ def bootstrap_interval(
     confidence: float = 0.95,
     rounds: int = 2000,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of an accuracy, drawing whole tracks (Efron and Tibshirani 1993, chapter 13).
+    """Return the percentile bootstrap interval of an accuracy over tracks (Efron and Tibshirani 1993, chapter 13).
 
     Parameters
     ----------
@@ -101,7 +103,8 @@ def bootstrap_interval(
     if not n:
         return float("nan"), float("nan")
     w = np.ones(n) if weights is None else weights
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=rounds)  # (rounds, tracks): how often each is drawn
+    # how often each track is drawn in each round, (rounds, tracks)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=rounds)
     means = drawn @ (w * right) / (drawn @ w)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
@@ -134,14 +137,14 @@ def pool(
 
 
 def softmax(logits: Probabilities) -> Probabilities:
-    """Probabilities from logits or log-probabilities, over the last axis."""
+    """Return probabilities from logits or log-probabilities, over the last axis."""
     exponential = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: Probabilities = exponential / exponential.sum(axis=-1, keepdims=True)
     return probabilities
 
 
 def fit_temperature(logits: Probabilities, truth: NDArray[np.intp]) -> float:
-    """Temperature at which ``softmax(logits / T)`` gives the truth the highest likelihood (Guo et al. 2017).
+    """Return the temperature at which ``softmax(logits / T)`` makes the truth most likely (Guo et al. 2017).
 
     Parameters
     ----------
@@ -162,7 +165,7 @@ def fit_temperature(logits: Probabilities, truth: NDArray[np.intp]) -> float:
 
 
 def calibration_error(probabilities: Probabilities, truth: NDArray[np.intp], bins: int = 10) -> float:
-    """Expected calibration error: mean distance of confidence and accuracy, over equal bins of confidence.
+    """Return the expected calibration error: mean distance of confidence and accuracy, over equal bins of confidence.
 
     Parameters
     ----------
@@ -182,12 +185,13 @@ def calibration_error(probabilities: Probabilities, truth: NDArray[np.intp], bin
 def confidence_error(confidence: Probabilities, right: NDArray[np.bool_], bins: int = 10) -> float:
     """:func:`calibration_error` where only the confidence of each answer is known, and whether it was right."""
     which = np.minimum((confidence * bins).astype(int), bins - 1)
+    # sum over bins b of |confidence - accuracy| times the share of tracks in b (Guo et al. 2017, equation 3)
     gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which)]
     return float(sum(gaps))
 
 
 def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> float:
-    """Largest threshold that still keeps at least `coverage` of the tracks.
+    """Return the largest threshold that still keeps at least `coverage` of the tracks.
 
     Examples
     --------
@@ -197,11 +201,11 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
     if not len(confidence):
         return 0.0
     kept = int(np.ceil(coverage * len(confidence) - 1e-9))
-    return float(np.sort(confidence)[::-1][max(kept, 1) - 1])
+    return float(np.sort(confidence)[-max(kept, 1)])
 
 
 def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Accuracy among the most confident tracks, for every number of them: one minus the risk–coverage curve.
+    """Return the accuracy among the k most confident tracks, for every k: one minus the risk–coverage curve.
 
     Parameters
     ----------
@@ -226,7 +230,7 @@ def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> N
 
 
 def aurc(confidence: Probabilities, right: NDArray[np.bool_]) -> float:
-    """Area under the risk–coverage curve (Geifman, Uziel and El-Yaniv 2019): mean risk over all coverages.
+    """Return the area under the risk–coverage curve (Geifman, Uziel and El-Yaniv 2019): mean risk over all coverages.
 
     Parameters are those of :func:`selective_accuracy`.
 

@@ -1,10 +1,11 @@
-"""Sounds that are no music, made from a seed or found in a folder: whoever names their genre is wrong."""
+"""Sounds that are no music, synthetic or from a folder: any genre named for them is wrong."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,20 +16,20 @@ from earmark.errors import CorpusError, SettingError
 from earmark.files import walk
 
 SECONDS = 10.0
-"""Length of a sound that is made."""
+"""Length of a synthetic sound."""
 
 RATE = 44_100
 """Hz, of the same."""
 
 OF_A_KIND = 8
-"""Sounds of each kind that are made."""
+"""Synthetic sounds of each kind."""
 
 Samples = NDArray[np.float32]
 Rng = np.random.Generator
 
 
 class Kind(NamedTuple):
-    """A kind of sound that is made.
+    """A kind of synthetic sound.
 
     Attributes
     ----------
@@ -52,9 +53,9 @@ class Sound:
     name : str
         For reports.
     path : Path or None
-        Its file; None where it is made.
+        Its file; None where it is synthetic.
     seed : tuple of int
-        Of a sound that is made.
+        Of a synthetic sound.
     """
 
     kind: str
@@ -63,7 +64,7 @@ class Sound:
     seed: tuple[int, ...] = ()
 
     def make(self) -> Samples:
-        """Samples at :data:`RATE`, shape (samples,), of a sound that is made; the same each time."""
+        """Compute the samples of a synthetic sound at :data:`RATE`, shape (samples,); the same each time."""
         rng = np.random.default_rng(self.seed)
         kind = KINDS[self.kind]
         samples = kind.make(rng, round(SECONDS * RATE))
@@ -72,8 +73,8 @@ class Sound:
         return scaled
 
 
-def made(seed: int) -> list[Sound]:
-    """Sounds to be made: :data:`OF_A_KIND` of each of the :data:`KINDS`; the seed must not be negative."""
+def list_synthetic(seed: int) -> list[Sound]:
+    """Return :data:`OF_A_KIND` synthetic sounds of each of the :data:`KINDS`; the seed must not be negative."""
     if seed < 0:
         raise SettingError(f"seed {seed}: must be 0 or more")
     return [
@@ -83,8 +84,8 @@ def made(seed: int) -> list[Sound]:
     ]
 
 
-def found(folder: str | os.PathLike[str]) -> list[Sound]:
-    """Sounds in a folder of the user's own.
+def find_sounds(folder: str | os.PathLike[str]) -> list[Sound]:
+    """Return the sounds in a folder of the user's own.
 
     Parameters
     ----------
@@ -117,28 +118,17 @@ def _kind(path: Path, root: Path) -> str:
 
 
 def _noise(rng: Rng, size: int, slope: float) -> NDArray[np.float64]:
-    """Gaussian noise whose power falls as frequency to the power of minus `slope`, from 20 Hz up."""
+    """Return Gaussian noise whose power falls as frequency to the power of minus `slope`, from 20 Hz up."""
     spectrum = np.fft.rfft(rng.standard_normal(size))
     frequency = np.fft.rfftfreq(size, 1 / RATE)
+    # power ~ f^-slope, so amplitude ~ f^(-slope/2)
     spectrum *= np.maximum(frequency, 20.0) ** (-slope / 2)
     spectrum[0] = 0
     return np.fft.irfft(spectrum, size)
 
 
-def _white(rng: Rng, size: int) -> NDArray[np.float64]:
-    return _noise(rng, size, 0)
-
-
-def _pink(rng: Rng, size: int) -> NDArray[np.float64]:
-    return _noise(rng, size, 1)
-
-
-def _brown(rng: Rng, size: int) -> NDArray[np.float64]:
-    return _noise(rng, size, 2)
-
-
 def _band(rng: Rng, size: int) -> NDArray[np.float64]:
-    """One octave of noise, the lowest from 100 Hz, the highest from 4 kHz."""
+    """Return one octave of noise, the lowest from 100 Hz, the highest from 4 kHz."""
     low = 100 * 40 ** rng.random()
     spectrum = np.fft.rfft(rng.standard_normal(size))
     frequency = np.fft.rfftfreq(size, 1 / RATE)
@@ -147,12 +137,12 @@ def _band(rng: Rng, size: int) -> NDArray[np.float64]:
 
 
 def _sine(rng: Rng, size: int) -> NDArray[np.float64]:
-    """A tone between 50 Hz and 6.4 kHz."""
+    """Return a sine between 50 Hz and 6.4 kHz."""
     return np.sin(2 * np.pi * 50 * 2 ** rng.uniform(0, 7) * _time(size))
 
 
 def _hum(rng: Rng, size: int) -> NDArray[np.float64]:
-    """Mains: 50 or 60 Hz and nine harmonics, weaker as they are higher."""
+    """Return mains hum: 50 or 60 Hz and nine harmonics, weaker as they are higher."""
     harmonics = np.arange(1, 11)
     weights = rng.uniform(0.3, 1, 10) / harmonics
     spectrum = np.zeros(size // 2 + 1, complex)
@@ -162,14 +152,15 @@ def _hum(rng: Rng, size: int) -> NDArray[np.float64]:
 
 
 def _chirp(rng: Rng, size: int) -> NDArray[np.float64]:
-    """Sweeps over six octaves from 100 Hz, up or down, each of one to five seconds."""
+    """Return sweeps over six octaves from 100 Hz, up or down, each of one to five seconds."""
+    # phase = 2π times the sum of the frequency over time
     turns = _time(size) / rng.uniform(1, 5) % 1
     octaves = 6 * (turns if rng.random() < 0.5 else 1 - turns)
     return np.sin(2 * np.pi * np.cumsum(100 * 2**octaves) / RATE)
 
 
 def _clicks(rng: Rng, size: int) -> NDArray[np.float64]:
-    """Single samples at random times, between one and thirty a second."""
+    """Return single samples at random times, between one and thirty a second."""
     samples = np.zeros(size)
     count = round(rng.uniform(1, 30) * size / RATE)
     samples[rng.integers(0, size, count)] = rng.choice([-1.0, 1.0], count)
@@ -177,19 +168,19 @@ def _clicks(rng: Rng, size: int) -> NDArray[np.float64]:
 
 
 def _time(size: int) -> NDArray[np.float64]:
-    """Seconds of each sample."""
+    """Return the time of each sample, in seconds."""
     return np.arange(size) / RATE
 
 
 KINDS = {
-    "white noise": Kind(_white),
-    "pink noise": Kind(_pink),
-    "brown noise": Kind(_brown),
+    "white noise": Kind(partial(_noise, slope=0)),
+    "pink noise": Kind(partial(_noise, slope=1)),
+    "brown noise": Kind(partial(_noise, slope=2)),
     "band of noise": Kind(_band),
     "sine": Kind(_sine),
     "mains hum": Kind(_hum),
     "chirps": Kind(_chirp),
     "clicks": Kind(_clicks),
-    "silence": Kind(_white, (-120.0, -80.0)),  # what a recorder hears where nothing sounds
+    "silence": Kind(partial(_noise, slope=0), (-120.0, -80.0)),  # a recorder's noise where nothing sounds
 }
 """In the order of reports."""

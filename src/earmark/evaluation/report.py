@@ -1,4 +1,4 @@
-"""How tracks were judged: one result each, and what they make together."""
+"""The report of an evaluation: a result for each track, and figures of all."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from earmark.evaluation import metrics
+from earmark.evaluation.calibration import Answers
 from earmark.inference.card import Calibration
 
 
@@ -87,7 +87,7 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
 
     @property
-    def at_odds(self) -> list[TrackResult]:
+    def disagreements(self) -> list[TrackResult]:
         """Tracks heard as another genre, most decidedly so first: perhaps it is their label that is wrong."""
         others = [track for track in self.tracks if track.heard != track.genre]
         return sorted(others, key=lambda track: track.own - track.best)
@@ -95,12 +95,9 @@ class Report:
     @property
     def confusions(self) -> list[tuple[str, str, int]]:
         """Pairs of genres that were mistaken, most often first: (truth, heard, tracks)."""
-        cells = [
-            (self.labels[i], self.labels[j], n)
-            for i, row in enumerate(self.confusion)
-            for j, n in enumerate(row)
-            if n and i != j
-        ]
+        counts = np.array(self.confusion)
+        np.fill_diagonal(counts, 0)
+        cells = [(self.labels[i], self.labels[j], int(counts[i, j])) for i, j in np.argwhere(counts)]
         return sorted(cells, key=lambda cell: -cell[2])
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,10 +106,7 @@ class Report:
 
 
 def judge(
-    log_probabilities: NDArray[np.floating],
-    track: NDArray[np.intp],
-    y: NDArray[np.intp],
-    labels: tuple[str, ...],
+    answers: Answers,
     calibration: Calibration,
     *,
     corpus: str,
@@ -120,33 +114,21 @@ def judge(
     part: str,
     ids: Sequence[str] | None = None,
     failed: dict[str, str] | None = None,
-    seed: int = 0,
 ) -> Report:
-    """Judge clip predictions, and the tracks that they belong to.
+    """Judge predictions of clips, and the tracks that they belong to.
 
     Parameters
     ----------
-    log_probabilities : ndarray, shape (clips, labels)
-    track : ndarray of int, shape (clips,)
-        Track of each clip.
-    y : ndarray of int, shape (clips,)
-        True label of each clip.
-    labels : tuple of str
+    answers : Answers
+        At least one clip.
     calibration : Calibration
-    corpus, protocol, part : str
+    corpus, protocol, part, failed
         For the report.
     ids : sequence of str, optional
-        Name of each track, by its number in `track`; the number when left out.
-    failed : dict of str to str, optional
-        For the report.
-    seed : int
-        Of the bootstrap's draws.
-
-    Returns
-    -------
-    Report
+        Name of each track, by its number in the answers; the number when left out.
     """
-    pooled, truth = metrics.pool(log_probabilities, track, y)
+    log_p, y, labels = answers.log_probabilities, answers.y, answers.labels
+    pooled, truth = metrics.pool(log_p, answers.track, y)
     probabilities = metrics.softmax(pooled / calibration.track_temperature)
     best = probabilities.argmax(axis=1)
     named = probabilities.max(axis=1) >= calibration.threshold
@@ -155,10 +137,10 @@ def judge(
         corpus=corpus,
         protocol=protocol,
         part=part,
-        clip_accuracy=metrics.accuracy(y, log_probabilities.argmax(axis=1)),
+        clip_accuracy=metrics.accuracy(y, log_p.argmax(axis=1)),
         track_accuracy=metrics.accuracy(truth, best),
         named_accuracy=metrics.accuracy(truth[named], best[named]),
-        interval=metrics.bootstrap_interval((truth == best).astype(float), np.random.default_rng(seed)),
+        interval=metrics.bootstrap_interval((truth == best).astype(float), np.random.default_rng(0)),
         macro_f1=metrics.macro_f1(counts),
         top3_accuracy=metrics.top_k_accuracy(probabilities, truth, 3),
         unknown=float(1 - named.mean()),
@@ -174,7 +156,7 @@ def judge(
         },
         tracks=[
             TrackResult(ids[i] if ids else str(i), labels[t], labels[b], float(p[t]), float(p[b]))
-            for i, t, b, p in zip(np.unique(track), truth, best, probabilities, strict=True)
+            for i, t, b, p in zip(np.unique(answers.track), truth, best, probabilities, strict=True)
         ],
         failed=failed or {},
     )

@@ -1,10 +1,10 @@
-"""Stress: every track in every distorted version, and sounds that are no music, before one model."""
+"""Robustness: one model on every track in every distorted version, and on sounds that are no music."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
@@ -15,35 +15,31 @@ from earmark.data.corpus import Corpus, Track
 from earmark.errors import AudioError, CorpusError
 from earmark.evaluation import nonmusic
 from earmark.evaluation.distortions import DISTORTIONS, Samples
-from earmark.evaluation.evaluate import require_known
+from earmark.evaluation.evaluate import require_known_genres
 from earmark.evaluation.nonmusic import Sound
-from earmark.evaluation.robustness_report import UNDISTORTED, Stress, conclude
-from earmark.inference.classifier import Tagger
+from earmark.evaluation.robustness_report import UNDISTORTED, RobustnessReport, summarize
 from earmark.inference.model import Model
+from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 from earmark.parallel import Pool
 
 _HIGHEST_RATE = 48_000
-"""Hz, at which the sound of files of higher rates is distorted: more than people hear, and codecs take."""
+"""Hz, the highest rate at which sound is distorted: people hear no more, and codecs take no more."""
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """The verdict on each version of a track, or the one on a sound; or why there are none."""
-
-    verdicts: dict[str, Verdict]
-    error: str = ""
+_Answer = dict[str, Verdict] | str
+"""The verdict on each version of a track, or the one on a sound; or why there are none."""
 
 
-def stress(
+def measure_robustness(
     tagger: Tagger,
     corpus: Corpus,
     sounds: Sequence[Sound] = (),
     *,
     jobs: int = 1,
     on_item: Callable[[Track | Sound], None] | None = None,
-) -> Stress:
-    """Put a model under stress. Each track is decoded once and held in memory while its versions are classified.
+) -> RobustnessReport:
+    """Test a model's robustness. Each track is decoded once and held in memory while its versions are classified.
 
     Parameters
     ----------
@@ -60,7 +56,7 @@ def stress(
 
     Returns
     -------
-    Stress
+    RobustnessReport
 
     Raises
     ------
@@ -68,23 +64,24 @@ def stress(
         If the corpus holds arrays, or genres that the model does not know, or nothing could be heard.
     """
     require_sound(corpus)
-    require_known(corpus, tagger.labels)
+    require_known_genres(corpus, tagger.labels)
     items: list[Track | Sound] = [*corpus.tracks, *sounds]
-    heard = []
+    tracks: list[tuple[Track, dict[str, Verdict]]] = []
+    others: list[tuple[Sound, Verdict]] = []
     failed: dict[str, str] = {}
-    with closing(_hear(tagger, items, jobs)) as answers:
+    with closing(_classify_all(tagger, items, jobs)) as answers:
         for item, answer in zip(items, answers, strict=True):
-            heard.append(answer)
-            if answer.error:
-                failed[item.id if isinstance(item, Track) else item.name] = answer.error
+            if isinstance(answer, str):
+                failed[item.id if isinstance(item, Track) else item.name] = answer
+            elif isinstance(item, Track):
+                tracks.append((item, answer))
+            else:
+                others.append((item, answer[UNDISTORTED]))
             if on_item:
                 on_item(item)
-    n = len(corpus.tracks)
-    tracks = [(track, one.verdicts) for track, one in zip(corpus.tracks, heard[:n], strict=True) if not one.error]
-    others = [(s, one.verdicts[UNDISTORTED]) for s, one in zip(sounds, heard[n:], strict=True) if not one.error]
     if not tracks:
         raise CorpusError("no track of the corpus could be heard" + "".join(f"; {k}: {v}" for k, v in failed.items()))
-    return conclude(corpus.name, tracks, others, failed)
+    return summarize(corpus.name, tracks, others, failed)
 
 
 def require_sound(corpus: Corpus) -> None:
@@ -96,13 +93,13 @@ def require_sound(corpus: Corpus) -> None:
         )
 
 
-def spread(corpus: Corpus, tracks: int) -> Corpus:
-    """Return so many tracks of each genre, or all of it where it has fewer, evenly spread over its ids.
+def subsample(corpus: Corpus, tracks: int) -> Corpus:
+    """Return so many tracks of each genre, or all of it where it has fewer, evenly spaced over its ids.
 
     Examples
     --------
     >>> corpus = Corpus("ten", tuple(Track(f"{i}", "jazz") for i in range(10)))
-    >>> [track.id for track in spread(corpus, 3).tracks]
+    >>> [track.id for track in subsample(corpus, 3).tracks]
     ['1', '5', '8']
     """
     chosen: list[int] = []
@@ -113,41 +110,42 @@ def spread(corpus: Corpus, tracks: int) -> Corpus:
     return corpus.subset(chosen)
 
 
-class _Listener:
+class _Worker:
     """Classifies one track or sound after another, here or in a process of a pool."""
 
     def __init__(self, tagger: Tagger | Model) -> None:
         self.tagger = tagger if isinstance(tagger, Tagger) else Tagger(tagger)
-        self.distortions = [one for one in DISTORTIONS if one.codec.there]
+        self.distortions = [one for one in DISTORTIONS if one.codec.available]
 
-    def __call__(self, item: Track | Sound) -> _Heard:
+    def __call__(self, item: Track | Sound) -> _Answer:
         try:
-            return _Heard(self._track(item) if isinstance(item, Track) else {UNDISTORTED: self._sound(item)})
+            return self._classify_track(item) if isinstance(item, Track) else self._classify_sound(item)
         except AudioError as error:
-            return _Heard({}, str(error))
+            return str(error)
 
-    def _track(self, track: Track) -> dict[str, Verdict]:
-        """Its verdicts, undistorted first."""
-        samples, rate = _decoded(track)
-        verdicts = {UNDISTORTED: self._classified(samples, rate)}
+    def _classify_track(self, track: Track) -> dict[str, Verdict]:
+        """Return the verdicts on a track's versions, undistorted first."""
+        samples, rate = _decode(track)
+        verdicts = {UNDISTORTED: self._classify(samples, rate)}
         for distortion in self.distortions:
-            verdicts[distortion.name] = self._classified(*distortion.apply(samples, rate))
+            verdicts[distortion.name] = self._classify(*distortion.apply(samples, rate))
         return verdicts
 
-    def _sound(self, sound: Sound) -> Verdict:
+    def _classify_sound(self, sound: Sound) -> dict[str, Verdict]:
         if sound.path is None:
-            return self._classified(sound.make(), nonmusic.RATE)
+            return {UNDISTORTED: self._classify(sound.make(), nonmusic.RATE)}
         verdict = self.tagger.classify(sound.path)
         if verdict.error:
             raise AudioError(verdict.error)
-        return replace(verdict, clips=())
+        return {UNDISTORTED: replace(verdict, clips=())}
 
-    def _classified(self, samples: Samples, rate: int) -> Verdict:
-        return replace(self.tagger.classify(samples, rate), clips=())  # which weigh much on the way between processes
+    def _classify(self, samples: Samples, rate: int) -> Verdict:
+        # without its clips, which would cost much on the way between processes
+        return replace(self.tagger.classify(samples, rate), clips=())
 
 
-def _decoded(track: Track) -> tuple[Samples, int]:
-    """Samples of a whole track, at its own rate where that is no more than codecs take."""
+def _decode(track: Track) -> tuple[Samples, int]:
+    """Return the samples of a whole track, at its own rate where that is no more than codecs take."""
     assert track.path is not None
     with Recording(track.path) as recording:
         rate = min(recording.info.sample_rate, _HIGHEST_RATE)
@@ -157,13 +155,9 @@ def _decoded(track: Track) -> tuple[Samples, int]:
         return samples, rate
 
 
-def _hear(tagger: Tagger, items: Sequence[Track | Sound], jobs: int) -> Generator[_Heard, None, None]:
-    """Hear each, in order."""
+def _classify_all(tagger: Tagger, items: Sequence[Track | Sound], jobs: int) -> Generator[_Answer, None, None]:
+    """Classify each, in order."""
     if jobs == 1:
-        yield from map(_Listener(tagger), items)
+        yield from map(_Worker(tagger), items)
     else:
-        yield from Pool(partial(_Listener, tagger.model), jobs, _crashed).map(iter(items))
-
-
-def _crashed(item: Track | Sound, failure: str) -> _Heard:
-    return _Heard({}, failure)
+        yield from Pool(partial(_Worker, tagger.model), jobs, lambda item, failure: failure).map(iter(items))

@@ -1,4 +1,4 @@
-"""What answers under stress amount to: how steady they are, and whether the model knows when it does not know."""
+"""The report on robustness: how steady the answers are, and whether the model knows when it does not know."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 @dataclass(frozen=True)
 class Steadiness:
-    """What became of the answers under one distortion.
+    """How the answers change under one distortion.
 
     Attributes
     ----------
@@ -72,8 +72,8 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class Stress:
-    """How a model stands up to stress.
+class RobustnessReport:
+    """How robust a model is.
 
     Attributes
     ----------
@@ -115,36 +115,31 @@ class Stress:
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
 
 
-def conclude(
+def summarize(
     corpus: str,
     tracks: Sequence[tuple[Track, dict[str, Verdict]]],
     others: Sequence[tuple[Sound, Verdict]],
     failed: dict[str, str],
-) -> Stress:
-    """Draw conclusions from verdicts.
+) -> RobustnessReport:
+    """Summarize verdicts.
 
     Parameters
     ----------
-    corpus : str
+    corpus, failed
         For the report.
     tracks : sequence of (Track, dict of str to Verdict)
         At least one: the verdict on each version, by the distortion's name and :data:`UNDISTORTED`.
     others : sequence of (Sound, Verdict)
         Those of a kind side by side.
-    failed : dict of str to str
-        For the report.
-
-    Returns
-    -------
-    Stress
     """
     plain = [verdicts[UNDISTORTED] for _, verdicts in tracks]
     right = np.array([verdict.best == track.genre for (track, _), verdict in zip(tracks, plain, strict=True)])
     named = np.array([verdict.genre is not None for verdict in plain])
     confidence = np.array([verdict.confidence for verdict in plain])
     curve = metrics.selective_accuracy(confidence, right)
+    # how many of the most confident tracks each coverage keeps
     kept = [max(1, int(np.ceil(coverage * len(right) - 1e-9))) for coverage in COVERAGES]
-    return Stress(
+    return RobustnessReport(
         corpus=corpus,
         n_tracks=len(tracks),
         accuracy=float(right.mean()),
@@ -153,14 +148,14 @@ def conclude(
         curve=[{"coverage": c, "accuracy": float(curve[k - 1])} for c, k in zip(COVERAGES, kept, strict=True)],
         aurc=metrics.aurc(confidence, right),
         steadiness=_steadiness(tracks),
-        left_out=[distortion.name for distortion in DISTORTIONS if not distortion.codec.there],
+        left_out=[distortion.name for distortion in DISTORTIONS if not distortion.codec.available],
         rejection=_rejection(others),
         failed=failed,
     )
 
 
 def _steadiness(tracks: Sequence[tuple[Track, dict[str, Verdict]]]) -> list[Steadiness]:
-    """One for each distortion that the tracks have gone through."""
+    """Return one row for each distortion that was applied to the tracks."""
     found = []
     for distortion in DISTORTIONS:
         if distortion.name not in tracks[0][1]:
@@ -174,15 +169,12 @@ def _steadiness(tracks: Sequence[tuple[Track, dict[str, Verdict]]]) -> list[Stea
 
 
 def _rejection(others: Sequence[tuple[Sound, Verdict]]) -> list[Rejection]:
-    """One for each kind, in order."""
+    """Return one row for each kind, in order."""
     found = []
     for (kind, made), group in groupby(others, key=lambda pair: (pair[0].kind, pair[0].path is None)):
         verdicts = [verdict for _, verdict in group]
         genres = Counter(verdict.genre for verdict in verdicts if verdict.genre)
         reasons = Counter(verdict.reason for verdict in verdicts if verdict.reason)
-        found.append(
-            Rejection(
-                kind, made, len(verdicts), genres.total(), dict(genres.most_common()), dict(reasons.most_common())
-            )
-        )
+        counts = dict(genres.most_common()), dict(reasons.most_common())
+        found.append(Rejection(kind, made, len(verdicts), genres.total(), *counts))
     return found

@@ -19,9 +19,9 @@ from earmark.errors import AudioError, SettingError
 from earmark.explanation.explanation import Explanation
 from earmark.explanation.occlusion import Cells, Occlusion, cell_seconds
 from earmark.explanation.track_axis import ENVELOPE, Piece, decibels, envelope, joined
-from earmark.inference.aggregate import pooled
-from earmark.inference.classifier import Tagger
+from earmark.inference.aggregate import pool_clips
 from earmark.inference.model import Model
+from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 
 LONGEST = 600.0
@@ -173,7 +173,7 @@ class Explainer:
 
     def _cut(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
         samples = np.asarray(array)
-        mono = self.tagger.resampled(samples, sample_rate)
+        mono = self.tagger.resample(samples, sample_rate)
         part = _part(mono, self.tagger.card.front_end.sample_rate, start, duration)
         if not len(part):
             raise AudioError(f"nothing to hear from {start:g} s on: the sound ends before")
@@ -194,10 +194,10 @@ class Explainer:
         for length in np.unique(lasts - firsts):  # whole clips together; near the ends there is less to hear
             for some in _batches(np.flatnonzero(lasts - firsts == length)):
                 clips = np.stack([samples[firsts[i] : lasts[i]] for i in some])
-                audible = [not Clip(0, clip, int(length)).silent for clip in clips]
-                if self.tagger.enough(int(length)) and any(audible):
-                    log_p, _ = self.tagger.infer(card.front_end(clips[audible]))
-                    found[some[audible]] = [pooled(p[None], card.calibration.clip_temperature) for p in log_p]
+                audible = [card.reason_to_skip(Clip(0, clip, int(length))) is None for clip in clips]
+                if any(audible):
+                    log_p = self.tagger.predict_log_proba(card.front_end(clips[audible]))
+                    found[some[audible]] = [pool_clips(p[None], card.calibration.clip_temperature) for p in log_p]
         return times, found
 
     def _relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
@@ -205,9 +205,7 @@ class Explainer:
         card = self.tagger.card
         rate, front_end, step = card.front_end.sample_rate, card.front_end, cell_seconds(card)
         clips = [
-            clip
-            for clip in cut([samples], card.clip_length, card.hop_length)
-            if not clip.silent and self.tagger.enough(clip.length)
+            clip for clip in cut([samples], card.clip_length, card.hop_length) if card.reason_to_skip(clip) is None
         ]
         total = sum(method.steps(front_end.n_frames(clip.length)) for clip in clips)
         pieces = []

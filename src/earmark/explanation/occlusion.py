@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrogram import FrontEnd
 from earmark.inference.card import Card
-from earmark.inference.classifier import Tagger
+from earmark.inference.tagger import Tagger
 
 PARTS = 16
 """Cells along a full clip, and along its frequencies."""
@@ -208,7 +208,7 @@ class Occlusion:
 
 def evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log-odds of every genre, shape (clips, frames, bins) → (clips, labels); bits."""
-    return log_odds(tagger.infer(clips)[0], tagger.card.calibration.clip_temperature)
+    return log_odds(tagger.predict_log_proba(clips), tagger.card.calibration.clip_temperature)
 
 
 def windows(columns: int, bands: int) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Many sounds, one verdict each, in order: one after the other here, or in processes that may crash without harm."""
+"""Many sounds, one answer each, in order: one after the other here, or in processes that may crash without harm."""
 
 from __future__ import annotations
 
@@ -19,76 +19,86 @@ import numpy as np
 
 from earmark.audio.source import Pair, Sound, is_path
 from earmark.errors import EarmarkError, SettingError
-from earmark.inference.classifier import Tagger
+from earmark.inference.aggregate import TrackPrediction, make_verdict
+from earmark.inference.classifier import TrackClassifier
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
-from earmark.parallel import FEW, LITTLE, allowance
+from earmark.parallel import FEW, LITTLE, Pool, allowance
 
 _log = logging.getLogger(__name__)
 
 
-def classify_many(tagger: Tagger, sounds: Iterable[Sound], jobs: int | None, preview: bool) -> Iterator[Verdict]:
-    """Name the genres of many sounds: see :meth:`earmark.inference.classifier.Tagger.classify_many`."""
-    if jobs is None:
-        yield from (_noted(_answer(tagger, sound, preview)) for sound in sounds)
-        return
-    here: deque[Verdict] = deque()
-    parcels = packed(sounds, lambda sound: here.append(_answer(tagger, sound, preview)))
-    first, little = begun(parcels)
-    every = chain(first, parcels)
-    answers: Iterator[Verdict | None]
-    if little and len(first) < 2:
-        answers = (_unpack(tagger, preview, parcel) for parcel in every)
-    else:
-        from earmark.parallel import Pool
+def classify_many(
+    classifier: TrackClassifier, sounds: Iterable[Sound], jobs: int | None, preview: bool = False
+) -> Iterator[Verdict]:
+    """Name the genres of many sounds: see :meth:`earmark.Tagger.classify_many`."""
+    for track in predict_many(classifier, sounds, jobs, preview):
+        verdict = make_verdict(track, classifier.card)
+        if verdict.error:
+            _log.info("%s: %s", verdict.path, verdict.error)
+        said = verdict.genre or f"unknown ({verdict.reason})"
+        if verdict.duration is not None:
+            _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
+        yield verdict
 
-        answering = partial(_answering, tagger.model, preview)
+
+def predict_many(
+    classifier: TrackClassifier, sounds: Iterable[Sound], jobs: int | None, preview: bool = False
+) -> Iterator[TrackPrediction]:
+    """Predict the clips of many sounds, in the order given; parameters are those of :func:`classify_many`.
+
+    Yields
+    ------
+    TrackPrediction
+        One with an error where a sound cannot be decoded.
+    """
+    if jobs is None:
+        yield from (_predict(classifier, preview, sound) for sound in sounds)
+        return
+    here: deque[TrackPrediction] = deque()  # of sounds that are not sent
+    payloads = pack_sounds(sounds, lambda sound: here.append(_predict(classifier, preview, sound)))
+    first, little = take_first(payloads)
+    every = chain(first, payloads)
+    answers: Iterator[TrackPrediction | None]
+    if little and len(first) < 2:
+        answers = (_unpack(classifier, preview, payload) for payload in every)
+    else:
         workers = 1 if little else jobs
         _log.debug("starting %d processes", workers)
-        answers = Pool(answering, workers, partial(_failed, tagger), limit=patience).map(every)
+        answers = Pool(partial(_make_worker, classifier.model, preview), workers, _fail, limit=time_limit).map(every)
     for answer in answers:
-        yield _noted(answer or here.popleft())
+        yield answer or here.popleft()
 
 
-def _answer(tagger: Tagger, sound: Sound, preview: bool) -> Verdict:
+def _predict(classifier: TrackClassifier, preview: bool, sound: Sound) -> TrackPrediction:
     try:
         if not isinstance(sound, tuple):
-            return tagger.classify(sound, preview=preview)
+            return classifier.predict(sound, preview=preview)
         if len(sound) != 2:
             raise SettingError(f"a tuple of {len(sound)}: need a pair (samples, sample_rate)")
-        return tagger.classify(*sound)
+        return classifier.predict(*sound)
     except EarmarkError as error:
-        return _failed(tagger, sound, str(error))
+        return _fail(sound, str(error))
 
 
-def _unpack(tagger: Tagger, preview: bool, parcel: Parcel) -> Verdict | None:
-    """Answer what was sent; None where the answer is there already."""
-    if isinstance(parcel, Left):
+def _unpack(classifier: TrackClassifier, preview: bool, payload: Payload) -> TrackPrediction | None:
+    """Predict what was sent; None where the answer is there already."""
+    if isinstance(payload, NotSent):
         return None
-    return _answer(tagger, parcel.opened() if isinstance(parcel, Contents) else parcel, preview)
+    return _predict(classifier, preview, payload.open() if isinstance(payload, Contents) else payload)
 
 
-def _answering(model: Model, preview: bool) -> Callable[[Parcel], Verdict | None]:
-    """What each process of a pool does with its parcels."""
-    return partial(_unpack, Tagger(model), preview)
+def _make_worker(model: Model, preview: bool) -> Callable[[Payload], TrackPrediction | None]:
+    """Return what each process of a pool applies to its payloads."""
+    return partial(_unpack, TrackClassifier(model), preview)
 
 
-def _failed(tagger: Tagger, sound: Sound | Parcel, error: str) -> Verdict:
-    return Verdict.failed(tagger.card.name, os.fsdecode(sound) if is_path(sound) else None, error)
-
-
-def _noted(verdict: Verdict) -> Verdict:
-    """Log a verdict of many; here, for what processes of a pool log is not heard."""
-    if verdict.error:
-        _log.info("%s: %s", verdict.path, verdict.error)
-    said = verdict.genre or f"unknown ({verdict.reason})"
-    if verdict.duration is not None:
-        _log.info("%s: %s %.2f, %.1f s of sound", verdict.path, said, verdict.confidence, verdict.duration)
-    return verdict
+def _fail(sound: Sound | Payload, error: str) -> TrackPrediction:
+    return TrackPrediction((), None, os.fsdecode(sound) if is_path(sound) else None, error)
 
 
 LARGEST = 64_000_000
-"""Bytes of a file object or an array that are sent; what is larger is better heard where it is."""
+"""Bytes of a file object or an array that are sent; what is larger is better worked on where it is."""
 
 
 @dataclass(frozen=True)
@@ -98,96 +108,96 @@ class Contents:
     data: bytes
     name: str | bytes | os.PathLike[Any]
 
-    def opened(self) -> BinaryIO:
+    def open(self) -> BinaryIO:
         """Make a file object of it again."""
         file = io.BytesIO(self.data)
         file.name = self.name
         return file
 
 
-class Left(Enum):
-    """In place of a sound that was heard where it is."""
+class NotSent(Enum):
+    """In place of a sound that is worked on where it is."""
 
     HERE = "here"
 
 
-Parcel = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | Left
+Payload = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | NotSent
 
 
-def packed(sounds: Iterable[Sound], hear: Callable[[Sound], object]) -> Iterator[Parcel]:
-    """Make of sounds what can be sent to other processes; have those heard at once that cannot, or cost too much.
+def pack_sounds(sounds: Iterable[Sound], keep: Callable[[Sound], object]) -> Iterator[Payload]:
+    """Make of sounds what can be sent to other processes; hand over at once those that cannot, or cost too much.
 
     A file object is read when it is taken, so that a generator may close it before it gives the next.
 
     Parameters
     ----------
     sounds : iterable of path, binary file object, or (samples, sample_rate)
-    hear : callable
-        Called with each sound that is not sent; `Left.HERE` comes in its place.
+    keep : callable
+        Called with each sound that is not sent; `NotSent.HERE` comes in its place.
 
     Yields
     ------
-    Parcel
+    Payload
     """
     for sound in sounds:
-        parcel = _packed(sound)
-        if parcel is Left.HERE:
-            hear(sound)
-        yield parcel
+        payload = _pack(sound)
+        if payload is NotSent.HERE:
+            keep(sound)
+        yield payload
 
 
-def begun(parcels: Iterator[Parcel]) -> tuple[list[Parcel], bool]:
-    """Take the first few; say whether these are all, and so little that processes are not worth starting."""
-    first: list[Parcel] = []
+def take_first(payloads: Iterator[Payload]) -> tuple[list[Payload], bool]:
+    """Take the first few; tell whether these are all, and so little that processes are not worth starting."""
+    first: list[Payload] = []
     heavy = 0
-    for parcel in parcels:
-        first.append(parcel)
-        heavy += weight(parcel)
+    for payload in payloads:
+        first.append(payload)
+        heavy += count_bytes(payload)
         if len(first) > FEW or (heavy >= LITTLE and len(first) > 1):
             return first, False
     return first, True
 
 
-def weight(parcel: Parcel) -> int:
-    """Bytes to be heard; 0 where there are none."""
-    if isinstance(parcel, Contents):
-        return len(parcel.data)
-    if is_path(parcel):
+def count_bytes(payload: Payload) -> int:
+    """Return the bytes to be decoded; 0 where there are none."""
+    if isinstance(payload, Contents):
+        return len(payload.data)
+    if is_path(payload):
         try:
-            return Path(os.fsdecode(parcel)).stat().st_size
+            return Path(os.fsdecode(payload)).stat().st_size
         except (OSError, ValueError):
             return 0
-    return sum(getattr(part, "nbytes", 0) for part in parcel) if isinstance(parcel, tuple) else 0
+    return sum(getattr(part, "nbytes", 0) for part in payload) if isinstance(payload, tuple) else 0
 
 
-def patience(parcel: Parcel) -> float:
-    """Seconds that it may keep a process busy."""
-    return allowance(weight(parcel))
+def time_limit(payload: Payload) -> float:
+    """Return the seconds that a payload may keep a process busy."""
+    return allowance(count_bytes(payload))
 
 
-def _packed(sound: Sound) -> Parcel:
+def _pack(sound: Sound) -> Payload:
     if is_path(sound):
         return sound
     if isinstance(sound, tuple):
-        return sound if _is_pair(sound) and weight(sound) <= LARGEST else Left.HERE
+        return sound if _is_pair(sound) and count_bytes(sound) <= LARGEST else NotSent.HERE
     return _contents(sound)
 
 
 def _is_pair(parts: tuple[Any, ...]) -> bool:
-    """Whether these are floats and a sample rate: anything else might not even be picklable."""
+    """Return whether these are floats and a sample rate: anything else might not even be picklable."""
     match parts:
         case np.ndarray() as samples, Real():
             return bool(samples.dtype.kind == "f")
     return False
 
 
-def _contents(file: Any) -> Contents | Left:
+def _contents(file: Any) -> Contents | NotSent:
     name = getattr(file, "name", "")
     try:
         before = file.tell()
         size = file.seek(0, os.SEEK_END) - before
         file.seek(before)
         data = file.read() if size <= LARGEST else None
-    except (AttributeError, OSError, ValueError):  # whoever hears it will say what is wrong
-        return Left.HERE
-    return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else Left.HERE
+    except (AttributeError, OSError, ValueError):  # decoding it will say what is wrong
+        return NotSent.HERE
+    return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else NotSent.HERE

@@ -6,8 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from earmark.audio.clips import Clip
 from earmark.audio.spectrogram import LogMel, StftDensity
 from earmark.inference.model_file import FORMAT_VERSION
+
+SHORTEST = 1.0
+"""Seconds below which nothing is said, whatever the model: a beat or two is no music yet."""
 
 
 class _Strict(BaseModel):
@@ -160,3 +164,14 @@ class Card(_Strict):
     def hop_length(self) -> int:
         """Samples from one clip to the next."""
         return round((self.hop_seconds or self.clip_seconds) * self.front_end.sample_rate)
+
+    def is_long_enough(self, n_samples: int) -> bool:
+        """Return whether anything can be said of so many samples, at the front end's sample rate."""
+        rate, n_frames = self.front_end.sample_rate, self.front_end.n_frames(n_samples)
+        return n_samples >= rate * SHORTEST and n_frames >= self.min_frames
+
+    def reason_to_skip(self, clip: Clip) -> Literal["too short", "silence"] | None:
+        """Return why nothing can be said of a clip; None where the network is to be asked."""
+        if not self.is_long_enough(clip.length):
+            return "too short"
+        return "silence" if clip.silent else None

@@ -1,11 +1,11 @@
-"""Sound that goes on → a running verdict, several times in a second's reach of it, in constant memory.
+"""Running verdicts of a stream, in constant memory.
 
-Clips of the model's length slide over the sound. What the network says of each (log-probabilities) is averaged with
-what it said before, and what it said `memory` seconds ago weighs 1/e of what it says now::
+Clips of the model's length slide over the sound. The network's log-probabilities of each are averaged with earlier
+ones; those of `memory` seconds ago weigh 1/e of the newest::
 
     mean(t) = sum_k exp(-(t - t_k) / memory) log p_k  /  sum_k exp(-(t - t_k) / memory)
 
-The mean becomes probabilities as a track's does in :mod:`earmark.inference.classifier`: by the card's temperature.
+The mean becomes probabilities as a track's does in :mod:`earmark.inference.aggregate`: by the card's temperature.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.clips import SILENCE_DB
+from earmark.audio.clips import SILENCE_DB, Clip
 from earmark.audio.streams.buffer import Relay
 from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.stream import Block, Stream
 from earmark.errors import SettingError
-from earmark.inference.aggregate import pooled
-from earmark.inference.classifier import Tagger
+from earmark.inference.aggregate import choose_genre, pool_clips, sort_genres
+from earmark.inference.classifier import ClipClassifier
+from earmark.inference.verdict import round_genres
 
 PAUSE = 2.0
-"""Seconds of silence after which nothing is playing any more, and what was heard before is forgotten."""
+"""Seconds of silence after which nothing is playing any more, and the running mean starts anew."""
 
 LATE = 0.25
 """Seconds behind from which on, of live sound, a verdict is left out if the next one is due already."""
@@ -81,7 +83,7 @@ class RunningVerdict:
             "genre": self.genre,
             "reason": self.reason,
             "confidence": round(self.confidence, 4),
-            "genres": {name: round(p, 4) for name, p in list(self.genres.items())[:top]},
+            "genres": dict(islice(round_genres(self.genres).items(), top)),
             "title": self.title,
             "behind": round(self.behind, 3),
             "level": round(self.level, 1),
@@ -95,7 +97,7 @@ class Memory:
     Parameters
     ----------
     seconds : float
-        After so long, what was heard weighs 1/e; 0 remembers nothing.
+        After so long a value weighs 1/e; 0 remembers nothing.
 
     Examples
     --------
@@ -106,15 +108,15 @@ class Memory:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin anew."""
+    def reset(self) -> None:
+        """Forget all."""
         self._sum: NDArray[np.float64] | float = 0.0
         self._weight, self._time = 0.0, 0.0
 
     def update(self, log_probabilities: NDArray[np.float64], now: float) -> NDArray[np.float64]:
-        """Take what was heard at `now` (seconds); return the mean."""
+        """Add the values of the time `now` (seconds), and return the mean."""
         keep = math.exp((self._time - now) / self.seconds) if self.seconds else 0.0
         total: NDArray[np.float64] = keep * self._sum + log_probabilities
         self._sum, self._weight, self._time = total, keep * self._weight + 1, now
@@ -122,18 +124,12 @@ class Memory:
 
 
 class Window:
-    """The last samples of a stream.
-
-    Parameters
-    ----------
-    length : int
-        How many.
-    """
+    """The last samples of a stream, at most `length`."""
 
     def __init__(self, length: int) -> None:
+        # Twice the length, so that samples are moved to the front once a length, not with every push.
         self._kept = np.zeros(2 * length, np.float32)
-        self._length, self._end = length, 0
-        self._begin = 0
+        self._length, self._begin, self._end = length, 0, 0
 
     def clear(self) -> None:
         """Forget them."""
@@ -154,46 +150,47 @@ class Window:
         return self._kept[max(self._begin, self._end - self._length) : self._end].copy()
 
 
-class Listener:
-    """Turns blocks into running verdicts; one stream each.
+class LiveClassifier:
+    """Turns the blocks of one stream into running verdicts.
 
     Parameters
     ----------
-    tagger : Tagger
+    classifier : ClipClassifier
     every : float
         Seconds from verdict to verdict.
     memory : float
         Seconds, see above.
     """
 
-    def __init__(self, tagger: Tagger, every: float, memory: float) -> None:
-        self._tagger, self._memory = tagger, Memory(memory)
-        self.rate = tagger.card.front_end.sample_rate
+    def __init__(self, classifier: ClipClassifier, every: float, memory: float) -> None:
+        self._classifier, self._memory = classifier, Memory(memory)
+        self.rate = classifier.card.front_end.sample_rate
         self._hop = round(every * self.rate)
-        self._window = Window(tagger.card.clip_length)
-        self._heard, self._due = 0, self._hop  # samples since the beginning; at which the next verdict falls due
-        self._power, self._fresh = 0.0, 0  # of the samples since the last verdict; how many they are
-        self._quiet = 0  # samples of silence that were heard last
+        self._window = Window(classifier.card.clip_length)
+        # All in samples: since the beginning, until the next verdict, since the last one, of silence at the end.
+        self._position, self._due, self._fresh, self._quiet = 0, self._hop, 0, 0
+        self._energy = 0.0  # sum of squares since the last verdict
         self._skipped = 0
 
-    def take(self, block: Block, waiting: int | None = None) -> Iterator[RunningVerdict]:
-        """Hear a block; give a verdict for each moment in it at which one is due.
+    def classify_block(self, block: Block, waiting: int | None = None) -> Iterator[RunningVerdict]:
+        """Take a block; give a verdict for each moment in it at which one is due.
 
         Of live sound, `waiting` says how many newer samples there are already; then none is given for moments that
         are long past. Of any other sound, nothing is left out.
         """
         if block.lost:
-            self._heard += block.lost
-            missed = max(0, (self._heard - self._due) // self._hop + 1)
+            self._position += block.lost
+            missed = max(0, (self._position - self._due) // self._hop + 1)
             self._skipped += missed
             self._due += missed * self._hop
             self._window.clear()
         rest = block.samples
         while len(rest):
-            part, rest = rest[: self._due - self._heard], rest[self._due - self._heard :]
+            wanted = self._due - self._position
+            part, rest = rest[:wanted], rest[wanted:]
             for start in range(0, len(part), self._hop):
-                self._listen(part[start : start + self._hop])
-            if self._heard < self._due:
+                self._push(part[start : start + self._hop])
+            if self._position < self._due:
                 continue
             self._due += self._hop
             newer = waiting is not None and len(rest) + waiting >= self._hop
@@ -202,61 +199,55 @@ class Listener:
             else:
                 yield self._verdict(block)
 
-    def _listen(self, samples: NDArray[np.float32]) -> None:
-        self._heard += len(samples)
+    def _push(self, samples: NDArray[np.float32]) -> None:
         self._window.push(samples)
-        self._power += float(np.dot(samples, samples))
+        self._energy += float(np.dot(samples, samples))
+        self._position += len(samples)
         self._fresh += len(samples)
 
     def _verdict(self, block: Block) -> RunningVerdict:
-        level = 10 * math.log10(max(self._power / max(1, self._fresh), 10 ** (FLOOR_DB / 10)))
+        level = 10 * math.log10(max(self._energy / max(1, self._fresh), 10 ** (FLOOR_DB / 10)))
         self._quiet = self._quiet + self._fresh if level < SILENCE_DB else 0
-        self._power, self._fresh = 0.0, 0
-        reason, genres = self._answer()
-        confidence = next(iter(genres.values()), 0.0)
-        genre = None if reason else next(iter(genres))
+        self._energy, self._fresh = 0.0, 0
+        reason, genres = self._predict()
+        genre, confidence = choose_genre(genres, self._classifier.card.calibration) if genres else (None, 0.0)
         skipped, self._skipped = self._skipped, 0
         behind = max(0.0, time.monotonic() - block.arrived)
-        now = self._heard / self.rate
-        return RunningVerdict(now, genre, reason, confidence, genres, block.title, behind, level, skipped)
+        now, why = self._position / self.rate, None if genre else reason
+        return RunningVerdict(now, genre, why, confidence, genres, block.title, behind, level, skipped)
 
-    def _answer(self) -> tuple[str | None, dict[str, float]]:
-        """Why there is no genre, if so; and the probabilities, where there are any."""
+    def _predict(self) -> tuple[str, dict[str, float]]:
+        """Return probabilities, where there are any, and the reason if no genre comes of it."""
         if self._quiet >= PAUSE * self.rate:
             self._window.clear()
-            self._memory.forget()
+            self._memory.reset()
             return "silence", {}
-        samples = self._window.samples
-        if not self._tagger.enough(len(samples)):
-            return "too short", {}
-        log_probabilities = self._tagger.hear(samples)
-        if log_probabilities is None:
-            return "silence", {}
-        mean = self._memory.update(log_probabilities, self._heard / self.rate)
-        calibration = self._tagger.card.calibration
-        genres = self._tagger.named(pooled(mean[None], calibration.track_temperature))
-        certain = next(iter(genres.values())) >= calibration.threshold
-        return None if certain else "low confidence", genres
+        samples, card = self._window.samples, self._classifier.card
+        (clip,) = self._classifier.predict_clips([Clip(0, samples, len(samples))])
+        if clip.log_probabilities is None:
+            return clip.skipped or "silence", {}
+        mean = self._memory.update(clip.log_probabilities, self._position / self.rate)
+        return "low confidence", sort_genres(pool_clips(mean[None], card.calibration.track_temperature), card.labels)
 
 
 def follow(
-    tagger: Tagger, source: Stream | str | os.PathLike[str], *, every: float = 0.5, memory: float = 5.0
+    classifier: ClipClassifier, source: Stream | str | os.PathLike[str], *, every: float = 0.5, memory: float = 5.0
 ) -> Generator[RunningVerdict, None, None]:
     """Name the genre of what is playing, again and again.
 
-    The source is heard in a thread of its own. Close the generator (or leave its loop) to end it. Of live sound,
+    The source is read in a thread of its own. Close the generator (or leave its loop) to end it. Of live sound,
     what the machine is too slow for is left out, and the next verdict says so; any other source is made to wait.
 
     Parameters
     ----------
-    tagger : Tagger
+    classifier : ClipClassifier
     source : Stream, str or path
         A stream; or what :func:`earmark.audio.streams.open.open_stream` makes one of: an address, a file, ``"-"`` for
         standard input, ``"microphone"``.
     every : float
         Seconds of sound from one verdict to the next, 0.1 to 60.
     memory : float
-        Seconds after which what was heard weighs 1/e in the answer; 0 for the last clip only.
+        Seconds after which a clip weighs 1/e in the answer; 0 for the last clip only.
 
     Yields
     ------
@@ -268,11 +259,12 @@ def follow(
     SettingError
         If a setting makes no sense.
     AudioError
-        If the source cannot be heard, or fails for good.
+        If the source cannot be read, or fails for good.
 
     Examples
     --------
     >>> import io
+    >>> from earmark import Tagger
     >>> from earmark.audio.streams.stream import Pcm, Pipe
     >>> quiet = Pipe(io.BytesIO(bytes(2 * 8000 * 3)), Pcm(8000))  # three seconds of nothing
     >>> [(verdict.time, verdict.reason) for verdict in follow(Tagger(), quiet, every=1)]
@@ -281,11 +273,11 @@ def follow(
     if not 0.1 <= every <= 60 or not 0 <= memory <= 3600:
         raise SettingError(f"a verdict every {every:g} s with a memory of {memory:g} s: need 0.1 to 60, and 0 to 3600")
     stream = source if isinstance(source, Stream) else open_stream(os.fspath(source))
-    listener = Listener(tagger, every, memory)
-    return _following(listener, stream)
+    live = LiveClassifier(classifier, every, memory)
+    return _follow(live, stream)
 
 
-def _following(listener: Listener, stream: Stream) -> Generator[RunningVerdict, None, None]:
-    with Relay(stream, listener.rate) as relay:
+def _follow(live: LiveClassifier, stream: Stream) -> Generator[RunningVerdict, None, None]:
+    with Relay(stream, live.rate) as relay:
         for block in relay:
-            yield from listener.take(block, relay.waiting if stream.live else None)
+            yield from live.classify_block(block, relay.waiting if stream.live else None)

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from earmark.errors import ModelError
 from earmark.files import replacing
 from earmark.inference.card import Card
-from earmark.inference.model_file import DEFAULT, bundled, read_model, seal, sealed, unsealed
+from earmark.inference.model_file import DEFAULT, compute_checksum, join_card, list_models, read_model, split_card
 
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["DEFAULT", "Model", "bundled", "open_model", "parse", "save_model"]
+__all__ = ["DEFAULT", "Model", "list_models", "open_model", "parse", "save_model"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,12 +44,7 @@ class Model:
     path: Path | None = None
 
     def session(self, threads: int = 1) -> onnxruntime.InferenceSession:
-        """Start onnxruntime on the graph.
-
-        Parameters
-        ----------
-        threads : int
-            Threads within one call.
+        """Start onnxruntime on the graph, with so many threads within one call.
 
         Returns
         -------
@@ -125,23 +120,18 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
         A serialised ONNX model without a card.
     card : Card
         Its checksum is filled in.
-
-    Returns
-    -------
-    Model
-        As :func:`open_model` would give it.
     """
     bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
-    checked = bare.model_copy(update={"checksum": seal(graph, _card_json(bare))})
+    checked = bare.model_copy(update={"checksum": compute_checksum(graph, _card_json(bare))})
     target = Path(path)
     with replacing(target) as partial:
-        partial.write_bytes(sealed(graph, _card_json(checked)))
+        partial.write_bytes(join_card(graph, _card_json(checked)))
     return Model(checked, graph, target)
 
 
 def parse(data: bytes, name: str) -> Model:
     """Read a model from bytes; `name` is used in errors. See :func:`open_model`."""
-    raw, graph = unsealed(data, name)
+    raw, graph = split_card(data, name)
     try:
         return Model(Card.model_validate(raw), graph)
     except ValidationError as error:

@@ -28,7 +28,7 @@ _METADATA_FIELD, _GRAPH_FIELD = 14, 7  # of ONNX's ModelProto
 _DELIMITED = 2  # protobuf's wire type of messages
 
 
-def bundled() -> dict[str, Path]:
+def list_models() -> dict[str, Path]:
     """Models that come with the package: name → file."""
     found = {path.stem: path for path in sorted((Path(__file__).parent / "models").glob("*.onnx"))}
     return dict(sorted(found.items(), key=lambda item: item[0] != DEFAULT))  # the default first
@@ -56,7 +56,7 @@ def read_model(which: str | os.PathLike[str] | None = None) -> tuple[bytes, str,
         If there is no such model.
     """
     name = os.fspath(which) if which is not None else DEFAULT
-    known = bundled()
+    known = list_models()
     if name in known:
         return known[name].read_bytes(), name, None
     path = Path(name)
@@ -69,7 +69,7 @@ def read_model(which: str | os.PathLike[str] | None = None) -> tuple[bytes, str,
         ) from error
 
 
-def unsealed(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
+def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     """Take a model file apart, and check its seal.
 
     Parameters
@@ -93,8 +93,8 @@ def unsealed(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     """
     try:
         fields = [
-            (number, whole, {n: c for n, _, c in _fields(content)} if number == _METADATA_FIELD else {})
-            for number, whole, content in _fields(data)
+            (number, whole, {n: c for n, _, c in _decode_fields(content)} if number == _METADATA_FIELD else {})
+            for number, whole, content in _decode_fields(data)
         ]
     except (ValueError, IndexError):
         fields = []
@@ -108,21 +108,21 @@ def unsealed(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
             graph += whole
     if text is None:
         raise ModelError(f"{name}: an ONNX model, but without an Earmark card; give one written by 'earmark train'")
-    return _checked(text, bytes(graph), name), bytes(graph)
+    return _check(text, bytes(graph), name), bytes(graph)
 
 
-def sealed(graph: bytes, card: bytes) -> bytes:
-    """Put a model file together from a graph and a card that holds its :func:`seal`."""
-    entry = _delimited(1, _KEY) + _delimited(2, card)
-    return graph + _delimited(_METADATA_FIELD, entry)
+def join_card(graph: bytes, card: bytes) -> bytes:
+    """Put a model file together from a graph and a card that holds its :func:`compute_checksum`."""
+    entry = _encode_field(1, _KEY) + _encode_field(2, card)
+    return graph + _encode_field(_METADATA_FIELD, entry)
 
 
-def seal(graph: bytes, card: bytes) -> str:
+def compute_checksum(graph: bytes, card: bytes) -> str:
     """Checksum over a graph and a card whose own checksum is empty."""
     return hashlib.sha256(hashlib.sha256(graph).digest() + card).hexdigest()
 
 
-def _checked(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
+def _check(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
     try:
         raw: dict[str, Any] = json.loads(text)
         version = raw["format_version"]
@@ -134,22 +134,22 @@ def _checked(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
             "'pip install -U earmark'"
         )
     # Sealed as it was written, so that fields a later minor version adds do not break the seal.
-    if raw.get("checksum") != seal(graph, json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()):
+    if raw.get("checksum") != compute_checksum(graph, json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()):
         raise ModelError(f"{name}: the checksum does not match: the file was altered or damaged after training")
     return raw
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def _decode_fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Top-level fields of a protobuf message: number, the field's whole bytes, its content."""
     at = 0
     while at < len(message):
         begin = at
-        key, at = _varint(message, at)
+        key, at = _decode_varint(message, at)
         wire = key & 7
         if wire == 0:
-            _, end = _varint(message, at)
+            _, end = _decode_varint(message, at)
         elif wire == 2:
-            size, at = _varint(message, at)
+            size, at = _decode_varint(message, at)
             end = at + size
         elif wire in (1, 5):
             end = at + (8 if wire == 1 else 4)
@@ -161,7 +161,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         at = end
 
 
-def _varint(message: bytes, at: int) -> tuple[int, int]:
+def _decode_varint(message: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = message[at]
@@ -171,7 +171,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _delimited(number: int, content: bytes) -> bytes:
+def _encode_field(number: int, content: bytes) -> bytes:
     size, digits = len(content), bytearray([number << 3 | 2])
     while size >= 0x80:
         digits.append(size & 0x7F | 0x80)

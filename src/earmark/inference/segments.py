@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from earmark.inference.live import RunningVerdict
 
-HOLD = 3.0
+MIN_DURATION = 3.0
 """Seconds that another genre must last before it counts as a change."""
 
-DOUBT = 10.0
+MAX_GAP = 10.0
 """Seconds after which a genre that is no longer heard has ended, whatever has come instead."""
 
-_Sound = tuple[str | None, str | None]  # genre, or reason why there is none
+_Label = tuple[str | None, str | None]  # genre, or reason why there is none
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,31 @@ class Segment:
 
 
 @dataclass
-class _Stretch:
-    """What is heard alike, so far."""
+class _Run:
+    """A run of verdicts with one label, so far."""
 
-    sound: _Sound
+    label: _Label
     start: float
     title: str | None
     total: float = 0.0
     count: int = 0
 
     def add(self, verdict: RunningVerdict) -> None:
-        self.total += verdict.genres.get(self.sound[0] or "", 0.0)
+        self.total += verdict.genres.get(self.label[0] or "", 0.0)
         self.count += 1
 
-    def until(self, end: float) -> Segment:
-        return Segment(self.start, end, *self.sound, self.total / max(1, self.count), self.title)
+    def end_at(self, end: float) -> Segment:
+        return Segment(self.start, end, *self.label, self.total / max(1, self.count), self.title)
 
 
 @dataclass
 class Segmenter:
-    """Notices where the genre changes, from running verdicts in order.
+    """Find the moments at which the genre changes, from running verdicts in order.
 
-    Another genre must be heard for :data:`HOLD` seconds without a break, and "unknown" for :data:`DOUBT`, before the
-    segment before it ends, then at the moment at which the other was heard first. Where one is no longer heard for
-    :data:`DOUBT` seconds, and others come in turns, it ends too. Silence (which takes its time to be noticed) and a
-    new title count at once; what is left of a genre after that, or at the beginning, counts from :data:`HOLD` on.
+    A segment ends where another genre begins that lasts for :data:`MIN_DURATION` seconds without a break, or an
+    "unknown" that lasts for :data:`MAX_GAP`. It also ends once its own genre has not occurred for :data:`MAX_GAP`
+    seconds, if several others alternate. Silence and a new title end it at once. What remains of a genre after a
+    title, or at the beginning, is a segment only from :data:`MIN_DURATION` on.
 
     Examples
     --------
@@ -82,51 +82,51 @@ class Segmenter:
     >>> def heard(time, genre):
     ...     return RunningVerdict(time, genre, None, 0.8, {genre: 0.8}, None, 0.0, -20.0, 0)
     >>> genres = ["jazz"] * 8 + ["rock"] + ["jazz"] + ["rock"] * 5
-    >>> [(s.start, s.end, s.genre) for s in segments(heard(i + 1.0, g) for i, g in enumerate(genres))]
+    >>> [(s.start, s.end, s.genre) for s in find_segments(heard(i + 1.0, g) for i, g in enumerate(genres))]
     [(0.0, 10.0, 'jazz'), (10.0, 15.0, 'rock')]
     """
 
     _now: float = field(default=0.0, init=False)
-    _heard: float = field(default=0.0, init=False)  # when the current sound was last heard
-    _current: _Stretch | None = field(default=None, init=False)
-    _other: _Stretch | None = field(default=None, init=False)
+    _last_time: float = field(default=0.0, init=False)  # of the current label
+    _current: _Run | None = field(default=None, init=False)
+    _other: _Run | None = field(default=None, init=False)
 
     def update(self, verdict: RunningVerdict) -> Segment | None:
         """Take the next verdict; return the segment that it shows to have ended, if one has."""
         before, self._now = self._now, verdict.time
-        sound: _Sound = (verdict.genre, None) if verdict.genre else (None, verdict.reason)
-        if sound[1] == "too short":
+        label: _Label = (verdict.genre, None) if verdict.genre else (None, verdict.reason)
+        if label[1] == "too short":
             return None
         if self._current is None:
-            self._current = _Stretch(sound, 0.0, verdict.title)
-        ended = self._titled(verdict, sound, before)
-        if sound == self._current.sound:
-            self._other, self._heard = None, self._now
+            self._current = _Run(label, 0.0, verdict.title)
+        ended = self._change_title(verdict, label, before)
+        if label == self._current.label:
+            self._other, self._last_time = None, self._now
             self._current.add(verdict)
             return ended
-        if self._other is None or self._other.sound != sound:
-            self._other = _Stretch(sound, before, verdict.title)
+        if self._other is None or self._other.label != label:
+            self._other = _Run(label, before, verdict.title)
         self._other.add(verdict)
         held = self._now - self._other.start
-        if held >= _hold(sound) or self._now - self._heard >= DOUBT:
-            return self._changed(self._other) or ended
+        if held >= _min_duration(label) or self._now - self._last_time >= MAX_GAP:
+            return self._switch(self._other) or ended
         return ended
 
-    def _changed(self, to: _Stretch) -> Segment | None:
+    def _switch(self, to: _Run) -> Segment | None:
         """Go on with another stretch; what was too short to count, after a title or at the beginning, becomes its."""
-        before, self._current, self._other, self._heard = self._current, to, None, self._now
+        before, self._current, self._other, self._last_time = self._current, to, None, self._now
         assert before is not None
-        if to.start - before.start < min(HOLD, _hold(before.sound), _hold(to.sound)):
+        if to.start - before.start < min(MIN_DURATION, _min_duration(before.label), _min_duration(to.label)):
             to.start, to.title = before.start, to.title or before.title
             return None
-        return before.until(to.start)
+        return before.end_at(to.start)
 
     @property
     def open(self) -> Segment | None:
         """The segment that still goes on, as far as it is known; None before the first."""
-        return self._current.until(self._now) if self._current else None
+        return self._current.end_at(self._now) if self._current else None
 
-    def _titled(self, verdict: RunningVerdict, sound: _Sound, before: float) -> Segment | None:
+    def _change_title(self, verdict: RunningVerdict, label: _Label, before: float) -> Segment | None:
         """End the segment where another title begins."""
         current = self._current
         if current is None or verdict.title in (None, current.title):
@@ -134,18 +134,18 @@ class Segmenter:
         if current.title is None:
             current.title = verdict.title
             return None
-        self._current = _Stretch(current.sound if _hold(sound) else sound, before, verdict.title)
-        self._other, self._heard = None, before
-        return current.until(before)
+        self._current = _Run(current.label if _min_duration(label) else label, before, verdict.title)
+        self._other, self._last_time = None, before
+        return current.end_at(before)
 
 
-def segments(verdicts: Iterable[RunningVerdict]) -> Iterator[Segment]:
+def find_segments(verdicts: Iterable[RunningVerdict]) -> Iterator[Segment]:
     """Segments of running verdicts, each as soon as it has ended; at last the one that was still going on.
 
     Parameters
     ----------
     verdicts : iterable of RunningVerdict
-        As from :meth:`earmark.inference.classifier.Tagger.follow`.
+        As from :meth:`earmark.inference.tagger.Tagger.follow`.
 
     Yields
     ------
@@ -159,7 +159,7 @@ def segments(verdicts: Iterable[RunningVerdict]) -> Iterator[Segment]:
         yield segmenter.open
 
 
-def _hold(sound: _Sound) -> float:
-    if sound[0]:
-        return HOLD
-    return 0.0 if sound[1] == "silence" else DOUBT
+def _min_duration(label: _Label) -> float:
+    if label[0]:
+        return MIN_DURATION
+    return 0.0 if label[1] == "silence" else MAX_GAP

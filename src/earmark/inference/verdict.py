@@ -64,7 +64,7 @@ class Verdict:
     error: str | None = None
 
     @classmethod
-    def failed(cls, model: str, path: str | None, error: str) -> Verdict:
+    def from_error(cls, model: str, path: str | None, error: str) -> Verdict:
         """Say of a track only that it could not be heard, and why."""
         return cls(None, None, 0.0, {}, None, (), model, path, error)
 
@@ -80,13 +80,13 @@ class Verdict:
             "genre": self.genre,
             "reason": self.reason,
             "confidence": round(self.confidence, 4),
-            "genres": _rounded(self.genres),
+            "genres": round_genres(self.genres),
             "duration": None if self.duration is None else round(self.duration, 3),
             "clips": [
                 {
                     "start": round(clip.start, 3),
                     "end": round(clip.end, 3),
-                    "genres": _rounded(clip.genres),
+                    "genres": round_genres(clip.genres),
                     "attention": None if clip.attention is None else [round(a, 6) for a in clip.attention],
                 }
                 for clip in self.clips
@@ -133,5 +133,6 @@ class Verdict:
         }
 
 
-def _rounded(genres: dict[str, float]) -> dict[str, float]:
+def round_genres(genres: dict[str, float]) -> dict[str, float]:
+    """Return probabilities to four digits, as JSON shows them."""
     return {name: round(p, 4) for name, p in genres.items()}

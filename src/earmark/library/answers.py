@@ -11,7 +11,7 @@ from earmark.errors import LibraryError, ModelError, SettingError
 from earmark.library.library import Library, ModelKey
 
 if TYPE_CHECKING:
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
     from earmark.inference.verdict import Verdict
     from earmark.library.search import Search
 
@@ -41,7 +41,7 @@ def classify_search(search: Search, model: str | None = None, *, preview: bool =
     Answers
         What could not be searched comes last, as failed.
     """
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     verdicts = tagger.classify_many((path for path, _ in search), jobs=jobs, preview=preview)
@@ -62,16 +62,16 @@ def classify_new(
 
     The network is not even loaded where nothing is new. `timeline` and `retry` are those of :meth:`Library.answers`.
     """
-    from earmark.inference.model_file import read_model, unsealed
+    from earmark.inference.model_file import read_model, split_card
 
     data, name, _ = read_model(model)
-    card, _ = unsealed(data, name)
+    card, _ = split_card(data, name)
     hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
 
     @cache
     def tagger() -> Tagger:
-        from earmark.inference.classifier import Tagger
         from earmark.inference.model import parse
+        from earmark.inference.tagger import Tagger
 
         return Tagger(parse(data, name))
 
@@ -117,10 +117,10 @@ def choose_model(library: Library, model: str | None = None) -> tuple[ModelKey, 
 
 def _has_checksum(model: str, hearing: ModelKey) -> bool:
     """Tell whether a model file, or bundled model, is the one whose answers these are."""
-    from earmark.inference.model_file import read_model, unsealed
+    from earmark.inference.model_file import read_model, split_card
 
     try:
         data, name, _ = read_model(model)
-        return bool(unsealed(data, name)[0].get("checksum") == hearing.checksum)
+        return bool(split_card(data, name)[0].get("checksum") == hearing.checksum)
     except ModelError:
         return False

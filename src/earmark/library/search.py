@@ -78,7 +78,7 @@ class Search:
         from earmark.inference.verdict import Verdict
 
         for path, why in self.problems:
-            yield Verdict.failed(model, path, why)
+            yield Verdict.from_error(model, path, why)
 
     def _iterate_names(self) -> Iterator[str]:
         for path in self.paths:

@@ -175,7 +175,7 @@ def answers_to(fitting: Fitting, part: str) -> Answers:
 def report(experiment: Experiment, corpus: Corpus, answers: Answers, calibration: Calibration, part: str) -> Report:
     """Judge answers; `corpus` is the one whose tracks they count."""
     return judge(
-        answers.log_probabilities, answers.track, answers.y, answers.labels, calibration,
+        answers, calibration,
         ids=[track.id for track in corpus.tracks],
         corpus=experiment.corpus.name, protocol=experiment.protocol, part=part,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.radio import Radio
 from earmark.audio.streams.stream import SAMPLE_FORMATS, Block, File, Pcm, Pipe
 from earmark.errors import AudioError, SettingError
-from earmark.inference.live import Listener
+from earmark.inference.live import LiveClassifier
 
 BITS = 64_000
 SECONDS = 30
@@ -153,12 +153,12 @@ def test_raw_sound_is_answered_as_soon_as_it_is_there(tagger):
 
     stream = Pipe(SimpleNamespace(read=read), Pcm(44100, "f32le"))
     done, first = 0.0, None
-    listener = Listener(tagger, 0.5, 5.0)
+    live = LiveClassifier(tagger, 0.5, 5.0)
     for block in stream.blocks(RATE):
         done += len(block.samples) / RATE
         if given_out < len(x):
             most = max(most, given_out / 44100 - done)
-        for verdict in listener.take(block):
+        for verdict in live.classify_block(block):
             first = first or (verdict.genres and verdict.time)
     assert first == 2.5
     assert most < 0.15

@@ -12,8 +12,8 @@ from onnx import helper
 from support.paths import REPOSITORY
 
 from earmark.errors import ModelError
-from earmark.inference.aggregate import pooled
-from earmark.inference.model import bundled, open_model
+from earmark.inference.aggregate import pool_clips
+from earmark.inference.model import list_models, open_model
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.onnx.differentiable import DifferentiableGraph, DifferentiableModel
 from earmark.training import recipe
@@ -27,7 +27,7 @@ OTHERS = [f"mlp-60-{activation}" for activation in ("sigmoid", "leaky-relu", "ta
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=bundled())
+@pytest.fixture(scope="module", params=list_models())
 def model(request):
     return open_model(request.param)
 
@@ -59,7 +59,7 @@ def test_bundled_models_say_the_same(model):
     np.testing.assert_allclose(heard.log_probabilities.exp(), theirs["probabilities"], atol=1e-5)
     calibrated = DifferentiableModel(model).track(ours.log_probabilities.double()).exp()
     temperature = model.card.calibration.track_temperature
-    np.testing.assert_allclose(calibrated, pooled(ours.log_probabilities.double().numpy(), temperature), atol=1e-12)
+    np.testing.assert_allclose(calibrated, pool_clips(ours.log_probabilities.double().numpy(), temperature), atol=1e-12)
 
 
 def test_slopes_of_bundled_models_are_true(model):

@@ -41,7 +41,7 @@ def evaluate(
     from earmark.cli.commands.evaluate_view import render_report
     from earmark.evaluation.evaluate import evaluate as judge
     from earmark.evaluation.overlap import was_learned
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)

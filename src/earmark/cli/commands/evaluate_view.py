@@ -36,11 +36,11 @@ def render_report(report: Report) -> RenderableType:
 
 def _render_mistakes(report: Report, most: int = 5) -> list[RenderableType]:
     """Return the genres most often taken for others, and the tracks whose label may be what is wrong."""
-    if not report.at_odds:
+    if not report.disagreements:
         return []
     pairs = ", ".join(f"{truth} as {heard} ({n})" for truth, heard, n in report.confusions[:3])
     table = Table.grid(padding=(0, 2))
-    for track in report.at_odds[:most]:
+    for track in report.disagreements[:most]:
         said = f"{track.genre} by its label ({track.own:.0%}), heard as {track.heard} ({track.best:.0%})"
         table.add_row(Text(clean(track.id), style="bold"), Text(said))
     lines: list[RenderableType] = [Text(), Text(f"most often mistaken: {pairs}", style="dim"), Text()]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from earmark.explanation.explainer import Method
     from earmark.explanation.explanation import Explanation
     from earmark.explanation.formats import Format
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
 
 class How(StrEnum):
@@ -90,7 +90,7 @@ def explain(
     # What a format needs is missed now, not when all the work is done.
     formats = [(path, find_format(path)) for path in output]
     from earmark.explanation.explainer import Explainer
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     for one in genre or ():

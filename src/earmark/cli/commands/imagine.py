@@ -70,7 +70,7 @@ def imagine(
     2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.cli.writers import clean
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     target = _check_output(genre, output, everything)
     tagger = Tagger(model)

@@ -107,7 +107,7 @@ def listen(
         return
     from earmark.audio.streams.open import MICROPHONE, open_stream
     from earmark.cli.writers import clean
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     look = form or (Look.live if sys.stdout.isatty() else Look.json)
     if look is Look.live and not sys.stdout.isatty():

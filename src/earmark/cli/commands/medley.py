@@ -18,7 +18,7 @@ from earmark.errors import SettingError
 if TYPE_CHECKING:
     from earmark.auralization.gallery import Gallery
     from earmark.data.corpus import Corpus
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
 
 @handle_errors
@@ -53,7 +53,7 @@ def medley(
     [dim]Exit status: 0 written, 1 some track could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.cli.writers import clean
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
 
     if units and genre:
         raise SettingError("--genre is for the clips of genres, not for --units")

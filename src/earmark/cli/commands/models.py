@@ -25,7 +25,7 @@ def models(
     files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="FILE")] = None,
     form: LinesOption = Shape.table,
 ) -> None:
-    """List the bundled models, and any given, with what their cards say.
+    """List the list_models models, and any given, with what their cards say.
 
     [bold]Examples[/bold]
 
@@ -34,9 +34,9 @@ def models(
 
     [dim]Exit status: 0 all are sound, 2 some file is no model.[/dim]
     """
-    from earmark.inference.model import DEFAULT, bundled, open_model
+    from earmark.inference.model import DEFAULT, list_models, open_model
 
-    cards = [(open_model(name).card, name == DEFAULT) for name in bundled()]
+    cards = [(open_model(name).card, name == DEFAULT) for name in list_models()]
     cards += [(open_model(file).card, False) for file in files or []]
     if form is Shape.table:
         terminal.console(sys.stdout).print(_render_cards(cards))

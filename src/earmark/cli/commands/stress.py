@@ -55,21 +55,20 @@ def stress(
     """
     from earmark.cli.commands.stress_view import render_outcome
     from earmark.evaluation import nonmusic
-    from earmark.evaluation.evaluate import part_of
-    from earmark.evaluation.robustness import require_sound, spread
-    from earmark.evaluation.robustness import stress as put_under_stress
-    from earmark.inference.classifier import Tagger
+    from earmark.evaluation.evaluate import select_part
+    from earmark.evaluation.robustness import measure_robustness, require_sound, subsample
+    from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
     require_sound(source)
     split, which = protocol.value if protocol else "all", options.default_part(part, protocol)
-    chosen = part_of(source, split, which, seed)
+    chosen = select_part(source, split, which, seed)
     if tracks:
-        chosen = spread(chosen, tracks)
-    sounds = nonmusic.made(seed) + (nonmusic.found(not_music) if not_music else [])
+        chosen = subsample(chosen, tracks)
+    sounds = nonmusic.list_synthetic(seed) + (nonmusic.find_sounds(not_music) if not_music else [])
     with show_progress("listening", len(chosen.tracks) + len(sounds)) as advance:
-        outcome = put_under_stress(tagger, chosen, sounds, jobs=jobs, on_item=lambda _: advance(1))
+        outcome = measure_robustness(tagger, chosen, sounds, jobs=jobs, on_item=lambda _: advance(1))
     record = json.dumps(
         {"model": tagger.card.name, "protocol": split, "part": which, "seed": seed, **outcome.to_dict()}
     )

@@ -11,10 +11,10 @@ from rich.text import Text
 from earmark.cli.writers import bar, clean
 
 if TYPE_CHECKING:
-    from earmark.evaluation.robustness_report import Rejection, Stress
+    from earmark.evaluation.robustness_report import Rejection, RobustnessReport
 
 
-def render_outcome(title: str, outcome: Stress) -> RenderableType:
+def render_outcome(title: str, outcome: RobustnessReport) -> RenderableType:
     """Return all that was found out as a page."""
     named = f", {outcome.named_accuracy:.1%} of those rightly" if outcome.coverage else ""
     curve = (
@@ -34,7 +34,7 @@ def render_outcome(title: str, outcome: Stress) -> RenderableType:
     )
 
 
-def _steadiness(outcome: Stress) -> Table:
+def _steadiness(outcome: RobustnessReport) -> Table:
     """Return one row a distortion: in how many tracks the answer stays, and how many are right then."""
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     table.add_column("distortion", no_wrap=True)
@@ -49,7 +49,7 @@ def _steadiness(outcome: Stress) -> Table:
     return table
 
 
-def _curve(outcome: Stress) -> Table:
+def _curve(outcome: RobustnessReport) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for point in outcome.curve:
         table.add_column(f"{point['coverage']:.0%}", justify="right", no_wrap=True, min_width=6)

@@ -101,7 +101,7 @@ def tag(
         return
     if not paths:
         raise SettingError("name files or folders to tag, or a journal to --undo")
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
     from earmark.library.tags.run import TagRun
     from earmark.library.tags.vocabulary import GenreSelector, load_words
 
@@ -166,13 +166,13 @@ def _print_row(console: Console, result: TagResult) -> None:
     """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
     from rich.text import Text
 
-    from earmark.cli.writers import clean, shortened
+    from earmark.cli.writers import clean, shorten
     from earmark.library.tags.run import HAD_GENRE
 
     if result.outcome == HAD_GENRE:
         return
     width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
-    line = Text(shortened(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
+    line = Text(shorten(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
     if result.error:
         line.append(f"✗ {result.error}", style="red")
     elif result.reason:

@@ -18,7 +18,7 @@ from earmark.library.tags.vocabulary import GenreSelector
 from earmark.library.tags.writer import GenreWriter
 
 if TYPE_CHECKING:
-    from earmark.inference.classifier import Tagger
+    from earmark.inference.tagger import Tagger
     from earmark.inference.verdict import Verdict
 
 HAD_GENRE = "had one"

@@ -92,7 +92,7 @@ class DifferentiableModel(nn.Module):
         return Answer(logarithm, values.get("attention"))
 
     def track(self, log_probabilities: Tensor) -> Tensor:
-        """Calibrated log-probabilities of a track, as :func:`earmark.inference.aggregate.pooled` makes them.
+        """Calibrated log-probabilities of a track, as :func:`earmark.inference.aggregate.pool_clips` makes them.
 
         Parameters
         ----------

@@ -1,40 +1,21 @@
 """From sound to verdict: aggregation, calibration, unknowns, attention."""
 
-import dataclasses
-import io
-import wave
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.sounds import noise, wav
 
 import earmark
+from earmark.audio.clips import Clip
 from earmark.errors import AudioError, SettingError
-from earmark.inference import batch
-from earmark.inference.aggregate import pooled
-from earmark.inference.classifier import Tagger
+from earmark.inference.aggregate import make_verdict, pool_clips, sort_genres
+from earmark.inference.tagger import Tagger
 
 
 @pytest.fixture(scope="module")
 def tagger():
     return earmark.load()
-
-
-def noise(seconds, rate=22050, level=0.1, seed=0):
-    """Noise that swells twice a second: dull, but not silence."""
-    n = round(seconds * rate)
-    swell = 1 + np.sin(2 * np.pi * 2 * np.arange(n) / rate)
-    return (level * swell * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
-
-
-def wav(samples, rate):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as w:
-        w.setparams((1, 2, rate, 0, "NONE", ""))
-        w.writeframes((samples * 32767).astype("<i2").tobytes())
-    file.seek(0)
-    return file
 
 
 def test_a_verdict_adds_up(tagger):
@@ -114,13 +95,6 @@ def test_what_is_uncertain_is_unknown(tagger):
         assert verdict.best is not None
 
 
-def test_the_track_is_the_geometric_mean_of_its_clips():
-    clips = np.array([[0.9, 0.1], [0.4, 0.6]])
-    expected = np.sqrt(clips[0] * clips[1])
-    np.testing.assert_allclose(pooled(np.log(clips), 1.0), expected / expected.sum())
-    assert pooled(np.log(clips), 5.0).max() < pooled(np.log(clips), 1.0).max()
-
-
 def test_a_spectrogram_takes_the_way_of_the_sound(tagger):
     sound = noise(20)
     front_end = tagger.card.front_end
@@ -161,37 +135,6 @@ def test_sources_that_make_no_sense(tagger, source, rate, error, says):
         tagger.classify(source, rate)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Twenty short files, one of them bad."""
-    for i in range(20):
-        sound = noise(1.5 + i % 4, seed=i).clip(-1, 1)
-        (tmp_path / f"{i:02}.wav").write_bytes(b"noise" if i == 3 else wav(sound, 22050).read())
-    return sorted(tmp_path.iterdir())
-
-
-def test_many_keep_their_order_and_bad_ones_do_not_stop_them(tagger, folder):
-    one, two = (list(tagger.classify_many(folder, jobs=jobs)) for jobs in (1, 2))
-    assert one == two
-    assert [v.path for v in one] == [str(p) for p in folder]
-    assert [bool(v.error) for v in one] == [i == 3 for i in range(20)]
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_paths_are_read_as_the_work_goes_on(tagger, folder, jobs):
-    taken = []
-
-    def endless():
-        while True:
-            taken.append(1)
-            yield folder[0]
-
-    verdicts = tagger.classify_many(endless(), jobs=jobs)
-    assert next(verdicts).error is None
-    verdicts.close()
-    assert len(taken) < 25
-
-
 def test_clips_that_overlap(tagger):
     """A card with a hop: clips begin at its multiples, and each says what it says by itself."""
     model = replace(tagger.model, card=tagger.card.model_copy(update={"hop_seconds": 2.5}))
@@ -204,79 +147,31 @@ def test_clips_that_overlap(tagger):
     assert [clip.start for clip in framed.clips] == [0, 2.5, 5, 7.5]
 
 
-@pytest.fixture
-def mixed(folder):
-    """Paths, file objects, arrays, and what is none of them; a file is closed once the next sound is asked for."""
-
-    def sounds():
-        for path in folder:
-            yield path
-            with path.open("rb") as file:
-                yield file
-            yield wav(noise(2), 22050)
-            yield noise(7, seed=len(path.name)), 22050
-            yield np.zeros((2, 9)), 44100
-        yield noise(7)
-        yield 22050, noise(7)
-        yield (noise(7),)
-        yield lambda: "a sound", 22050  # cannot be sent to another process
-        yield folder[-1]
-
-    return sounds
+def test_each_layer_adds_one_step(tagger):
+    """Frames, clips and track agree, and the verdict is what is pooled of them."""
+    quiet, card = np.zeros(tagger.card.clip_length, np.float32), tagger.card
+    sound = np.concatenate([noise(5), quiet, noise(3, seed=1)])
+    track = tagger.predict(sound, 22050)
+    assert [clip.skipped for clip in track.clips] == [None, "silence", None]
+    assert track.clips[1].log_probabilities is None
+    (first,) = tagger.predict_log_proba(card.front_end(noise(5)[None]))
+    np.testing.assert_allclose(track.clips[0].log_probabilities, first, atol=1e-6)
+    pooled = pool_clips(
+        np.stack([track.clips[i].log_probabilities for i in (0, 2)]), card.calibration.track_temperature
+    )
+    verdict = make_verdict(track, card)
+    assert verdict == tagger.classify(sound, 22050)
+    assert verdict.genres == sort_genres(pooled, tagger.labels)
+    assert [tagger.predict(noise(0.9), 22050).clips[0].skipped, card.is_long_enough(22049)] == ["too short", False]
 
 
-def test_sounds_of_all_kinds_keep_their_order(tagger, mixed, folder):
-    one, two = (list(tagger.classify_many(mixed(), jobs=jobs)) for jobs in (1, 2))
-    assert one == two
-    assert len(one) == 5 * len(folder) + 5
-    assert one[:-5:5] == list(tagger.classify_many(folder))
-    for from_path, from_file in zip(one[:-5:5], one[1:-5:5], strict=True):
-        assert from_file == dataclasses.replace(from_path, path=None)
-    assert one[3].genres == tagger.classify(noise(7, seed=len(folder[0].name)), 22050).genres
-    assert [v.error and v.error[:30] for v in one[-5:]] == [
-        "an array needs its sample rate",
-        "an array needs its sample rate",
-        "a tuple of 1: need a pair (sam",
-        "an array of object of shape ()",
-        None,
-    ]
-
-
-def test_what_is_too_large_to_send_is_heard_here(tagger, folder, monkeypatch):
-    monkeypatch.setattr(batch, "LARGEST", 100_000)
-    rng = np.random.default_rng(0)
-    sounds = [(rng.uniform(-0.1, 0.1, n), 22050) for n in (30_000, 9000, 40_000)] * 6
-    files = [path.open("rb") for path in folder]
-    assert list(tagger.classify_many(sounds + files, jobs=2)) == list(tagger.classify_many(sounds + rewound(files)))
-    for file in files:
-        file.close()
-
-
-def rewound(files):
-    for file in files:
-        file.seek(0)
-    return files
-
-
-def test_threads_share_a_tagger(tagger, folder):
-    alone = list(tagger.classify_many(folder))
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(lambda path: next(tagger.classify_many([path])), folder * 2)) == alone * 2
-
-
-def test_records_are_flat_and_have_the_same_columns(tagger, folder):
-    records = [verdict.to_record(tagger.labels) for verdict in tagger.classify_many(folder)]
-    columns = ["path", "genre", "reason", "confidence", "duration", "error", "model"]
-    assert {tuple(record) for record in records} == {(*columns, *(f"p_{label}" for label in tagger.labels))}
-    assert records[3]["error"]
-    assert {records[3][f"p_{label}"] for label in tagger.labels} == {None}
-    heard = next(record for record in records if record["confidence"])
-    assert sum(heard[f"p_{label}"] for label in tagger.labels) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_records_make_a_table(library, tagger, folder):
-    frames = pytest.importorskip(library)
-    table = frames.DataFrame([verdict.to_record(tagger.labels) for verdict in tagger.classify_many(folder)])
-    assert table.shape == (20, 17)
-    assert 0 < table["p_jazz"].mean() < 1
+def test_clips_of_any_length_keep_their_order(tagger):
+    lengths = [tagger.card.clip_length, 60000, 60000, tagger.card.clip_length, 9]
+    clips = [Clip(i * 10**6, noise(5, seed=i), length) for i, length in enumerate(lengths)]
+    together = list(tagger.predict_clips(clips))
+    assert [round(p.start * 22050) for p in together] == [clip.start for clip in clips]
+    for clip, prediction in zip(clips[:4], together, strict=False):
+        (alone,) = tagger.predict_clips([clip])
+        np.testing.assert_allclose(prediction.log_probabilities, alone.log_probabilities, atol=1e-5)
+        np.testing.assert_allclose(prediction.attention, alone.attention, atol=1e-6)
+    assert together[4].skipped == "too short"
