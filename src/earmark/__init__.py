@@ -78,7 +78,7 @@ def classify(source: Source, *, model: str | os.PathLike[str] | None = None) -> 
     Raises
     ------
     AudioError
-        If the file cannot be heard.
+        If the file cannot be decoded.
     ModelError
         If the model file is refused.
     """
@@ -102,7 +102,7 @@ def explain(source: Source, *, model: str | os.PathLike[str] | None = None) -> E
     Raises
     ------
     AudioError
-        If the file cannot be heard.
+        If the file cannot be decoded.
     ModelError
         If the model file is refused.
     """

@@ -147,3 +147,10 @@ class _Endless(io.RawIOBase):
         if self.at == len(self.piece):
             self.at, self.left = 0, self.left - 1
         return n
+
+
+def test_a_block_may_be_longer_than_the_window(tagger):
+    whole, x = LiveClassifier(tagger, 12.0, 0.0), noise(12)
+    (verdict,) = whole.classify_block(Block(x, time.monotonic()))
+    (last,) = LiveClassifier(tagger, 5.0, 0.0).classify_block(Block(x[-5 * RATE :], time.monotonic()))
+    assert (verdict.time, verdict.genres) == (12.0, last.genres)

@@ -40,6 +40,7 @@ def calibrate(answers: Answers) -> Calibration:
     """Fit temperatures and the "unknown" threshold to predictions of tracks that were not trained on."""
     log_p, y = answers.log_probabilities, answers.y
     pooled, truth = metrics.pool(log_p, answers.track, y)
+    # tracks first: their temperature decides the confidence that the threshold is set on
     temperature = metrics.fit_temperature(pooled, truth)
     confidence = metrics.softmax(pooled / temperature).max(axis=1)
     threshold = min(_SURE, metrics.threshold_for_coverage(confidence, COVERAGE))

@@ -90,6 +90,7 @@ def gain(samples: Samples, rate: int, db: float) -> Signal:
 
 def clip(samples: Samples, rate: int, db: float) -> Signal:
     """Cut off all that is higher than so many dB below the peak."""
+    # dB to amplitude: 10^(dB / 20)
     limit = np.abs(samples).max() * 10 ** (-db / 20)
     return np.clip(samples, -limit, limit).astype(np.float32), rate
 
@@ -127,6 +128,7 @@ def transcode(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> S
     AudioError
         If it cannot be encoded, or not decoded again.
     """
+    # codecs know a few rates only; decoding brings back the first one
     known = codec.rate_for(rate)
     source = samples if known == rate else resample(samples, rate, known)[0]
     try:

@@ -61,6 +61,7 @@ def evaluate(
         ids.append(item.id)
         if prediction.error:
             failed[item.id] = prediction.error
+        # silent and too short clips have none
         clips = [clip.log_probabilities for clip in prediction.clips if clip.log_probabilities is not None]
         log_p += clips
         track += [i] * len(clips)

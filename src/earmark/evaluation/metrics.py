@@ -102,6 +102,7 @@ def bootstrap_interval(
     n = len(right)
     if not n:
         return float("nan"), float("nan")
+    # accuracy of a draw: sum(drawn · w · right) / sum(drawn · w)
     w = np.ones(n) if weights is None else weights
     # how often each track is drawn in each round, (rounds, tracks)
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=rounds)
@@ -130,6 +131,7 @@ def pool(
     truth : ndarray of int, shape (tracks,)
         Label of each track.
     """
+    # position: for each clip, the row of its track
     tracks, first, position = np.unique(track, return_index=True, return_inverse=True)
     total = np.zeros((len(tracks), log_probabilities.shape[1]))
     np.add.at(total, position, log_probabilities)
@@ -173,17 +175,13 @@ def calibration_error(probabilities: Probabilities, truth: NDArray[np.intp], bin
     truth : ndarray of int, shape (n,)
     bins : int
         Number of bins.
-
-    Returns
-    -------
-    float
-        0 is perfect.
     """
     return confidence_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth, bins)
 
 
 def confidence_error(confidence: Probabilities, right: NDArray[np.bool_], bins: int = 10) -> float:
     """:func:`calibration_error` where only the confidence of each answer is known, and whether it was right."""
+    # a confidence of 1 belongs to the last bin
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     # sum over bins b of |confidence - accuracy| times the share of tracks in b (Guo et al. 2017, equation 3)
     gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which)]
@@ -200,6 +198,7 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
     """
     if not len(confidence):
         return 0.0
+    # minus 1e-9, so that rounding of coverage · n does not ask for one track more
     kept = int(np.ceil(coverage * len(confidence) - 1e-9))
     return float(np.sort(confidence)[-max(kept, 1)])
 
@@ -224,6 +223,7 @@ def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> N
     [1.0, 0.5, 0.667]
     """
     levels, group = np.unique(-confidence, return_inverse=True)  # the most confident first
+    # tracks of equal confidence count as the mean of them all
     expected = np.bincount(group, right, len(levels)) / np.bincount(group, minlength=len(levels))
     accuracies: NDArray[np.float64] = np.cumsum(expected[np.sort(group)]) / np.arange(1, len(right) + 1)
     return accuracies

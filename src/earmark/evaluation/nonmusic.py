@@ -85,23 +85,10 @@ def list_synthetic(seed: int) -> list[Sound]:
 
 
 def find_sounds(folder: str | os.PathLike[str]) -> list[Sound]:
-    """Return the sounds in a folder of the user's own.
+    """Return the sounds in a folder of the user's own, by kind; raise :class:`CorpusError` where there are none.
 
-    Parameters
-    ----------
-    folder : path
-        The folders directly below it are kinds, such as ``speech``; what lies beside them is of a kind named
-        like the folder itself.
-
-    Returns
-    -------
-    list of Sound
-        By kind.
-
-    Raises
-    ------
-    CorpusError
-        If it is no folder, or holds no audio.
+    The folders directly below it are kinds, such as ``speech``; what lies beside them is of a kind named like the
+    folder itself.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -129,6 +116,7 @@ def _noise(rng: Rng, size: int, slope: float) -> NDArray[np.float64]:
 
 def _band(rng: Rng, size: int) -> NDArray[np.float64]:
     """Return one octave of noise, the lowest from 100 Hz, the highest from 4 kHz."""
+    # log-uniform between 100 Hz and 4 kHz
     low = 100 * 40 ** rng.random()
     spectrum = np.fft.rfft(rng.standard_normal(size))
     frequency = np.fft.rfftfreq(size, 1 / RATE)
@@ -144,6 +132,7 @@ def _sine(rng: Rng, size: int) -> NDArray[np.float64]:
 def _hum(rng: Rng, size: int) -> NDArray[np.float64]:
     """Return mains hum: 50 or 60 Hz and nine harmonics, weaker as they are higher."""
     harmonics = np.arange(1, 11)
+    # amplitudes ~ 1/k of the k-th harmonic, phases at random
     weights = rng.uniform(0.3, 1, 10) / harmonics
     spectrum = np.zeros(size // 2 + 1, complex)
     bins = np.round(rng.choice([50, 60]) * harmonics * size / RATE).astype(int)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark.evaluation import metrics
 from earmark.evaluation.calibration import Answers
@@ -88,21 +89,27 @@ class Report:
 
     @property
     def disagreements(self) -> list[TrackResult]:
-        """Tracks heard as another genre, most decidedly so first: perhaps it is their label that is wrong."""
+        """Tracks that are more like another genre, most clearly so first: perhaps their label is wrong."""
         others = [track for track in self.tracks if track.heard != track.genre]
         return sorted(others, key=lambda track: track.own - track.best)
 
     @property
     def confusions(self) -> list[tuple[str, str, int]]:
-        """Pairs of genres that were mistaken, most often first: (truth, heard, tracks)."""
+        """Pairs of genres that were confused, most often first: (truth, prediction, tracks)."""
         counts = np.array(self.confusion)
+        # the diagonal is what was right
         np.fill_diagonal(counts, 0)
         cells = [(self.labels[i], self.labels[j], int(counts[i, j])) for i, j in np.argwhere(counts)]
         return sorted(cells, key=lambda cell: -cell[2])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types for JSON; what is not a number becomes null."""
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+        return plain_types(self)
+
+
+def plain_types(report: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as plain types for JSON; NaN becomes null."""
+    return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(report).items()}
 
 
 def judge(
@@ -129,6 +136,7 @@ def judge(
     """
     log_p, y, labels = answers.log_probabilities, answers.y, answers.labels
     pooled, truth = metrics.pool(log_p, answers.track, y)
+    # track probabilities as a verdict has them: pooled, then tempered
     probabilities = metrics.softmax(pooled / calibration.track_temperature)
     best = probabilities.argmax(axis=1)
     named = probabilities.max(axis=1) >= calibration.threshold
@@ -149,14 +157,18 @@ def judge(
         calibration_error=metrics.calibration_error(probabilities, truth),
         labels=labels,
         confusion=counts.tolist(),
-        per_genre={
-            label: {"n_tracks": int(row.sum()), "accuracy": float(row[i] / row.sum())}
-            for i, (label, row) in enumerate(zip(labels, counts, strict=True))
-            if row.sum()
-        },
+        per_genre=_count_per_genre(counts, labels),
         tracks=[
             TrackResult(ids[i] if ids else str(i), labels[t], labels[b], float(p[t]), float(p[b]))
             for i, t, b, p in zip(np.unique(answers.track), truth, best, probabilities, strict=True)
         ],
         failed=failed or {},
     )
+
+
+def _count_per_genre(counts: NDArray[np.intp], labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    return {
+        label: {"n_tracks": int(row.sum()), "accuracy": float(row[i] / row.sum())}
+        for i, (label, row) in enumerate(zip(labels, counts, strict=True))
+        if row.sum()
+    }

@@ -61,7 +61,7 @@ def measure_robustness(
     Raises
     ------
     CorpusError
-        If the corpus holds arrays, or genres that the model does not know, or nothing could be heard.
+        If the corpus holds arrays, or genres that the model does not know, or nothing could be decoded.
     """
     require_sound(corpus)
     require_known_genres(corpus, tagger.labels)
@@ -106,6 +106,7 @@ def subsample(corpus: Corpus, tracks: int) -> Corpus:
     for _, group in groupby(range(len(corpus.tracks)), key=lambda i: corpus.tracks[i].genre):
         members = list(group)
         wanted = min(tracks, len(members))
+        # the middle of each of `wanted` equal parts
         chosen += [members[(2 * i + 1) * len(members) // (2 * wanted)] for i in range(wanted)]
     return corpus.subset(chosen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +14,7 @@ from earmark.data.corpus import Track
 from earmark.evaluation import metrics
 from earmark.evaluation.distortions import DISTORTIONS
 from earmark.evaluation.nonmusic import Sound
+from earmark.evaluation.report import plain_types
 from earmark.inference.verdict import Verdict
 
 UNDISTORTED = "undistorted"
@@ -79,7 +80,7 @@ class RobustnessReport:
     ----------
     corpus : str
     n_tracks : int
-        That could be heard.
+        That could be decoded.
     accuracy : float
         Share of undistorted tracks whose most probable genre is right.
     coverage : float
@@ -95,7 +96,7 @@ class RobustnessReport:
         Distortions that this build of FFmpeg cannot encode.
     rejection : list of Rejection
     failed : dict of str to str
-        Tracks and sounds that could not be heard whole, and why; they are not counted above.
+        Tracks and sounds that could not be decoded whole, and why; they are not counted above.
     """
 
     corpus: str
@@ -112,7 +113,7 @@ class RobustnessReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types for JSON; what is not a number becomes null."""
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+        return plain_types(self)
 
 
 def summarize(

@@ -96,16 +96,7 @@ def choose_genre(genres: dict[str, float], calibration: Calibration) -> tuple[st
 def make_verdict(track: TrackPrediction, card: Card) -> Verdict:
     """Pool the clips of a track, and name its genre if it is probable enough.
 
-    Parameters
-    ----------
-    track : TrackPrediction
-    card : Card
-        Of the model that made the prediction: its labels, temperatures and threshold.
-
-    Returns
-    -------
-    Verdict
-        With an error only, where nothing could be decoded.
+    `card` is that of the model that made the prediction: its labels, temperatures and threshold.
     """
     if track.duration is None:
         return Verdict.from_error(card.name, track.path, track.error or "")

@@ -8,7 +8,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from itertools import chain
 from numbers import Real
@@ -45,18 +44,16 @@ def classify_many(
 def predict_many(
     classifier: TrackClassifier, sounds: Iterable[Sound], jobs: int | None, preview: bool = False
 ) -> Iterator[TrackPrediction]:
-    """Predict the clips of many sounds, in the order given; parameters are those of :func:`classify_many`.
+    """Predict the clips of many sounds; parameters and order are those of :func:`classify_many`.
 
-    Yields
-    ------
-    TrackPrediction
-        One with an error where a sound cannot be decoded.
+    The prediction for a sound that cannot be decoded has an error, and no clips.
     """
     if jobs is None:
         yield from (_predict(classifier, preview, sound) for sound in sounds)
         return
     here: deque[TrackPrediction] = deque()  # of sounds that are not sent
     payloads = pack_sounds(sounds, lambda sound: here.append(_predict(classifier, preview, sound)))
+    # a process takes a second to start: not for one sound, and only one for a few
     first, little = take_first(payloads)
     every = chain(first, payloads)
     answers: Iterator[TrackPrediction | None]
@@ -66,6 +63,7 @@ def predict_many(
         workers = 1 if little else jobs
         _log.debug("starting %d processes", workers)
         answers = Pool(partial(_make_worker, classifier.model, preview), workers, _fail, limit=time_limit).map(every)
+    # answers come in order, so the next one that is None is the next of those here
     for answer in answers:
         yield answer or here.popleft()
 
@@ -83,7 +81,7 @@ def _predict(classifier: TrackClassifier, preview: bool, sound: Sound) -> TrackP
 
 def _unpack(classifier: TrackClassifier, preview: bool, payload: Payload) -> TrackPrediction | None:
     """Predict what was sent; None where the answer is there already."""
-    if isinstance(payload, NotSent):
+    if payload is None:
         return None
     return _predict(classifier, preview, payload.open() if isinstance(payload, Contents) else payload)
 
@@ -115,33 +113,19 @@ class Contents:
         return file
 
 
-class NotSent(Enum):
-    """In place of a sound that is worked on where it is."""
-
-    HERE = "here"
-
-
-Payload = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | NotSent
+Payload = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | None
+"""What is sent to a process; None in place of a sound that is worked on where it is."""
 
 
 def pack_sounds(sounds: Iterable[Sound], keep: Callable[[Sound], object]) -> Iterator[Payload]:
     """Make of sounds what can be sent to other processes; hand over at once those that cannot, or cost too much.
 
     A file object is read when it is taken, so that a generator may close it before it gives the next.
-
-    Parameters
-    ----------
-    sounds : iterable of path, binary file object, or (samples, sample_rate)
-    keep : callable
-        Called with each sound that is not sent; `NotSent.HERE` comes in its place.
-
-    Yields
-    ------
-    Payload
+    Each sound that is not sent is given to `keep`, and None comes in its place.
     """
     for sound in sounds:
         payload = _pack(sound)
-        if payload is NotSent.HERE:
+        if payload is None:
             keep(sound)
         yield payload
 
@@ -179,7 +163,7 @@ def _pack(sound: Sound) -> Payload:
     if is_path(sound):
         return sound
     if isinstance(sound, tuple):
-        return sound if _is_pair(sound) and count_bytes(sound) <= LARGEST else NotSent.HERE
+        return sound if _is_pair(sound) and count_bytes(sound) <= LARGEST else None
     return _contents(sound)
 
 
@@ -191,13 +175,14 @@ def _is_pair(parts: tuple[Any, ...]) -> bool:
     return False
 
 
-def _contents(file: Any) -> Contents | NotSent:
+def _contents(file: Any) -> Contents | None:
     name = getattr(file, "name", "")
     try:
+        # what is left of the file, without reading it
         before = file.tell()
         size = file.seek(0, os.SEEK_END) - before
         file.seek(before)
         data = file.read() if size <= LARGEST else None
     except (AttributeError, OSError, ValueError):  # decoding it will say what is wrong
-        return NotSent.HERE
-    return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else NotSent.HERE
+        return None
+    return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else None

@@ -104,7 +104,7 @@ class Card(_Strict):
     clip_seconds : float
         Length of the clips the network was trained on.
     hop_seconds : float, optional
-        From one clip to the next where a whole track is heard; `clip_seconds` (no overlap) where None.
+        From one clip to the next of a whole track; `clip_seconds` (no overlap) where None.
     front_end : StftDensity or LogMel
         How samples become the frames that the network reads; it holds the sample rate.
     n_bins : int
@@ -146,7 +146,7 @@ class Card(_Strict):
     checksum: str = ""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Card:
+    def _check_consistency(self) -> Card:
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
         if self.hop_seconds and self.hop_seconds > self.clip_seconds:
@@ -172,6 +172,7 @@ class Card(_Strict):
 
     def reason_to_skip(self, clip: Clip) -> Literal["too short", "silence"] | None:
         """Return why nothing can be said of a clip; None where the network is to be asked."""
+        # length first: of a few samples it makes no sense to ask for their level
         if not self.is_long_enough(clip.length):
             return "too short"
         return "silence" if clip.silent else None

@@ -104,6 +104,7 @@ class ClipClassifier(FrameClassifier):
         """
         clips = iter(clips)
         while batch := list(islice(clips, _BATCH)):
+            # full clips go together; the last of a track may be shorter
             for length, alike in groupby(batch, key=lambda clip: clip.length):
                 yield from self._predict_alike(list(alike), length)
 
@@ -150,6 +151,7 @@ class ClipClassifier(FrameClassifier):
                 f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
                 "(samples,) or (channels, samples)"
             )
+        # (channels, samples) → (samples,)
         mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
         if not np.isfinite(mono).all():
             raise AudioError("samples are not finite numbers (NaN or infinite)")
@@ -233,6 +235,7 @@ class TrackClassifier(ClipClassifier):
         seconds = len(frames) * front_end.hop_length / front_end.sample_rate if duration is None else duration
         n_frames = front_end.n_frames(card.clip_length)
         clips = []
+        # each clip by itself: their numbers of frames may differ by one
         for start, clip in cut_frames(frames, seconds, card.clip_seconds, n_frames, card.hop_seconds):
             end = min(seconds, start + card.clip_seconds)
             if len(clip) < card.min_frames:
@@ -246,8 +249,10 @@ class TrackClassifier(ClipClassifier):
         with Recording(source) as recording:
             begin = time.perf_counter()
             duration = recording.info.duration
+            # a preview reads a few windows; its duration is what the file states
             clips = list(self.predict_clips(self._cut_windows(recording, duration or 0))) if preview else []
-            if not clips:  # no preview is wanted, or the file is short, or much shorter than it states
+            # no preview is wanted, or the file is short, or much shorter than it states
+            if not clips:
                 blocks = recording.blocks(self.card.front_end.sample_rate)
                 clips = list(self.predict_clips(cut(blocks, self.card.clip_length, self.card.hop_length)))
                 duration = recording.heard

@@ -47,11 +47,11 @@ class RunningVerdict:
     Attributes
     ----------
     time : float
-        Seconds of sound since the beginning, up to the newest that was heard.
+        Seconds of sound since the beginning, up to the newest sample.
     genre : str or None
         The most probable genre; None when unknown.
     reason : str or None
-        Why unknown: "too short" (just begun), "silence" or "low confidence".
+        Why unknown: "too short" (just started), "silence" or "low confidence".
     confidence : float
         Probability of the most probable genre, named or not; 0 where there is none.
     genres : dict of str to float
@@ -117,6 +117,7 @@ class Memory:
 
     def update(self, log_probabilities: NDArray[np.float64], now: float) -> NDArray[np.float64]:
         """Add the values of the time `now` (seconds), and return the mean."""
+        # after dt seconds all earlier weights shrink by exp(-dt / memory)
         keep = math.exp((self._time - now) / self.seconds) if self.seconds else 0.0
         total: NDArray[np.float64] = keep * self._sum + log_probabilities
         self._sum, self._weight, self._time = total, keep * self._weight + 1, now
@@ -129,25 +130,27 @@ class Window:
     def __init__(self, length: int) -> None:
         # Twice the length, so that samples are moved to the front once a length, not with every push.
         self._kept = np.zeros(2 * length, np.float32)
-        self._length, self._begin, self._end = length, 0, 0
+        self._length, self._end = length, 0
 
     def clear(self) -> None:
         """Forget them."""
-        self._begin = self._end = 0
+        self._end = 0
 
     def push(self, samples: NDArray[np.float32]) -> None:
-        """Take new ones, at most `length` at once."""
+        """Take new ones."""
+        samples = samples[-self._length :]
+        # full: the last samples move to the front
         if self._end + len(samples) > len(self._kept):
             last = self.samples
             self._kept[: len(last)] = last
-            self._begin, self._end = 0, len(last)
+            self._end = len(last)
         self._kept[self._end : self._end + len(samples)] = samples
         self._end += len(samples)
 
     @property
     def samples(self) -> NDArray[np.float32]:
         """A copy of the last `length` samples, or of as many as there are."""
-        return self._kept[max(self._begin, self._end - self._length) : self._end].copy()
+        return self._kept[max(0, self._end - self._length) : self._end].copy()
 
 
 class LiveClassifier:
@@ -178,6 +181,7 @@ class LiveClassifier:
         Of live sound, `waiting` says how many newer samples there are already; then none is given for moments that
         are long past. Of any other sound, nothing is left out.
         """
+        # time goes on over what was lost, and no clip may reach across the gap
         if block.lost:
             self._position += block.lost
             missed = max(0, (self._position - self._due) // self._hop + 1)
@@ -188,8 +192,7 @@ class LiveClassifier:
         while len(rest):
             wanted = self._due - self._position
             part, rest = rest[:wanted], rest[wanted:]
-            for start in range(0, len(part), self._hop):
-                self._push(part[start : start + self._hop])
+            self._push(part)
             if self._position < self._due:
                 continue
             self._due += self._hop
@@ -206,6 +209,7 @@ class LiveClassifier:
         self._fresh += len(samples)
 
     def _verdict(self, block: Block) -> RunningVerdict:
+        # 10 log10 of the mean square, with a floor instead of minus infinity
         level = 10 * math.log10(max(self._energy / max(1, self._fresh), 10 ** (FLOOR_DB / 10)))
         self._quiet = self._quiet + self._fresh if level < SILENCE_DB else 0
         self._energy, self._fresh = 0.0, 0

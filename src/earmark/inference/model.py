@@ -68,6 +68,7 @@ class Model:
             session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors share no public parent
             raise ModelError(f"{self.name}: onnxruntime refuses the graph ({str(error).splitlines()[0]})") from error
+        # the sizes that graph and card must agree on
         shapes = {value.name: value.shape for value in [*session.get_inputs(), *session.get_outputs()]}
         labels, bins = shapes.get("probabilities", [None])[-1], shapes.get("spectrogram", [None])[-1]
         if (labels, bins) != (len(self.card.labels), self.card.n_bins):
@@ -121,6 +122,7 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
     card : Card
         Its checksum is filled in.
     """
+    # the checksum covers the card with an empty checksum
     bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
     checked = bare.model_copy(update={"checksum": compute_checksum(graph, _card_json(bare))})
     target = Path(path)

@@ -35,12 +35,7 @@ def list_models() -> dict[str, Path]:
 
 
 def read_model(which: str | os.PathLike[str] | None = None) -> tuple[bytes, str, Path | None]:
-    """Read a model's bytes, unchecked.
-
-    Parameters
-    ----------
-    which : path or str, optional
-        A model file, or the name of a bundled model; the default bundled model when left out.
+    """Read a model's bytes, unchecked: see :func:`earmark.inference.model.open_model`.
 
     Returns
     -------
@@ -49,11 +44,6 @@ def read_model(which: str | os.PathLike[str] | None = None) -> tuple[bytes, str,
         How to speak of it in errors.
     path : Path or None
         None for a bundled model.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model.
     """
     name = os.fspath(which) if which is not None else DEFAULT
     known = list_models()
@@ -119,6 +109,7 @@ def join_card(graph: bytes, card: bytes) -> bytes:
 
 def compute_checksum(graph: bytes, card: bytes) -> str:
     """Checksum over a graph and a card whose own checksum is empty."""
+    # the graph is hashed first by itself, so that no byte can pass from graph to card unseen
     return hashlib.sha256(hashlib.sha256(graph).digest() + card).hexdigest()
 
 
@@ -143,9 +134,11 @@ def _decode_fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Top-level fields of a protobuf message: number, the field's whole bytes, its content."""
     at = 0
     while at < len(message):
+        # a key holds the field number and, in its last three bits, how the value is written
         begin = at
         key, at = _decode_varint(message, at)
         wire = key & 7
+        # 0: one varint, 1: eight bytes, 2: a length and so many bytes, 5: four bytes
         if wire == 0:
             _, end = _decode_varint(message, at)
         elif wire == 2:
@@ -164,6 +157,7 @@ def _decode_fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 def _decode_varint(message: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
+        # seven bits a byte, the lowest first; the eighth says that more follow
         byte = message[at]
         value |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
@@ -172,6 +166,7 @@ def _decode_varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def _encode_field(number: int, content: bytes) -> bytes:
+    # the key, then the length as a varint, then the content
     size, digits = len(content), bytearray([number << 3 | 2])
     while size >= 0x80:
         digits.append(size & 0x7F | 0x80)

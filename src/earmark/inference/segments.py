@@ -13,14 +13,14 @@ MIN_DURATION = 3.0
 """Seconds that another genre must last before it counts as a change."""
 
 MAX_GAP = 10.0
-"""Seconds after which a genre that is no longer heard has ended, whatever has come instead."""
+"""Seconds after which a genre that no longer occurs has ended, whatever follows it."""
 
 _Label = tuple[str | None, str | None]  # genre, or reason why there is none
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch in which one genre was heard, or none.
+    """A stretch of one genre, or of none.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class _Run:
 
 @dataclass
 class Segmenter:
-    """Find the moments at which the genre changes, from running verdicts in order.
+    """Finds the moments at which the genre changes, from running verdicts in order.
 
     A segment ends where another genre begins that lasts for :data:`MIN_DURATION` seconds without a break, or an
     "unknown" that lasts for :data:`MAX_GAP`. It also ends once its own genre has not occurred for :data:`MAX_GAP`
@@ -79,10 +79,10 @@ class Segmenter:
     Examples
     --------
     >>> from earmark.inference.live import RunningVerdict
-    >>> def heard(time, genre):
+    >>> def running(time, genre):
     ...     return RunningVerdict(time, genre, None, 0.8, {genre: 0.8}, None, 0.0, -20.0, 0)
     >>> genres = ["jazz"] * 8 + ["rock"] + ["jazz"] + ["rock"] * 5
-    >>> [(s.start, s.end, s.genre) for s in find_segments(heard(i + 1.0, g) for i, g in enumerate(genres))]
+    >>> [(s.start, s.end, s.genre) for s in find_segments(running(i + 1.0, g) for i, g in enumerate(genres))]
     [(0.0, 10.0, 'jazz'), (10.0, 15.0, 'rock')]
     """
 
@@ -99,11 +99,13 @@ class Segmenter:
             return None
         if self._current is None:
             self._current = _Run(label, 0.0, verdict.title)
+        # a title may end one segment, and the verdict itself begin another run
         ended = self._change_title(verdict, label, before)
         if label == self._current.label:
             self._other, self._last_time = None, self._now
             self._current.add(verdict)
             return ended
+        # another label: a candidate, dated to the verdict before
         if self._other is None or self._other.label != label:
             self._other = _Run(label, before, verdict.title)
         self._other.add(verdict)
@@ -116,6 +118,7 @@ class Segmenter:
         """Go on with another stretch; what was too short to count, after a title or at the beginning, becomes its."""
         before, self._current, self._other, self._last_time = self._current, to, None, self._now
         assert before is not None
+        # too short to be a segment: what follows takes over its beginning
         if to.start - before.start < min(MIN_DURATION, _min_duration(before.label), _min_duration(to.label)):
             to.start, to.title = before.start, to.title or before.title
             return None
@@ -140,17 +143,7 @@ class Segmenter:
 
 
 def find_segments(verdicts: Iterable[RunningVerdict]) -> Iterator[Segment]:
-    """Segments of running verdicts, each as soon as it has ended; at last the one that was still going on.
-
-    Parameters
-    ----------
-    verdicts : iterable of RunningVerdict
-        As from :meth:`earmark.inference.tagger.Tagger.follow`.
-
-    Yields
-    ------
-    Segment
-    """
+    """Yield the segments of running verdicts, each as soon as it has ended; at last the one that still went on."""
     segmenter = Segmenter()
     for verdict in verdicts:
         if ended := segmenter.update(verdict):

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ClipVerdict:
-    """What the network heard in one clip.
+    """The answer for one clip.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Verdict:
     reason : str or None
         Why unknown: "low confidence", "silence" or "too short".
     confidence : float
-        Calibrated probability of the most probable genre, named or not; 0 where nothing was heard.
+        Calibrated probability of the most probable genre, named or not; 0 where there is none.
     genres : dict of str to float
-        Calibrated probabilities, most probable first; empty where nothing was heard.
+        Calibrated probabilities, most probable first; empty where there are none.
     duration : float or None
         Seconds.
     clips : tuple of ClipVerdict
@@ -65,7 +65,7 @@ class Verdict:
 
     @classmethod
     def from_error(cls, model: str, path: str | None, error: str) -> Verdict:
-        """Say of a track only that it could not be heard, and why."""
+        """Return the verdict on a track that could not be decoded, and why."""
         return cls(None, None, 0.0, {}, None, (), model, path, error)
 
     @property
