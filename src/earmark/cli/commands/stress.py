@@ -62,6 +62,7 @@ def stress(
 
     tagger = Tagger(model)
     source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
+    # Refused before tracks are chosen: what is no longer sound cannot be distorted.
     require_sound(source)
     split, which = protocol.value if protocol else "all", options.default_part(part, protocol)
     chosen = part_of(source, split, which, seed)

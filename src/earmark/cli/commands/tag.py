@@ -12,7 +12,7 @@ import typer
 
 from earmark.cli import terminal
 from earmark.cli.errors import handle_errors
-from earmark.cli.options import JobsOption, ModelOption, Shape, count_jobs
+from earmark.cli.options import JobsOption, ModelOption, Shape
 from earmark.cli.progress import show_progress
 from earmark.cli.tagging import ROWS, Row, Tagging
 from earmark.errors import SettingError
@@ -103,7 +103,7 @@ def tag(
         work = Tagging(mapped, writer, ROWS[form](sys.stdout), dry_run=dry_run)
         try:
             with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
-                for verdict in verdicts(tagger, paths, jobs=count_jobs(jobs), preview=preview, wanted=work.wants):
+                for verdict in verdicts(tagger, paths, jobs=jobs, preview=preview, wanted=work.wants):
                     work.answer(verdict)
                     advance(1)
         finally:  # also where it is stopped
