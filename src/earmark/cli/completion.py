@@ -33,6 +33,7 @@ def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     from earmark.inference.model_file import read_model, split_card
 
     try:
+        # The card alone: the network would take a second to load.
         data, name, _ = read_model(ctx.params.get("model"))
         known = split_card(data, name)[0].get("labels", [])
     except EarmarkError:
@@ -45,12 +46,14 @@ def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     from earmark.errors import EarmarkError
     from earmark.library.library import Library
 
-    named = [ctx.params.get("database"), *ctx.args]  # of a line that is not finished, names may be among the rest
+    # Of a line that is not finished, names may be among the rest.
+    named = [ctx.params.get("database"), *ctx.args]
     known: list[str] = []
     try:
         with Library(next(filter(None, named), ""), create=False) as library:
             known = [genre for hearing, _ in library.models()[:1] for genre in hearing.labels]
-    except EarmarkError:  # nothing named yet, or no library: nothing to offer
+    # Nothing named yet, or no library: nothing to offer.
+    except EarmarkError:
         pass
     yield from (genre for genre in [*known, "unknown"] if genre.startswith(incomplete))
 

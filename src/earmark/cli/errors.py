@@ -35,10 +35,12 @@ def handle_errors(function: Command) -> Command:
         except KeyboardInterrupt:
             say("stopped", "yellow")
             raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader has seen enough, as in `earmark … | head`
+        except BrokenPipeError:
+            # The reader has seen enough, as in `earmark … | head`; what Python still has to flush goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(141) from None
-        except OSError as error:  # a full disk, a folder of someone else's
+        except OSError as error:
+            # A full disk, a folder of someone else's. Without a number it is none of the system's, but a fault of ours.
             if error.errno is None:
                 raise
             say(f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else str(error), "red")
@@ -74,6 +76,7 @@ def _keep_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, notice)
     try:
         yield
+    # What the command itself asks for stays, even after a Ctrl-C.
     except typer.Exit:
         raise
     except Exception as error:
@@ -108,6 +111,7 @@ def extra(feature: str, name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        # A module of our own that is missing is a fault, not an extra.
         if (error.name or "").split(".")[0] == "earmark":
             raise
         raise MissingExtra(feature, name) from error

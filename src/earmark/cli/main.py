@@ -73,6 +73,7 @@ def _root(
 
         print(f"earmark {earmark.__version__}")
         raise typer.Exit
+    # Click takes what an option's file says where neither the command line nor the environment says anything.
     ctx.default_map = own = _read_settings(ctx)
     if quiet or own.get("quiet"):
         terminal.set_quiet()

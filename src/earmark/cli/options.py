@@ -64,6 +64,7 @@ def count_jobs(jobs: int) -> int:
     return jobs or os.cpu_count() or 1
 
 
+# A name that ends in Option or Argument is a declaration: `jobs: JobsOption = 0`.
 ModelOption = Annotated[
     str | None,
     typer.Option(

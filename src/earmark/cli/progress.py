@@ -28,6 +28,7 @@ def show_progress(
     with _make_bar(rate=count is not None) as progress:
         task = progress.add_task(what, total=total, note="")
         if count:
+            # A daemon, which does not hold the command up where counting a large library takes longer than it.
             Thread(target=lambda: progress.update(task, total=count()), daemon=True).start()
         yield lambda n, total=None: progress.update(task, advance=n, total=total)
 
@@ -42,6 +43,7 @@ def show_training_progress(
         return
     with _make_bar() as progress:
         tracks = progress.add_task("hearing", total=n_tracks, note="")
+        # The second bar appears with its first epoch.
         learning = progress.add_task("learning", total=epochs, visible=False, note="")
 
         def on_epoch(record: dict[str, Any]) -> None:

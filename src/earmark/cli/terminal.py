@@ -122,4 +122,5 @@ def set_up_log(verbose: int, file: Path | None) -> None:
         log.addHandler(handler)
     if handlers:
         log.setLevel(min(handler.level for handler in handlers))
+        # Else records would be said once more by a handler of the root logger.
         log.propagate = False

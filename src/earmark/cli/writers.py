@@ -22,6 +22,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def bar(share: float, width: int = _BAR) -> Text:
     """Return a bar of blocks in eighths, green where sure, yellow where not so, red where hardly."""
+    # A block character holds eight steps: full blocks first, then one of what is left over.
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
     blocks = "█" * full + (_EIGHTHS[rest] if rest else "")
@@ -53,6 +54,7 @@ class TableWriter:
         self.top = top or 3
         self.timeline = timeline
         self.genre_width = max(len("unknown"), *map(len, labels))
+        # Blanks, genre, bar and its figure; then name and figure of each other genre. The path takes what is left.
         fixed = 2 + self.genre_width + 1 + _BAR + 6 + (self.top - 1) * (self.genre_width + 6)
         room = self.console.width - fixed if self.console.is_terminal else 60
         self.name_width = max(16, min(60, room))
@@ -125,6 +127,7 @@ class CsvWriter:
     def write(self, verdict: Verdict) -> None:
         """Write one row, or one for each clip."""
         record = verdict.to_dict(timeline=True)
+        # A clip's own columns go over those of its track; without a timeline, one row stands for the track.
         for part in record["clips"] if self.timeline else [{}]:
             genres = dict(list(part.get("genres", record["genres"]).items())[: self.top])
             self.table.writerow({**record, **part, **genres})
@@ -151,6 +154,7 @@ class Tally:
         self.failed += verdict.error is not None
         if verdict.genre:
             self.genres[verdict.genre] += 1
+        # A damaged file that was decoded in part has both an answer and an error.
         elif not verdict.error or verdict.genres:
             self.unknown += 1
 
@@ -168,6 +172,7 @@ class Tally:
 def sparkline(values: Sequence[float], width: int) -> str:
     """Return values over time as a line of little bars, `width` characters long at most."""
     width = min(width, len(values))
+    # The highest value of each stretch, as a share of the highest of all.
     bounds = [round(i * len(values) / width) for i in range(width + 1)]
     peaks = [max(values[a:b]) for a, b in pairwise(bounds)]
     highest = max(peaks) or 1.0

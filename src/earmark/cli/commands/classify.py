@@ -77,7 +77,8 @@ def classify(
         raise typer.BadParameter("only with --library: nothing else remembers failures", param_hint="--retry")
     search = Search(paths or [], exclude=exclude or (), null=null)
     tally = Tally()
-    rows_on_screen = output is None and sys.stdout.isatty()  # they are progress enough
+    # Rows on the screen are progress enough.
+    rows_on_screen = output is None and sys.stdout.isatty()
     with Library(library) if library else nullcontext() as kept:
         if kept:
             labels, verdicts = classify_new(

@@ -49,9 +49,10 @@ def _render_mistakes(report: Report, most: int = 5) -> list[RenderableType]:
 
 def render_confusion(report: Report) -> Table:
     """Return the confusion matrix of the genres that occur: rows are truth, columns best guesses, right ones green."""
+    # Rows: genres that have tracks. Columns: those, and whatever else was guessed.
     shown = [i for i, row in enumerate(report.confusion) if sum(row)]
     used = [j for j in range(len(report.labels)) if j in shown or any(row[j] for row in report.confusion)]
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)  # columns: the guess
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     table.add_column("truth", style="bold", no_wrap=True)
     for j in used:
         table.add_column(Text(report.labels[j][:4]), justify="right", no_wrap=True, min_width=4)

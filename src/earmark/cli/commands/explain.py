@@ -112,6 +112,7 @@ def explain(
         exit_after({file: str(error)})
         return
     _write(formats, explanation, genre or [])
+    # The file may tell its length not quite rightly: a second less is not worth a word.
     if duration is None and explanation.end < (explanation.whole or 0) - 1:
         say(f"explained {explanation.duration:g} s, the whole is longer: --start and --duration choose a part")
     if explanation.verdict.error:

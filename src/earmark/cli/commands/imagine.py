@@ -80,6 +80,7 @@ def imagine(
         from earmark.auralization.imagine import count_steps, index_of, read_start
         from earmark.auralization.imagine import imagine as make_sound
         from earmark.files import slug
+    # A genre that the model does not know is refused before anything is decoded or measured.
     if genre:
         index_of(genre, tagger.labels)
     beginning = read_start(start, tagger.model, seconds)
@@ -95,6 +96,7 @@ def imagine(
             )  # fmt: skip
             with check_writable(file):
                 write_wav(file, made.samples, made.sample_rate, seed=seed)
+            # The file, not the samples: what is heard again is what was written.
             verdicts[file] = name, tagger.classify(file)
     _print_verdicts(verdicts)
     if everything:

@@ -26,6 +26,7 @@ class Page:
         self.genres, self.min_confidence = genres, min_confidence
 
     def _verdicts(self, *, timeline: bool = False) -> Iterator[Verdict]:
+        # Counted anew each time: playlists and rows may both be written.
         self.tally, self.gone, self.changed = Tally(), 0, 0
         for verdict, file in self.library.query(
             self.hearing, genres=self.genres, min_confidence=self.min_confidence, timeline=timeline

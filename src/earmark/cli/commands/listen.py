@@ -149,6 +149,7 @@ def _follow(verdicts: Generator[RunningVerdict], duration: float | None, write: 
     try:
         with closing(verdicts):
             for verdict in verdicts:
+                # A segment comes before the verdict that ended it.
                 if ended := segmenter.update(verdict):
                     write(ended)
                 write(verdict)
@@ -159,6 +160,7 @@ def _follow(verdicts: Generator[RunningVerdict], duration: float | None, write: 
                     terminal.say("this machine is too slow for the sound: some verdicts are left out", "yellow")
                 if duration is not None and verdict.time >= duration:
                     break
+    # Also where it was stopped: the last segment is written as far as it went.
     finally:
         if segmenter.open:
             write(segmenter.open)
@@ -179,6 +181,7 @@ def _open_lines(stack: ExitStack, output: Path | None, printed: bool, top: int |
 
     file = sys.stdout if printed else None
     if output is not None:
+        # To the end, so that a log goes on from run to run.
         with terminal.check_writable(output):
             file = stack.enter_context(output.open("a", encoding="utf-8"))
 

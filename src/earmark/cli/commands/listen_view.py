@@ -90,10 +90,12 @@ class View:
         for genre, share in shares:
             line = Text(f"  {clean(genre)[:14]:<14} ", style="", no_wrap=True)
             lines.append(line.append(bar(share, room)).append(f" {share:4.0%}"))
+        # Blank lines keep what is below in its place.
         return lines + [Text()] * (self._top - len(shares))
 
     def _timeline(self) -> list[RenderableType]:
         """Return a table of the last segments; the one that goes on is last."""
+        # When, what, how sure, and which title.
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(no_wrap=True, justify="right", style="dim")
         table.add_column(no_wrap=True)
@@ -121,6 +123,7 @@ class View:
 
 def _meter(verdict: RunningVerdict | None) -> Text:
     level = verdict.level if verdict else _QUIETEST
+    # 0 dB of full scale is the right end, `_QUIETEST` the left one.
     share = max(0.0, min(1.0, 1 - level / _QUIETEST))
     full = round(24 * share)
     style = "red" if level > -1 else "green"

@@ -91,6 +91,7 @@ def _join_moments(tagger: Tagger, corpus: Corpus, folder: Path, units: int, coun
     from earmark.auralization.gallery import unit_gallery
     from earmark.auralization.units import UnitProbe, excite
 
+    # Refused before the corpus is decoded, which takes longest.
     probe = UnitProbe(tagger.model)
     if units > probe.n_units:
         raise SettingError(f"--units {units}: the first recurrent layer of {tagger.card.name} has {probe.n_units}")

@@ -98,6 +98,7 @@ def export(
         with extra("export --waveform", "learn"):
             from earmark.networks.onnx.front_end import waveform_graph
         graph = waveform_graph(opened)
+    # The file appears when it is whole.
     with replacing(output) as partial:
         partial.write_bytes(graph)
     front = opened.card.front_end

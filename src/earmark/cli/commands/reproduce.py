@@ -90,7 +90,8 @@ def reproduce(
     interrupted.[/dim]
     """
     with extra("reproducing", "learn"):
-        import jinja2  # noqa: F401 (the report's, missed before hours of fitting rather than after)
+        # What the report needs is missed before hours of fitting, not after.
+        import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
 
         from earmark.paper.runs import Laboratory
@@ -147,6 +148,7 @@ def _exit_after(done: list[Done]) -> None:
     """Name each row that failed and, once, each file that could not be read; exit status 1 where there are any."""
     from earmark.cli.writers import clean
 
+    # Every row reads the same files: each is named once.
     unread = {track: error for one in done for track, error in one.record.get("failed", {}).items()}
     for one in done:
         if one.error:

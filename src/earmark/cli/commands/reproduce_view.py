@@ -60,6 +60,7 @@ class Board:
         table.add_column("paper", justify="right", style="dim", no_wrap=True, min_width=5)
         for protocol in protocols:
             table.add_column(f"{protocol}\nclips, tracks", no_wrap=True, min_width=20)
+        # One line a recipe; seeds and folds of one protocol share a cell.
         for name in self._choose_names(height):
             paper = PAPER.get(name.removesuffix("-log"))
             cells = [_cell([p for p in places if (p.row.name, p.row.protocol) == (name, own)]) for own in protocols]
@@ -100,6 +101,7 @@ def _cell(places: list[Place]) -> Text:
     running = [place for place in places if place.state is not None]
     for place in running[:1]:
         cell.append("  " * bool(done)).append(_describe_state(place.state or {}), style="cyan")
+    # Where nothing is done and nothing runs, a dot says it all.
     waiting = len(places) - len(done) - len(running)
     if waiting and (done or running):
         cell.append(f"  {waiting} waiting", style="dim")

@@ -61,6 +61,7 @@ def stress(
 
     tagger = Tagger(model)
     source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
+    # Refused before tracks are chosen: what is no longer sound cannot be distorted.
     require_sound(source)
     split, which = protocol.value if protocol else "all", options.default_part(part, protocol)
     chosen = select_part(source, split, which, seed)

@@ -16,7 +16,7 @@ import typer
 
 from earmark.cli import terminal
 from earmark.cli.errors import handle_errors
-from earmark.cli.options import JobsOption, ModelOption, Shape, count_jobs
+from earmark.cli.options import JobsOption, ModelOption, Shape
 from earmark.cli.progress import show_progress
 from earmark.errors import SettingError
 
@@ -113,7 +113,7 @@ def tag(
         write = _writer(form)
         try:
             with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
-                for result in run.tag(paths, jobs=count_jobs(jobs), preview=preview):
+                for result in run.tag(paths, jobs=jobs, preview=preview):
                     write(result)
                     advance(1)
         finally:

@@ -82,6 +82,7 @@ def train(
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     say_summary(source)
     _advise_balance(source, chosen)
+    # PyTorch takes seconds to import: a corpus that cannot be opened is refused before.
     with extra("training", "learn"):
         from earmark.training.train import Experiment, Watch
         from earmark.training.train import train as run
