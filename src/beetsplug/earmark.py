@@ -186,6 +186,7 @@ class EarmarkPlugin(BeetsPlugin):
                     self._store(item, words, words, importing)
                 if album_id:
                     tracks.append((item, words))
+            # silent tracks have no words, and no say
             mean = _mean([words for _, words in tracks if words])
             if not by_track:
                 for item, words in tracks:
@@ -218,6 +219,7 @@ class EarmarkPlugin(BeetsPlugin):
             ui.show_model_changes(one)
         if self.settings.pretend:
             return
+        # an album's genre is its own: its tracks keep theirs
         if isinstance(one, Album):
             one.store(inherit=False)
         elif importing:
@@ -251,7 +253,8 @@ class EarmarkPlugin(BeetsPlugin):
         except (OSError, UnreadableFileError) as error:
             self._log.warning("{}: its genre cannot be written ({})", util.displayable_path(item.path), error)
             return
-        item.mtime = item.current_mtime()  # or beets would take it for changed by others
+        # or beets would take it for changed by others
+        item.mtime = item.current_mtime()
         item.store()
 
 

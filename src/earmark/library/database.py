@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote_from_bytes
 
 from earmark.errors import LibraryError
+from earmark.inference.verdict import ClipVerdict, Verdict
 
 SCHEMA_VERSION = 1
 """Version of the tables below."""
@@ -32,6 +36,9 @@ _SCHEMA = (
     f"PRAGMA application_id = {_APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
+
+FIELDS = "path, genre, reason, confidence, genres, duration, error"
+"""Columns of a track that make a verdict, in the order of :func:`parse_verdict`; clips follow them."""
 
 _MESSAGES = {
     sqlite3.SQLITE_BUSY: "another run has held it too long: try again when that is done",
@@ -60,6 +67,7 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     except OSError as error:
         raise LibraryError(f"{path}: its folder cannot be made ({error.strerror})") from error
     with translate_errors(path):
+        # a URI, for only there "rw" can be said: open, but do not create
         address = f"file:{quote_from_bytes(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
         database = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
@@ -91,11 +99,10 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         # no effect where the file system cannot: then slower, as safe
         database.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
-        if _error_code(error) not in (
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_READONLY,
-        ):  # another run is doing it; or reading
+        # another run is doing it; or it can only be read
+        if _error_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY):
             raise
+    # under WAL a power cut may lose the last transactions, but damages nothing
     database.execute("PRAGMA synchronous = NORMAL")
 
 
@@ -131,3 +138,14 @@ def _error_code(error: sqlite3.Error) -> int:
     """Return the primary code of an error."""
     # extended codes hold it in their last byte
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def parse_verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
+    """Parse a row of :data:`FIELDS` and clips, which may be NULL."""
+    _, genre, reason, confidence, genres, duration, error, packed = row
+    clips = tuple(_parse_clip(**clip) for clip in json.loads(zlib.decompress(packed))) if packed else ()
+    return Verdict(genre, reason, confidence, json.loads(genres), duration, clips, model, path, error)
+
+
+def _parse_clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:
+    return ClipVerdict(start, end, genres, None if attention is None else tuple(attention))

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from earmark.errors import LibraryError, SettingError
-from earmark.inference.verdict import ClipVerdict, Verdict
-from earmark.library.database import connect, transaction, translate_errors
+from earmark.inference.verdict import Verdict
+from earmark.library.database import FIELDS, connect, parse_verdict, transaction, translate_errors
 
 # verdicts that may wait to be written, and for how long
 _BATCH, _BATCH_SECONDS = 64, 1.0
 # known files in a row after which classifying is ended and begun anew: their verdicts need not wait in memory
 _LOOK_AHEAD = 4096
-_FIELDS = "path, genre, reason, confidence, genres, duration, error"
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +101,8 @@ class Library:
     ) -> Iterator[Verdict]:
         """Yield a verdict for each file in order, and classify only those that are new or have changed.
 
+        Known ones are as a fresh run would give them, under the name given now.
+
         Parameters
         ----------
         files : iterable of FileStatus
@@ -114,11 +115,6 @@ class Library:
             is classified again.
         retry : bool
             Classify files again that failed before.
-
-        Yields
-        ------
-        Verdict
-            Known ones as a fresh run would give them, under the name given now.
         """
         model_id = self._model_id(key)
         remaining = iter(files)
@@ -132,19 +128,44 @@ class Library:
                     self.n_known += 1
                     yield verdict
                 else:
-                    # (file, its verdict if known), in the order asked, as far as files were read ahead
-                    queue: deque[tuple[FileStatus, Verdict | None]] = deque([(file, None)])
-                    new = chain([file[0]], _queue_up(remaining, look_up, queue))
-                    for fresh in chain(classify(new), [None]):  # None: what is left is known
-                        while queue and (verdict := queue[0][1]):
-                            queue.popleft()
-                            self.n_known += 1
-                            yield verdict
+                    for fresh, verdict in self._classify_from(file, remaining, look_up, classify):
                         if fresh:
-                            self._store(model_id, queue.popleft()[0], fresh, timeline)
-                            yield fresh
+                            self._store(model_id, fresh, verdict, timeline)
+                        yield verdict
         finally:
             self.flush()
+
+    def _classify_from(
+        self,
+        first: FileStatus,
+        remaining: Iterator[FileStatus],
+        look_up: Callable[[FileStatus], Verdict | None],
+        classify: Callable[[Iterator[str]], Iterator[Verdict]],
+    ) -> Iterator[tuple[FileStatus | None, Verdict]]:
+        """Yield verdicts in order, beginning with a file that is new; with those that are fresh, their files."""
+        # as far as files were read ahead: each file, and its verdict if known
+        queue: deque[tuple[FileStatus, Verdict | None]] = deque([(first, None)])
+
+        def select_new() -> Iterator[str]:
+            yield first[0]
+            known_in_a_row = 0
+            for file in remaining:
+                verdict = look_up(file)
+                queue.append((file, verdict))
+                known_in_a_row = known_in_a_row + 1 if verdict else 0
+                if not verdict:
+                    yield file[0]
+                elif known_in_a_row == _LOOK_AHEAD:
+                    return
+
+        # the None at the end: what is left in the queue then is known
+        for fresh in chain(classify(select_new()), [None]):
+            while queue and (verdict := queue[0][1]):
+                queue.popleft()
+                self.n_known += 1
+                yield None, verdict
+            if fresh:
+                yield queue.popleft()[0], fresh
 
     def _look_up(self, model_id: int, model: str, file: FileStatus, timeline: bool, retry: bool) -> Verdict | None:
         path, status = file
@@ -152,20 +173,22 @@ class Library:
             return None
         with translate_errors(self.path):
             row = self._database.execute(
-                f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'} FROM track "
+                f"SELECT {FIELDS}, {'clips' if timeline else 'NULL'} FROM track "
                 "WHERE hearing = ? AND path = ? AND size = ? AND mtime_ns = ?",
                 (model_id, _path_key(path), status.st_size, status.st_mtime_ns),
             ).fetchone()
         if row is None or (timeline and row[-1] is None) or (retry and row[-2] is not None):
             return None
-        return _parse_verdict(row, model, path)
+        return parse_verdict(row, model, path)
 
     def _store(self, model_id: int, file: FileStatus, verdict: Verdict, timeline: bool) -> None:
         """Put a verdict where it will be written; one that says nothing about the file itself is forgotten."""
         self.n_classified += 1
         path, status = file
+        # a pipe has no size to know it by; one that cannot be read now may be readable tomorrow
         if status is None or not stat.S_ISREG(status.st_mode) or (verdict.error and not os.access(path, os.R_OK)):
             return
+        # NULL says that clips were not kept, an empty list that there are none
         clips = None
         if timeline or not verdict.clips:
             clips = zlib.compress(json.dumps([vars(clip) for clip in verdict.clips]).encode())
@@ -234,12 +257,12 @@ class Library:
         clips = "clips" if timeline else "NULL"
         with translate_errors(self.path):
             rows = self._database.execute(
-                f"SELECT {_FIELDS}, {clips}, size, mtime_ns FROM track JOIN hearing ON hearing = id "
+                f"SELECT {FIELDS}, {clips}, size, mtime_ns FROM track JOIN hearing ON hearing = id "
                 "WHERE checksum = ? AND preview = ? AND confidence >= ? ORDER BY path",
                 (key.checksum, key.preview, min_confidence),
             )
             for *row, size, mtime_ns in rows:
-                verdict = _parse_verdict(row, key.name, os.fsdecode(row[0]))
+                verdict = parse_verdict(row, key.name, os.fsdecode(row[0]))
                 if genres and (verdict.genre not in genres or (verdict.error and not verdict.genres)):
                     continue
                 yield StoredVerdict(verdict, _file_state(row[0], size, mtime_ns))
@@ -248,6 +271,7 @@ class Library:
         """Forget files that are gone, and return how many; a LibraryError if all are: rather, their disk is away."""
         with translate_errors(self.path):
             paths = [path for (path,) in self._database.execute("SELECT DISTINCT path FROM track")]
+            # lexists: a link whose target is away is not gone
             gone = [(path,) for path in paths if not os.path.lexists(path)]
             if gone and len(gone) == len(paths):
                 raise LibraryError(
@@ -259,36 +283,9 @@ class Library:
         return len(gone)
 
 
-def _queue_up(
-    files: Iterator[FileStatus],
-    look_up: Callable[[FileStatus], Verdict | None],
-    queue: deque[tuple[FileStatus, Verdict | None]],
-) -> Iterator[str]:
-    """Put files into the queue, each with its verdict if known, and yield the paths of the others."""
-    known_in_a_row = 0
-    for file in files:
-        verdict = look_up(file)
-        queue.append((file, verdict))
-        known_in_a_row = known_in_a_row + 1 if verdict else 0
-        if not verdict:
-            yield file[0]
-        elif known_in_a_row == _LOOK_AHEAD:
-            return
-
-
 def _path_key(path: str) -> bytes:
     """Return the absolute path as the system's bytes, which may be no text."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps '..')
-
-
-def _parse_verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
-    _, genre, reason, confidence, genres, duration, error, packed = row
-    clips = tuple(_parse_clip(**clip) for clip in json.loads(zlib.decompress(packed))) if packed else ()
-    return Verdict(genre, reason, confidence, json.loads(genres), duration, clips, model, path, error)
-
-
-def _parse_clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:
-    return ClipVerdict(start, end, genres, None if attention is None else tuple(attention))
 
 
 def _file_state(path: bytes, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:

@@ -74,6 +74,7 @@ def format_entry(track: str, folder: Path) -> str:
         path = os.path.relpath(track, folder)
     except ValueError:  # on another drive
         path = track
+    # a player would strip it, take it for a comment or an address, or lose it at a line break
     odd = path != path.strip() or path.startswith("#") or "://" in path or not path.isprintable()
     return Path(track).as_uri() if odd else path
 
@@ -95,5 +96,6 @@ def _make_file_names(labels: Sequence[str]) -> Iterator[str]:
         while name.casefold() in used:
             number += 1
             name = f"{plain} {number}"
+        # some file systems do not tell capitals from small letters
         used.add(name.casefold())
         yield name + ".m3u8"

@@ -97,6 +97,7 @@ class Search:
             return
         from earmark.files import scan
 
+        # without a slash at the end, nor "./" before it; "." itself is taken off below
         root = str(Path(name))
         start = len(os.path.join(root, ""))  # noqa: PTH118
         found, unread = False, len(self.problems)
@@ -139,6 +140,7 @@ def _split_names(stream: BinaryIO, end: bytes) -> Iterator[str]:
     """Yield names as they come, whatever bytes they are of; empty ones are passed over."""
     rest = b""
     while block := stream.read1(65536):  # type: ignore[attr-defined]
+        # the last piece may be half a name: it waits for the next block
         *names, rest = (rest + block).split(end)
         yield from map(_decode_name, filter(None, names))
     if rest:
@@ -146,4 +148,5 @@ def _split_names(stream: BinaryIO, end: bytes) -> Iterator[str]:
 
 
 def _decode_name(line: bytes) -> str:
+    # on Windows lines end with CR LF; elsewhere a CR may belong to the name
     return os.fsdecode(line.removesuffix(b"\r") if os.name == "nt" else line)

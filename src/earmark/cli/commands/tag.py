@@ -150,16 +150,15 @@ def _sum_up(counts: Counter[str], dry_run: bool) -> None:
 
 
 def _writer(form: Shape) -> Callable[[TagResult], None]:
-    """Return what prints a result: a line a file, or a JSON object, pure ASCII, so that names of any bytes survive."""
     from rich.console import Console
 
-    if form is Shape.table:
-        return partial(_print_row, Console(highlight=False, soft_wrap=True))
-    return lambda result: print(json.dumps(asdict(result) | {"confidence": _rounded(result.confidence)}), flush=True)
+    return partial(_print_row, Console(highlight=False, soft_wrap=True)) if form is Shape.table else _print_json
 
 
-def _rounded(confidence: float | None) -> float | None:
-    return None if confidence is None else round(confidence, 4)
+def _print_json(result: TagResult) -> None:
+    """Print one JSON object, pure ASCII, so that names of any bytes survive."""
+    confidence = result.confidence and round(result.confidence, 4)
+    print(json.dumps({**asdict(result), "confidence": confidence}), flush=True)
 
 
 def _print_row(console: Console, result: TagResult) -> None:

@@ -51,6 +51,7 @@ class GenreTags:
         self._style: Any = next(iter(MediaFile.__dict__["genres"].styles(self._file)), None)
         if self._style is None:
             raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
+        # some players put an APEv2 tag behind the ID3 tags of an MP3
         self._ape = _read_ape(path) if self.format == "MP3" else None
 
     @property
@@ -100,6 +101,7 @@ class GenreTags:
             self._save_ape(raw.get("apev2"))
         values = raw.get("main")
         if values or self._style.get_list(self._file):
+            # such as an MP3 without any ID3 tag
             if self._file.tags is None:
                 self._file.add_tags()
             self._style.set_list(self._file, values) if values else self._style.delete(self._file)
@@ -155,7 +157,8 @@ def require_mediafile(feature: str = "genre tags") -> None:
         import mediafile  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtra(feature, "tags") from error
-    logging.getLogger("mediafile").addHandler(logging.NullHandler())  # it would write of damaged files to stderr
+    # without a handler it would write of damaged files to stderr
+    logging.getLogger("mediafile").addHandler(logging.NullHandler())
 
 
 def _open(path: Path) -> Any:
@@ -171,7 +174,8 @@ def _open(path: Path) -> Any:
             raise TagError(f"not a file whose genre tag can be written: it may be {FORMATS}")
         if name not in _ID3_IN:
             return file
-        if file.tags is not None and file.tags.version[:2] == (2, 2):  # which can only be read
+        # ID3v2.2 can only be read: its frames under the names of 2.3, as which it will be written
+        if file.tags is not None and file.tags.version[:2] == (2, 2):
             return type(file)(path, v2_version=3, load_v1=False)
         as_it_is = type(file)(path, translate=False, load_v1=False)
         return file if as_it_is.tags is None else as_it_is

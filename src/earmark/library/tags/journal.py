@@ -97,6 +97,7 @@ class Journal:
     def _ends_line(self) -> bool:
         """Return whether the last line is whole: a run may have been killed, or the disk full, in its midst."""
         assert self._file is not None
+        # an empty file has no line to be torn
         if not self._file.seek(0, 2):
             return True
         self._file.seek(-1, 2)
@@ -104,6 +105,7 @@ class Journal:
 
     def _open(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # to be appended to: a torn line stays, for read_journal to count
         file = self.path.open("a+b", buffering=0)
         if not lock(file.fileno()):
             file.close()

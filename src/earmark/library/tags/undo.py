@@ -75,6 +75,7 @@ def _undo(entry: Entry, path: Path, sha256: str, dry_run: bool, break_links: boo
         with make_draft(path, copy=False) as draft:
             with path.open("rb") as new, draft.open("wb") as file:
                 file.writelines(apply_delta(entry.delta, new))
+            # proved on the draft, before the file is touched
             if digest(draft) != entry.before.sha256:
                 raise TagError("the journal does not give back what was there: left as it was")
             finish_draft(draft, path, entry.before.mtime_ns)

@@ -138,6 +138,7 @@ def sum_by_word(genres: Mapping[str, float], words: Mapping[str, tuple[str, ...]
     >>> sum_by_word({"jazz": 0.5, "metal": 0.25, "rock": 0.125, "pop": 0.125}, {"jazz": (), "metal": rock})
     {'': 0.5, 'Rock': 0.375, 'Pop': 0.125}
     """
+    # word → Σ p over its genres
     sums: dict[str, float] = {}
     for label, p in genres.items():
         for word in words.get(label, (spell_label(label),)) or ("",):

@@ -115,6 +115,7 @@ class GenreWriter:
             raise TagError("other tags would have been altered: left as it was")
         if not same_sound(draft, path):
             raise TagError("the sound would have been altered: left as it was")
+        # metadata last: writing the tag has touched the modification time
         mtime_ns = before.mtime_ns if self.keep_mtime else None
         finish_draft(draft, path, mtime_ns)
         was = State(digest(path), before.mtime_ns, old.raw)
