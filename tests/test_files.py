@@ -8,7 +8,7 @@ import pytest
 from support.command import json_lines, run
 
 from earmark.files import walk
-from earmark.parallel import patience
+from earmark.parallel import limit_for_file
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_links_out_are_errors_of_the_batch_and_followed_where_named(tmp_path, wr
 
 def test_patience_grows_with_the_file(tmp_path):
     path = tmp_path / "a.mp3"
-    assert patience(path) == 60
+    assert limit_for_file(path) == 60
     path.touch()
     os.truncate(path, 100_000_000)
-    assert patience(path) == 60 + 2000
+    assert limit_for_file(path) == 60 + 2000

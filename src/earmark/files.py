@@ -55,7 +55,7 @@ def scan(
     *,
     within: Iterable[str | os.PathLike[str]] | None = None,
     on_error: Callable[[Path, str], None] | None = None,
-    left_out: Callable[[os.DirEntry[str], bool], bool] | None = None,
+    exclude: Callable[[os.DirEntry[str], bool], bool] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
     """Find what :func:`walk` finds, as directory entries, whose sizes and times cost little.
 
@@ -63,7 +63,7 @@ def scan(
     ----------
     root, within, on_error
         As in :func:`walk`.
-    left_out : callable, optional
+    exclude : callable, optional
         Given an entry and whether it is a folder, says whether to pass it over.
 
     Yields
@@ -78,7 +78,7 @@ def scan(
         folder, above = pending.pop()
         try:
             status = os.stat(folder)
-            files, folders = _listed(folder, left_out)
+            files, folders = _listed(folder, exclude)
         except OSError as error:
             report(Path(folder), f"folder cannot be read ({reason_of(error)})")
             continue
@@ -94,7 +94,7 @@ def scan(
 
 
 def _listed(
-    folder: str, left_out: Callable[[os.DirEntry[str], bool], bool] | None
+    folder: str, exclude: Callable[[os.DirEntry[str], bool], bool] | None
 ) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     """Sound files and folders in a folder, by name."""
     with os.scandir(folder) as found:
@@ -106,7 +106,7 @@ def _listed(
             wanted = not entry.is_symlink()
         else:
             wanted = os.path.splitext(entry.name)[1].lower() in SUFFIXES
-        if wanted and not (left_out and left_out(entry, is_folder)):
+        if wanted and not (exclude and exclude(entry, is_folder)):
             (folders if is_folder else files).append(entry)
     return files, folders
 
@@ -152,7 +152,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def open_whole(path: Path) -> Iterator[TextIO]:
+def open_atomic(path: Path) -> Iterator[TextIO]:
     """Open a UTF-8 text file that appears when it is whole (:func:`replacing`); names keep their bytes."""
     with (
         replacing(path) as partial,

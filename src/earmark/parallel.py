@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
-DEADLY = "killed the process that was decoding it: the file is damaged, or too large"
+CRASH_MESSAGE = "killed the process that was decoding it: the file is damaged, or too large"
 """What to say of such a file."""
 
 _AHEAD = 8
@@ -68,7 +68,7 @@ class Pool(Generic[Item, Result]):
         """Results in the order of the items, which are taken as the work goes on."""
         return self._results(items, ordered=True)
 
-    def as_done(self, items: Iterator[Item]) -> Iterator[Result]:
+    def map_unordered(self, items: Iterator[Item]) -> Iterator[Result]:
         """Results as they come, whichever is first: for items of which one may take as long as many others."""
         return self._results(items, ordered=False)
 
@@ -147,7 +147,7 @@ class _Worker:
         # Python waits for ever for a process that dies before it has read long arguments: they take our own pipe.
         self._telling = threading.Thread(target=self._send, args=(prepare,), daemon=True)
         resource_tracker.ensure_running()  # starting it would unblock the signal
-        with uninterrupted():
+        with block_interrupts():
             self._process.start()
         theirs.close()  # so that the process's death is heard as the end of the pipe
         self._telling.start()
@@ -165,7 +165,7 @@ class _Worker:
         try:
             kind, answer = self.connection.recv()
         except (EOFError, OSError):
-            return DEADLY
+            return CRASH_MESSAGE
         if kind == "error":
             raise answer
         if kind == "result":
@@ -209,7 +209,7 @@ class _Worker:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def block_interrupts() -> Iterator[None]:
     """Start processes that do not hear Ctrl-C, and put off one that comes meanwhile.
 
     Processes inherit which signals are blocked; and a KeyboardInterrupt amid starting them would leave a pool
@@ -272,16 +272,16 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-FEW, LITTLE = 15, 20_000_000
+MAX_SERIAL_FILES, MAX_SERIAL_BYTES = 15, 20_000_000
 """Files, and bytes of them together, that one process has done before several would have started."""
 
 
-def patience(path: str | os.PathLike[str]) -> float:
-    """Seconds that a file may keep a process busy, see :func:`allowance`."""
-    return allowance(_size(path))
+def limit_for_file(path: str | os.PathLike[str]) -> float:
+    """Seconds that a file may keep a process busy, see :func:`limit_for_size`."""
+    return limit_for_size(_size(path))
 
 
-def allowance(size: int) -> float:
+def limit_for_size(size: int) -> float:
     """Seconds that so many bytes may keep a process busy: a minute, and a second more for each 50 kB.
 
     A slow machine hears a second of the most tightly packed music (6 kB) in a fiftieth of that.
@@ -298,9 +298,9 @@ def allowance(size: int) -> float:
     return 60 + size / 50_000
 
 
-def little(paths: Sequence[str | os.PathLike[str]]) -> bool:
+def is_small(paths: Sequence[str | os.PathLike[str]]) -> bool:
     """Say whether these files are so few and small that processes are not worth starting for them."""
-    return len(paths) <= FEW and sum(map(_size, paths)) < LITTLE
+    return len(paths) <= MAX_SERIAL_FILES and sum(map(_size, paths)) < MAX_SERIAL_BYTES
 
 
 def _size(path: str | os.PathLike[str]) -> int:

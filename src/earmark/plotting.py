@@ -96,7 +96,7 @@ class Drawing:
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
+def figure_style() -> Iterator[None]:
     """Draw in here; what others have set for Matplotlib is untouched afterwards, and unheard inside."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -104,7 +104,7 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def canvas(
+def make_figure(
     height: float, rows: int = 1, columns: int = 1, *, width: float = COLUMN, **settings: Any
 ) -> tuple[Figure, list[Axes]]:
     """Make an empty figure, of a column's width unless said otherwise.
@@ -132,7 +132,7 @@ def canvas(
     return figure, [axis for row in axes for axis in row]
 
 
-def finish(figure: Figure, name: str, title: str, caption: str, alt: str) -> Drawing:
+def render_figure(figure: Figure, name: str, title: str, caption: str, alt: str) -> Drawing:
     """Render a figure; no date and no program's name in it, so that the same figure gives the same bytes."""
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
@@ -152,7 +152,7 @@ def percent_ticks(axis: Axis) -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
 
 
-def name_rows(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
+def label_rows(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
     """Write names down the left side, first on top, without tick marks."""
     axes.set_yticks(list(positions), list(names))
     axes.tick_params(axis="y", length=0)

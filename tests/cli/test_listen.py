@@ -17,7 +17,7 @@ from support.command import COMMAND, run
 from support.sounds import RATE, collected, heard, noise, told
 
 import earmark
-from earmark.audio.streams.microphone import Microphone, devices
+from earmark.audio.streams.microphone import Microphone, list_microphones
 from earmark.audio.streams.stream import Pipe
 from earmark.errors import AudioError, MissingExtra
 from earmark.inference.segments import Segmenter
@@ -82,7 +82,7 @@ def sounddevice(monkeypatch):
 
 
 def test_a_microphone_is_heard_until_it_is_gone(sounddevice, tagger):
-    assert devices() == [(1, "Built-in", 4, 48000, True)]
+    assert list_microphones() == [(1, "Built-in", 4, 48000, True)]
     verdicts = []
     with pytest.raises(AudioError, match="Built-in: the device gives no sound any more"):
         collected(tagger.follow("microphone"), verdicts)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from earmark.audio.clips import Clip, cut, preview_starts
-    from earmark.audio.decode import AudioInfo, Recording, probe
+    from earmark.audio.decode import AudioFile, AudioInfo, probe
     from earmark.audio.source import Source
     from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 
 __all__ = [
+    "AudioFile",
     "AudioInfo",
     "Clip",
     "FrontEnd",
     "LogMel",
-    "Recording",
     "Source",
     "StftDensity",
     "cut",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "decode": ("AudioInfo", "Recording", "probe"),
+    "decode": ("AudioInfo", "AudioFile", "probe"),
     "source": ("Source",),
     "clips": ("Clip", "cut", "preview_starts"),
     "spectrogram": ("FrontEnd", "LogMel", "StftDensity"),

@@ -22,7 +22,7 @@ from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.audio import ffmpeg_limits
-from earmark.audio.mixdown import check_rate, converted, form_of, mixed
+from earmark.audio.mixdown import check_rate, frame_format, mix_to_mono, resample
 from earmark.audio.source import ByteStream, Source, open_file
 from earmark.audio.wav_header import is_mono_wav, measure_shortage
 from earmark.errors import AudioError, reason_of
@@ -68,7 +68,7 @@ class AudioInfo:
     container: str
 
 
-class Recording:
+class AudioFile:
     """One opened sound file; use it as a context manager.
 
     Parameters
@@ -80,9 +80,9 @@ class Recording:
     ----------
     info : AudioInfo
         What the file says of itself.
-    heard : float
+    seconds_decoded : float
         Seconds that :meth:`blocks` has given out last.
-    damage : str or None
+    read_error : str or None
         After :meth:`blocks` has ended: what could not be read, if anything.
 
     Raises
@@ -98,7 +98,7 @@ class Recording:
     ...     w.setparams((1, 2, 8000, 0, "NONE", ""))
     ...     w.writeframes(bytes(2 * 8000))
     >>> _ = file.seek(0)
-    >>> with Recording(file) as recording:
+    >>> with AudioFile(file) as recording:
     ...     recording.info.duration, sum(len(b) for b in recording.blocks(4000))
     (1.0, 4000)
     """
@@ -106,8 +106,8 @@ class Recording:
     _block, _often = _BLOCK, _OFTEN
 
     def __init__(self, source: Source) -> None:
-        self.damage: str | None = None
-        self.heard = 0.0
+        self.read_error: str | None = None
+        self.seconds_decoded = 0.0
         with ExitStack() as stack:
             if isinstance(source, str | bytes | os.PathLike):
                 self._file = ByteStream(stack.enter_context(open_file(source)), source)
@@ -151,7 +151,7 @@ class Recording:
             begin at this time within ±1 sample in formats that store exact times, and within some tens of
             milliseconds in the others.
         duration : float, optional
-            Seconds to read at most; to the end when left out, or :data:`earmark.audio.ffmpeg_limits.LONGEST`.
+            Seconds to read at most; to the end when left out, or :data:`earmark.audio.ffmpeg_limits.MAX_DURATION`.
 
         Yields
         ------
@@ -172,15 +172,17 @@ class Recording:
         for block in self._resampled(sample_rate, start):
             taken = block if wanted is None else block[: wanted - given]
             given += len(taken)
-            self.heard = given / sample_rate
+            self.seconds_decoded = given / sample_rate
             yield taken
             if wanted is not None and given >= wanted:
                 return
-            if self.heard > ffmpeg_limits.LONGEST:
-                self.damage = f"longer than {ffmpeg_limits.LONGEST / 3600:g} hours: what comes after them was not heard"
+            if self.seconds_decoded > ffmpeg_limits.MAX_DURATION:
+                self.read_error = (
+                    f"longer than {ffmpeg_limits.MAX_DURATION / 3600:g} hours: what comes after them was not heard"
+                )
                 return
         if not given and not start:
-            raise AudioError(f"no samples could be decoded: {self.damage or 'the sound is empty or damaged'}")
+            raise AudioError(f"no samples could be decoded: {self.read_error or 'the sound is empty or damaged'}")
         self._note_missing_end(start, given / sample_rate, duration)
 
     def _opened(self) -> av.container.InputContainer:
@@ -261,23 +263,23 @@ class Recording:
                     lost += 1
                     if settled:
                         self._damaged += 1
-                        self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
-                if lost == ffmpeg_limits.MOST_LOST:
-                    self.damage = f"reading stopped early ({lost} damaged packets in a row)"
+                        self.read_error = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
+                if lost == ffmpeg_limits.MAX_LOST_PACKETS:
+                    self.read_error = f"reading stopped early ({lost} damaged packets in a row)"
                     break
         except (av.error.FFmpegError, OSError) as error:
-            self.damage = f"reading stopped early ({reason_of(error)})"
+            self.read_error = f"reading stopped early ({reason_of(error)})"
         except IndexError:  # PyAV 18.1 stumbles, after the end, over streams that began in mid-file (MPEG-TS)
             pass
         if self._file.error:
-            self.damage = f"reading stopped early ({reason_of(self._file.error)})"
+            self.read_error = f"reading stopped early ({reason_of(self._file.error)})"
 
     def _resampled(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
         """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
         self._skip = None
-        for form, frames in groupby(self._frames(start), form_of):
-            blocks = mixed(frames, *form, self._block, self._often)
-            yield from converted(self._trimmed(blocks, form[-1], start), form[-1], sample_rate)
+        for form, frames in groupby(self._frames(start), frame_format):
+            blocks = mix_to_mono(frames, *form, self._block, self._often)
+            yield from resample(self._trimmed(blocks, form[-1], start), form[-1], sample_rate)
 
     def _trimmed(
         self, blocks: Iterator[tuple[NDArray[np.float32], int | None]], rate: int, start: float
@@ -302,8 +304,8 @@ class Recording:
         asked = said if wanted is None else min(said, start + wanted)
         if start + heard < asked - max(0.5, 0.02 * said):
             far = f"only {start + heard:.1f}" if heard else f"nothing from {start:.1f} s on"
-            cause = self.damage or "the file is truncated or damaged"
-            self.damage = f"{far} of {said:.1f} s could be read: {cause}"
+            cause = self.read_error or "the file is truncated or damaged"
+            self.read_error = f"{far} of {said:.1f} s could be read: {cause}"
 
 
 def probe(source: Source) -> AudioInfo:
@@ -322,12 +324,12 @@ def probe(source: Source) -> AudioInfo:
     AudioError
         If it is not a sound file.
     """
-    with Recording(source) as recording:
+    with AudioFile(source) as recording:
         return recording.info
 
 
 def decode(source: Source, sample_rate: int) -> NDArray[np.float32]:
-    """Read a whole file into one array; for long files use :meth:`Recording.blocks`.
+    """Read a whole file into one array; for long files use :meth:`AudioFile.blocks`.
 
     Parameters
     ----------
@@ -345,5 +347,5 @@ def decode(source: Source, sample_rate: int) -> NDArray[np.float32]:
     AudioError
         If it is not a sound file, or no samples can be decoded.
     """
-    with Recording(source) as recording:
+    with AudioFile(source) as recording:
         return np.concatenate(list(recording.blocks(sample_rate)))

@@ -20,7 +20,7 @@ PLAY_RATE, BIT_RATE = 44_100, 96_000
 moment by counting bytes."""
 
 
-def mp3(blocks: Iterable[NDArray[np.float32]]) -> bytes:
+def encode_mp3(blocks: Iterable[NDArray[np.float32]]) -> bytes:
     """Encode mono samples at :data:`PLAY_RATE`.
 
     The file's first frame says how many samples the encoder has put before the sound, so that players leave them out.

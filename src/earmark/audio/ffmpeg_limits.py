@@ -9,10 +9,10 @@ from functools import cache
 import av
 import av.error
 
-LONGEST = 24 * 3600.0
+MAX_DURATION = 24 * 3600.0
 """Seconds of one file that are heard. Silence packs so well that a megabyte may decode to days."""
 
-MOST_LOST = 10_000
+MAX_LOST_PACKETS = 10_000
 """Packets in a row that cannot be decoded, four minutes of MP3, before a file is given up: a damaged header may cut
 sound into as many as it has bytes."""
 

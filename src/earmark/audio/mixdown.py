@@ -18,8 +18,8 @@ _RATES = (1000, 10_000_000)
 """Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz."""
 
 
-def form_of(frame: av.AudioFrame) -> tuple[str, str, int, int]:
-    """What :func:`mixed` has to know of a frame: sample format, layout, channels, sample rate in Hz."""
+def frame_format(frame: av.AudioFrame) -> tuple[str, str, int, int]:
+    """What :func:`mix_to_mono` has to know of a frame: sample format, layout, channels, sample rate in Hz."""
     return frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate
 
 
@@ -29,7 +29,7 @@ def check_rate(rate: int) -> None:
         raise AudioError(f"a sample rate of {rate} Hz: need {_RATES[0]} to {_RATES[1]}")
 
 
-def mixed(
+def mix_to_mono(
     frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int, length: int, often: int
 ) -> Iterator[tuple[NDArray[np.float32], int | None]]:
     """Join small codec frames, in C, into large blocks of mono floats, with the time of the first frame."""
@@ -71,7 +71,7 @@ def _drained(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float
         yield frame.to_ndarray()[0]
 
 
-def converted(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+def resample(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int) -> Iterator[NDArray[np.float32]]:
     """Resample a stretch of one rate; of the shortest, too, at least one sample comes out."""
     if rate == sample_rate:
         yield from blocks

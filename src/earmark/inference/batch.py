@@ -22,7 +22,7 @@ from earmark.errors import EarmarkError, SettingError
 from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
-from earmark.parallel import FEW, LITTLE, allowance
+from earmark.parallel import MAX_SERIAL_BYTES, MAX_SERIAL_FILES, limit_for_size
 
 _log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def begun(parcels: Iterator[Parcel]) -> tuple[list[Parcel], bool]:
     for parcel in parcels:
         first.append(parcel)
         heavy += weight(parcel)
-        if len(first) > FEW or (heavy >= LITTLE and len(first) > 1):
+        if len(first) > MAX_SERIAL_FILES or (heavy >= MAX_SERIAL_BYTES and len(first) > 1):
             return first, False
     return first, True
 
@@ -162,7 +162,7 @@ def weight(parcel: Parcel) -> int:
 
 def patience(parcel: Parcel) -> float:
     """Seconds that it may keep a process busy."""
-    return allowance(weight(parcel))
+    return limit_for_size(weight(parcel))
 
 
 def _packed(sound: Sound) -> Parcel:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.audio.clips import Clip, cut, cut_frames, preview_starts
-from earmark.audio.decode import Recording
+from earmark.audio.decode import AudioFile
 from earmark.audio.source import Sound, Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.inference.aggregate import pooled
@@ -121,7 +121,7 @@ class Tagger:
             answers, so it may be endless; a file object may be closed when the next sound is asked for.
         jobs : int, optional
             Sounds worked on at once, each in a process of its own: what crashes a decoder, or keeps it busy for
-            too long (:func:`earmark.parallel.allowance`), is one verdict with an error, and the rest goes on.
+            too long (:func:`earmark.parallel.limit_for_size`), is one verdict with an error, and the rest goes on.
             Few sounds get one process; one alone is heard in this one, as are file objects and arrays above 64 MB.
             A script must begin its work under ``if __name__ == "__main__":``, as always with processes in Python.
             Left out: one sound after the other, in this process.
@@ -185,7 +185,7 @@ class Tagger:
 
     def _classify_file(self, source: Source, preview: bool) -> Verdict:
         rate, length, hop = self.card.front_end.sample_rate, self.card.clip_length, self.card.hop_length
-        with Recording(source) as recording:
+        with AudioFile(source) as recording:
             starts: list[float] = []
             clips: Iterable[Clip]
             if preview and recording.info.duration:
@@ -202,9 +202,9 @@ class Tagger:
             _log.debug("%s: %d clips heard in %.0f ms", source, len(heard), 1000 * (time.perf_counter() - begin))
             if not heard:  # the length that the file states was far too long
                 starts, heard = [], list(self._hear(cut(recording.blocks(rate), length, hop)))
-            duration = recording.info.duration if starts else recording.heard
+            duration = recording.info.duration if starts else recording.seconds_decoded
             path = os.fsdecode(source) if is_path(source) else None
-            return self._verdict(heard, duration, path, recording.damage)
+            return self._verdict(heard, duration, path, recording.read_error)
 
     def follow(
         self, source: Stream | str | os.PathLike[str], *, every: float = 0.5, memory: float = 5.0

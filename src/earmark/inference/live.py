@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.clips import SILENCE_DB
-from earmark.audio.streams.buffer import Relay
+from earmark.audio.streams.buffer import StreamBuffer
 from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.stream import Block, Stream
 from earmark.errors import SettingError
@@ -286,6 +286,6 @@ def follow(
 
 
 def _following(listener: Listener, stream: Stream) -> Generator[RunningVerdict, None, None]:
-    with Relay(stream, listener.rate) as relay:
+    with StreamBuffer(stream, listener.rate) as relay:
         for block in relay:
             yield from listener.take(block, relay.waiting if stream.live else None)

@@ -15,8 +15,8 @@ from support.station import Station
 
 import earmark
 from earmark.audio.decode import decode
-from earmark.audio.streams.buffer import Relay
-from earmark.audio.streams.icy import Answer, entries, title_of
+from earmark.audio.streams.buffer import StreamBuffer
+from earmark.audio.streams.icy import StationResponse, parse_playlist, parse_title
 from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.radio import Radio
 from earmark.audio.streams.stream import SAMPLE_FORMATS, Block, File, Pcm, Pipe
@@ -198,7 +198,7 @@ def test_a_file_plays_at_its_own_speed(tmp_path, write_sound, tagger):
 def test_not_a_byte_of_metadata_is_taken_for_sound(stations, mp3):
     titles = [(0, b"first"), (9000, "zweites → ü".encode()), (20_000, "drittes ü".encode("cp1252"))]
     station, seen = stations(every=1009, titles=titles, speed=1000), []
-    answer = Answer(station.url, 2.0, seen.append)
+    answer = StationResponse(station.url, 2.0, seen.append)
     assert b"".join(iter(lambda: answer.read(733), b"")) == mp3
     assert seen == ["first", "zweites → ü", "drittes ü"]
     answer.close()
@@ -353,17 +353,17 @@ def test_closing_wakes_who_waits_for_bytes(stations, mp3, tagger):
     ],
 )
 def test_titles(metadata, title):
-    assert title_of(metadata) == title
+    assert parse_title(metadata) == title
 
 
 @given(st.binary(max_size=300))
 def test_any_metadata_and_any_list_is_borne(data):
-    title = title_of(data)
+    title = parse_title(data)
     assert title is None or title.isprintable()
-    assert all(address.startswith(("http://", "https://")) for address in entries(data, "http://a.example/"))
+    assert all(address.startswith(("http://", "https://")) for address in parse_playlist(data, "http://a.example/"))
 
 
-# Relay
+# StreamBuffer
 
 
 def numbered(count, size=100):
@@ -371,14 +371,14 @@ def numbered(count, size=100):
 
 
 def test_who_can_wait_is_made_to_wait():
-    with Relay(Made(numbered(50)), 100, seconds=3) as relay:
+    with StreamBuffer(Made(numbered(50)), 100, seconds=3) as relay:
         time.sleep(0.1)
         assert relay.waiting <= 300
         assert [b.samples[0] for b in relay] == list(range(50))
 
 
 def test_who_cannot_wait_loses_the_oldest_and_it_is_said():
-    with Relay(Made(numbered(50), live=True), 100, seconds=3) as relay:
+    with StreamBuffer(Made(numbered(50), live=True), 100, seconds=3) as relay:
         relay._thread.join(2)
         assert relay.waiting <= 300
         blocks = list(relay)
@@ -391,5 +391,5 @@ def test_what_a_stream_raises_is_raised_to_its_listener():
         yield from numbered(1)
         raise AudioError("gone")
 
-    with Relay(Made(broken()), 100) as relay, pytest.raises(AudioError, match="gone"):
+    with StreamBuffer(Made(broken()), 100) as relay, pytest.raises(AudioError, match="gone"):
         list(relay)

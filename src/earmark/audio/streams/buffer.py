@@ -16,7 +16,7 @@ _PATIENCE = 2.0
 """Seconds in which a closed stream should end."""
 
 
-class Relay:
+class StreamBuffer:
     """Runs a stream beside us and passes its blocks on; use it as a context manager.
 
     What waits to be taken is bounded. Where there is no room, a live stream loses what has waited longest (the next

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from earmark.errors import AudioError, reason_of
 
-PASSING = {404, 408, 425, 429, 500, 502, 503, 504}
+RETRY_STATUSES = {404, 408, 425, 429, 500, 502, 503, 504}
 """Statuses that may be gone a moment later. A station without its programme is not found until that is back."""
 
 _LISTS = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
@@ -23,11 +23,11 @@ _LONGEST = 1 << 18
 """Bytes of a list."""
 
 
-class Broken(AudioError):
+class TemporaryError(AudioError):
     """What another attempt may mend."""
 
 
-class Answer:
+class StationResponse:
     """An open connection to a station, its titles taken out of the bytes.
 
     Parameters
@@ -41,7 +41,7 @@ class Answer:
 
     Raises
     ------
-    Broken
+    TemporaryError
         If another attempt may help.
     AudioError
         If none can.
@@ -53,7 +53,7 @@ class Answer:
         self.url = self._response.url
         said = self._response.headers
         self.kind = said.get_content_type()
-        self.station = decoded_text(said.get("icy-name", "").encode("latin-1", "replace")) or None
+        self.station = decode_text(said.get("icy-name", "").encode("latin-1", "replace")) or None
         self.finite = self._response.length is not None and not any(name.startswith("icy-") for name in said)
         self._missing = self._response.length
         every = said.get("icy-metaint", "0").strip()
@@ -67,7 +67,7 @@ class Answer:
             if not (length := self._some(1)):
                 return b""
             if metadata := self._exactly(16 * length[0]):
-                self._on_title(title_of(metadata))
+                self._on_title(parse_title(metadata))
             self._left = self._every
         data = self._some(min(size, self._left) if self._every else size)
         self._left -= len(data)
@@ -107,19 +107,19 @@ class Answer:
         return data
 
 
-def title_of(metadata: bytes) -> str | None:
+def parse_title(metadata: bytes) -> str | None:
     """Find the title in a block of ICY metadata.
 
     Examples
     --------
-    >>> title_of(b"StreamTitle='It's Only Rock 'n' Roll';StreamUrl='';" + bytes(9))
+    >>> parse_title(b"StreamTitle='It's Only Rock 'n' Roll';StreamUrl='';" + bytes(9))
     "It's Only Rock 'n' Roll"
     """
     found = re.search(rb"StreamTitle='(.*?)'(?:;\s*Stream\w+=|;?\s*\0*$)", metadata, re.DOTALL)
-    return decoded_text(found[1]) or None if found else None
+    return decode_text(found[1]) or None if found else None
 
 
-def decoded_text(text: bytes) -> str:
+def decode_text(text: bytes) -> str:
     """Words of unknown encoding: UTF-8, and where they are not, what Windows writes in the west."""
     try:
         words = text.decode("utf-8")
@@ -128,12 +128,12 @@ def decoded_text(text: bytes) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in words).split())
 
 
-def entries(content: bytes, base: str) -> list[str]:
+def parse_playlist(content: bytes, base: str) -> list[str]:
     r"""Addresses in a list (M3U or PLS), those that are http or https: a list must not reach files.
 
     Examples
     --------
-    >>> entries(b"[playlist]\nFile1=http://a.example/x\nTitle1=X\nFile2=file:///etc/passwd", "http://b.example/")
+    >>> parse_playlist(b"[playlist]\nFile1=http://a.example/x\nTitle1=X\nFile2=file:///etc/passwd", "http://b.example/")
     ['http://a.example/x']
     """
     lines = [line.strip() for line in content.decode("utf-8", "replace").lstrip("\ufeff").splitlines()]
@@ -209,12 +209,12 @@ def _asked(asked: request.Request, timeout: float) -> _Response:
         answer: _Response = opener.open(asked, timeout=timeout)
     except HTTPError as error:
         with error:
-            kind = Broken if error.code in PASSING else AudioError
+            kind = TemporaryError if error.code in RETRY_STATUSES else AudioError
             raise kind(f"the server says {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         said = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
-        kind = AudioError if "unknown url type" in said else Broken
+        kind = AudioError if "unknown url type" in said else TemporaryError
         raise kind(f"no answer ({said})") from error
     except ValueError as error:
         raise AudioError(f"no address that can be asked ({error})") from error

@@ -21,7 +21,7 @@ _WAITING = 512
 """Pieces, of a hundredth of a second or so, that may wait to be resampled."""
 
 
-def devices() -> list[tuple[int, str, int, int, bool]]:
+def list_microphones() -> list[tuple[int, str, int, int, bool]]:
     """Devices that record: number, name, channels, rate in Hz, and whether it is the default."""
     sounddevice = _library()
     default = sounddevice.default.device[0]

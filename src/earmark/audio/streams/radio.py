@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import ffmpeg_limits
-from earmark.audio.decode import Recording
-from earmark.audio.streams.icy import Answer, Broken, entries
-from earmark.audio.streams.stream import Block, Feed, LiveRecording, Stream, ignore
+from earmark.audio.decode import AudioFile
+from earmark.audio.streams.icy import StationResponse, TemporaryError, parse_playlist
+from earmark.audio.streams.stream import Block, Feed, LiveAudioFile, Stream, ignore
 from earmark.errors import AudioError, reason_of
 
 _FORMS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/aac": "aac", "audio/aacp": "aac", "audio/x-aac": "aac"}
@@ -38,7 +38,7 @@ _DEEP = 3
 """Lists that may lead to lists."""
 
 
-class _Hls(Recording):
+class _Hls(AudioFile):
     """An HLS stream, which FFmpeg fetches by itself."""
 
     _block, _often = 1024, 1
@@ -90,7 +90,7 @@ class Radio(Stream):
     ) -> None:
         super().__init__(url, on_note)
         self._url, self._retries, self._timeout, self._pauses = url, retries, timeout, pauses
-        self._answer: Answer | None = None
+        self._answer: StationResponse | None = None
         self._finite = False
         self._played = False
         self._guessing = False  # what it is, since it is not what it says
@@ -118,7 +118,7 @@ class Radio(Stream):
                     return
                 reason = "the connection was closed"
             except AudioError as error:
-                hopeless = self._finite if self._played else not isinstance(error, Broken)
+                hopeless = self._finite if self._played else not isinstance(error, TemporaryError)
                 if hopeless:
                     raise AudioError(f"{self._url}: {error}") from error
                 reason = str(error)
@@ -139,26 +139,26 @@ class Radio(Stream):
         """Sound of one connection."""
         url = self._url
         for _ in range(_DEEP + 1):
-            self._answer = answer = Answer(url, self._timeout, self._titled)
+            self._answer = answer = StationResponse(url, self._timeout, self._titled)
             try:
                 content = answer.list_of()
                 if content is None:
                     yield from self._heard(answer, sample_rate)
                     return
             except (OSError, HTTPException) as error:
-                raise Broken(f"the connection broke ({reason_of(error)})") from error
+                raise TemporaryError(f"the connection broke ({reason_of(error)})") from error
             finally:
                 answer.close()
             if b"#EXT-X-" in content:
                 yield from self._segmented(answer.url, sample_rate)
                 return
-            found = entries(content, answer.url)
+            found = parse_playlist(content, answer.url)
             if not found:
                 raise AudioError("the list there names no http or https address")
             url = found[attempt % len(found)]
         raise AudioError("lists that lead to lists, and no sound")
 
-    def _heard(self, answer: Answer, sample_rate: int) -> Generator[NDArray[np.float32], None, None]:
+    def _heard(self, answer: StationResponse, sample_rate: int) -> Generator[NDArray[np.float32], None, None]:
         if answer.kind.startswith("text/") or answer.kind in ("application/json", "application/xhtml+xml"):
             raise AudioError(f"it sends {answer.kind}, no sound: look for the address of the stream itself")
         self._finite, self.live = answer.finite, not answer.finite
@@ -167,21 +167,21 @@ class Radio(Stream):
         self._error, self._fruitless = None, 0
         form = None if self._guessing else _FORMS.get(answer.kind)
         try:
-            with LiveRecording(Feed(lambda size: self._read(answer, size)), form) as recording:
+            with LiveAudioFile(Feed(lambda size: self._read(answer, size)), form) as recording:
                 for samples in recording.blocks(sample_rate):
                     self._fruitless = 0
                     yield samples
         except AudioError as error:
             if self._error:
-                raise Broken(f"the connection broke ({reason_of(self._error)})") from error
+                raise TemporaryError(f"the connection broke ({reason_of(self._error)})") from error
             if form and not self._played:
                 self._guessing = True
-                raise Broken(f"it says {answer.kind}, which it is not") from error
+                raise TemporaryError(f"it says {answer.kind}, which it is not") from error
             raise
         if self._error and not self.stopped.is_set():
-            raise Broken(f"the connection broke ({reason_of(self._error)})")
+            raise TemporaryError(f"the connection broke ({reason_of(self._error)})")
 
-    def _read(self, answer: Answer, size: int) -> bytes:
+    def _read(self, answer: StationResponse, size: int) -> bytes:
         """Bytes for FFmpeg, through which errors must not pass."""
         try:
             hopeless = self._fruitless > _FRUITLESS and not answer.finite
@@ -200,8 +200,8 @@ class Radio(Stream):
                 if self.stopped.is_set():
                     return
                 yield samples
-            if recording.damage:
-                raise Broken(recording.damage)
+            if recording.read_error:
+                raise TemporaryError(recording.read_error)
             self._finite = True
 
     def _titled(self, title: str | None) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import ffmpeg_limits
-from earmark.audio.decode import Recording
+from earmark.audio.decode import AudioFile
 from earmark.audio.source import Source
 from earmark.errors import SettingError
 
@@ -150,7 +150,7 @@ class Feed:
         raise OSError("not seekable")
 
 
-class LiveRecording(Recording):
+class LiveAudioFile(AudioFile):
     """A recording that is heard while it comes: small blocks, and little looked at before the first.
 
     Parameters
@@ -201,11 +201,11 @@ class Pipe(Stream):
     def blocks(self, sample_rate: int) -> Generator[Block, None, None]:
         """See :meth:`Stream.blocks`."""
         pcm = self._pcm
-        with LiveRecording(Feed(self._read), pcm.form if pcm else None, pcm.options if pcm else None) as recording:
+        with LiveAudioFile(Feed(self._read), pcm.form if pcm else None, pcm.options if pcm else None) as recording:
             for samples in recording.blocks(sample_rate):
                 yield Block(samples, time.monotonic())
-            if recording.damage and not self.stopped.is_set():
-                self.on_note(recording.damage)
+            if recording.read_error and not self.stopped.is_set():
+                self.on_note(recording.read_error)
 
     def _read(self, size: int) -> bytes:
         """What has come, waiting for it no longer than until the stream is closed."""
@@ -243,7 +243,7 @@ class File(Stream):
         """See :meth:`Stream.blocks`."""
         begin, given = time.monotonic(), 0
         part = round(_PART * sample_rate)
-        with Recording(self._source) as recording:
+        with AudioFile(self._source) as recording:
             for samples in recording.blocks(sample_rate):
                 for start in range(0, len(samples), part if self.live else len(samples)):
                     piece = samples[start : start + part] if self.live else samples
@@ -253,5 +253,5 @@ class File(Stream):
                     if self.stopped.is_set():
                         return
                     yield Block(piece, time.monotonic())
-            if recording.damage:
-                self.on_note(recording.damage)
+            if recording.read_error:
+                self.on_note(recording.read_error)

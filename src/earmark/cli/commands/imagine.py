@@ -122,10 +122,10 @@ def _beginning(start: str, model: Model, seconds: float) -> Start:
         return "silence"
     import numpy as np
 
-    from earmark.audio.decode import Recording
+    from earmark.audio.decode import AudioFile
 
     rate = model.card.front_end.sample_rate
-    with Recording(start) as recording:
+    with AudioFile(start) as recording:
         blocks = list(recording.blocks(rate, duration=seconds))
     return np.concatenate([np.zeros(0, np.float32), *blocks]), rate
 

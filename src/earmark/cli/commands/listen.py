@@ -240,10 +240,10 @@ def _terminable() -> Iterator[None]:
 
 
 def _list_devices() -> None:
-    from earmark.audio.streams.microphone import devices
+    from earmark.audio.streams.microphone import list_microphones
 
     try:
-        found = devices()
+        found = list_microphones()
     except AudioError as error:
         terminal.say(str(error), "red")
         raise typer.Exit(1) from error

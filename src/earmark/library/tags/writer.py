@@ -292,10 +292,10 @@ def same_sound(one: Path, other: Path) -> bool:
 
 
 def _packets(path: Path) -> str:
-    from earmark.audio.decode import Recording
+    from earmark.audio.decode import AudioFile
 
     sha = hashlib.sha256()
-    with Recording(path) as recording:
+    with AudioFile(path) as recording:
         sha.update(repr((recording.info.codec, recording.info.sample_rate, recording.info.channels)).encode())
         for packet in recording.packets():
             sha.update(packet)
@@ -303,10 +303,10 @@ def _packets(path: Path) -> str:
 
 
 def _samples(path: Path) -> str:
-    from earmark.audio.decode import Recording
+    from earmark.audio.decode import AudioFile
 
     sha = hashlib.sha256()
-    with Recording(path) as recording:
+    with AudioFile(path) as recording:
         for block in recording.blocks(recording.info.sample_rate):
             sha.update(block.tobytes())
     return sha.hexdigest()
