@@ -23,7 +23,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from earmark.audio.spectrogram import FrontEnd, StftDensity, mel_edges
+from earmark.audio.mel import mel_edges
+from earmark.audio.spectrogram import FrontEnd, StftDensity
 
 Array = NDArray[np.float64]
 

@@ -41,13 +41,13 @@ _DEEP = 3
 class _Hls(AudioFile):
     """An HLS stream, which FFmpeg fetches by itself."""
 
-    _block, _often = 1024, 1
+    _block_size, _drain_every = 1024, 1
 
     def __init__(self, url: str, timeout: float) -> None:
         self._url, self._timeout = url, timeout
         super().__init__(io.BytesIO())
 
-    def _opened(self) -> av.container.InputContainer:
+    def _open_container(self) -> av.container.InputContainer:
         own = {"protocol_whitelist": _PROTOCOLS, "probesize": "65536", "analyzeduration": "500000"}
         return av.open(
             self._url,

@@ -162,13 +162,13 @@ class LiveAudioFile(AudioFile):
         For the demuxer.
     """
 
-    _block, _often = 1024, 1
+    _block_size, _drain_every = 1024, 1
 
     def __init__(self, feed: Any, form: str | None = None, options: Mapping[str, str] | None = None) -> None:
         self._form, self._options = form, {**ffmpeg_limits.options(), **_IMPATIENT, **(options or {})}
         super().__init__(feed)
 
-    def _opened(self) -> av.container.InputContainer:
+    def _open_container(self) -> av.container.InputContainer:
         return av.open(self._file, mode="r", format=self._form, options=self._options, metadata_errors="replace")
 
 
