@@ -98,8 +98,8 @@ def test_a_microphone_that_is_not_there(sounddevice):
 def test_a_microphone_nobody_listens_to_loses_and_counts(sounddevice):
     microphone = Microphone()
     microphone._pieces = queue.Queue(1)
-    microphone._came(np.zeros((480, 2), np.float32), 480, None, None)
-    microphone._came(np.zeros((480, 2), np.float32), 480, None, None)
+    microphone._receive(np.zeros((480, 2), np.float32), 480, None, None)
+    microphone._receive(np.zeros((480, 2), np.float32), 480, None, None)
     assert microphone._lost == 480
 
 

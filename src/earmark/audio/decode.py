@@ -254,23 +254,9 @@ def probe(source: Source) -> AudioInfo:
 
 
 def decode(source: Source, sample_rate: int) -> NDArray[np.float32]:
-    """Decode a whole file into one array; for long files use :meth:`AudioFile.blocks`.
+    """Decode a whole file into one array of mono samples, full scale ±1; for long files use :meth:`AudioFile.blocks`.
 
-    Parameters
-    ----------
-    source : path or binary file object
-    sample_rate : int
-        Hz of the samples that come out.
-
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
-        Mono, full scale ±1.
-
-    Raises
-    ------
-    AudioError
-        If it is not a sound file, or no samples can be decoded.
+    AudioError if it is not a sound file, or nothing can be decoded.
     """
     with AudioFile(source) as audio:
         return np.concatenate(list(audio.blocks(sample_rate)))

@@ -58,13 +58,6 @@ def invert(
         Without DC, which the front ends take off. Full scale is what it was; where the front end has no absolute
         level (``LogMel(relative=True)``) the peak is 0.5.
 
-    Raises
-    ------
-    AudioError
-        If the shape does not fit or values are not finite.
-    SettingError
-        If `length`, `iterations` or `momentum` make no sense.
-
     References
     ----------
     D. Griffin, J. Lim: Signal estimation from modified short-time Fourier transform. IEEE TASSP 32 (2), 1984.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import av
@@ -57,16 +58,13 @@ def mix_to_mono(
         ]
         graph.link_nodes(*steps).configure()
         first: int | None = None
-        for i, frame in enumerate(frames):
-            if i == 0:
+        for i, frame in enumerate(chain(frames, [None])):  # None ends the graph's input
+            if i == 0 and frame is not None:
                 first = frame.pts
             source.push(frame)
-            if i % drain_every == drain_every - 1:
+            if frame is None or i % drain_every == drain_every - 1:
                 for block in _pull_blocks(steps[-1]):
                     yield block, first
-        source.push(None)
-        for block in _pull_blocks(steps[-1]):
-            yield block, first
     except (av.error.FFmpegError, ValueError) as error:
         if isinstance(error, AudioError):
             raise

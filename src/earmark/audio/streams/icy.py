@@ -1,4 +1,4 @@
-"""What stations send over HTTP: an answer, its titles between the sound (ICY), and lists that point elsewhere."""
+"""What stations send over HTTP: sound, titles in between (ICY metadata), and playlists that point elsewhere."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from urllib.parse import urljoin, urlsplit
 from earmark.errors import AudioError, reason_of
 
 RETRY_STATUSES = {404, 408, 425, 429, 500, 502, 503, 504}
-"""Statuses that may be gone a moment later. A station without its programme is not found until that is back."""
+"""Statuses that may be gone a moment later: a station without its programme is not found until that is back."""
 
-_LISTS = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
-_LONGEST = 1 << 18
-"""Bytes of a list."""
+_PLAYLIST_TYPES = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
+_MAX_PLAYLIST = 1 << 18
+"""Bytes."""
 
 
 class TemporaryError(AudioError):
-    """What another attempt may mend."""
+    """What another attempt may solve."""
 
 
 class StationResponse:
-    """An open connection to a station, its titles taken out of the bytes.
+    """An open connection to a station; titles are taken out of the bytes.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class StationResponse:
     timeout : float
         Seconds without a byte after which it counts as broken.
     on_title : callable
-        Given a title where there is one, None where there is none any more.
+        Called with each title, and with None where there is none any more.
 
     Raises
     ------
@@ -48,57 +48,59 @@ class StationResponse:
     """
 
     def __init__(self, url: str, timeout: float, on_title: Callable[[str | None], None]) -> None:
-        headers = {"User-Agent": f"earmark/{version('earmark')}", "Icy-MetaData": "1", "Accept": "*/*"}
-        self._response = _asked(request.Request(url, headers=headers), timeout)
+        own = {"User-Agent": f"earmark/{version('earmark')}", "Icy-MetaData": "1", "Accept": "*/*"}
+        self._response = _send(request.Request(url, headers=own), timeout)
         self.url = self._response.url
-        said = self._response.headers
-        self.kind = said.get_content_type()
-        self.station = decode_text(said.get("icy-name", "").encode("latin-1", "replace")) or None
-        self.finite = self._response.length is not None and not any(name.startswith("icy-") for name in said)
+        headers = self._response.headers
+        self.content_type = headers.get_content_type()
+        self.station = decode_text(headers.get("icy-name", "").encode("latin-1", "replace")) or None
+        self.finite = self._response.length is not None and not any(name.startswith("icy-") for name in headers)
         self._missing = self._response.length
-        every = said.get("icy-metaint", "0").strip()
-        self._every = int(every) if every.isdecimal() else 0
-        self._left = self._every
+        interval = headers.get("icy-metaint", "0").strip()
+        self._interval = int(interval) if interval.isdecimal() else 0  # bytes of sound between titles
+        self._left = self._interval
         self._on_title = on_title
 
     def read(self, size: int) -> bytes:
-        """Sound that has come, at most so many bytes; none where the station has closed the connection."""
-        if self._every and not self._left:
-            if not (length := self._some(1)):
+        """Return sound that has come, at most `size` bytes; none where the station has closed the connection."""
+        if self._interval and not self._left:
+            # a byte with the length of the metadata in units of 16 bytes, then as many
+            if not (length := self._read_some(1)):
                 return b""
-            if metadata := self._exactly(16 * length[0]):
+            if metadata := self._read_exactly(16 * length[0]):
                 self._on_title(parse_title(metadata))
-            self._left = self._every
-        data = self._some(min(size, self._left) if self._every else size)
+            self._left = self._interval
+        data = self._read_some(min(size, self._left) if self._interval else size)
         self._left -= len(data)
         return data
 
-    def list_of(self) -> bytes | None:
-        """Everything, where it is a list of addresses (M3U or PLS); None where it is not."""
-        if not _LISTS.search(self.kind) and not re.search(r"\.(m3u8?|pls)$", urlsplit(self.url).path, re.IGNORECASE):
+    def read_playlist(self) -> bytes | None:
+        """Return everything, where it is a list of addresses (M3U or PLS); None where it is not."""
+        named = re.search(r"\.(m3u8?|pls)$", urlsplit(self.url).path, re.IGNORECASE)
+        if not named and not _PLAYLIST_TYPES.search(self.content_type):
             return None
-        if self._every or self.kind in ("audio/mpeg", "audio/aac"):
+        if self._interval or self.content_type in ("audio/mpeg", "audio/aac"):
             return None
         content = b""
-        while len(content) < _LONGEST and (some := self._some(_LONGEST)):
+        while len(content) < _MAX_PLAYLIST and (some := self._read_some(_MAX_PLAYLIST)):
             content += some
         return content
 
     def close(self) -> None:
-        """Hang up, from whichever thread; who waits for bytes is woken."""
+        """Close the connection, from whichever thread; a reader that waits for bytes is woken."""
         with suppress(OSError, AttributeError):
             self._response.socket.shutdown(socket.SHUT_RDWR)
         self._response.close()
 
-    def _exactly(self, size: int) -> bytes:
+    def _read_exactly(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            if not (some := self._some(size - len(data))):
+            if not (some := self._read_some(size - len(data))):
                 return b""
             data += some
         return data
 
-    def _some(self, size: int) -> bytes:
+    def _read_some(self, size: int) -> bytes:
         data = self._response.read1(size)
         if self._missing is not None:
             self._missing -= len(data)
@@ -108,7 +110,7 @@ class StationResponse:
 
 
 def parse_title(metadata: bytes) -> str | None:
-    """Find the title in a block of ICY metadata.
+    """Return the title in a block of ICY metadata, None where there is none.
 
     Examples
     --------
@@ -120,7 +122,7 @@ def parse_title(metadata: bytes) -> str | None:
 
 
 def decode_text(text: bytes) -> str:
-    """Words of unknown encoding: UTF-8, and where they are not, what Windows writes in the west."""
+    """Decode text of unknown encoding: UTF-8, or else what Windows writes in the west; unprintable becomes a space."""
     try:
         words = text.decode("utf-8")
     except UnicodeDecodeError:
@@ -129,7 +131,7 @@ def decode_text(text: bytes) -> str:
 
 
 def parse_playlist(content: bytes, base: str) -> list[str]:
-    r"""Addresses in a list (M3U or PLS), those that are http or https: a list must not reach files.
+    r"""Return the http and https addresses in a playlist (M3U or PLS); it must not reach files.
 
     Examples
     --------
@@ -184,16 +186,16 @@ class _SecureConnection(HTTPSConnection):
 
 
 class _Handler(request.HTTPHandler):
-    def http_open(self, asked: request.Request) -> Any:
-        return self.do_open(_Connection, asked)
+    def http_open(self, message: request.Request) -> Any:
+        return self.do_open(_Connection, message)
 
 
 class _SecureHandler(request.HTTPSHandler):
-    def https_open(self, asked: request.Request) -> Any:
-        return self.do_open(_SecureConnection, asked)
+    def https_open(self, message: request.Request) -> Any:
+        return self.do_open(_SecureConnection, message)
 
 
-def _asked(asked: request.Request, timeout: float) -> _Response:
+def _send(message: request.Request, timeout: float) -> _Response:
     opener = request.OpenerDirector()  # knows http and https and, also after a redirection, nothing else
     for handler in (
         request.ProxyHandler(),
@@ -206,16 +208,16 @@ def _asked(asked: request.Request, timeout: float) -> _Response:
     ):
         opener.add_handler(handler)
     try:
-        answer: _Response = opener.open(asked, timeout=timeout)
+        response: _Response = opener.open(message, timeout=timeout)
     except HTTPError as error:
         with error:
             kind = TemporaryError if error.code in RETRY_STATUSES else AudioError
             raise kind(f"the server says {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        said = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
-        kind = AudioError if "unknown url type" in said else TemporaryError
-        raise kind(f"no answer ({said})") from error
+        words = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
+        kind = AudioError if "unknown url type" in words else TemporaryError
+        raise kind(f"no answer ({words})") from error
     except ValueError as error:
         raise AudioError(f"no address that can be asked ({error})") from error
-    return answer
+    return response
