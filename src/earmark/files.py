@@ -60,7 +60,8 @@ def scan(
     report = on_error or (lambda path, words: None)
     allowed = None if within is None else [os.path.realpath(folder) for folder in within]
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(os.fspath(root), frozenset())]
-    while pending:  # no recursion: trees may be deeper than Python's stack
+    # no recursion: trees may be deeper than Python's stack
+    while pending:
         folder, above = pending.pop()
         try:
             status = os.stat(folder)
@@ -69,7 +70,8 @@ def scan(
             report(Path(folder), f"folder cannot be read ({reason_of(error)})")
             continue
         here = (status.st_dev, status.st_ino)
-        if here in above and status.st_ino:  # some network drives number nothing
+        # a folder inside itself; some network drives number nothing
+        if here in above and status.st_ino:
             continue
         for entry in files:
             if allowed is not None and entry.is_symlink() and not _inside(entry.path, allowed):
@@ -121,7 +123,8 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         if error.filename == str(partial):
-            error.filename = str(path)  # the name that people know
+            # the name that people know
+            error.filename = str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)

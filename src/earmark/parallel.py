@@ -6,7 +6,6 @@ that item is lost, and only that process is started anew.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -25,16 +24,14 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_log = logging.getLogger(__name__)
-
 CRASH_MESSAGE = "killed the process that was decoding it: the file is damaged, or too large"
 """The error of such a file."""
 
+# Results a process that may wait for their turn, so that one slow file does not hold up the rest
 _MAX_WAITING = 8
-"""Results a process that may wait for their turn, so that one slow file does not hold up the rest."""
 
+# Seconds between two looks at the clock
 _TICK = 1.0
-"""Seconds between two looks at the clock."""
 
 MAX_SERIAL_FILES, MAX_SERIAL_BYTES = 15, 20_000_000
 """Files, and bytes of them together, that one process has done before several would have started."""
@@ -125,7 +122,8 @@ class Pool(Generic[Item, Result]):
             if worker.items:
                 number, item = worker.items.popleft()
                 done[number] = self.on_crash(item, failure)
-            waiting.extendleft(reversed(worker.items))  # not begun
+            # the others were not begun: they are given to another worker first
+            waiting.extendleft(reversed(worker.items))
 
 
 class _Worker:
@@ -143,10 +141,12 @@ class _Worker:
         self._process = context.Process(target=_serve, args=(other_end,), daemon=True)
         # Python waits for ever for a process that dies before it has read long arguments: they go through our pipe.
         self._sender = threading.Thread(target=self._send, args=(prepare,), daemon=True)
-        resource_tracker.ensure_running()  # starting it would unblock the signal
+        # now, since starting it later would unblock the signal
+        resource_tracker.ensure_running()
         with block_interrupts():
             self._process.start()
-        other_end.close()  # so that the process's death ends the pipe
+        # so that the process's death ends the pipe
+        other_end.close()
         self._sender.start()
 
     def add(self, number: int, item: Any) -> None:

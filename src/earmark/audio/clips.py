@@ -86,7 +86,8 @@ def _check_hop(clip_length: int, hop_length: int | None) -> int:
 
 def _is_clip(rest: int, start: int, clip_length: int, hop: int) -> bool:
     """Tell whether a remainder of so many samples, which begins at `start`, is a clip: the rule of :func:`cut`."""
-    fresh = rest - (clip_length - hop if start else 0)  # samples that no clip has yet
+    # samples that no clip has yet: the previous clip overlaps by clip_length - hop
+    fresh = rest - (clip_length - hop if start else 0)
     return rest > 0 and (start == 0 or 2 * fresh >= hop)
 
 
@@ -147,7 +148,8 @@ def cut_frames(
     [(0.0, 64), (5.0, 64)]
     """
     hop = None if hop_seconds is None else round(hop_seconds * 1000)
-    clips = spans(round(duration * 1000), round(clip_seconds * 1000), hop)  # in milliseconds
+    # spans of milliseconds, rounded to frames below
+    clips = spans(round(duration * 1000), round(clip_seconds * 1000), hop)
     per_second = len(frames) / duration
     wanted = [(start / 1000, min(clip_frames, max(1, round(n / 1000 * per_second)))) for start, n in clips]
     return [(start, frames[round(start * per_second) :][:n]) for start, n in wanted]

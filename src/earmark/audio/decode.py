@@ -25,18 +25,18 @@ from earmark.audio.source import ByteStream, Source, open_file
 from earmark.audio.wav_header import is_mono_wav
 from earmark.errors import AudioError, reason_of
 
+# Full scale is 1; no audio is a million times that (NaN fails the comparison too)
 _LOUDEST = 1e6
-"""Full scale is 1; no audio is a million times that (NaN fails the comparison too)."""
 
+# Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it
 _RUN_UP = 0.3
-"""Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it."""
 
+# Containers whose header states the length, so that a missing end can be noticed
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
-"""Containers whose header states the length, so that a missing end can be noticed."""
 
+# For FFmpeg, of a WAV of one channel: bytes a packet, and how many packets are searched for DTS that calls itself
+# PCM. FFmpeg searches 32, which takes longer than all the rest; but DTS needs two channels.
 _MONO_WAVE_OPTIONS = {"max_size": "32768", "max_probe_packets": "1"}
-"""For FFmpeg, of a WAV of one channel: bytes a packet, and how many packets are searched for DTS that calls itself
-PCM. FFmpeg searches 32, which takes longer than all the rest; but DTS needs two channels."""
 
 
 class AudioFile:
@@ -98,7 +98,8 @@ class AudioFile:
             self._stream = best
             self.info = describe_stream(container, best, self._file.stream)
             self._close = stack.pop_all()
-        self._started = False  # whether anything was read, so that the next reading has to go back
+        # whether anything was read, so that the next reading has to go back
+        self._started = False
         self._skip: float | None = None
         self._n_damaged = 0
 
@@ -147,9 +148,8 @@ class AudioFile:
             if wanted is not None and given >= wanted:
                 return
             if self.seconds_decoded > ffmpeg_limits.MAX_DURATION:
-                self.read_error = (
-                    f"longer than {ffmpeg_limits.MAX_DURATION / 3600:g} hours: what comes after them was not heard"
-                )
+                hours = ffmpeg_limits.MAX_DURATION / 3600
+                self.read_error = f"longer than {hours:g} hours: what comes after them was not heard"
                 return
         if not given and not start:
             raise AudioError(f"no samples could be decoded: {self.read_error or 'the sound is empty or damaged'}")
@@ -190,7 +190,8 @@ class AudioFile:
 
     def _frames(self, start: float) -> Iterator[av.AudioFrame]:
         """Decode frames; pass over damaged packets, as players do, and note them."""
-        settled = not start  # the first packets after seeking may lack what came before them
+        # the first packets after seeking may lack what came before them: their errors are not noted
+        settled = not start
         lost = 0  # damaged packets in a row
         try:
             for packet in self._container.demux(self._stream):
@@ -225,7 +226,8 @@ class AudioFile:
     ) -> Iterator[NDArray[np.float32]]:
         """Drop the samples before `start`: the frame found by seeking lies before it."""
         for block, time in blocks:
-            if self._skip is None:  # seconds still to be passed over
+            # seconds still to be dropped: the stream's clock need not start at 0
+            if self._skip is None:
                 self._skip = 0.0 if time is None else start - (time * self._time_base - self._origin)
             dropped = min(max(0, round(self._skip * rate)), len(block))
             self._skip -= dropped / rate

@@ -47,6 +47,7 @@ def write_wav(path: Path, samples: ArrayLike, sample_rate: int, *, seed: int = 0
     sound = require_mono(samples)
     if np.abs(sound).max(initial=0.0) > 1:
         raise AudioError(f"samples reach {np.abs(sound).max():.2f}: need full scale ±1 (see master)")
+    # triangular: the sum of two uniform ones, (samples,)
     dither = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, len(sound))).sum(axis=0) * bool(sound.any())
     integers = np.clip(np.rint(sound * 32767 + dither), -32768, 32767).astype("<i2")
     with replacing(Path(path)) as partial, partial.open("wb") as opened, wave.open(opened, "wb") as file:

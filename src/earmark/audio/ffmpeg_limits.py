@@ -16,11 +16,11 @@ MAX_LOST_PACKETS = 10_000
 """Packets in a row that cannot be decoded, four minutes of MP3, before a file is given up: a damaged header may cut
 sound into as many as it has bytes."""
 
+# Bytes of one allocation within FFmpeg, which believes what a damaged or hostile header says of sizes
 _MAX_ALLOCATION = 256 << 20
-"""Bytes of one allocation within FFmpeg, which believes what a damaged or hostile header says of sizes."""
 
+# Streams of one file; a television multiplex holds some sixty
 _MAX_STREAMS = 100
-"""Streams of one file; a television multiplex holds some sixty."""
 
 
 @cache
@@ -30,7 +30,8 @@ def options() -> dict[str, str]:
     A playlist inside the file must not reach other files or hosts. FFmpeg decodes pictures to learn their sizes, of
     which a cover of 100 megapixels takes seconds and half a gigabyte: only decoders of sound are allowed.
     """
-    with suppress(OSError, AttributeError):  # on Windows a module does not give out what it links to: no limit there
+    # on Windows a module does not give out what it links to: no limit there
+    with suppress(OSError, AttributeError):
         ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(_MAX_ALLOCATION))
     return {
         "protocol_whitelist": "none",

@@ -17,8 +17,8 @@ from earmark.audio.overlap_add import FrameGrid, count_samples
 from earmark.audio.spectrogram import FrontEnd, LogMel, Samples
 from earmark.errors import AudioError, SettingError
 
+# By how much the power of a song's bin may be raised (30 dB) before the rest is made of noise
 _MAX_GAIN = 1000.0
-"""By how much the power of a song's bin may be raised (30 dB) before the rest is made of noise."""
 
 
 def invert(
@@ -47,10 +47,8 @@ def invert(
         quieter where it is not. The start is noise when left out.
     seed : int
         Of the noise; the same for each clip of a batch, so that it sounds as it would alone.
-    iterations : int
-        Rounds of Griffin and Lim.
-    momentum : float
-        0 is the algorithm of 1984; 0.99 is recommended by Perraudin et al.
+    iterations, momentum : int, float
+        Rounds of Griffin and Lim; momentum 0 is their algorithm, Perraudin et al. recommend 0.99.
 
     Returns
     -------
@@ -66,6 +64,7 @@ def invert(
 
     Examples
     --------
+    >>> from earmark.audio import StftDensity
     >>> invert(np.full((22, 513), 1e-3), StftDensity(), iterations=2).shape
     (19840,)
     """
@@ -97,7 +96,8 @@ def _invert_clip(
     powers = bands.read_spectrogram(spectrogram)
     if not (highest := powers.max()):
         return np.zeros(grid.sound.stop - grid.sound.start, np.float32)
-    scaled = (powers / highest).astype(np.float32)  # whatever the level was, nothing leaves the range of 32 bits
+    # whatever the level was, nothing leaves the range of 32 bits
+    scaled = (powers / highest).astype(np.float32)
     if song is None:
         target = grid.interpolate(scaled)
         spectra = _make_noise(bands.to_even_bins(target), rng)
@@ -130,6 +130,7 @@ def _start_from_song(
     whole[grid.sound] = song
     spectra = grid.analyse(whole)
     own = bands.to_bands(_square(spectra))
+    # the song's bins are raised as far as they may be; noise supplies the rest
     gain = np.minimum(powers / np.maximum(own[grid.given], LEAST), _MAX_GAIN)
     lacking = grid.interpolate(np.maximum(powers - _MAX_GAIN * own[grid.given], 0))
     gain = grid.interpolate(gain)

@@ -16,18 +16,9 @@ from earmark.errors import AudioError
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """A file's duration, rate, channels and format.
+    """A file's duration (s), sample rate (Hz), channels, and FFmpeg's short names of codec and container.
 
-    Attributes
-    ----------
-    duration : float or None
-        Seconds; an estimate for some formats, None where the file does not tell.
-    sample_rate : int
-        Hz, of the file.
-    channels : int
-        Number of channels of the file.
-    codec, container : str
-        FFmpeg's short names, such as ``"mp3"`` and ``"mov,mp4,m4a,3gp,3g2,mj2"``.
+    The duration is an estimate for some formats, None where the file does not tell.
     """
 
     duration: float | None

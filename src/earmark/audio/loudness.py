@@ -19,12 +19,12 @@ from earmark.errors import AudioError, SettingError
 LOUDNESS, PEAK = -16.0, -1.0
 """Usual for headphones and small speakers: LUFS, and dBTP."""
 
+# Hz that every player and browser plays
 _LOWEST_RATE = 16_000
-"""Hz that every player and browser plays."""
 
 _LOW_HZ, _SILENCE = 20.0, 1e-7
+# Seconds
 _FADE, _LOOKAHEAD = 0.01, 0.005
-"""Seconds."""
 
 # BS.1770-4, Annex 1, tables 1 and 2: numerators and denominators at 48 kHz of a shelf (the head) and a high-pass.
 _K_RATE = 48_000
@@ -42,7 +42,6 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
     samples : array, shape (samples,)
         Full scale ±1. What is shorter than a block of 400 ms is repeated until it fills one.
     sample_rate : int
-        Hz.
 
     Returns
     -------
@@ -97,7 +96,6 @@ def master(
     ----------
     samples : array, shape (samples,)
     sample_rate : int
-        Hz.
     target : float
         LUFS. Not reached by a sound that is nearly all peak, such as a single click.
     ceiling : float
@@ -109,14 +107,7 @@ def master(
     -------
     samples : ndarray of float32
     sample_rate : int
-        Hz. Rates below 16 kHz, which many players refuse, are raised to a multiple.
-
-    Raises
-    ------
-    AudioError
-        If samples are not one row of finite numbers.
-    SettingError
-        If target, ceiling or band make no sense.
+        Rates below 16 kHz, which many players refuse, are raised to a multiple.
     """
     sound = require_mono(samples)
     low, high = band or (_LOW_HZ, sample_rate / 2)
@@ -130,9 +121,11 @@ def master(
     highest = np.abs(sound).max(initial=0.0)
     if highest < _SILENCE:
         return np.zeros(len(sound), np.float32), sample_rate
-    sound /= highest  # however quiet it was, no block is below the meter's gate for that
+    # however quiet it was, no block is below the meter's gate for that
+    sound /= highest
     gain = target - loudness(sound, sample_rate)
-    for _ in range(4):  # each limiting takes a little loudness away
+    # each limiting takes a little loudness away
+    for _ in range(4):
         result = _limit_peaks(sound * 10 ** (gain / 20), sample_rate, ceiling - 0.05)
         missing = target - loudness(result, sample_rate)
         if abs(missing) < 0.05:
@@ -216,7 +209,8 @@ def _limit_peaks(sound: NDArray[np.float64], sample_rate: int, ceiling: float) -
     highest = 10 ** (ceiling / 20)
     around = round(_LOOKAHEAD * sample_rate)
     smooth = np.hanning(2 * around + 3)[1:-1]
-    for _ in range(3):  # what is turned down is another waveform, with other peaks between its samples
+    # what is turned down is another waveform, with other peaks between its samples
+    for _ in range(3):
         envelope = _envelope(sound, sample_rate)
         if envelope.max(initial=0.0) <= highest:
             break

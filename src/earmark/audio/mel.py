@@ -17,7 +17,9 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)[:, None]  # (bins, 1), Hz
     edges = mel_edges(n_mels, fmin, fmax)
     low, mid, high = edges[:-2], edges[1:-1], edges[2:]
-    triangles = np.minimum((bins - low) / (mid - low), (high - bins) / (high - mid))  # (bins, mels)
+    # (bins, mels): the lower of the rising and the falling flank
+    triangles = np.minimum((bins - low) / (mid - low), (high - bins) / (high - mid))
+    # of area 1 each: a triangle of height 2 / width
     return (np.maximum(0, triangles) * 2 / (high - low)).astype(np.float32)
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import AudioError, reason_of
 
+# Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz.
 _RATES = (1000, 10_000_000)
-"""Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz."""
 
 
 class FrameFormat(NamedTuple):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrogram import FrontEnd, LogMel, Samples, StftDensity
 
+# Of an interpolated frame; a given one has 1. More blurs the given ones, less lets the frame rate be heard.
 _INTERPOLATED_WEIGHT = 0.03
-"""Of an interpolated frame; a given one has 1. More blurs the given ones, less lets the frame rate be heard."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,10 @@ class FrameGrid:
     def make(cls, front_end: FrontEnd, n_frames: int, length: int) -> FrameGrid:
         """Lay out the grid for so many given frames of a sound of `length` samples."""
         hop, n_fft = front_end.hop_length, front_end.n_fft
-        steps = -(-2 * hop // n_fft)  # frames at most half a window apart
-        around = -(-n_fft // hop)  # given frames' distances that a window spans
+        # frames at most half a window apart: ⌈2 hop / n_fft⌉ to each given one
+        steps = -(-2 * hop // n_fft)
+        # given frames' distances that a window spans, before the first and after the last
+        around = -(-n_fft // hop)
         last = max(n_frames - 1, (length + count_padding(front_end)) // hop) + around
         positions = np.arange(-around * steps, last * steps + 1) / steps
         starts = np.rint(positions * hop).astype(np.intp)
@@ -88,7 +90,8 @@ class FrameGrid:
         # Griffin and Lim, equation 6: x = Σ w·y / Σ w²
         signal = self._overlap_add(frames * self._frame_windows)
         signal /= self._overlap
-        if count_padding(self.front_end):  # zeros lie beyond the ends
+        # where frames are centred, zeros lie beyond the ends
+        if count_padding(self.front_end):
             signal[: self.sound.start] = 0
             signal[self.sound.stop :] = 0
         return signal

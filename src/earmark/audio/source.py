@@ -29,8 +29,8 @@ class ByteStream:
     """
 
     def __init__(self, stream: BinaryIO, name: Any) -> None:
-        known = isinstance(name, str | bytes | os.PathLike)  # of a file descriptor, the name is its number
-        suffix = os.path.splitext(os.fsdecode(name))[1] if known else ""
+        # of a file descriptor, the name is its number
+        suffix = os.path.splitext(os.fsdecode(name))[1] if is_path(name) else ""
         self.name = "sound" + (suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else "")
         self.tell = stream.tell
         self.seekable = getattr(stream, "seekable", lambda: True)

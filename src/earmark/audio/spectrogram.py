@@ -32,10 +32,8 @@ class StftDensity:
     ----------
     sample_rate : int
         Hz of the samples that come in.
-    n_fft : int
-        Samples a frame.
-    hop_length : int
-        Samples from frame to frame.
+    n_fft, hop_length : int
+        Samples a frame, and from frame to frame.
     taper : float
         Share of the window inside the cosine flanks: 0 is a rectangle, 1 a Hann window.
     amplitude : float
@@ -108,16 +106,12 @@ class LogMel:
     ----------
     sample_rate : int
         Hz of the samples that come in.
-    n_fft : int
-        Samples a frame.
-    hop_length : int
-        Samples from frame to frame.
+    n_fft, hop_length : int
+        Samples a frame, and from frame to frame.
     n_mels : int
-        Mel bands.
-    fmin : float
-        Lowest frequency, Hz.
-    fmax : float or None
-        Highest frequency, Hz; half the sample rate when None.
+        Mel bands from `fmin` to `fmax`.
+    fmin, fmax : float
+        Hz; `fmax` is half the sample rate when None.
     center : bool
         Centre frame t on sample ``t * hop_length``, with zeros beyond the ends, instead of starting it there.
     amin : float

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+# Chunks of a WAV that are searched for its sound
 _MAX_CHUNKS = 100
-"""Chunks of a WAV that are searched for its sound."""
 
+# From here on, a WAV's size is what programs write that do not know it yet
 _UNKNOWN_SIZE = 0x7FFF0000
-"""From here on, a WAV's size is what programs write that do not know it yet."""
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import Self
 
 from earmark.audio.streams.stream import Block, Stream
 
+# Seconds in which a closed stream should end
 _JOIN_TIMEOUT = 2.0
-"""Seconds in which a closed stream should end."""
 
 
 class StreamBuffer:
@@ -60,7 +60,8 @@ class StreamBuffer:
         while True:
             with self._changed:
                 while not self._blocks and not self._ended:
-                    self._changed.wait(0.2)  # a wait without end cannot be interrupted on Windows
+                    # a wait without end cannot be interrupted on Windows
+                    self._changed.wait(0.2)
                 if not self._blocks:
                     break
                 block = self._blocks.popleft()

@@ -19,8 +19,8 @@ RETRY_STATUSES = {404, 408, 425, 429, 500, 502, 503, 504}
 """Statuses that may be gone a moment later: a station without its programme is not found until that is back."""
 
 _PLAYLIST_TYPES = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
+# Bytes
 _MAX_PLAYLIST = 1 << 18
-"""Bytes."""
 
 
 class TemporaryError(AudioError):
@@ -41,10 +41,8 @@ class StationResponse:
 
     Raises
     ------
-    TemporaryError
-        If another attempt may help.
     AudioError
-        If none can.
+        If it fails; TemporaryError if another attempt may help.
     """
 
     def __init__(self, url: str, timeout: float, on_title: Callable[[str | None], None]) -> None:
@@ -57,7 +55,8 @@ class StationResponse:
         self.finite = self._response.length is not None and not any(name.startswith("icy-") for name in headers)
         self._missing = self._response.length
         interval = headers.get("icy-metaint", "0").strip()
-        self._interval = int(interval) if interval.isdecimal() else 0  # bytes of sound between titles
+        # bytes of sound between titles
+        self._interval = int(interval) if interval.isdecimal() else 0
         self._left = self._interval
         self._on_title = on_title
 
@@ -185,28 +184,20 @@ class _SecureConnection(HTTPSConnection):
     response_class = _Response
 
 
-class _Handler(request.HTTPHandler):
+class _Handler(request.HTTPHandler, request.HTTPSHandler):
     def http_open(self, message: request.Request) -> Any:
         return self.do_open(_Connection, message)
 
-
-class _SecureHandler(request.HTTPSHandler):
     def https_open(self, message: request.Request) -> Any:
         return self.do_open(_SecureConnection, message)
 
 
 def _send(message: request.Request, timeout: float) -> _Response:
-    opener = request.OpenerDirector()  # knows http and https and, also after a redirection, nothing else
-    for handler in (
-        request.ProxyHandler(),
-        _Handler(),
-        _SecureHandler(),
-        request.HTTPRedirectHandler(),
-        request.HTTPDefaultErrorHandler(),
-        request.HTTPErrorProcessor(),
-        request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
+    # knows http and https and, also after a redirection, nothing else
+    opener = request.OpenerDirector()
+    errors = (request.HTTPDefaultErrorHandler, request.HTTPErrorProcessor, request.UnknownHandler)
+    for handler in (request.ProxyHandler, _Handler, request.HTTPRedirectHandler, *errors):
+        opener.add_handler(handler())
     try:
         response: _Response = opener.open(message, timeout=timeout)
     except HTTPError as error:

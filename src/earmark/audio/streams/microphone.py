@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from earmark.audio.streams.stream import Block, Stream, ignore
 from earmark.errors import AudioError, MissingExtra, reason_of
 
+# Seconds without a sample after which a device counts as gone
 _TIMEOUT = 5.0
-"""Seconds without a sample after which a device counts as gone."""
 
+# Pieces, of a hundredth of a second or so, that may wait to be resampled
 _MAX_WAITING = 512
-"""Pieces, of a hundredth of a second or so, that may wait to be resampled."""
 
 
 def list_microphones() -> list[tuple[int, str, int, int, bool]]:

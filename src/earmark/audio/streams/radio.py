@@ -19,23 +19,23 @@ from earmark.audio.streams.icy import StationResponse, TemporaryError, parse_pla
 from earmark.audio.streams.stream import Block, Feed, LiveAudioFile, Stream, ignore
 from earmark.errors import AudioError, reason_of
 
+# FFmpeg's names for content types of streams that may be joined anywhere, so that it need not probe them
 _CONTAINERS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/aac": "aac", "audio/aacp": "aac", "audio/x-aac": "aac"}
-"""FFmpeg's names for content types of streams that may be joined anywhere, so that it need not probe them."""
 
+# What an HLS playlist may lead FFmpeg to: no files, no pipes, no other hosts' protocols
 _PROTOCOLS = "http,https,tcp,tls,crypto"
-"""What an HLS playlist may lead FFmpeg to: no files, no pipes, no other hosts' protocols."""
 
+# Seconds of sound after which a connection counts as good, and attempts are counted anew
 _STABLE = 5.0
-"""Seconds of sound after which a connection counts as good, and attempts are counted anew."""
 
+# Seconds before the first further attempt, and at most; each is twice the one before, up to half of it at random
 _PAUSES = (0.5, 30.0)
-"""Seconds before the first further attempt, and at most; each is twice the one before, up to half of it at random."""
 
+# Bytes of a station without any sound in them after which it is none, or not what it says
 _MAX_SILENT_BYTES = 1 << 18
-"""Bytes of a station without any sound in them after which it is none, or not what it says."""
 
+# Playlists that may lead to playlists
 _MAX_PLAYLISTS = 3
-"""Playlists that may lead to playlists."""
 
 
 class _HlsStream(AudioFile):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from earmark.audio import ffmpeg_limits
 from earmark.audio.decode import AudioFile
-from earmark.audio.source import Source
+from earmark.audio.source import Source, is_path
 from earmark.errors import SettingError
 
 SAMPLE_FORMATS = (
@@ -31,11 +31,11 @@ SAMPLE_FORMATS = (
 )
 """Raw samples that can be read, by FFmpeg's names."""
 
+# For FFmpeg: no other files or hosts; 0.2 s of sound are enough to know its format; a small index
 _LOW_LATENCY = {"protocol_whitelist": "none", "probesize": "16384", "analyzeduration": "200000", "indexmem": "65536"}
-"""For FFmpeg: no other files or hosts; 0.2 s of sound are enough to know its format; a small index."""
 
+# Seconds of a block where a file is played at its own speed
 _REALTIME_BLOCK = 0.05
-"""Seconds of a block where a file is played at its own speed."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,7 @@ class File(Stream):
     """A file, as fast as its blocks are taken, or (`realtime`) at its own speed."""
 
     def __init__(self, source: Source, *, realtime: bool = False, on_note: Callable[[str], None] = ignore) -> None:
-        known = isinstance(source, str | bytes | os.PathLike)
-        super().__init__(os.path.basename(os.fsdecode(source)) if known else "file", on_note)  # type: ignore[arg-type]  # noqa: PTH119
+        super().__init__(os.path.basename(os.fsdecode(source)) if is_path(source) else "file", on_note)  # noqa: PTH119
         self.live, self._source = realtime, source
 
     def blocks(self, sample_rate: int) -> Generator[Block, None, None]:
