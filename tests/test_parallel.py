@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from earmark.cli.terminal import guarded
-from earmark.parallel import Pool
+from earmark.parallel import Pool, limit_for_file
 
 
 def square_or_die(deadly, n):
@@ -205,3 +205,11 @@ def test_ctrl_c_stops_even_where_an_import_makes_another_error_of_it(capsys):
         command()
     assert stopped.value.exit_code == 130
     assert capsys.readouterr().err == "stopped\n"
+
+
+def test_the_limit_grows_with_the_file(tmp_path):
+    path = tmp_path / "a.mp3"
+    assert limit_for_file(path) == 60
+    path.touch()
+    os.truncate(path, 100_000_000)
+    assert limit_for_file(path) == 60 + 2000
