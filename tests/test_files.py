@@ -8,7 +8,6 @@ import pytest
 from support.command import json_lines, run
 
 from earmark.files import walk
-from earmark.parallel import patience
 
 
 @pytest.fixture
@@ -136,11 +135,3 @@ def test_links_out_are_errors_of_the_batch_and_followed_where_named(tmp_path, wr
     assert unread["error"] == "is a link out of the folders given: name it outright to follow it"
     for named in ([link], [tmp_path / "music", tmp_path]):
         assert all(record["error"] is None for record in json_lines(run("classify", *named, "--format", "json").stdout))
-
-
-def test_patience_grows_with_the_file(tmp_path):
-    path = tmp_path / "a.mp3"
-    assert patience(path) == 60
-    path.touch()
-    os.truncate(path, 100_000_000)
-    assert patience(path) == 60 + 2000

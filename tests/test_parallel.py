@@ -50,7 +50,7 @@ def test_what_takes_too_long_is_named_and_the_rest_goes_on(ordered):
 
     pool = Pool(hanging, 2, overdue, limit=lambda n: 0.5 if n == 5 else 60)
     begin = time.monotonic()
-    results = list((pool.map if ordered else pool.as_done)(iter(range(1, 40))))
+    results = list((pool.map if ordered else pool.map_unordered)(iter(range(1, 40))))
     assert time.monotonic() - begin < 15
     expected = [-n if n == 5 else n * n for n in range(1, 40)]
     assert results == expected if ordered else sorted(results) == sorted(expected)
@@ -158,7 +158,7 @@ def slow_or_die(n):
 
 
 def test_results_as_they_are_done():
-    results = list(Pool(slowly, 2, crashed).as_done(iter(range(9))))
+    results = list(Pool(slowly, 2, crashed).map_unordered(iter(range(9))))
     assert sorted(results) == sorted(-n if n == 3 else n * n for n in range(9))
     assert results[0] != 0  # the slow one did not hold the others up
 

@@ -18,7 +18,7 @@ from curves import Curves, curves, order
 from numpy.typing import NDArray
 from rich.progress import track
 
-from earmark.audio import Recording
+from earmark.audio import AudioFile
 from earmark.audio.spectrogram import FrontEnd
 from earmark.explanation.integrated_gradients import IntegratedGradients
 from earmark.explanation.occlusion import Cells, Occlusion, neutral
@@ -75,7 +75,7 @@ def clips(folder: Path, per_genre: int, tagger: Tagger) -> Iterator[Frames]:
     rng = np.random.default_rng(0)
     for genre in sorted(path for path in folder.iterdir() if path.is_dir()):
         for path in rng.permutation(sorted(map(str, genre.glob("*.*"))))[:per_genre]:
-            with Recording(path) as recording:
+            with AudioFile(path) as recording:
                 start = ((recording.info.duration or 30.0) - seconds) / 2
                 yield tagger.card.front_end(np.concatenate(list(recording.blocks(rate, start=start, duration=seconds))))
 

@@ -1,9 +1,9 @@
-"""What can go wrong, as one family.
+"""All errors that Earmark raises on purpose.
 
 ::
 
     EarmarkError
-    ├── AudioError      (ValueError)   a file or signal that cannot be heard
+    ├── AudioError      (ValueError)   a file or signal that cannot be decoded
     ├── ModelError      (ValueError)   a model file that must not be trusted
     ├── CorpusError     (ValueError)   a corpus that cannot be learned from or judged by
     ├── SettingError    (ValueError)   an option, recipe or front-end setting that makes no sense
@@ -14,7 +14,7 @@
     └── MissingExtra    (ImportError)  a feature whose optional packages are not installed
 
 Every message says what came, what is allowed and what to do. ``except EarmarkError`` catches all of them;
-the built-in parent in brackets lets code that never heard of Earmark catch them too.
+the built-in parent in brackets lets code that does not know Earmark catch them too.
 """
 
 
@@ -23,7 +23,7 @@ class EarmarkError(Exception):
 
 
 class AudioError(EarmarkError, ValueError):
-    """A file or signal that cannot be heard: missing, damaged, without sound, not numbers."""
+    """A file or signal that cannot be decoded: missing, damaged, without sound, not numbers."""
 
 
 class ModelError(EarmarkError, ValueError):
@@ -55,20 +55,12 @@ class TagError(EarmarkError, OSError):
 
 
 class MissingExtra(EarmarkError, ImportError):
-    """A feature whose optional packages are not installed.
-
-    Parameters
-    ----------
-    feature : str
-        What the user asked for, as a phrase ("training").
-    extra : str
-        Name of the extra that brings the packages.
-    """
+    """A feature (as a phrase: "training") whose optional packages, those of an extra, are not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs packages that are not installed: pip install 'earmark[{extra}]'")
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the cause in a few words, without the stream's made-up name."""
+    """Return the cause of an error in a few words, without the name that its stream has here."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Finding sound files below a folder, weighing them, and writing files whole or not at all."""
+"""Find sound files below a folder; write files whole or not at all; make names fit for anchors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ opus ra rm snd spx tta w64 wav wave weba webm wma wmv wv
 """
 
 SUFFIXES = frozenset("." + name for name in _NAMES.split())
-"""What is taken for sound when a folder is walked; a file named outright is always tried."""
+"""Suffixes of sound files when a folder is walked; a file named outright is always tried."""
 
 
 def walk(
@@ -27,24 +27,19 @@ def walk(
     within: Iterable[str | os.PathLike[str]] | None = None,
     on_error: Callable[[Path, str], None] | None = None,
 ) -> Iterator[Path]:
-    """All sound files below a folder, in sorted order.
+    """Yield all sound files below a folder, in sorted order.
 
-    Hidden files and folders are left out. Links to folders are not followed, so no loop is entered, nor a folder
+    Hidden files and folders are left out. Links to folders are not followed, so no loop is entered, nor is a folder
     that contains itself otherwise (mounted below itself, say).
 
     Parameters
     ----------
     root : path
-        If it is a link itself, it is followed: it was named.
+        Followed if it is a link itself: it was named.
     within : iterable of path, optional
-        Folders that links to files must not lead out of. Left out, they may lead anywhere.
+        Folders that links to files must not lead out of; they may lead anywhere when left out.
     on_error : callable, optional
-        Called with the path, and with what is wrong in words, of folders that cannot be read and of links that lead
-        out. Left out, these are passed over.
-
-    Yields
-    ------
-    Path
+        Called with the path, and what is wrong in words, of folders that cannot be read and of links that lead out.
     """
     for entry in scan(root, within=within, on_error=on_error):
         yield Path(entry.path)
@@ -55,35 +50,28 @@ def scan(
     *,
     within: Iterable[str | os.PathLike[str]] | None = None,
     on_error: Callable[[Path, str], None] | None = None,
-    left_out: Callable[[os.DirEntry[str], bool], bool] | None = None,
+    exclude: Callable[[os.DirEntry[str], bool], bool] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
-    """Find what :func:`walk` finds, as directory entries, whose sizes and times cost little.
+    """Yield what :func:`walk` finds as directory entries, whose sizes and times cost little.
 
-    Parameters
-    ----------
-    root, within, on_error
-        As in :func:`walk`.
-    left_out : callable, optional
-        Given an entry and whether it is a folder, says whether to pass it over.
-
-    Yields
-    ------
-    os.DirEntry
-        Of each folder first its files, then what is in its folders.
+    Of each folder, its files come first, then what is in its folders. `exclude`, given an entry and whether it is a
+    folder, returns whether to pass it over; the other parameters are those of :func:`walk`.
     """
     report = on_error or (lambda path, words: None)
     allowed = None if within is None else [os.path.realpath(folder) for folder in within]
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(os.fspath(root), frozenset())]
-    while pending:  # no recursion: trees may be deeper than Python's stack
+    # no recursion: trees may be deeper than Python's stack
+    while pending:
         folder, above = pending.pop()
         try:
             status = os.stat(folder)
-            files, folders = _listed(folder, left_out)
+            files, folders = _list_folder(folder, exclude)
         except OSError as error:
             report(Path(folder), f"folder cannot be read ({reason_of(error)})")
             continue
         here = (status.st_dev, status.st_ino)
-        if here in above and status.st_ino:  # some network drives number nothing
+        # a folder inside itself; some network drives number nothing
+        if here in above and status.st_ino:
             continue
         for entry in files:
             if allowed is not None and entry.is_symlink() and not _inside(entry.path, allowed):
@@ -93,20 +81,18 @@ def scan(
         pending.extend((entry.path, above | {here}) for entry in reversed(folders))
 
 
-def _listed(
-    folder: str, left_out: Callable[[os.DirEntry[str], bool], bool] | None
+def _list_folder(
+    folder: str, exclude: Callable[[os.DirEntry[str], bool], bool] | None
 ) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
-    """Sound files and folders in a folder, by name."""
+    """Return the sound files and the folders in a folder, sorted by name."""
     with os.scandir(folder) as found:
         entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
     files: list[os.DirEntry[str]] = []
     folders: list[os.DirEntry[str]] = []
     for entry in entries:
-        if is_folder := _is_folder(entry):
-            wanted = not entry.is_symlink()
-        else:
-            wanted = os.path.splitext(entry.name)[1].lower() in SUFFIXES
-        if wanted and not (left_out and left_out(entry, is_folder)):
+        is_folder = _is_folder(entry)
+        wanted = not entry.is_symlink() if is_folder else os.path.splitext(entry.name)[1].lower() in SUFFIXES
+        if wanted and not (exclude and exclude(entry, is_folder)):
             (folders if is_folder else files).append(entry)
     return files, folders
 
@@ -114,29 +100,21 @@ def _listed(
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, say: whoever opens it will see
+    except OSError:  # a link to itself, say: opening it will tell
         return False
 
 
 def _inside(path: str, folders: Sequence[str]) -> bool:
-    """Whether what a link leads to lies below one of the folders; a broken one is for the reader to report."""
+    """Tell whether a link leads below one of the folders; a broken one counts as inside: opening it will tell."""
     target = os.path.realpath(path)
     return not os.path.exists(path) or any(target.startswith(os.path.join(folder, "")) for folder in folders)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file whole or not at all: give another name to write to, and put that in place if all goes well.
+    """Write a file whole or not at all: yield a name beside it to write to, and move that there if all goes well.
 
-    Parameters
-    ----------
-    path : Path
-        The file to be; its folder is made where missing.
-
-    Yields
-    ------
-    Path
-        A name beside it.
+    The folder of `path` is made where missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -145,15 +123,16 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         if error.filename == str(partial):
-            error.filename = str(path)  # which is the name that people know
+            # the name that people know
+            error.filename = str(path)
         raise
     finally:
         partial.unlink(missing_ok=True)
 
 
 @contextmanager
-def open_whole(path: Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text file that appears when it is whole (:func:`replacing`); names keep their bytes."""
+def open_atomic(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that appears when it is whole (:func:`replacing`); surrogates become their bytes."""
     with (
         replacing(path) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
@@ -162,7 +141,7 @@ def open_whole(path: Path) -> Iterator[TextIO]:
 
 
 def slug(name: str) -> str:
-    """A recipe's name as part of an anchor; different names stay different.
+    """Return a name as part of an anchor; different names stay different.
 
     Examples
     --------

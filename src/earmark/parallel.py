@@ -1,4 +1,4 @@
-"""Many files at once, in processes of their own: Python's lock does not slow them, a crash does not end them.
+"""A pool of processes that survives what kills one of them; how long, and from how many files on, to use it.
 
 Each process has a pipe of its own. So it is known which item killed a process, or keeps it busy for too long; only
 that item is lost, and only that process is started anew.
@@ -6,7 +6,6 @@ that item is lost, and only that process is started anew.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -25,16 +24,17 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_log = logging.getLogger(__name__)
+CRASH_MESSAGE = "killed the process that was decoding it: the file is damaged, or too large"
+"""The error of such a file."""
 
-DEADLY = "killed the process that was decoding it: the file is damaged, or too large"
-"""What to say of such a file."""
+# Results a process that may wait for their turn, so that one slow file does not hold up the rest
+_MAX_WAITING = 8
 
-_AHEAD = 8
-"""Results a process that wait, at most, until it is their turn: one slow file shall not hold up the rest."""
-
+# Seconds between two looks at the clock
 _TICK = 1.0
-"""Seconds between two looks at the clock."""
+
+MAX_SERIAL_FILES, MAX_SERIAL_BYTES = 15, 20_000_000
+"""Files, and bytes of them together, that one process has done before several would have started."""
 
 
 class Pool(Generic[Item, Result]):
@@ -43,129 +43,126 @@ class Pool(Generic[Item, Result]):
     Parameters
     ----------
     prepare : callable
-        Called once in each process; gives the function that is then applied to the items. It and all that
-        it holds must be picklable.
+        Called once in each process; returns the function that is then applied to the items. Must be picklable.
     jobs : int
         Processes.
-    crashed : callable
-        Gives the result for an item that killed its process, or took too long: called with the item and with what
+    on_crash : callable
+        Returns the result for an item that killed its process, or took too long: called with the item and with what
         happened, in words.
     limit : callable, optional
-        Gives the seconds that an item may take; its process is killed then. No limit when left out.
+        Returns the seconds after which an item's process is killed. No limit when left out.
     """
 
     def __init__(
         self,
         prepare: Callable[[], Callable[[Item], Result]],
         jobs: int,
-        crashed: Callable[[Item, str], Result],
+        on_crash: Callable[[Item, str], Result],
         *,
         limit: Callable[[Item], float] | None = None,
     ) -> None:
-        self.prepare, self.jobs, self.crashed, self.limit = prepare, jobs, crashed, limit
+        self.prepare, self.jobs, self.on_crash, self.limit = prepare, jobs, on_crash, limit
 
     def map(self, items: Iterator[Item]) -> Iterator[Result]:
-        """Results in the order of the items, which are taken as the work goes on."""
+        """Yield results in the order of the items, which are taken as the work goes on."""
         return self._results(items, ordered=True)
 
-    def as_done(self, items: Iterator[Item]) -> Iterator[Result]:
-        """Results as they come, whichever is first: for items of which one may take as long as many others."""
+    def map_unordered(self, items: Iterator[Item]) -> Iterator[Result]:
+        """Yield results as they are done: for items of which one may take as long as many others."""
         return self._results(items, ordered=False)
 
     def _results(self, items: Iterator[Item], *, ordered: bool) -> Iterator[Result]:
         workers: list[_Worker] = []
         numbered = enumerate(items)
-        waiting: deque[tuple[int, Item]] = deque()  # taken, and not handed over, or to be handed over again
+        waiting: deque[tuple[int, Item]] = deque()  # taken from items, and given to no worker
         done: dict[int, Result] = {}
-        turn, open_ = 0, True
+        turn, more = 0, True
         try:
             while True:
-                while open_ and self._wants_more(workers, waiting, done, ordered):
-                    taken = next(numbered, None)
-                    open_ = taken is not None
-                    waiting.extend([taken] if taken else [])
-                self._hand_over(workers, waiting, 2 if ordered else 1)
+                while more and self._wants_more(workers, waiting, done, ordered):
+                    item = next(numbered, None)
+                    more = item is not None
+                    waiting.extend([item] if item else [])
+                # in order, each worker has its next item at hand; else no item waits behind a slow one
+                self._assign(workers, waiting, 2 if ordered else 1)
                 if not any(worker.items for worker in workers):
                     return
                 self._collect(workers, waiting, done)
                 while done and (not ordered or turn in done):
                     yield done.pop(turn if ordered else next(iter(done)))
                     turn += 1
-        finally:  # nobody waits for what is running
+        finally:  # nobody needs what is still running
             for worker in workers:
                 worker.end()
 
     def _wants_more(self, workers: list[_Worker], waiting: deque[Any], done: dict[int, Any], ordered: bool) -> bool:
-        under_way = sum(len(worker.items) for worker in workers) + len(waiting)
-        return under_way < (2 if ordered else 1) * self.jobs and under_way + len(done) < _AHEAD * self.jobs
+        pending = sum(len(worker.items) for worker in workers) + len(waiting)
+        return pending < (2 if ordered else 1) * self.jobs and pending + len(done) < _MAX_WAITING * self.jobs
 
-    def _hand_over(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], each: int) -> None:
-        """Give to whoever has least to do; a new process begins as long as all are busy and there may be more."""
+    def _assign(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], each: int) -> None:
+        """Give items to whoever has fewest; start a process while all are busy and there may be more."""
         while waiting:
             least = min(workers, key=lambda worker: len(worker.items), default=None)
             if (least is None or least.items) and len(workers) < self.jobs:
                 workers.append(least := _Worker(self.prepare, self.limit))
             if least is None or len(least.items) >= each:
                 return
-            least.take(*waiting.popleft())
+            least.add(*waiting.popleft())
 
     def _collect(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], done: dict[int, Result]) -> None:
         """Wait until something happens, and note all that did."""
         timeout = None if self.limit is None else _TICK
-        heard = wait([worker.connection for worker in workers], timeout)
+        ready = wait([worker.connection for worker in workers], timeout)
         for worker in list(workers):
-            failure = worker.hear(done) if worker.connection in heard else worker.overdue()
+            failure = worker.receive(done) if worker.connection in ready else worker.check_time()
             if failure is None:
                 continue
             worker.end()
             workers.remove(worker)
             if worker.items:
                 number, item = worker.items.popleft()
-                done[number] = self.crashed(item, failure)
-            waiting.extendleft(reversed(worker.items))  # handed over, and not begun
+                done[number] = self.on_crash(item, failure)
+            # the others were not begun: they are given to another worker first
+            waiting.extendleft(reversed(worker.items))
 
 
 class _Worker:
-    """One process, seen from outside.
-
-    Attributes
-    ----------
-    items : deque
-        Handed over and not answered, with their numbers: the first is being worked on.
-    """
+    """One process, seen from outside; `items` are those that it has not answered: it works on the first."""
 
     def __init__(self, prepare: Callable[[], Callable[[Any], Any]], limit: Callable[[Any], float] | None) -> None:
         # Forking a process that holds threads and codecs is not safe; a fresh one costs half a second.
         context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
+        self.connection, other_end = context.Pipe()
         self.items: deque[tuple[int, Any]] = deque()
         self._limit = limit
         self._ready = False
         self._allowed = self._spent = 0.0
-        self._looked = time.monotonic()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        # Python waits for ever for a process that dies before it has read long arguments: they take our own pipe.
-        self._telling = threading.Thread(target=self._send, args=(prepare,), daemon=True)
-        resource_tracker.ensure_running()  # starting it would unblock the signal
-        with uninterrupted():
+        self._last_look = time.monotonic()
+        self._process = context.Process(target=_serve, args=(other_end,), daemon=True)
+        # Python waits for ever for a process that dies before it has read long arguments: they go through our pipe.
+        self._sender = threading.Thread(target=self._send, args=(prepare,), daemon=True)
+        # now, since starting it later would unblock the signal
+        resource_tracker.ensure_running()
+        with block_interrupts():
             self._process.start()
-        theirs.close()  # so that the process's death is heard as the end of the pipe
-        self._telling.start()
+        # so that the process's death ends the pipe
+        other_end.close()
+        self._sender.start()
 
-    def take(self, number: int, item: Any) -> None:
-        """Hand an item over."""
+    def add(self, number: int, item: Any) -> None:
+        """Give the process an item."""
         self.items.append((number, item))
         if self._ready:
             self._send(item)
         if len(self.items) == 1:
-            self._begin()
+            self._start_clock()
 
-    def hear(self, done: dict[int, Any]) -> str | None:
-        """Note a result, or raise the error that came instead; in words, what happened if the process is dead."""
+    def receive(self, done: dict[int, Any]) -> str | None:
+        """Note a result, or raise the error that came instead; return what happened if the process is dead."""
         try:
             kind, answer = self.connection.recv()
         except (EOFError, OSError):
-            return DEADLY
+            return CRASH_MESSAGE
         if kind == "error":
             raise answer
         if kind == "result":
@@ -174,74 +171,67 @@ class _Worker:
             self._ready = True
             for _, item in self.items:
                 self._send(item)
-        self._begin()
+        self._start_clock()
         return None
 
-    def overdue(self) -> str | None:
-        """In words, that the item has taken too long; None if it has not.
-
-        Time counts in short steps only: what passes while everything is stopped (Ctrl-Z) is nobody's fault.
-        """
+    def check_time(self) -> str | None:
+        """Return that the item has taken too long, in words; None if it has not."""
         now = time.monotonic()
-        self._spent += min(now - self._looked, 2 * _TICK)
-        self._looked = now
+        # in short steps only: what passes while everything is stopped (Ctrl-Z) does not count
+        self._spent += min(now - self._last_look, 2 * _TICK)
+        self._last_look = now
         if not self.items or not self._ready or self._spent <= self._allowed:
             return None
         return f"took longer than {self._allowed:.0f} s: the file is damaged, or too long"
 
     def end(self) -> None:
-        """End the process, in the midst of its work if need be."""
+        """Kill the process, whatever it is doing."""
         self._process.kill()
         self._process.join(5)  # longer only while a disk or network does not answer
-        self._telling.join(5)
+        self._sender.join(5)
         self.connection.close()
 
     def _send(self, message: Any) -> None:
-        """Send; a process that is dead shows when it is listened to."""
+        """Send a message; that a process is dead is noticed when its pipe is read."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
-    def _begin(self) -> None:
+    def _start_clock(self) -> None:
         """Start the clock for the first item."""
-        self._spent, self._looked = 0.0, time.monotonic()
+        self._spent, self._last_look = 0.0, time.monotonic()
         if self.items:
             self._allowed = float("inf") if self._limit is None else self._limit(self.items[0][1])
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Start processes that do not hear Ctrl-C, and put off one that comes meanwhile.
+def block_interrupts() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C, and put off one that comes meanwhile.
 
-    Processes inherit which signals are blocked; and a KeyboardInterrupt amid starting them would leave a pool
-    that neither works nor ends.
+    Processes inherit which signals are blocked; and a KeyboardInterrupt while they start would leave a pool that
+    neither works nor ends.
     """
-    if threading.current_thread() is not threading.main_thread():  # no other may say what signals do
+    if threading.current_thread() is not threading.main_thread():  # no other may set signal handlers
         yield
         return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    _block(signal.SIGINT)
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    _mask_interrupts(True)
     try:
         yield
     finally:
-        _unblock(signal.SIGINT)
+        _mask_interrupts(False)
         signal.signal(signal.SIGINT, before)
-    if came:
+    if received:
         raise KeyboardInterrupt
 
 
-def _block(number: int) -> None:
+def _mask_interrupts(block: bool) -> None:
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
-        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-
-
-def _unblock(number: int) -> None:
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        signal.pthread_sigmask(signal.SIG_BLOCK if block else signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _serve(connection: Connection) -> None:
-    """What each process does: answer one item after the other, until it is ended."""
+    """Answer one item after the other, until the process is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
     items: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, items), daemon=True).start()
@@ -252,19 +242,19 @@ def _serve(connection: Connection) -> None:
             connection.send(("result", function(items.get())))
     except Exception as error:
         error.add_note(f"In a process of its own:\n{traceback.format_exc()}")
-        connection.send(("error", _portable(error)))
+        connection.send(("error", _make_picklable(error)))
 
 
 def _receive(connection: Connection, items: SimpleQueue[Any]) -> None:
-    """Take what comes, so that neither side ever waits for the other to read; leave when the parent is gone."""
+    """Read what comes at once, so that neither side waits for the other to read; exit when the parent is gone."""
     with suppress(EOFError, OSError):
         while True:
             items.put(connection.recv())
     os._exit(1)
 
 
-def _portable(error: Exception) -> Exception:
-    """An error that can be sent: itself, or its words."""
+def _make_picklable(error: Exception) -> Exception:
+    """Return an error that can be sent: itself, or its words."""
     try:
         ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:
@@ -272,35 +262,20 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-FEW, LITTLE = 15, 20_000_000
-"""Files, and bytes of them together, that one process has done before several would have started."""
+def limit_for_file(path: str | os.PathLike[str]) -> float:
+    """Return the seconds that a file may keep a process busy, see :func:`limit_for_size`."""
+    return limit_for_size(_size(path))
 
 
-def patience(path: str | os.PathLike[str]) -> float:
-    """Seconds that a file may keep a process busy, see :func:`allowance`."""
-    return allowance(_size(path))
-
-
-def allowance(size: int) -> float:
-    """Seconds that so many bytes may keep a process busy: a minute, and a second more for each 50 kB.
-
-    A slow machine hears a second of the most tightly packed music (6 kB) in a fiftieth of that.
-
-    Parameters
-    ----------
-    size : int
-        Bytes.
-
-    Returns
-    -------
-    float
-    """
+def limit_for_size(size: int) -> float:
+    """Return the seconds that so many bytes may keep a process busy: a minute, and a second more for each 50 kB."""
+    # a slow machine decodes a second of the most tightly packed music, 6 kB, in a fiftieth of that
     return 60 + size / 50_000
 
 
-def little(paths: Sequence[str | os.PathLike[str]]) -> bool:
-    """Say whether these files are so few and small that processes are not worth starting for them."""
-    return len(paths) <= FEW and sum(map(_size, paths)) < LITTLE
+def is_small(paths: Sequence[str | os.PathLike[str]]) -> bool:
+    """Tell whether these files are so few and small that processes are not worth starting for them."""
+    return len(paths) <= MAX_SERIAL_FILES and sum(map(_size, paths)) < MAX_SERIAL_BYTES
 
 
 def _size(path: str | os.PathLike[str]) -> int:

@@ -1,4 +1,4 @@
-"""How every figure looks: sizes in millimetres, one typeface, colours that colour-blind readers tell apart."""
+"""The style of every figure: sizes in millimetres, one typeface, colours that colour-blind readers tell apart."""
 
 from __future__ import annotations
 
@@ -30,31 +30,25 @@ PROTOCOL_COLOURS = {"clip": ORANGE, "track": SKY, "artist": BLUE, "fault-filtere
 
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same letters everywhere
-    "font.size": 7,
-    "axes.titlesize": 7,
-    "axes.labelsize": 7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "legend.fontsize"), 7),
     "axes.edgecolor": QUIET,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    **{
+        f"{axis}tick.{key}": value
+        for axis in "xy"
+        for key, value in {
+            "labelsize": 7, "color": QUIET, "labelcolor": INK, "major.width": 0.6, "major.size": 2.5,
+        }.items()
+    },
     "text.color": INK,
     "text.parse_math": False,  # a genre may be called $oul
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
     "grid.color": FAINT,
     "grid.linewidth": 0.5,
-    "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.handlelength": 1.2,
     "lines.linewidth": 1.0,
@@ -62,23 +56,14 @@ _SETTINGS: Any = {
     "figure.facecolor": "white",
     "svg.fonttype": "path",
     "svg.hashsalt": "earmark",  # the same figure gives the same bytes
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure and what is said of it.
+    """A figure as PNG and SVG, with its caption.
 
-    Attributes
-    ----------
-    name : str
-        Its files' name, without suffix.
-    title : str
-    caption : str
-        What is seen.
-    alt : str
-        The same for who cannot see it.
-    png, svg : bytes
+    `name` is that of its files, without suffix; `alt` says what is seen to those who cannot see it.
     """
 
     name: str
@@ -96,35 +81,20 @@ class Drawing:
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Draw in here; what others have set for Matplotlib is untouched afterwards, and unheard inside."""
+def figure_style() -> Iterator[None]:
+    """Draw in here: Matplotlib's settings are ours inside, whatever they were, and restored afterwards."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         yield
 
 
-def canvas(
+def make_figure(
     height: float, rows: int = 1, columns: int = 1, *, width: float = COLUMN, **settings: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Make an empty figure, of a column's width unless said otherwise.
+    """Make an empty figure of rows × columns panels, sizes in mm; return it with its axes, row by row.
 
-    Parameters
-    ----------
-    height : float
-        mm.
-    rows, columns : int
-        Panels.
-    width : float
-        mm.
-    **settings
-        Of ``Figure.subplots``.
-
-    Returns
-    -------
-    figure : Figure
-    axes : list of Axes
-        Row by row.
+    `settings` are those of ``Figure.subplots``.
     """
     figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -132,8 +102,8 @@ def canvas(
     return figure, [axis for row in axes for axis in row]
 
 
-def finish(figure: Figure, name: str, title: str, caption: str, alt: str) -> Drawing:
-    """Render a figure; no date and no program's name in it, so that the same figure gives the same bytes."""
+def render_figure(figure: Figure, name: str, title: str, caption: str, alt: str) -> Drawing:
+    """Render a figure, without date and program's name, so that the same figure gives the same bytes."""
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
     figure.savefig(svg, format="svg", dpi=400, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
@@ -141,19 +111,19 @@ def finish(figure: Figure, name: str, title: str, caption: str, alt: str) -> Dra
 
 
 def percent_axis(axes: Axes, highest: float = 1.0) -> None:
-    """Make a horizontal axis of accuracies, from 0 to all or a little above the highest."""
+    """Set up a horizontal axis of accuracies, from 0 to 100 % or to a little above the highest."""
     axes.set_xlim(0, min(1.02, highest * 1.08))
     percent_ticks(axes.xaxis)
     axes.grid(axis="x")
 
 
 def percent_ticks(axis: Axis) -> None:
-    """Write shares in per cent."""
+    """Write shares as per cent."""
     axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
 
 
-def name_rows(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
-    """Write names down the left side, first on top, without tick marks."""
+def label_rows(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> None:
+    """Label rows on the left, the first on top, without tick marks."""
     axes.set_yticks(list(positions), list(names))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

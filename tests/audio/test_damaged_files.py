@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from support.command import json_lines
 from support.sounds import wave_bytes
 
-from earmark.audio.decode import Recording, decode
+from earmark.audio.decode import AudioFile, decode
 from earmark.errors import AudioError, SettingError
 from earmark.inference.tagger import Tagger
 
@@ -31,8 +31,8 @@ FIELDS = ["path", "genre", "reason", "confidence", "genres", "duration", "error"
 
 def heard(source):
     """Seconds that come out, and what was wrong."""
-    with Recording(source) as recording:
-        return sum(map(len, recording.blocks(RATE))) / RATE, recording.damage
+    with AudioFile(source) as recording:
+        return sum(map(len, recording.blocks(RATE))) / RATE, recording.read_error
 
 
 @pytest.fixture
@@ -57,26 +57,26 @@ def test_an_empty_file_is_called_empty(tmp_path):
     path = tmp_path / "a.wav"
     path.touch()
     with pytest.raises(AudioError, match=r"^is empty$"):
-        Recording(path)
+        AudioFile(path)
     with pytest.raises(AudioError, match="not a sound file"):
-        Recording(io.BytesIO())
+        AudioFile(io.BytesIO())
 
 
 def test_what_is_no_regular_file_is_never_opened(tmp_path):
     with pytest.raises(AudioError, match="folder"):
-        Recording(tmp_path)
+        AudioFile(tmp_path)
     os.mkfifo(tmp_path / "a.wav")
     with pytest.raises(AudioError, match="not a regular file"):
-        Recording(tmp_path / "a.wav")
+        AudioFile(tmp_path / "a.wav")
     with pytest.raises(AudioError, match="not a regular file"):
-        Recording("/dev/zero")
+        AudioFile("/dev/zero")
 
 
 def test_names_that_lead_nowhere(tmp_path):
     (tmp_path / "link.wav").symlink_to(tmp_path / "gone.wav")
     (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
     with pytest.raises(AudioError, match="broken link"):
-        Recording(tmp_path / "link.wav")
+        AudioFile(tmp_path / "link.wav")
     for name, reason in {
         "gone.wav": "No such file",
         "a\nb.wav": "No such file",
@@ -85,7 +85,7 @@ def test_names_that_lead_nowhere(tmp_path):
         "a\0b": "null byte",
     }.items():
         with pytest.raises(AudioError, match=f"cannot be opened.*{reason}"):
-            Recording(f"{tmp_path}/{name}")
+            AudioFile(f"{tmp_path}/{name}")
 
 
 def test_a_file_without_permission(tmp_path):
@@ -95,7 +95,7 @@ def test_a_file_without_permission(tmp_path):
     if os.access(path, os.R_OK):
         pytest.skip("this user (root?) may read everything")
     with pytest.raises(AudioError, match="Permission denied"):
-        Recording(path)
+        AudioFile(path)
 
 
 def test_a_link_to_a_sound_is_followed(tmp_path, write_sound, music):
@@ -111,13 +111,13 @@ def test_a_film_without_sound(tmp_path):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")))
         file.mux(stream.encode(None))
     with pytest.raises(AudioError, match="no audio stream"):
-        Recording(tmp_path / "a.mp4")
+        AudioFile(tmp_path / "a.mp4")
 
 
 def test_a_codec_that_ffmpeg_does_not_know(tmp_path, write_sound, music):
     file = write_sound(tmp_path / "a.wav", music, 44100).read_bytes()
     with pytest.raises(AudioError, match="no decoder"):
-        Recording(io.BytesIO(file[:20] + b"\x99\x99" + file[22:]))
+        AudioFile(io.BytesIO(file[:20] + b"\x99\x99" + file[22:]))
 
 
 # Headers that lie
@@ -139,10 +139,10 @@ def test_a_size_beyond_the_end_is_damage():
 def test_a_size_that_lies_costs_no_memory():
     program = """if True:
         import io, resource, sys
-        from earmark.audio.decode import Recording
+        from earmark.audio.decode import AudioFile
         data = sys.stdin.buffer.read()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with Recording(io.BytesIO(data)) as recording:
+        with AudioFile(io.BytesIO(data)) as recording:
             print(sum(map(len, recording.blocks(22050))))
         print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> (20 if sys.platform == "darwin" else 10))
     """
@@ -157,7 +157,7 @@ def test_a_size_that_lies_costs_no_memory():
 def test_a_rate_that_no_sound_has(rate):
     """At 1 Hz, a megabyte would become six days of samples."""
     with pytest.raises(AudioError, match=rf"sample rate of {rate} Hz: need 1000 to 10000000"):
-        Recording(io.BytesIO(wave_bytes(np.ones(44100), rate=rate)))
+        AudioFile(io.BytesIO(wave_bytes(np.ones(44100), rate=rate)))
 
 
 @pytest.mark.parametrize("channels", [0, 65, 255, 65535])
@@ -198,7 +198,7 @@ def test_of_a_truncated_file_the_beginning_is_heard(tmp_path, write_sound, music
 def test_a_truncated_m4a_needs_its_index(tmp_path, write_sound, music):
     file = write_sound(tmp_path / "a.m4a", music, 44100).read_bytes()
     with pytest.raises(AudioError, match="not a sound file"):  # the index lies at the end
-        Recording(io.BytesIO(file[: len(file) // 2]))
+        AudioFile(io.BytesIO(file[: len(file) // 2]))
     seconds, damage = heard(io.BytesIO(index_first(file)[: len(file) * 2 // 3]))
     assert 1 < seconds < 3.5
     assert "of 4.0 s could be read" in damage
@@ -256,7 +256,7 @@ def test_a_disk_that_fails(tmp_path, write_sound, music, capfd):
     assert 0.5 < seconds < 3
     assert os.strerror(errno.EIO) in damage
     with pytest.raises(AudioError, match=os.strerror(errno.EIO)):
-        Recording(Failing(file, 0))
+        AudioFile(Failing(file, 0))
     assert capfd.readouterr().err == ""
 
 
@@ -347,7 +347,7 @@ def survives(file):
     """Nothing but sound or an AudioError comes out, soon."""
     begin = time.perf_counter()
     try:
-        with Recording(io.BytesIO(file)) as recording:
+        with AudioFile(io.BytesIO(file)) as recording:
             total = sum(map(len, recording.blocks(RATE)))
             assert total <= 1000 * RATE
             list(recording.blocks(RATE, start=0.05, duration=0.05))

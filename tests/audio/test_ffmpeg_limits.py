@@ -15,7 +15,7 @@ from mutagen.id3 import APIC, ID3
 from mutagen.mp4 import MP4, MP4Cover
 from support.sounds import wave_bytes
 
-from earmark.audio import Recording, ffmpeg_limits
+from earmark.audio import AudioFile, ffmpeg_limits
 from earmark.audio.decode import decode
 
 RATE = 22050
@@ -25,10 +25,10 @@ def peak_megabytes(file):
     """How far memory rises while a process of its own hears a file."""
     program = """if True:
         import io, resource, sys
-        from earmark.audio.decode import Recording
+        from earmark.audio.decode import AudioFile
         data = sys.stdin.buffer.read()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with Recording(io.BytesIO(data)) as recording:
+        with AudioFile(io.BytesIO(data)) as recording:
             assert sum(map(len, recording.blocks(22050)))
         print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> (20 if sys.platform == "darwin" else 10))
     """
@@ -83,13 +83,13 @@ def test_pictures_are_never_decoded(tmp_path, write_sound, rng, suffix):
 
 
 def test_only_so_many_hours_are_heard(monkeypatch, tmp_path, write_sound):
-    assert ffmpeg_limits.LONGEST == 24 * 3600
-    monkeypatch.setattr(ffmpeg_limits, "LONGEST", 36.0)
+    assert ffmpeg_limits.MAX_DURATION == 24 * 3600
+    monkeypatch.setattr(ffmpeg_limits, "MAX_DURATION", 36.0)
     path = write_sound(tmp_path / "a.flac", np.zeros((1, 100 * 8000)), 8000)
-    with Recording(path) as recording:
+    with AudioFile(path) as recording:
         heard = sum(map(len, recording.blocks(8000))) / 8000
         assert 36 < heard < 36 + 10  # a block more
-        assert recording.damage == "longer than 0.01 hours: what comes after them was not heard"
+        assert recording.read_error == "longer than 0.01 hours: what comes after them was not heard"
         assert sum(map(len, recording.blocks(8000, start=90.0))) == 10 * 8000  # the end can be listened to
 
 
@@ -123,5 +123,5 @@ def test_a_hole_that_is_long_but_not_that_long_is_passed_over(tmp_path, write_so
     file = bytearray(write_sound(tmp_path / "a.mp3", rng.normal(size=(1, 60 * 8000)) * 0.1, 8000).read_bytes())
     third = len(file) // 3
     file[third : 2 * third] = bytes([0xFF, 0xFB, 0, 0] * (third // 4 + 1))[:third]
-    with Recording(io.BytesIO(file)) as recording:
+    with AudioFile(io.BytesIO(file)) as recording:
         assert 35 < sum(map(len, recording.blocks(8000))) / 8000 < 61

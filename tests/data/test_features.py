@@ -15,7 +15,7 @@ from earmark.audio import StftDensity
 from earmark.data.corpus import open_corpus
 from earmark.data.features.cache import Index, read_content
 from earmark.data.features.extract import extract
-from earmark.parallel import FEW, LITTLE, little
+from earmark.parallel import MAX_SERIAL_BYTES, MAX_SERIAL_FILES, is_small
 
 FRONT_END = StftDensity(n_fft=512, hop_length=400)
 RATE = 8000
@@ -214,8 +214,8 @@ def test_two_processes_fill_one_cache(corpus, cache, tmp_path):
 def test_what_is_little_work(tmp_path):
     small = tmp_path / "small"
     small.write_bytes(b"x")
-    assert little([small] * FEW)
-    assert not little([small] * (FEW + 1))
-    os.truncate(small, LITTLE)
-    assert not little([small])
-    assert little([tmp_path / "gone"])
+    assert is_small([small] * MAX_SERIAL_FILES)
+    assert not is_small([small] * (MAX_SERIAL_FILES + 1))
+    os.truncate(small, MAX_SERIAL_BYTES)
+    assert not is_small([small])
+    assert is_small([tmp_path / "gone"])

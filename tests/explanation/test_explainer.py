@@ -18,7 +18,7 @@ from support.paths import REPOSITORY
 import earmark
 from earmark.audio import LogMel, StftDensity
 from earmark.audio.decode import decode
-from earmark.audio.encode import PLAY_RATE, mp3
+from earmark.audio.encode import PLAY_RATE, encode_mp3
 from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explainer import Explainer
@@ -334,7 +334,7 @@ def test_json_holds_every_number(explanation):
 def test_the_sound_to_play_begins_when_the_picture_does():
     samples = compose("ragtime", np.random.default_rng(0), seconds=6).astype(np.float32)
     given = soxr.resample(samples, RATE, PLAY_RATE).astype(np.float32)
-    heard = decode(io.BytesIO(mp3([given[:99_000], given[99_000:]])), PLAY_RATE)
+    heard = decode(io.BytesIO(encode_mp3([given[:99_000], given[99_000:]])), PLAY_RATE)
     assert abs(len(heard) - len(given)) <= 1152
     lags = range(-2000, 2001, 20)
     middle = slice(60_000, 120_000)

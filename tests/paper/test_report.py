@@ -163,9 +163,9 @@ def test_figures_come_as_png_and_svg(run, make_record, sounds):
 
 def test_the_spectrogram_shows_the_tone(sounds):
     from earmark.paper.figures.spectrogram import draw_spectrogram
-    from earmark.plotting import house_style
+    from earmark.plotting import figure_style
 
-    with house_style():
+    with figure_style():
         drawing = draw_spectrogram(sounds)
     red, _, blue = np.asarray(Image.open(io.BytesIO(drawing.png)).convert("RGB"))[:, 300].T  # down through the picture
     dark = np.flatnonzero((red < 40) & (blue > 60))  # the quiet end of the colour scale

@@ -1,6 +1,6 @@
 """Bytes in, clips and spectrograms out: decoding, cutting, front ends. Needs NumPy, PyAV and soxr.
 
-Names are imported when they are first used, so that finding files costs nothing of what hearing them needs.
+Names are imported when they are first used, so that finding files costs nothing of what decoding them needs.
 """
 
 from __future__ import annotations
@@ -10,27 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from earmark.audio.clips import Clip, cut, preview_starts
-    from earmark.audio.decode import AudioInfo, Recording, probe
+    from earmark.audio.decode import AudioFile, probe
+    from earmark.audio.info import AudioInfo
     from earmark.audio.source import Source
     from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 
 __all__ = [
-    "AudioInfo",
-    "Clip",
-    "FrontEnd",
-    "LogMel",
-    "Recording",
-    "Source",
-    "StftDensity",
-    "cut",
-    "preview_starts",
-    "probe",
-]
+    "AudioFile", "AudioInfo", "Clip", "FrontEnd", "LogMel", "Source", "StftDensity", "cut", "preview_starts", "probe",
+]  # fmt: skip
 
 _HOMES = {
-    "decode": ("AudioInfo", "Recording", "probe"),
-    "source": ("Source",),
     "clips": ("Clip", "cut", "preview_starts"),
+    "decode": ("AudioFile", "probe"),
+    "info": ("AudioInfo",),
+    "source": ("Source",),
     "spectrogram": ("FrontEnd", "LogMel", "StftDensity"),
 }
 

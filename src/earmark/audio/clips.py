@@ -23,9 +23,9 @@ class Clip:
     start : int
         First sample, counted from the beginning of the signal.
     samples : ndarray of float32, shape (clip_length,)
-        Zeros fill what the signal did not give.
+        Padded with zeros at the signal's end.
     length : int
-        How many of the samples are real.
+        Number of the signal's own samples, without padding.
     """
 
     start: int
@@ -34,16 +34,16 @@ class Clip:
 
     @property
     def silent(self) -> bool:
-        """Whether its real samples lie below :data:`SILENCE_DB`."""
+        """Whether its own samples lie below :data:`SILENCE_DB`."""
         power = np.mean(np.square(self.samples[: self.length], dtype=np.float64))
         return bool(power < 10 ** (SILENCE_DB / 10))
 
 
 def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int | None = None) -> Iterator[Clip]:
-    """Cut a stream of blocks into clips, holding no more than one clip and one block.
+    """Cut a stream of blocks into clips, holding no more than one clip and one block in memory.
 
-    A remainder of half a hop or more is padded with zeros and kept, a shorter one dropped, unless it is
-    all there is. So 30 s cut at 5 s give exactly six clips, 32 s six, 33 s seven, and 0.1 s one.
+    A remainder of half a hop or more is padded with zeros and kept, a shorter one dropped, unless it is all there is:
+    30 s cut at 5 s give exactly six clips, 32 s six, 33 s seven, and 0.1 s one.
 
     Parameters
     ----------
@@ -53,10 +53,6 @@ def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int
         Samples a clip.
     hop_length : int, optional
         Samples from one clip's start to the next; `clip_length` (no overlap) when left out.
-
-    Yields
-    ------
-    Clip
 
     Raises
     ------
@@ -68,78 +64,52 @@ def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int
     >>> [(c.start, c.length) for c in cut([np.ones(7), np.ones(6)], 5)]
     [(0, 5), (5, 5), (10, 3)]
     """
-    hop = _hop(clip_length, hop_length)
-    held = np.empty(0, np.float32)
+    hop = _check_hop(clip_length, hop_length)
+    buffer = np.empty(0, np.float32)
     start = 0
     for block in blocks:
-        held = np.concatenate([held, block])
-        while len(held) >= clip_length:
-            yield Clip(start, held[:clip_length].copy(), clip_length)
-            held = held[hop:]
+        buffer = np.concatenate([buffer, block])
+        while len(buffer) >= clip_length:
+            yield Clip(start, buffer[:clip_length].copy(), clip_length)
+            buffer = buffer[hop:]
             start += hop
-    if _kept(len(held), start, clip_length, hop):
-        yield Clip(start, np.pad(held, (0, clip_length - len(held))), len(held))
+    if _is_clip(len(buffer), start, clip_length, hop):
+        yield Clip(start, np.pad(buffer, (0, clip_length - len(buffer))), len(buffer))
 
 
-def _hop(clip_length: int, hop_length: int | None) -> int:
+def _check_hop(clip_length: int, hop_length: int | None) -> int:
     hop = clip_length if hop_length is None else hop_length
     if not 0 < hop <= clip_length:
         raise SettingError(f"clip length {clip_length} and hop {hop}: need 0 < hop <= clip length (samples)")
     return hop
 
 
-def _kept(rest: int, start: int, clip_length: int, hop: int) -> bool:
-    """Whether a remainder of so many samples, which begins at `start`, is a clip: the rule of :func:`cut`."""
-    fresh = rest - (clip_length - hop if start else 0)  # samples that no clip has held yet
+def _is_clip(rest: int, start: int, clip_length: int, hop: int) -> bool:
+    """Tell whether a remainder of so many samples, which begins at `start`, is a clip: the rule of :func:`cut`."""
+    # samples that no clip has yet: the previous clip overlaps by clip_length - hop
+    fresh = rest - (clip_length - hop if start else 0)
     return rest > 0 and (start == 0 or 2 * fresh >= hop)
 
 
 def spans(length: int, clip_length: int, hop_length: int | None = None) -> list[tuple[int, int]]:
-    """Tell where :func:`cut` would cut a signal, without one.
-
-    Parameters
-    ----------
-    length, clip_length : int
-        Samples of the signal, and of a clip.
-    hop_length : int, optional
-        As for :func:`cut`.
-
-    Returns
-    -------
-    list of (start, length)
-        The clips that :func:`cut` gives; the last may be shorter.
+    """Return start and length, in samples, of the clips that :func:`cut` would give of a signal of `length` samples.
 
     Examples
     --------
     >>> spans(13, 5)
     [(0, 5), (5, 5), (10, 3)]
     """
-    hop = _hop(clip_length, hop_length)
+    hop = _check_hop(clip_length, hop_length)
     whole = max(0, (length - clip_length) // hop + 1)
-    found = [(i * hop, clip_length) for i in range(whole)]
     rest = length - whole * hop
-    return found + [(whole * hop, rest)] * _kept(rest, whole * hop, clip_length, hop)
+    last = [(whole * hop, rest)] if _is_clip(rest, whole * hop, clip_length, hop) else []
+    return [(i * hop, clip_length) for i in range(whole)] + last
 
 
 def preview_starts(duration: float, clip_seconds: float, count: int = 6) -> list[float]:
-    """Choose where to listen when only a few clips of a long file are wanted.
+    """Return the starts, in seconds, of `count` clips spread over a file of `duration` seconds; fewer if it is short.
 
-    The file is divided into `count` equal parts and each clip lies in the middle of its part, so that
-    intros and endings weigh no more than they should.
-
-    Parameters
-    ----------
-    duration : float
-        Seconds of the file.
-    clip_seconds : float
-        Seconds a clip.
-    count : int
-        Clips wanted.
-
-    Returns
-    -------
-    list of float
-        Starts in seconds, rising; fewer than `count` where the file is too short for that many clips.
+    Each clip lies in the middle of one of `count` equal parts, so intros and endings weigh no more than they should.
 
     Examples
     --------
@@ -157,19 +127,16 @@ def cut_frames(
     clip_frames: int,
     hop_seconds: float | None = None,
 ) -> list[tuple[float, NDArray[np.float32]]]:
-    """Cut a track's evenly spaced frames into the clips that :func:`cut` would give its sound.
+    """Cut a track's evenly spaced frames into the clips that :func:`cut` would give of its sound.
 
     Parameters
     ----------
     frames : ndarray, shape (frames, bins)
-        The whole track.
-    duration : float
-        Seconds that the frames cover.
-    clip_seconds : float
+        The whole track, of `duration` seconds.
+    clip_seconds, hop_seconds : float
+        Seconds a clip, and from one clip's start to the next (`clip_seconds` when left out).
     clip_frames : int
         Frames of one full clip.
-    hop_seconds : float, optional
-        From one clip's start to the next; `clip_seconds` when left out.
 
     Returns
     -------
@@ -181,7 +148,8 @@ def cut_frames(
     [(0.0, 64), (5.0, 64)]
     """
     hop = None if hop_seconds is None else round(hop_seconds * 1000)
-    clips = spans(round(duration * 1000), round(clip_seconds * 1000), hop)  # in milliseconds
+    # spans of milliseconds, rounded to frames below
+    clips = spans(round(duration * 1000), round(clip_seconds * 1000), hop)
     per_second = len(frames) / duration
     wanted = [(start / 1000, min(clip_frames, max(1, round(n / 1000 * per_second)))) for start, n in clips]
     return [(start, frames[round(start * per_second) :][:n]) for start, n in wanted]

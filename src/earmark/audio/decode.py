@@ -1,7 +1,7 @@
 """Any sound file → blocks of mono float32 samples at the rate you ask for, in constant memory.
 
-FFmpeg's libraries (through PyAV) demux and decode, soxr resamples. Files are opened by Python and handed
-over as byte streams, so a name may hold any bytes, and a file can never make FFmpeg open another one.
+FFmpeg's libraries (through PyAV) demux and decode, soxr resamples. Python opens the files and hands them over as byte
+streams, so a name may hold any bytes, and no file can make FFmpeg open another one.
 """
 
 from __future__ import annotations
@@ -9,81 +9,52 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import groupby
-from types import TracebackType
 from typing import Self
 
 import av
 import av.container
 import av.error
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
 from earmark.audio import ffmpeg_limits
-from earmark.audio.mixdown import check_rate, converted, form_of, mixed
+from earmark.audio.info import AudioInfo, describe_stream
+from earmark.audio.mixdown import frame_format, mix_to_mono, resample
 from earmark.audio.source import ByteStream, Source, open_file
-from earmark.audio.wav_header import is_mono_wav, measure_shortage
+from earmark.audio.wav_header import is_mono_wav
 from earmark.errors import AudioError, reason_of
 
-_BLOCK, _OFTEN = 65536, 32
-"""Source samples a block: large enough that Python costs nothing, small enough to stay in cache. And after how many
-frames the mixer is asked for what it has."""
-
+# Full scale is 1; no audio is a million times that (NaN fails the comparison too)
 _LOUDEST = 1e6
-"""Full scale is 1; no audio is a million times that (NaN fails the comparison too)."""
 
+# Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it
 _RUN_UP = 0.3
-"""Seconds decoded in vain before a start in mid-file: an MP3 frame borrows bits from those before it."""
 
+# Containers whose header states the length, so that a missing end can be noticed
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
-"""Containers whose header states the length, so that a missing end can be noticed."""
 
+# For FFmpeg, of a WAV of one channel: bytes a packet, and how many packets are searched for DTS that calls itself
+# PCM. FFmpeg searches 32, which takes longer than all the rest; but DTS needs two channels.
 _MONO_WAVE_OPTIONS = {"max_size": "32768", "max_probe_packets": "1"}
-"""For FFmpeg, of a WAV of one channel: packets of so many bytes, and only the first is searched for what is no PCM
-though it says so. FFmpeg searches 32 of them, for DTS, which takes longer than all the rest; but DTS needs two."""
 
 
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a file says of itself, before anything is decoded.
-
-    Attributes
-    ----------
-    duration : float or None
-        Seconds; an estimate for some formats, None where the file does not tell.
-    sample_rate : int
-        Hz, of the file.
-    channels : int
-        Number of channels of the file.
-    codec, container : str
-        FFmpeg's short names, such as ``"mp3"`` and ``"mov,mp4,m4a,3gp,3g2,mj2"``.
-    """
-
-    duration: float | None
-    sample_rate: int
-    channels: int
-    codec: str
-    container: str
-
-
-class Recording:
+class AudioFile:
     """One opened sound file; use it as a context manager.
 
     Parameters
     ----------
     source : path or binary file object
-        A path of any bytes, or a file object that can ``read`` and ``seek``. Of a video, the sound is read.
+        A path of any bytes, or a file object that can ``read`` and ``seek``. Of a video, the sound is decoded.
 
     Attributes
     ----------
     info : AudioInfo
         What the file says of itself.
-    heard : float
-        Seconds that :meth:`blocks` has given out last.
-    damage : str or None
-        After :meth:`blocks` has ended: what could not be read, if anything.
+    seconds_decoded : float
+        Seconds that the last :meth:`blocks` has given out so far.
+    read_error : str or None
+        What could not be read, in words, if anything; complete once :meth:`blocks` has ended.
 
     Raises
     ------
@@ -98,23 +69,25 @@ class Recording:
     ...     w.setparams((1, 2, 8000, 0, "NONE", ""))
     ...     w.writeframes(bytes(2 * 8000))
     >>> _ = file.seek(0)
-    >>> with Recording(file) as recording:
-    ...     recording.info.duration, sum(len(b) for b in recording.blocks(4000))
+    >>> with AudioFile(file) as audio:
+    ...     audio.info.duration, sum(len(b) for b in audio.blocks(4000))
     (1.0, 4000)
     """
 
-    _block, _often = _BLOCK, _OFTEN
+    # source samples a block: large enough that Python costs nothing, small enough to stay in cache;
+    # and after how many frames the mixer is asked for what it has
+    _block_size, _drain_every = 65536, 32
 
     def __init__(self, source: Source) -> None:
-        self.damage: str | None = None
-        self.heard = 0.0
+        self.read_error: str | None = None
+        self.seconds_decoded = 0.0
         with ExitStack() as stack:
             if isinstance(source, str | bytes | os.PathLike):
                 self._file = ByteStream(stack.enter_context(open_file(source)), source)
             else:
                 self._file = ByteStream(source, getattr(source, "name", ""))
             try:
-                container = self._opened()
+                container = self._open_container()
             except (av.error.FFmpegError, ValueError, OSError) as error:
                 cause = reason_of(self._file.error or error)
                 raise AudioError(f"not a sound file that FFmpeg can read ({cause})") from error
@@ -123,18 +96,17 @@ class Recording:
             if best is None or not isinstance(best, av.AudioStream):
                 raise AudioError("no audio stream in this file")
             self._stream = best
-            self.info = self._describe()
+            self.info = describe_stream(container, best, self._file.stream)
             self._close = stack.pop_all()
-        self._touched = False  # whether anything was read, so that the next reading has to go back
+        # whether anything was read, so that the next reading has to go back
+        self._started = False
         self._skip: float | None = None
-        self._damaged = 0
+        self._n_damaged = 0
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._close.close()
 
     def blocks(
@@ -147,58 +119,50 @@ class Recording:
         sample_rate : int
             Hz of the samples that come out.
         start : float
-            Seconds into the file; the file is seeked, so far starts cost no more than near ones. Samples
-            begin at this time within ±1 sample in formats that store exact times, and within some tens of
-            milliseconds in the others.
+            Seconds into the file, which is seeked, so far starts cost no more than near ones. Exact to ±1 sample in
+            formats that store exact times, to some tens of milliseconds in the others.
         duration : float, optional
-            Seconds to read at most; to the end when left out, or :data:`earmark.audio.ffmpeg_limits.LONGEST`.
+            Seconds to read at most; to the end when left out, or :data:`earmark.audio.ffmpeg_limits.MAX_DURATION`.
 
         Yields
         ------
         ndarray of float32, shape (samples,)
-            Channels averaged; full scale is ±1 (float files may exceed it). Never empty; none at all if
-            `start` lies beyond the end.
+            Channels averaged; full scale is ±1 (float files may exceed it). Never empty; no block if `start` lies
+            beyond the end.
 
         Raises
         ------
         AudioError
-            If nothing at all can be decoded, or samples are not finite numbers.
+            If nothing can be decoded, or samples are not finite numbers.
         """
-        if start or self._touched:
+        if start or self._started:
             self._seek(start)
-        self._touched = True
+        self._started = True
         wanted = None if duration is None else max(1, round(duration * sample_rate))
         given = 0
-        for block in self._resampled(sample_rate, start):
-            taken = block if wanted is None else block[: wanted - given]
-            given += len(taken)
-            self.heard = given / sample_rate
-            yield taken
+        for block in self._decode_blocks(sample_rate, start):
+            part = block if wanted is None else block[: wanted - given]
+            given += len(part)
+            self.seconds_decoded = given / sample_rate
+            yield part
             if wanted is not None and given >= wanted:
                 return
-            if self.heard > ffmpeg_limits.LONGEST:
-                self.damage = f"longer than {ffmpeg_limits.LONGEST / 3600:g} hours: what comes after them was not heard"
+            if self.seconds_decoded > ffmpeg_limits.MAX_DURATION:
+                hours = ffmpeg_limits.MAX_DURATION / 3600
+                self.read_error = f"longer than {hours:g} hours: what comes after them was not heard"
                 return
         if not given and not start:
-            raise AudioError(f"no samples could be decoded: {self.damage or 'the sound is empty or damaged'}")
-        self._note_missing_end(start, given / sample_rate, duration)
+            raise AudioError(f"no samples could be decoded: {self.read_error or 'the sound is empty or damaged'}")
+        self._check_length(start, given / sample_rate, duration)
 
-    def _opened(self) -> av.container.InputContainer:
+    def _open_container(self) -> av.container.InputContainer:
         options = ffmpeg_limits.options() | (_MONO_WAVE_OPTIONS if is_mono_wav(self._file.stream) else {})
         return av.open(self._file, mode="r", options=options, metadata_errors="replace")
 
     def packets(self) -> Iterator[bytes]:
-        """Give out what the decoder would get, encoded as it is in the file, and its time; nothing is decoded.
+        """Yield the encoded packets with their times, undecoded; AudioError if the file is damaged.
 
-        Yields
-        ------
-        bytes
-            The decoder's own set-up first, but for Vorbis, whose holds the file's tags.
-
-        Raises
-        ------
-        AudioError
-            If the file is damaged.
+        The decoder's own set-up comes first, but for Vorbis, whose holds the file's tags.
         """
         codec = self._stream.codec_context
         yield b"" if codec.name == "vorbis" else codec.extradata or b""
@@ -224,33 +188,11 @@ class Recording:
         except (av.error.FFmpegError, OverflowError) as error:
             raise AudioError(f"cannot go to {start:g} s in this file ({reason_of(error)})") from error
 
-    def _describe(self) -> AudioInfo:
-        stream, container = self._stream, self._container
-        codec: AudioCodecContext | None = stream.codec_context
-        if codec is None:
-            raise AudioError("the audio stream cannot be decoded (FFmpeg has no decoder for it)")
-        duration = None
-        if stream.duration is not None:
-            duration = stream.duration * self._time_base
-        elif container.duration is not None:
-            duration = container.duration / 1e6  # AV_TIME_BASE: microseconds
-        if duration and container.format.name == "wav":
-            duration *= measure_shortage(self._file.stream)
-        # PyAV 18.1 frees a layout of odd channel order (right before left, say) twice, which kills the process:
-        # once after this question, and once at the end. The order does not matter here, so the decoder is given,
-        # before anything else happens, a layout that is only a number.
-        channels = codec.channels
-        if channels:
-            codec.layout = f"{channels} channels"
-        if not codec.sample_rate or not channels:
-            raise AudioError("the audio stream has no sample rate or no channels: the file is damaged")
-        check_rate(codec.sample_rate)
-        return AudioInfo(duration, codec.sample_rate, channels, codec.name, container.format.name)
-
     def _frames(self, start: float) -> Iterator[av.AudioFrame]:
-        """Decoded frames; a damaged packet is passed over and noted, as players do."""
-        settled = not start  # the first packets after seeking may lack what came before them
-        lost = 0  # in a row
+        """Decode frames; pass over damaged packets, as players do, and note them."""
+        # the first packets after seeking may lack what came before them: their errors are not noted
+        settled = not start
+        lost = 0  # damaged packets in a row
         try:
             for packet in self._container.demux(self._stream):
                 try:
@@ -260,31 +202,32 @@ class Recording:
                 except (av.error.FFmpegError, ValueError):
                     lost += 1
                     if settled:
-                        self._damaged += 1
-                        self.damage = f"{self._damaged} damaged packet{'s' * (self._damaged > 1)} passed over"
-                if lost == ffmpeg_limits.MOST_LOST:
-                    self.damage = f"reading stopped early ({lost} damaged packets in a row)"
+                        self._n_damaged += 1
+                        self.read_error = f"{self._n_damaged} damaged packet{'s' * (self._n_damaged > 1)} passed over"
+                if lost == ffmpeg_limits.MAX_LOST_PACKETS:
+                    self.read_error = f"reading stopped early ({lost} damaged packets in a row)"
                     break
         except (av.error.FFmpegError, OSError) as error:
-            self.damage = f"reading stopped early ({reason_of(error)})"
+            self.read_error = f"reading stopped early ({reason_of(error)})"
         except IndexError:  # PyAV 18.1 stumbles, after the end, over streams that began in mid-file (MPEG-TS)
             pass
         if self._file.error:
-            self.damage = f"reading stopped early ({reason_of(self._file.error)})"
+            self.read_error = f"reading stopped early ({reason_of(self._file.error)})"
 
-    def _resampled(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
-        """Mono blocks at `sample_rate` from `start` on; format changes within the stream are followed."""
+    def _decode_blocks(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
+        """Yield mono blocks at `sample_rate` from `start` on; follow changes of format within the stream."""
         self._skip = None
-        for form, frames in groupby(self._frames(start), form_of):
-            blocks = mixed(frames, *form, self._block, self._often)
-            yield from converted(self._trimmed(blocks, form[-1], start), form[-1], sample_rate)
+        for form, frames in groupby(self._frames(start), frame_format):
+            blocks = mix_to_mono(frames, form, self._block_size, self._drain_every)
+            yield from resample(self._drop_before(blocks, form.rate, start), form.rate, sample_rate)
 
-    def _trimmed(
+    def _drop_before(
         self, blocks: Iterator[tuple[NDArray[np.float32], int | None]], rate: int, start: float
     ) -> Iterator[NDArray[np.float32]]:
-        """Blocks from `start` on: the frame found by seeking lies before it."""
+        """Drop the samples before `start`: the frame found by seeking lies before it."""
         for block, time in blocks:
-            if self._skip is None:  # seconds still to be passed over
+            # seconds still to be dropped: the stream's clock need not start at 0
+            if self._skip is None:
                 self._skip = 0.0 if time is None else start - (time * self._time_base - self._origin)
             dropped = min(max(0, round(self._skip * rate)), len(block))
             self._skip -= dropped / rate
@@ -294,56 +237,28 @@ class Recording:
                     raise AudioError("samples are not finite numbers (NaN, infinite or absurdly large)")
                 yield kept
 
-    def _note_missing_end(self, start: float, heard: float, wanted: float | None) -> None:
+    def _check_length(self, start: float, decoded: float, wanted: float | None) -> None:
         """Compare how far reading came with what the file promises, as far as that was asked for."""
         said = self.info.duration
         if not said or self.info.container not in _EXACT_DURATION:
             return
         asked = said if wanted is None else min(said, start + wanted)
-        if start + heard < asked - max(0.5, 0.02 * said):
-            far = f"only {start + heard:.1f}" if heard else f"nothing from {start:.1f} s on"
-            cause = self.damage or "the file is truncated or damaged"
-            self.damage = f"{far} of {said:.1f} s could be read: {cause}"
+        if start + decoded < asked - max(0.5, 0.02 * said):
+            far = f"only {start + decoded:.1f}" if decoded else f"nothing from {start:.1f} s on"
+            cause = self.read_error or "the file is truncated or damaged"
+            self.read_error = f"{far} of {said:.1f} s could be read: {cause}"
 
 
 def probe(source: Source) -> AudioInfo:
-    """Read what a file says of itself, without decoding it.
-
-    Parameters
-    ----------
-    source : path or binary file object
-
-    Returns
-    -------
-    AudioInfo
-
-    Raises
-    ------
-    AudioError
-        If it is not a sound file.
-    """
-    with Recording(source) as recording:
-        return recording.info
+    """Return what a file says of itself, without decoding it; AudioError if it is not a sound file."""
+    with AudioFile(source) as audio:
+        return audio.info
 
 
 def decode(source: Source, sample_rate: int) -> NDArray[np.float32]:
-    """Read a whole file into one array; for long files use :meth:`Recording.blocks`.
+    """Decode a whole file into one array of mono samples, full scale ±1; for long files use :meth:`AudioFile.blocks`.
 
-    Parameters
-    ----------
-    source : path or binary file object
-    sample_rate : int
-        Hz of the samples that come out.
-
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
-        Mono, full scale ±1.
-
-    Raises
-    ------
-    AudioError
-        If it is not a sound file, or no samples can be decoded.
+    AudioError if it is not a sound file, or nothing can be decoded.
     """
-    with Recording(source) as recording:
-        return np.concatenate(list(recording.blocks(sample_rate)))
+    with AudioFile(source) as audio:
+        return np.concatenate(list(audio.blocks(sample_rate)))

@@ -1,4 +1,4 @@
-"""Samples → MP3, which every browser plays without help from the system."""
+"""Samples → MP3, which every browser plays by itself, or WAV."""
 
 from __future__ import annotations
 
@@ -11,28 +11,19 @@ import av
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from earmark.audio.loudness import _mono
+from earmark.audio.loudness import require_mono
 from earmark.errors import AudioError
 from earmark.files import replacing
 
 PLAY_RATE, BIT_RATE = 44_100, 96_000
-"""Hz, and bits a second: of one channel, hard to tell from the original; a constant rate, so that players find any
-moment by counting bytes."""
+"""Hz, and bits a second of one channel: hard to tell from the original, and constant, so that players find any moment
+by counting bytes."""
 
 
-def mp3(blocks: Iterable[NDArray[np.float32]]) -> bytes:
-    """Encode mono samples at :data:`PLAY_RATE`.
+def encode_mp3(blocks: Iterable[NDArray[np.float32]]) -> bytes:
+    """Encode mono blocks, shape (samples,), at :data:`PLAY_RATE`; what exceeds full scale, ±1, is clipped.
 
     The file's first frame says how many samples the encoder has put before the sound, so that players leave them out.
-
-    Parameters
-    ----------
-    blocks : iterable of ndarray of float32, shape (samples,)
-        Full scale ±1; what exceeds it is clipped.
-
-    Returns
-    -------
-    bytes
     """
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as container:
@@ -48,31 +39,15 @@ def mp3(blocks: Iterable[NDArray[np.float32]]) -> bytes:
 
 
 def write_wav(path: Path, samples: ArrayLike, sample_rate: int, *, seed: int = 0) -> Path:
-    """Write mono samples as 16-bit WAV with triangular dither, whole or not at all.
+    """Write mono samples as 16-bit WAV with triangular dither, whole or not at all; return `path`.
 
-    Parameters
-    ----------
-    path : Path
-    samples : array, shape (samples,)
-        Full scale ±1; what is beyond is an error, not clipped.
-    sample_rate : int
-        Hz.
-    seed : int
-        Of the dither. Digital silence gets none.
-
-    Returns
-    -------
-    Path
-        `path`.
-
-    Raises
-    ------
-    AudioError
-        If samples are not one row of finite numbers within ±1.
+    Full scale is ±1; samples beyond it, not finite or of several channels are an AudioError. `seed` is that of the
+    dither, of which digital silence gets none.
     """
-    sound = _mono(samples)
+    sound = require_mono(samples)
     if np.abs(sound).max(initial=0.0) > 1:
         raise AudioError(f"samples reach {np.abs(sound).max():.2f}: need full scale ±1 (see master)")
+    # triangular: the sum of two uniform ones, (samples,)
     dither = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, len(sound))).sum(axis=0) * bool(sound.any())
     integers = np.clip(np.rint(sound * 32767 + dither), -32768, 32767).astype("<i2")
     with replacing(Path(path)) as partial, partial.open("wb") as opened, wave.open(opened, "wb") as file:

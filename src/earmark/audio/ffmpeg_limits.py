@@ -1,4 +1,4 @@
-"""What a file may demand of FFmpeg: memory, decoders, streams, hours."""
+"""Limits to what a file may demand of FFmpeg: memory, decoders, streams, hours."""
 
 from __future__ import annotations
 
@@ -9,37 +9,34 @@ from functools import cache
 import av
 import av.error
 
-LONGEST = 24 * 3600.0
-"""Seconds of one file that are heard. Silence packs so well that a megabyte may decode to days."""
+MAX_DURATION = 24 * 3600.0
+"""Seconds of one file that are decoded. Silence packs so well that a megabyte may decode to days."""
 
-MOST_LOST = 10_000
+MAX_LOST_PACKETS = 10_000
 """Packets in a row that cannot be decoded, four minutes of MP3, before a file is given up: a damaged header may cut
 sound into as many as it has bytes."""
 
-_LARGEST = 256 << 20
-"""Bytes of one allocation within FFmpeg, which believes what a damaged or hostile header says of sizes."""
+# Bytes of one allocation within FFmpeg, which believes what a damaged or hostile header says of sizes
+_MAX_ALLOCATION = 256 << 20
 
-_MOST_STREAMS = 100
-"""Streams of one file; a television multiplex holds some sixty."""
+# Streams of one file; a television multiplex holds some sixty
+_MAX_STREAMS = 100
 
 
 @cache
 def options() -> dict[str, str]:
-    """Options for FFmpeg's demuxers, and a limit to its allocations, which counts for this whole process.
+    """Return options for FFmpeg's demuxers, and limit its allocations in this whole process.
 
     A playlist inside the file must not reach other files or hosts. FFmpeg decodes pictures to learn their sizes, of
     which a cover of 100 megapixels takes seconds and half a gigabyte: only decoders of sound are allowed.
-
-    Returns
-    -------
-    dict of str to str
     """
-    with suppress(OSError, AttributeError):  # on Windows a module does not give out what it links to: no limit there
-        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(_LARGEST))
+    # on Windows a module does not give out what it links to: no limit there
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(av._core.__file__).av_max_alloc(ctypes.c_size_t(_MAX_ALLOCATION))
     return {
         "protocol_whitelist": "none",
         "codec_whitelist": ",".join(sorted(filter(_is_sound, av.codecs_available))),
-        "max_streams": str(_MOST_STREAMS),
+        "max_streams": str(_MAX_STREAMS),
     }
 
 

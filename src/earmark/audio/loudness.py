@@ -1,4 +1,4 @@
-"""Samples → a sound file that is pleasant to play: even loudness, no clipping, no DC, nothing outside its band.
+"""Samples → samples that are pleasant to play: even loudness, no clipping, no DC, nothing outside the band.
 
 Loudness and true peak are those of ITU-R BS.1770-4, which EBU R128 builds on. The weighting filter is applied as a
 product of spectra, so it is the standard's own at any sample rate, with no resampling in between. (pyloudnorm designs
@@ -17,14 +17,14 @@ from earmark.audio.spectrogram import Samples
 from earmark.errors import AudioError, SettingError
 
 LOUDNESS, PEAK = -16.0, -1.0
-"""What is usual for headphones and small speakers: LUFS, and dBTP."""
+"""Usual for headphones and small speakers: LUFS, and dBTP."""
 
+# Hz that every player and browser plays
 _LOWEST_RATE = 16_000
-"""Hz that every player and browser plays."""
 
 _LOW_HZ, _SILENCE = 20.0, 1e-7
+# Seconds
 _FADE, _LOOKAHEAD = 0.01, 0.005
-"""Seconds."""
 
 # BS.1770-4, Annex 1, tables 1 and 2: numerators and denominators at 48 kHz of a shelf (the head) and a high-pass.
 _K_RATE = 48_000
@@ -40,9 +40,8 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
     Parameters
     ----------
     samples : array, shape (samples,)
-        Full scale ±1. What is shorter than the 400 ms of one block counts as repeated until that is full.
+        Full scale ±1. What is shorter than a block of 400 ms is repeated until it fills one.
     sample_rate : int
-        Hz.
 
     Returns
     -------
@@ -55,7 +54,7 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
     >>> round(loudness(tone, 48000), 2)
     -3.01
     """
-    sound = _mono(samples)
+    sound = require_mono(samples)
     block, hop = round(0.4 * sample_rate), round(0.1 * sample_rate)
     if 0 < len(sound) < block:
         sound = np.tile(sound, -(-block // len(sound)))
@@ -65,7 +64,7 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
     power = np.cumsum(np.concatenate([[0.0], _weight(sound, sample_rate) ** 2]))
     powers = (power[block::hop] - power[:-block:hop]) / block
     # first the absolute gate, −70 LUFS: 10 ** ((−70 + 0.691) / 10); then the relative one, 10 LU below the mean
-    for gate in (lambda heard: 10 ** (-6.9309), lambda heard: 0.1 * heard.mean()):
+    for gate in (lambda powers: 10 ** (-6.9309), lambda powers: 0.1 * powers.mean()):
         powers = powers[powers > gate(powers)]
         if not len(powers):
             return -math.inf
@@ -73,20 +72,11 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
 
 
 def true_peak(samples: ArrayLike, sample_rate: int) -> float:
-    """Measure the highest level, also between the samples, by fourfold oversampling (BS.1770-4, Annex 2).
+    """Measure the highest level of a mono sound, also between its samples, in dBTP; −inf for silence.
 
-    Parameters
-    ----------
-    samples : array, shape (samples,)
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    float
-        dBTP; −inf for silence.
+    By fourfold oversampling (BS.1770-4, Annex 2).
     """
-    peak = _envelope(_mono(samples), sample_rate).max(initial=0.0)
+    peak = _envelope(require_mono(samples), sample_rate).max(initial=0.0)
     return float(20 * np.log10(peak)) if peak > 0 else -math.inf
 
 
@@ -98,18 +88,16 @@ def master(
     ceiling: float = PEAK,
     band: tuple[float, float] | None = None,
 ) -> tuple[Samples, int]:
-    """Make a mono sound ready to be written and listened to.
+    """Master a mono sound: limit its band, fade its ends over 10 ms, set its loudness, limit its peaks.
 
-    DC and what lies outside the band are taken out, the ends faded over 10 ms, the loudness set, and peaks that would
-    stand out turned down gently. Silence stays silence.
+    DC is removed, silence stays silence.
 
     Parameters
     ----------
     samples : array, shape (samples,)
     sample_rate : int
-        Hz.
     target : float
-        LUFS. Not reached where a sound is nearly all peak, such as a single click.
+        LUFS. Not reached by a sound that is nearly all peak, such as a single click.
     ceiling : float
         dBTP that no peak exceeds.
     band : (float, float), optional
@@ -119,16 +107,9 @@ def master(
     -------
     samples : ndarray of float32
     sample_rate : int
-        Hz. Rates below 16 kHz, which many players refuse, are raised to a multiple.
-
-    Raises
-    ------
-    AudioError
-        If samples are not one row of finite numbers.
-    SettingError
-        If target, ceiling or band make no sense.
+        Rates below 16 kHz, which many players refuse, are raised to a multiple.
     """
-    sound = _mono(samples)
+    sound = require_mono(samples)
     low, high = band or (_LOW_HZ, sample_rate / 2)
     if not 0 < low < high <= sample_rate / 2 or ceiling > 0 or target > 0:
         raise SettingError(
@@ -140,9 +121,11 @@ def master(
     highest = np.abs(sound).max(initial=0.0)
     if highest < _SILENCE:
         return np.zeros(len(sound), np.float32), sample_rate
-    sound /= highest  # however quiet it was, no block is below the meter's gate for that
+    # however quiet it was, no block is below the meter's gate for that
+    sound /= highest
     gain = target - loudness(sound, sample_rate)
-    for _ in range(4):  # each limiting takes a little loudness away
+    # each limiting takes a little loudness away
+    for _ in range(4):
         result = _limit_peaks(sound * 10 ** (gain / 20), sample_rate, ceiling - 0.05)
         missing = target - loudness(result, sample_rate)
         if abs(missing) < 0.05:
@@ -152,20 +135,7 @@ def master(
 
 
 def crossfade(pieces: list[Samples], sample_rate: int, *, seconds: float = 0.1) -> Samples:
-    """Join sounds, each running into the next.
-
-    Parameters
-    ----------
-    pieces : list of ndarray, shape (samples,)
-    sample_rate : int
-        Hz.
-    seconds : float
-        Of each crossfade, at most half of either neighbour. Of equal power, for the pieces have nothing in common.
-
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
-    """
+    """Join mono sounds by crossfades of equal power, of so many seconds or half of the shorter neighbour."""
     joined = np.zeros(0, np.float32)
     for piece in pieces:
         n = min(round(seconds * sample_rate), len(joined) // 2, len(piece) // 2)
@@ -175,7 +145,8 @@ def crossfade(pieces: list[Samples], sample_rate: int, *, seconds: float = 0.1) 
     return joined
 
 
-def _mono(samples: ArrayLike) -> NDArray[np.float64]:
+def require_mono(samples: ArrayLike) -> NDArray[np.float64]:
+    """Return samples as one row of doubles; AudioError if they are not one row of finite numbers."""
     sound = np.asarray(samples, np.float64)
     if sound.ndim != 1 or not np.isfinite(sound).all():
         raise AudioError(f"samples of shape {sound.shape}: need one row of finite numbers")
@@ -183,8 +154,8 @@ def _mono(samples: ArrayLike) -> NDArray[np.float64]:
 
 
 def _weight(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
-    """Weight as the ear does: the standard's filters, as a product of spectra."""
-    n = len(sound) + sample_rate  # room for what rings on
+    """Apply the standard's K-weighting, as a product of spectra."""
+    n = len(sound) + sample_rate  # room for the filters' ringing
     hz = np.minimum(np.fft.rfftfreq(n, 1 / sample_rate), _K_RATE / 2)
     delay = np.exp(-2j * np.pi * hz / _K_RATE)  # (bins,), one sample at 48 kHz
     spectrum = np.fft.rfft(sound, n)
@@ -195,7 +166,7 @@ def _weight(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]
 
 
 def _limit_band(sound: NDArray[np.float64], sample_rate: int, low: float, high: float) -> NDArray[np.float64]:
-    """Take out what is below and above, with flanks of half an octave downwards and a twentieth upwards."""
+    """Remove what is below and above the band, with flanks of half an octave below and a twentieth above."""
     n = len(sound) + sample_rate // 2
     hz = np.fft.rfftfreq(n, 1 / sample_rate)
     flanks = np.clip((hz / low - 0.7) / 0.3, 0, 1) * np.clip((high - hz) / (0.05 * high), 0, 1)
@@ -221,12 +192,13 @@ def _raise_rate(sound: NDArray[np.float64], sample_rate: int) -> tuple[NDArray[n
 
 
 def _envelope(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
-    """Highest amplitude from each sample to the next, (samples,)."""
+    """Return the highest amplitude from each sample to the next, (samples,)."""
     import soxr
 
     if not len(sound):
         return sound
     fine = soxr.resample(sound, sample_rate, 4 * sample_rate, quality="HQ")
+    # soxr's length may differ from four times the samples
     fine = np.pad(fine, (0, max(0, 4 * len(sound) - len(fine))))[: 4 * len(sound)]
     envelope: NDArray[np.float64] = np.maximum(np.abs(fine).reshape(-1, 4).max(axis=1), np.abs(sound))
     return envelope
@@ -234,14 +206,15 @@ def _envelope(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float6
 
 def _limit_peaks(sound: NDArray[np.float64], sample_rate: int, ceiling: float) -> NDArray[np.float64]:
     """Turn peaks down to the ceiling (dBTP), beginning 5 ms ahead and ending 5 ms after."""
-    most = 10 ** (ceiling / 20)
+    highest = 10 ** (ceiling / 20)
     around = round(_LOOKAHEAD * sample_rate)
     smooth = np.hanning(2 * around + 3)[1:-1]
-    for _ in range(3):  # what is turned down is another waveform, with other peaks between its samples
+    # what is turned down is another waveform, with other peaks between its samples
+    for _ in range(3):
         envelope = _envelope(sound, sample_rate)
-        if envelope.max(initial=0.0) <= most:
+        if envelope.max(initial=0.0) <= highest:
             break
-        gain = np.minimum(1.0, most / np.maximum(envelope, 1e-12))
+        gain = np.minimum(1.0, highest / np.maximum(envelope, 1e-12))
         # the lowest gain within 2 × 5 ms, then smoothed by a window as wide: never above the gain that is needed
         lowest = sliding_window_view(np.pad(gain, 2 * around, constant_values=1.0), 2 * around + 1).min(axis=1)
         sound = sound * np.convolve(lowest, smooth / smooth.sum(), mode="valid")

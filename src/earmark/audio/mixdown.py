@@ -1,9 +1,10 @@
-"""Decoded frames of any form → blocks of mono floats, at any rate: libavfilter mixes, soxr resamples."""
+"""Decoded frames of any format → blocks of mono floats, at any rate: libavfilter mixes, soxr resamples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import av
 import av.error
@@ -14,13 +15,22 @@ from numpy.typing import NDArray
 
 from earmark.errors import AudioError, reason_of
 
+# Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz.
 _RATES = (1000, 10_000_000)
-"""Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz."""
 
 
-def form_of(frame: av.AudioFrame) -> tuple[str, str, int, int]:
-    """What :func:`mixed` has to know of a frame: sample format, layout, channels, sample rate in Hz."""
-    return frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate
+class FrameFormat(NamedTuple):
+    """Sample format and channel layout by FFmpeg's names, number of channels, sample rate in Hz."""
+
+    sample_format: str
+    layout: str
+    channels: int
+    rate: int
+
+
+def frame_format(frame: av.AudioFrame) -> FrameFormat:
+    """Return the format of a frame."""
+    return FrameFormat(frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
 
 
 def check_rate(rate: int) -> None:
@@ -29,40 +39,40 @@ def check_rate(rate: int) -> None:
         raise AudioError(f"a sample rate of {rate} Hz: need {_RATES[0]} to {_RATES[1]}")
 
 
-def mixed(
-    frames: Iterator[av.AudioFrame], form: str, layout: str, channels: int, rate: int, length: int, often: int
+def mix_to_mono(
+    frames: Iterator[av.AudioFrame], form: FrameFormat, block_size: int, drain_every: int
 ) -> Iterator[tuple[NDArray[np.float32], int | None]]:
-    """Join small codec frames, in C, into large blocks of mono floats, with the time of the first frame."""
+    """Join small frames of one format, in C, into large mono blocks; yield each with the first frame's time (pts)."""
+    sample_format, layout, channels, rate = form
     check_rate(rate)
     graph = av.filter.Graph()
     try:
-        source = graph.add_abuffer(sample_rate=rate, format=form, layout=layout)
+        source = graph.add_abuffer(sample_rate=rate, format=sample_format, layout=layout)
         steps = [
             source,
             graph.add("aformat", "sample_fmts=fltp"),
+            # the mean of all channels, whatever they are called
             graph.add("pan", "mono|c0=" + "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))),
-            graph.add("asetnsamples", f"n={length}:p=0"),
+            graph.add("asetnsamples", f"n={block_size}:p=0"),
             graph.add("abuffersink"),
         ]
         graph.link_nodes(*steps).configure()
         first: int | None = None
-        for i, frame in enumerate(frames):
-            if i == 0:
+        for i, frame in enumerate(chain(frames, [None])):  # None ends the graph's input
+            if i == 0 and frame is not None:
                 first = frame.pts
             source.push(frame)
-            if i % often == often - 1:
-                for block in _drained(steps[-1]):
+            if frame is None or i % drain_every == drain_every - 1:
+                for block in _pull_blocks(steps[-1]):
                     yield block, first
-        source.push(None)
-        for block in _drained(steps[-1]):
-            yield block, first
     except (av.error.FFmpegError, ValueError) as error:
         if isinstance(error, AudioError):
             raise
-        raise AudioError(f"{layout} of {form} at {rate} Hz cannot be mixed ({reason_of(error)})") from error
+        reason = reason_of(error)
+        raise AudioError(f"{layout} of {sample_format} at {rate} Hz cannot be mixed ({reason})") from error
 
 
-def _drained(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float32]]:
+def _pull_blocks(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float32]]:
     while True:
         try:
             frame: Any = sink.pull()
@@ -71,8 +81,8 @@ def _drained(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.float
         yield frame.to_ndarray()[0]
 
 
-def converted(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    """Resample a stretch of one rate; of the shortest, too, at least one sample comes out."""
+def resample(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    """Resample blocks from `rate` to `sample_rate` (Hz); of the shortest sound, too, at least one sample comes out."""
     if rate == sample_rate:
         yield from blocks
         return

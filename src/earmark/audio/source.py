@@ -1,4 +1,4 @@
-"""Files as FFmpeg gets to see them: opened by us, under a name that gives nothing away, and errors kept apart."""
+"""Sources of sound, and files as FFmpeg sees them: opened by us, under a harmless name, their errors kept apart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike
 from earmark.errors import AudioError, reason_of
 
 Source = str | bytes | os.PathLike[str] | os.PathLike[bytes] | BinaryIO
-"""What can be listened to: a path, or a seekable binary file object."""
+"""A path, or a seekable binary file object."""
+
+Pair = tuple[ArrayLike, float]
+"""Samples, shape (samples,) or (channels, samples), and their sample rate in Hz."""
+
+Sound = Source | Pair
+"""What can be classified: a path, a binary file object, or a pair of samples and sample rate."""
 
 
 class ByteStream:
@@ -23,8 +29,8 @@ class ByteStream:
     """
 
     def __init__(self, stream: BinaryIO, name: Any) -> None:
-        known = isinstance(name, str | bytes | os.PathLike)  # of a file descriptor, the name is its number
-        suffix = os.path.splitext(os.fsdecode(name))[1] if known else ""
+        # of a file descriptor, the name is its number
+        suffix = os.path.splitext(os.fsdecode(name))[1] if is_path(name) else ""
         self.name = "sound" + (suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else "")
         self.tell = stream.tell
         self.seekable = getattr(stream, "seekable", lambda: True)
@@ -32,7 +38,7 @@ class ByteStream:
         self.stream = stream
 
     def read(self, size: int) -> bytes:
-        """Read as files do; after an error, nothing more."""
+        """Read as files do; nothing after an error."""
         try:
             return self.stream.read(size)
         except (OSError, ValueError) as error:
@@ -40,7 +46,7 @@ class ByteStream:
             return b""
 
     def seek(self, offset: int, whence: int) -> int:
-        """Move as files do; -1 where that cannot be."""
+        """Move as files do; return -1 where that is impossible."""
         try:
             return self.stream.seek(offset, whence)
         except (OSError, ValueError):  # FFmpeg tries positions that do not exist
@@ -48,7 +54,7 @@ class ByteStream:
 
 
 def open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> BufferedReader:
-    """Open a regular file that has something in it; anything else is an :class:`AudioError` that says what it is."""
+    """Open a regular file that is not empty; anything else is an :class:`AudioError` that says what it is."""
     try:
         status = os.stat(path)
         kind = status.st_mode
@@ -67,14 +73,6 @@ def open_file(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Buff
         raise AudioError(f"cannot be opened ({reason_of(error)})") from error
 
 
-Pair = tuple[ArrayLike, float]
-"""Samples, shape (samples,) or (channels, samples), and their sample rate in Hz."""
-
-
-Sound = Source | Pair
-"""What can be heard: a path, a binary file object, or a pair of samples and sample rate."""
-
-
 def is_path(sound: object) -> TypeGuard[str | bytes | os.PathLike[str] | os.PathLike[bytes]]:
-    """Tell paths from all else."""
+    """Tell whether a sound is a path."""
     return isinstance(sound, str | bytes | os.PathLike)

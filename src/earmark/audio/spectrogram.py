@@ -1,8 +1,6 @@
 """Clips → frames × bins: the paper's spectral density, and the log-mel spectrogram of the field.
 
-Each front end is written once, here, and is used both to learn and to tell, so there is no skew between
-the two. Its settings travel in the model's card. FFTs run in double precision: a quiet bin beside a loud
-one keeps its digits, and at these sizes that costs next to nothing.
+Training and inference use the same code, so there is no skew between them; the settings travel in the model's card.
 """
 
 from __future__ import annotations
@@ -12,9 +10,10 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from earmark.audio.frames import compute_power, frame, require_positive, tukey
+from earmark.audio.mel import mel_edges, mel_filters
 from earmark.errors import SettingError
 
 Samples = NDArray[np.float32]
@@ -26,21 +25,19 @@ class StftDensity:
     """Power spectral density of overlapping frames: the front end of the paper (Section 4).
 
     Equal to ``scipy.signal.spectrogram(amplitude * x, fs=1.0, window=("tukey", taper), nperseg=n_fft,
-    noverlap=n_fft - hop_length)``: per frame the mean is taken off, a Tukey window laid on, and the squared
-    magnitude scaled to a one-sided density. At the defaults a clip of 5 s becomes 22 frames of 513 bins.
+    noverlap=n_fft - hop_length)``: remove each frame's mean, apply a Tukey window, and scale the squared magnitude to
+    a one-sided density. At the defaults a clip of 5 s becomes 22 frames of 513 bins.
 
     Attributes
     ----------
     sample_rate : int
         Hz of the samples that come in.
-    n_fft : int
-        Samples a frame.
-    hop_length : int
-        Samples from frame to frame.
+    n_fft, hop_length : int
+        Samples a frame, and from frame to frame.
     taper : float
         Share of the window inside the cosine flanks: 0 is a rectangle, 1 a Hann window.
     amplitude : float
-        Factor on the samples first; the paper's are 16-bit integers, ours are ±1.
+        Factor that the samples are multiplied by first: the paper's are 16-bit integers, ours lie within ±1.
     log : bool
         Give ``10 log10(density + 1e-10)`` in dB instead of linear power.
 
@@ -59,7 +56,7 @@ class StftDensity:
     kind: Literal["stft-density"] = "stft-density"
 
     def __post_init__(self) -> None:
-        _require_positive(self, "sample_rate", "n_fft", "hop_length", "amplitude")
+        require_positive(self, "sample_rate", "n_fft", "hop_length", "amplitude")
         if not 0 <= self.taper <= 1:
             raise SettingError(f"taper is {self.taper}: need 0 (rectangle) to 1 (Hann)")
 
@@ -69,7 +66,7 @@ class StftDensity:
         return self.n_fft // 2 + 1
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames `n_samples` samples give: those that lie wholly inside."""
+        """Return the number of frames of `n_samples` samples: those that lie wholly inside."""
         return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
 
     def times(self, n_frames: int) -> NDArray[np.float64]:
@@ -87,21 +84,14 @@ class StftDensity:
         return tukey(self.n_fft, self.taper)
 
     def __call__(self, samples: Samples) -> Spectrogram:
-        """Compute the density.
-
-        Parameters
-        ----------
-        samples : ndarray, shape (..., samples)
-            One clip or a batch.
-
-        Returns
-        -------
-        ndarray of float32, shape (..., frames, bins)
-        """
+        """Compute the density of one clip or a batch, (..., samples) → (..., frames, bins), float32."""
+        # (..., frames, n_fft); in double precision a quiet bin beside a loud one keeps its digits
         frames = frame(samples, self.n_fft, self.hop_length).astype(np.float64) * self.amplitude
         frames -= frames.mean(axis=-1, keepdims=True)
-        power = _power(frames, self.window) / np.sum(self.window**2)  # density at fs = 1
-        power[..., 1 : -1 if self.n_fft % 2 == 0 else None] *= 2  # one-sided: all but DC and Nyquist stand for two
+        # density at fs = 1: |X|² / Σ w²
+        power = compute_power(frames, self.window) / np.sum(self.window**2)
+        # one-sided: every bin but DC and Nyquist stands for its negative frequency too
+        power[..., 1 : -1 if self.n_fft % 2 == 0 else None] *= 2
         return (10 * np.log10(power + 1e-10) if self.log else power).astype(np.float32)
 
 
@@ -116,20 +106,16 @@ class LogMel:
     ----------
     sample_rate : int
         Hz of the samples that come in.
-    n_fft : int
-        Samples a frame.
-    hop_length : int
-        Samples from frame to frame.
+    n_fft, hop_length : int
+        Samples a frame, and from frame to frame.
     n_mels : int
-        Mel bands.
-    fmin : float
-        Lowest frequency, Hz.
-    fmax : float or None
-        Highest frequency, Hz; half the sample rate when None.
+        Mel bands from `fmin` to `fmax`.
+    fmin, fmax : float
+        Hz; `fmax` is half the sample rate when None.
     center : bool
-        Frame t is centred on sample ``t * hop_length``, zeros beyond the ends, instead of starting there.
+        Centre frame t on sample ``t * hop_length``, with zeros beyond the ends, instead of starting it there.
     amin : float
-        Power below which everything is alike.
+        Lower bound of the power.
     top_db : float or None
         Range kept below the clip's own maximum, dB.
     relative : bool
@@ -155,7 +141,7 @@ class LogMel:
     log: ClassVar[bool] = True  # always in dB, as StftDensity may be
 
     def __post_init__(self) -> None:
-        _require_positive(self, "sample_rate", "n_fft", "hop_length", "n_mels", "amin")
+        require_positive(self, "sample_rate", "n_fft", "hop_length", "n_mels", "amin")
         if self.top_db is not None and self.top_db < 0:
             raise SettingError(f"top_db is {self.top_db}: need 0 or more dB, or none")
         if not 0 <= self.fmin < self._fmax <= self.sample_rate / 2:
@@ -174,7 +160,7 @@ class LogMel:
         return self.n_mels
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames `n_samples` samples give."""
+        """Return the number of frames of `n_samples` samples."""
         padded = n_samples + 2 * (self.n_fft // 2) * self.center
         return max(0, 1 + (padded - self.n_fft) // self.hop_length)
 
@@ -200,11 +186,9 @@ class LogMel:
 
     @cached_property
     def blocks(self) -> list[tuple[slice, slice, NDArray[np.float32]]]:
-        """The filter bank without most of its zeros: bins, mels, and the filters between them.
-
-        Eight neighbouring bands share few bins. The products become ten times fewer, and each so small that
-        BLAS does not wake its threads, which would wait for one another wherever cores are busy.
-        """
+        """The filter bank without most of its zeros: bins, mels, and the filters between them."""
+        # Eight neighbouring bands share few bins: ten times fewer products, and each so small that BLAS does not wake
+        # its threads, which would wait for one another wherever cores are busy.
         blocks = []
         for first in range(0, self.n_mels, 8):
             mels = slice(first, min(first + 8, self.n_mels))
@@ -214,23 +198,14 @@ class LogMel:
         return blocks
 
     def __call__(self, samples: Samples) -> Spectrogram:
-        """Compute the log-mel spectrogram.
-
-        Parameters
-        ----------
-        samples : ndarray, shape (..., samples)
-            One clip or a batch.
-
-        Returns
-        -------
-        ndarray of float32, shape (..., frames, mels)
-            dB.
-        """
+        """Compute dB in mel bands of one clip or a batch, (..., samples) → (..., frames, mels), float32."""
         pad = self.n_fft // 2 if self.center else 0
-        clips = np.pad(samples.reshape(-1, samples.shape[-1]), [(0, 0), (pad, pad)])
+        clips = np.pad(samples.reshape(-1, samples.shape[-1]), [(0, 0), (pad, pad)])  # (clips, pad + samples + pad)
         power = np.empty((len(clips), self.n_frames(samples.shape[-1]), self.n_mels), np.float32)
-        for clip, mels in zip(clips, power, strict=True):  # one by one: what is small stays in cache
-            bins = _power(frame(clip, self.n_fft, self.hop_length), self.window).astype(np.float32)
+        # clip by clip: what is small stays in cache
+        for clip, mels in zip(clips, power, strict=True):
+            # (frames, bins)
+            bins = compute_power(frame(clip, self.n_fft, self.hop_length), self.window).astype(np.float32)
             for some_bins, some_mels, filters in self.blocks:
                 np.matmul(bins[:, some_bins], filters, out=mels[:, some_mels])
         power = power.reshape(*samples.shape[:-1], *power.shape[1:])  # (..., frames, mels)
@@ -245,108 +220,3 @@ class LogMel:
 
 FrontEnd = StftDensity | LogMel
 """Any front end: callable on samples, with ``kind``, ``sample_rate``, ``n_bins``, ``n_frames`` and ``times``."""
-
-
-def frame(samples: Samples, n_fft: int, hop_length: int) -> NDArray[np.float32]:
-    """View a signal as overlapping frames, without copying.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (..., samples)
-    n_fft, hop_length : int
-        Samples a frame, and from frame to frame.
-
-    Returns
-    -------
-    ndarray, shape (..., frames, n_fft)
-        No frames where the signal is shorter than one.
-    """
-    if samples.shape[-1] < n_fft:
-        return np.empty((*samples.shape[:-1], 0, n_fft), samples.dtype)
-    return sliding_window_view(samples, n_fft, axis=-1)[..., ::hop_length, :]
-
-
-def tukey(length: int, taper: float) -> NDArray[np.float64]:
-    """Periodic Tukey (tapered cosine) window; ``taper=1`` is Hann, ``taper=0`` a rectangle.
-
-    Parameters
-    ----------
-    length : int
-        Samples.
-    taper : float
-        Share inside the two cosine flanks.
-
-    Returns
-    -------
-    ndarray, shape (length,)
-    """
-    if taper <= 0:
-        return np.ones(length)
-    flank = np.minimum(np.arange(length), length - np.arange(length)) / (taper * length / 2)  # distance to an end
-    return 0.5 - 0.5 * np.cos(np.pi * np.minimum(flank, 1.0))
-
-
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> NDArray[np.float32]:
-    """Triangular mel filters of equal area (Slaney's Auditory Toolbox, 1998).
-
-    Parameters
-    ----------
-    sample_rate : int
-        Hz.
-    n_fft : int
-        Samples a frame.
-    n_mels : int
-        Bands, evenly spaced on the mel scale between `fmin` and `fmax` (Hz).
-
-    Returns
-    -------
-    ndarray of float32, shape (n_fft // 2 + 1, n_mels)
-    """
-    bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)[:, None]  # (bins, 1), Hz
-    edges = mel_edges(n_mels, fmin, fmax)
-    low, mid, high = edges[:-2], edges[1:-1], edges[2:]
-    triangles = np.minimum((bins - low) / (mid - low), (high - bins) / (high - mid))  # (bins, mels)
-    return (np.maximum(0, triangles) * 2 / (high - low)).astype(np.float32)
-
-
-def mel_edges(n_mels: int, fmin: float, fmax: float) -> NDArray[np.float64]:
-    """Where mel bands begin, peak and end: each band at the peak of the one before, and at that of the next.
-
-    Parameters
-    ----------
-    n_mels : int
-        Bands between `fmin` and `fmax` (Hz).
-
-    Returns
-    -------
-    ndarray, shape (n_mels + 2,)
-        Hz, rising.
-    """
-    return _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
-
-
-# Slaney's scale: linear below 1 kHz (15 mels), then 27 mels for each factor of 6.4.
-_HZ_PER_MEL, _KNEE_HZ, _KNEE_MEL, _LOG_STEP = 200 / 3, 1000.0, 15.0, np.log(6.4) / 27
-
-
-def _hz_to_mel(hz: float) -> float:
-    if hz < _KNEE_HZ:
-        return hz / _HZ_PER_MEL
-    return float(_KNEE_MEL + np.log(hz / _KNEE_HZ) / _LOG_STEP)
-
-
-def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    above = _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL))
-    return np.where(mel < _KNEE_MEL, mel * _HZ_PER_MEL, above)
-
-
-def _power(frames: NDArray[np.floating], window: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Squared magnitude of windowed frames, (..., n_fft) → (..., bins)."""
-    spectrum = np.fft.rfft(frames * window)
-    return spectrum.real**2 + spectrum.imag**2
-
-
-def _require_positive(settings: object, *names: str) -> None:
-    for name in names:
-        if not getattr(settings, name) > 0:
-            raise SettingError(f"{name} is {getattr(settings, name)}: must be greater than 0")

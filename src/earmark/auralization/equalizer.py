@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.audio.spectrogram import mel_edges
+from earmark.audio.mel import mel_edges
 from earmark.auralization.ascent import Climber, clip_starts, direction, pulls
 from earmark.auralization.prior import Prior, covariance, modulation
 from earmark.networks.onnx.differentiable import DifferentiableModel

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.audio import Recording
+from earmark.audio import AudioFile
 from earmark.audio.loudness import crossfade, master
 from earmark.audio.spectrogram import Samples
 from earmark.data.corpus import Track
@@ -72,7 +72,7 @@ def cut_out(moment: Moment, sample_rate: int) -> Samples:
     if moment.track.path is None:
         raise CorpusError(f"{moment.track.id} is an array of frames: only tracks with sound can be cut out")
     seconds = moment.end - moment.start
-    with Recording(moment.track.path) as recording:
+    with AudioFile(moment.track.path) as recording:
         blocks = list(recording.blocks(sample_rate, start=moment.start, duration=seconds))
     if not blocks:
         raise AudioError(f"{moment.track.path}: no sound at {moment.start:.1f} s")

@@ -33,7 +33,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from earmark.audio.decode import Recording
+from earmark.audio.decode import AudioFile
 from earmark.audio.griffin_lim import invert
 from earmark.audio.loudness import LOUDNESS, loudness, master
 from earmark.audio.spectrogram import FrontEnd, Samples, Spectrogram
@@ -305,7 +305,7 @@ def read_start(start: str, model: Model, seconds: float) -> Start:
     if start in ("noise", "silence"):
         return start  # type: ignore[return-value]
     rate = model.card.front_end.sample_rate
-    with Recording(start) as recording:
+    with AudioFile(start) as recording:
         blocks = list(recording.blocks(rate, duration=seconds))
     return np.concatenate([np.zeros(0, np.float32), *blocks]), rate
 

@@ -25,7 +25,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from earmark.audio.spectrogram import FrontEnd, StftDensity, mel_edges
+from earmark.audio.mel import mel_edges
+from earmark.audio.spectrogram import FrontEnd, StftDensity
 from earmark.data.corpus import Corpus, Track
 from earmark.data.features.extract import extract
 from earmark.inference.model import Model

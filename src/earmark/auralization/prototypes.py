@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from earmark.audio import Recording
+from earmark.audio import AudioFile
 from earmark.auralization.excerpts import Moment
 from earmark.data.audit.fingerprint import Fingerprinter, Words, find_twins
 from earmark.data.corpus import Corpus, Track
@@ -143,7 +143,7 @@ def _fingerprint(moment: Moment) -> Words:
     printer = Fingerprinter(rate)
     if moment.track.path is not None:
         start = max(0.0, moment.start - _AROUND)
-        with Recording(moment.track.path) as recording:
+        with AudioFile(moment.track.path) as recording:
             for block in recording.blocks(rate, start=start, duration=moment.end + _AROUND - start):
                 printer.add(block)
     return printer.words()

@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from earmark.audio import Recording
+from earmark.audio import AudioFile
 from earmark.audio.clips import cut
 from earmark.auralization.excerpts import Moment
 from earmark.data.corpus import Corpus, Track
@@ -316,7 +316,7 @@ def _batches(probe: UnitProbe, track: Track) -> Iterator[tuple[Sequence[float], 
             if len(frames) >= card.min_frames:
                 yield [i * card.clip_seconds], frames[None]
         return
-    with Recording(track.path) as recording:
+    with AudioFile(track.path) as recording:
         clips = cut(recording.blocks(front_end.sample_rate), card.clip_length)
         heard = (c for c in clips if card.reason_to_skip(c) is None)
         while batch := list(islice(heard, _BATCH)):

@@ -54,9 +54,9 @@ def output(path: Path | None) -> Iterator[TextIO]:
         sys.stdout.reconfigure(errors="surrogateescape" if unicode else "replace")  # type: ignore[union-attr]
         yield sys.stdout
         return
-    from earmark.files import open_whole
+    from earmark.files import open_atomic
 
-    with open_whole(path) as file:
+    with open_atomic(path) as file:
         yield file
 
 

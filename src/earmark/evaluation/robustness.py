@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from earmark.audio import Recording
+from earmark.audio import AudioFile
 from earmark.data.corpus import Corpus, Track
 from earmark.errors import AudioError, CorpusError
 from earmark.evaluation import nonmusic
@@ -148,11 +148,11 @@ class _Worker:
 def _decode(track: Track) -> tuple[Samples, int]:
     """Return the samples of a whole track, at its own rate where that is no more than codecs take."""
     assert track.path is not None
-    with Recording(track.path) as recording:
+    with AudioFile(track.path) as recording:
         rate = min(recording.info.sample_rate, _HIGHEST_RATE)
         samples = np.concatenate(list(recording.blocks(rate)))
-        if recording.damage:
-            raise AudioError(recording.damage)
+        if recording.read_error:
+            raise AudioError(recording.read_error)
         return samples, rate
 
 

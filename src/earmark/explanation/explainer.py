@@ -12,8 +12,8 @@ import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.audio.clips import Clip, cut
-from earmark.audio.decode import Recording
-from earmark.audio.encode import PLAY_RATE, mp3
+from earmark.audio.decode import AudioFile
+from earmark.audio.encode import PLAY_RATE, encode_mp3
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explanation import Explanation
@@ -161,14 +161,14 @@ class Explainer:
         rate = self.tagger.card.front_end.sample_rate
         if isinstance(source, tuple):
             return self._cut(*source, start, duration, sound)
-        with Recording(source) as recording:
+        with AudioFile(source) as recording:
             blocks = list(recording.blocks(rate, start=start, duration=duration))
             if not blocks:
                 raise AudioError(f"nothing to hear from {start:g} s on: the file ends before")
-            damage = recording.damage
+            damage = recording.read_error
             playing = recording.blocks(PLAY_RATE, start=start, duration=duration) if sound else None
             path = os.fsdecode(source) if is_path(source) else None
-            encoded = None if playing is None else mp3(playing)
+            encoded = None if playing is None else encode_mp3(playing)
             return _Sound(np.concatenate(blocks), path, start, recording.info.duration, damage, encoded)
 
     def _cut(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
@@ -180,7 +180,7 @@ class Explainer:
         encoded = None
         if sound:
             own = samples if samples.ndim == 1 else samples.mean(axis=0)
-            encoded = mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
+            encoded = encode_mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
         return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
 
     def _moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

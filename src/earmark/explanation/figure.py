@@ -22,9 +22,9 @@ from earmark.plotting import (
     SKY,
     VERMILION,
     Drawing,
-    canvas,
-    finish,
-    house_style,
+    figure_style,
+    make_figure,
+    render_figure,
 )
 
 WIDTH = 180.0
@@ -64,9 +64,9 @@ def draw_explanation(explanation: Explanation, genres: Sequence[str] = ()) -> Dr
     shown = (list(dict.fromkeys([*genres, *ranked[:1]])) if genres else ranked[:3])[:MOST]
     rows = ["wave", "spectrogram"] + ["regions"] * (len(shown) if explanation.relevance is not None else 0)
     rows += ["probability"] + ["attention"] * (explanation.attention is not None)
-    with house_style():
+    with figure_style():
         heights = [_HEIGHTS[row] for row in rows]
-        figure, panels = canvas(
+        figure, panels = make_figure(
             sum(heights) + 7 * len(rows), len(rows), width=WIDTH, sharex=True, height_ratios=heights
         )
         maps = panels[2 : 2 + rows.count("regions")]
@@ -78,7 +78,7 @@ def draw_explanation(explanation: Explanation, genres: Sequence[str] = ()) -> Dr
             _attention(panels[-1], explanation)
         panels[-1].set_xlabel("seconds")
         panels[-1].set_xlim(explanation.start, explanation.start + explanation.duration)
-        return finish(figure, "explanation", _title(explanation), _CAPTION, _alt(explanation, shown))
+        return render_figure(figure, "explanation", _title(explanation), _CAPTION, _alt(explanation, shown))
 
 
 _CAPTION = (

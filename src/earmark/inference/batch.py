@@ -22,7 +22,7 @@ from earmark.inference.aggregate import TrackPrediction, make_verdict
 from earmark.inference.classifier import TrackClassifier
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
-from earmark.parallel import FEW, LITTLE, Pool, allowance
+from earmark.parallel import MAX_SERIAL_BYTES, MAX_SERIAL_FILES, Pool, limit_for_size
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def take_first(payloads: Iterator[Payload]) -> tuple[list[Payload], bool]:
     for payload in payloads:
         first.append(payload)
         heavy += count_bytes(payload)
-        if len(first) > FEW or (heavy >= LITTLE and len(first) > 1):
+        if len(first) > MAX_SERIAL_FILES or (heavy >= MAX_SERIAL_BYTES and len(first) > 1):
             return first, False
     return first, True
 
@@ -156,7 +156,7 @@ def count_bytes(payload: Payload) -> int:
 
 def time_limit(payload: Payload) -> float:
     """Return the seconds that a payload may keep a process busy."""
-    return allowance(count_bytes(payload))
+    return limit_for_size(count_bytes(payload))
 
 
 def _pack(sound: Sound) -> Payload:

@@ -23,7 +23,7 @@ import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.audio.clips import Clip, cut, cut_frames, preview_starts
-from earmark.audio.decode import Recording
+from earmark.audio.decode import AudioFile
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.inference.aggregate import ClipPrediction, TrackPrediction, make_verdict
@@ -246,7 +246,7 @@ class TrackClassifier(ClipClassifier):
         return TrackPrediction(clips, seconds)
 
     def _predict_file(self, source: Source, preview: bool) -> TrackPrediction:
-        with Recording(source) as recording:
+        with AudioFile(source) as recording:
             begin = time.perf_counter()
             duration = recording.info.duration
             # a preview reads a few windows; its duration is what the file states
@@ -255,12 +255,12 @@ class TrackClassifier(ClipClassifier):
             if not clips:
                 blocks = recording.blocks(self.card.front_end.sample_rate)
                 clips = list(self.predict_clips(cut(blocks, self.card.clip_length, self.card.hop_length)))
-                duration = recording.heard
+                duration = recording.seconds_decoded
             _log.debug("%s: %d clips heard in %.0f ms", source, len(clips), 1000 * (time.perf_counter() - begin))
             path = os.fsdecode(source) if is_path(source) else None
-            return TrackPrediction(clips, duration, path, recording.damage)
+            return TrackPrediction(clips, duration, path, recording.read_error)
 
-    def _cut_windows(self, recording: Recording, duration: float) -> Iterator[Clip]:
+    def _cut_windows(self, recording: AudioFile, duration: float) -> Iterator[Clip]:
         """Cut the clips of a preview from a file of so many seconds; none from a file shorter than a clip."""
         rate, seconds = self.card.front_end.sample_rate, self.card.clip_seconds
         for start in preview_starts(duration, seconds, PREVIEW_CLIPS):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.clips import SILENCE_DB, Clip
-from earmark.audio.streams.buffer import Relay
+from earmark.audio.streams.buffer import StreamBuffer
 from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.stream import Block, Stream
 from earmark.errors import SettingError
@@ -282,6 +282,6 @@ def follow(
 
 
 def _follow(live: LiveClassifier, stream: Stream) -> Generator[RunningVerdict, None, None]:
-    with Relay(stream, live.rate) as relay:
+    with StreamBuffer(stream, live.rate) as relay:
         for block in relay:
             yield from live.classify_block(block, relay.waiting if stream.live else None)

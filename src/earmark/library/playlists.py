@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from earmark.files import open_whole
+from earmark.files import open_atomic
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
@@ -46,7 +46,7 @@ def write_playlists(folder: Path, verdicts: Iterable[Verdict], labels: Sequence[
         path, own = folder / name, tracks[label]
         if not own and not path.exists():
             continue
-        with open_whole(path) as file:
+        with open_atomic(path) as file:
             file.write(f"#EXTM3U\n#PLAYLIST:{_to_line(label)}\n")
             for track, duration in own:
                 # of an unknown duration players expect -1

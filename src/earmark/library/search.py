@@ -105,7 +105,7 @@ class Search:
             root,
             within=[name, *self._folders],
             on_error=lambda path, words: self.problems.append((str(path), words)),
-            left_out=lambda entry, folder: self._excluded(entry.path[start:] + "/" * folder),
+            exclude=lambda entry, folder: self._excluded(entry.path[start:] + "/" * folder),
         )
         for entry in entries:
             found = True

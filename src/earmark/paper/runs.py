@@ -105,7 +105,7 @@ class Laboratory:
         for row in rows:  # what a killed run left behind runs no more
             (self.place(row) / "state.json").unlink(missing_ok=True)
         pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed)
-        yield from pool.as_done(iter(rows))
+        yield from pool.map_unordered(iter(rows))
 
     def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[Done]:
         """Run rows on a Ray cluster, through joblib; they read the corpus and write results on a shared disk.

@@ -1,4 +1,4 @@
-"""A stream in a thread of its own, and what it has given so far, within limits."""
+"""A stream in a thread of its own, and the blocks it has given and nobody has taken yet, within limits."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from threading import Condition, Thread
-from types import TracebackType
 from typing import Self
 
 from earmark.audio.streams.stream import Block, Stream
 
-_PATIENCE = 2.0
-"""Seconds in which a closed stream should end."""
+# Seconds in which a closed stream should end
+_JOIN_TIMEOUT = 2.0
 
 
-class Relay:
-    """Runs a stream beside us and passes its blocks on; use it as a context manager.
+class StreamBuffer:
+    """Run a stream in a thread and pass its blocks on; use it as a context manager.
 
-    What waits to be taken is bounded. Where there is no room, a live stream loses what has waited longest (the next
-    block says how much), and any other is made to wait.
+    What waits to be taken is bounded. Where there is no room, a live stream loses its oldest blocks (the next one says
+    how much), and any other is made to wait.
 
     Parameters
     ----------
@@ -34,7 +33,7 @@ class Relay:
 
     def __init__(self, stream: Stream, sample_rate: int, seconds: float = 10.0) -> None:
         self._stream, self._rate = stream, sample_rate
-        self._room = round(seconds * sample_rate)
+        self._capacity = round(seconds * sample_rate)
         self._blocks: deque[Block] = deque()
         self._changed = Condition()
         self._lost = 0
@@ -48,22 +47,21 @@ class Relay:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stream.close()
         with self._changed:
             self._blocks.clear()
             self.waiting = 0
             self._changed.notify_all()
-        self._thread.join(_PATIENCE)
+        self._thread.join(_JOIN_TIMEOUT)
 
     def __iter__(self) -> Iterator[Block]:
-        """Give blocks as they come; what the stream has raised is raised here."""
+        """Yield blocks as they come; raise what the stream has raised."""
         while True:
             with self._changed:
                 while not self._blocks and not self._ended:
-                    self._changed.wait(0.2)  # a wait without end cannot be interrupted on Windows
+                    # a wait without end cannot be interrupted on Windows
+                    self._changed.wait(0.2)
                 if not self._blocks:
                     break
                 block = self._blocks.popleft()
@@ -80,7 +78,7 @@ class Relay:
                 for block in blocks:
                     if not self._put(block):
                         break
-        except BaseException as error:  # it is the other thread's to handle
+        except BaseException as error:  # the other thread raises it
             self._error = error
         with self._changed:
             self._ended = True
@@ -89,7 +87,7 @@ class Relay:
     def _put(self, block: Block) -> bool:
         """Keep a block; False when nobody wants it any more."""
         with self._changed:
-            while self._blocks and self.waiting + len(block.samples) > self._room:
+            while self._blocks and self.waiting + len(block.samples) > self._capacity:
                 if self._stream.live:
                     oldest = self._blocks.popleft()
                     self.waiting -= len(oldest.samples)

@@ -1,4 +1,4 @@
-"""What stations send over HTTP: an answer, its titles between the sound (ICY), and lists that point elsewhere."""
+"""What stations send over HTTP: sound, titles in between (ICY metadata), and playlists that point elsewhere."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from urllib.parse import urljoin, urlsplit
 
 from earmark.errors import AudioError, reason_of
 
-PASSING = {404, 408, 425, 429, 500, 502, 503, 504}
-"""Statuses that may be gone a moment later. A station without its programme is not found until that is back."""
+RETRY_STATUSES = {404, 408, 425, 429, 500, 502, 503, 504}
+"""Statuses that may be gone a moment later: a station without its programme is not found until that is back."""
 
-_LISTS = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
-_LONGEST = 1 << 18
-"""Bytes of a list."""
-
-
-class Broken(AudioError):
-    """What another attempt may mend."""
+_PLAYLIST_TYPES = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
+# Bytes
+_MAX_PLAYLIST = 1 << 18
 
 
-class Answer:
-    """An open connection to a station, its titles taken out of the bytes.
+class TemporaryError(AudioError):
+    """What another attempt may solve."""
+
+
+class StationResponse:
+    """An open connection to a station; titles are taken out of the bytes.
 
     Parameters
     ----------
@@ -37,68 +37,69 @@ class Answer:
     timeout : float
         Seconds without a byte after which it counts as broken.
     on_title : callable
-        Given a title where there is one, None where there is none any more.
+        Called with each title, and with None where there is none any more.
 
     Raises
     ------
-    Broken
-        If another attempt may help.
     AudioError
-        If none can.
+        If it fails; TemporaryError if another attempt may help.
     """
 
     def __init__(self, url: str, timeout: float, on_title: Callable[[str | None], None]) -> None:
-        headers = {"User-Agent": f"earmark/{version('earmark')}", "Icy-MetaData": "1", "Accept": "*/*"}
-        self._response = _asked(request.Request(url, headers=headers), timeout)
+        own = {"User-Agent": f"earmark/{version('earmark')}", "Icy-MetaData": "1", "Accept": "*/*"}
+        self._response = _send(request.Request(url, headers=own), timeout)
         self.url = self._response.url
-        said = self._response.headers
-        self.kind = said.get_content_type()
-        self.station = decoded_text(said.get("icy-name", "").encode("latin-1", "replace")) or None
-        self.finite = self._response.length is not None and not any(name.startswith("icy-") for name in said)
+        headers = self._response.headers
+        self.content_type = headers.get_content_type()
+        self.station = decode_text(headers.get("icy-name", "").encode("latin-1", "replace")) or None
+        self.finite = self._response.length is not None and not any(name.startswith("icy-") for name in headers)
         self._missing = self._response.length
-        every = said.get("icy-metaint", "0").strip()
-        self._every = int(every) if every.isdecimal() else 0
-        self._left = self._every
+        interval = headers.get("icy-metaint", "0").strip()
+        # bytes of sound between titles
+        self._interval = int(interval) if interval.isdecimal() else 0
+        self._left = self._interval
         self._on_title = on_title
 
     def read(self, size: int) -> bytes:
-        """Sound that has come, at most so many bytes; none where the station has closed the connection."""
-        if self._every and not self._left:
-            if not (length := self._some(1)):
+        """Return sound that has come, at most `size` bytes; none where the station has closed the connection."""
+        if self._interval and not self._left:
+            # a byte with the length of the metadata in units of 16 bytes, then as many
+            if not (length := self._read_some(1)):
                 return b""
-            if metadata := self._exactly(16 * length[0]):
-                self._on_title(title_of(metadata))
-            self._left = self._every
-        data = self._some(min(size, self._left) if self._every else size)
+            if metadata := self._read_exactly(16 * length[0]):
+                self._on_title(parse_title(metadata))
+            self._left = self._interval
+        data = self._read_some(min(size, self._left) if self._interval else size)
         self._left -= len(data)
         return data
 
-    def list_of(self) -> bytes | None:
-        """Everything, where it is a list of addresses (M3U or PLS); None where it is not."""
-        if not _LISTS.search(self.kind) and not re.search(r"\.(m3u8?|pls)$", urlsplit(self.url).path, re.IGNORECASE):
+    def read_playlist(self) -> bytes | None:
+        """Return everything, where it is a list of addresses (M3U or PLS); None where it is not."""
+        named = re.search(r"\.(m3u8?|pls)$", urlsplit(self.url).path, re.IGNORECASE)
+        if not named and not _PLAYLIST_TYPES.search(self.content_type):
             return None
-        if self._every or self.kind in ("audio/mpeg", "audio/aac"):
+        if self._interval or self.content_type in ("audio/mpeg", "audio/aac"):
             return None
         content = b""
-        while len(content) < _LONGEST and (some := self._some(_LONGEST)):
+        while len(content) < _MAX_PLAYLIST and (some := self._read_some(_MAX_PLAYLIST)):
             content += some
         return content
 
     def close(self) -> None:
-        """Hang up, from whichever thread; who waits for bytes is woken."""
+        """Close the connection, from whichever thread; a reader that waits for bytes is woken."""
         with suppress(OSError, AttributeError):
             self._response.socket.shutdown(socket.SHUT_RDWR)
         self._response.close()
 
-    def _exactly(self, size: int) -> bytes:
+    def _read_exactly(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            if not (some := self._some(size - len(data))):
+            if not (some := self._read_some(size - len(data))):
                 return b""
             data += some
         return data
 
-    def _some(self, size: int) -> bytes:
+    def _read_some(self, size: int) -> bytes:
         data = self._response.read1(size)
         if self._missing is not None:
             self._missing -= len(data)
@@ -107,20 +108,20 @@ class Answer:
         return data
 
 
-def title_of(metadata: bytes) -> str | None:
-    """Find the title in a block of ICY metadata.
+def parse_title(metadata: bytes) -> str | None:
+    """Return the title in a block of ICY metadata, None where there is none.
 
     Examples
     --------
-    >>> title_of(b"StreamTitle='It's Only Rock 'n' Roll';StreamUrl='';" + bytes(9))
+    >>> parse_title(b"StreamTitle='It's Only Rock 'n' Roll';StreamUrl='';" + bytes(9))
     "It's Only Rock 'n' Roll"
     """
     found = re.search(rb"StreamTitle='(.*?)'(?:;\s*Stream\w+=|;?\s*\0*$)", metadata, re.DOTALL)
-    return decoded_text(found[1]) or None if found else None
+    return decode_text(found[1]) or None if found else None
 
 
-def decoded_text(text: bytes) -> str:
-    """Words of unknown encoding: UTF-8, and where they are not, what Windows writes in the west."""
+def decode_text(text: bytes) -> str:
+    """Decode text of unknown encoding: UTF-8, or else what Windows writes in the west; unprintable becomes a space."""
     try:
         words = text.decode("utf-8")
     except UnicodeDecodeError:
@@ -128,12 +129,12 @@ def decoded_text(text: bytes) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in words).split())
 
 
-def entries(content: bytes, base: str) -> list[str]:
-    r"""Addresses in a list (M3U or PLS), those that are http or https: a list must not reach files.
+def parse_playlist(content: bytes, base: str) -> list[str]:
+    r"""Return the http and https addresses in a playlist (M3U or PLS); it must not reach files.
 
     Examples
     --------
-    >>> entries(b"[playlist]\nFile1=http://a.example/x\nTitle1=X\nFile2=file:///etc/passwd", "http://b.example/")
+    >>> parse_playlist(b"[playlist]\nFile1=http://a.example/x\nTitle1=X\nFile2=file:///etc/passwd", "http://b.example/")
     ['http://a.example/x']
     """
     lines = [line.strip() for line in content.decode("utf-8", "replace").lstrip("\ufeff").splitlines()]
@@ -183,39 +184,31 @@ class _SecureConnection(HTTPSConnection):
     response_class = _Response
 
 
-class _Handler(request.HTTPHandler):
-    def http_open(self, asked: request.Request) -> Any:
-        return self.do_open(_Connection, asked)
+class _Handler(request.HTTPHandler, request.HTTPSHandler):
+    def http_open(self, message: request.Request) -> Any:
+        return self.do_open(_Connection, message)
+
+    def https_open(self, message: request.Request) -> Any:
+        return self.do_open(_SecureConnection, message)
 
 
-class _SecureHandler(request.HTTPSHandler):
-    def https_open(self, asked: request.Request) -> Any:
-        return self.do_open(_SecureConnection, asked)
-
-
-def _asked(asked: request.Request, timeout: float) -> _Response:
-    opener = request.OpenerDirector()  # knows http and https and, also after a redirection, nothing else
-    for handler in (
-        request.ProxyHandler(),
-        _Handler(),
-        _SecureHandler(),
-        request.HTTPRedirectHandler(),
-        request.HTTPDefaultErrorHandler(),
-        request.HTTPErrorProcessor(),
-        request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
+def _send(message: request.Request, timeout: float) -> _Response:
+    # knows http and https and, also after a redirection, nothing else
+    opener = request.OpenerDirector()
+    errors = (request.HTTPDefaultErrorHandler, request.HTTPErrorProcessor, request.UnknownHandler)
+    for handler in (request.ProxyHandler, _Handler, request.HTTPRedirectHandler, *errors):
+        opener.add_handler(handler())
     try:
-        answer: _Response = opener.open(asked, timeout=timeout)
+        response: _Response = opener.open(message, timeout=timeout)
     except HTTPError as error:
         with error:
-            kind = Broken if error.code in PASSING else AudioError
+            kind = TemporaryError if error.code in RETRY_STATUSES else AudioError
             raise kind(f"the server says {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        said = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
-        kind = AudioError if "unknown url type" in said else Broken
-        raise kind(f"no answer ({said})") from error
+        words = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
+        kind = AudioError if "unknown url type" in words else TemporaryError
+        raise kind(f"no answer ({words})") from error
     except ValueError as error:
         raise AudioError(f"no address that can be asked ({error})") from error
-    return answer
+    return response

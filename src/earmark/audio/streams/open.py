@@ -1,4 +1,4 @@
-"""What was named as a source → the stream that it is."""
+"""The name of a source → the stream that it is."""
 
 from __future__ import annotations
 
@@ -22,28 +22,20 @@ def open_stream(
     timeout: float = 10.0,
     on_note: Callable[[str], None] = ignore,
 ) -> Stream:
-    """Make a stream of what a person named.
+    """Make a stream of the source that a person named.
 
     Parameters
     ----------
     source : str
         ``"microphone"``, ``"-"`` for standard input, an http or https address, or a path.
     pcm : Pcm, optional
-        Standard input holds raw samples of this form.
+        Format of raw samples on standard input.
     device : str or int, optional
         Which microphone.
     realtime : bool
         Play a file at its own speed; do not make standard input wait.
-    retries : int
-        Attempts in a row to reach a station again.
-    timeout : float
-        Seconds without a byte after which a station counts as gone.
-    on_note : callable
-        Given what a person may want to know.
-
-    Returns
-    -------
-    Stream
+    retries, timeout, on_note
+        See :class:`earmark.audio.streams.radio.Radio`.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Sound that comes as it comes: pipes, raw samples, files at their own speed → blocks of mono float32.
+"""Live sound → blocks of mono float32: pipes, raw samples, files at their own speed.
 
-A :class:`Stream` gives :class:`Block` after block until it ends, is closed, or fails for good. It is meant to run in a
-thread of its own (:mod:`earmark.audio.streams.buffer`). Radio and microphone have modules of their own.
+A :class:`Stream` gives :class:`Block` after block until it ends, is closed, or fails for good; it usually runs in a
+thread of its own (:mod:`earmark.audio.streams.buffer`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import ffmpeg_limits
-from earmark.audio.decode import Recording
-from earmark.audio.source import Source
+from earmark.audio.decode import AudioFile
+from earmark.audio.source import Source, is_path
 from earmark.errors import SettingError
 
 SAMPLE_FORMATS = (
@@ -31,27 +31,27 @@ SAMPLE_FORMATS = (
 )
 """Raw samples that can be read, by FFmpeg's names."""
 
-_IMPATIENT = {"protocol_whitelist": "none", "probesize": "16384", "analyzeduration": "200000", "indexmem": "65536"}
-"""For FFmpeg: no other files or hosts; a fifth of a second of sound is enough to know its form; a short memory."""
+# For FFmpeg: no other files or hosts; 0.2 s of sound are enough to know its format; a small index
+_LOW_LATENCY = {"protocol_whitelist": "none", "probesize": "16384", "analyzeduration": "200000", "indexmem": "65536"}
 
-_PART = 0.05
-"""Seconds of a block, where a file is played at its own speed."""
+# Seconds of a block where a file is played at its own speed
+_REALTIME_BLOCK = 0.05
 
 
 @dataclass(frozen=True)
 class Block:
-    """A little sound, just come.
+    """A little sound that has just arrived.
 
     Attributes
     ----------
     samples : ndarray of float32, shape (samples,)
         Mono, full scale ±1; never empty.
     arrived : float
-        When its last sample was there, by :func:`time.monotonic`.
+        When its last sample arrived, by :func:`time.monotonic`.
     title : str or None
         What is playing, where the source says so.
     lost : int
-        Samples that came just before it and were lost, because nobody took them in time.
+        Samples just before it that were lost, because nobody took them in time.
     """
 
     samples: NDArray[np.float32]
@@ -61,7 +61,7 @@ class Block:
 
 
 def ignore(_: str) -> None:
-    """Pass over a note."""
+    """Ignore a note."""
 
 
 class Stream(ABC):
@@ -70,11 +70,11 @@ class Stream(ABC):
     Attributes
     ----------
     name : str
-        How to speak of it.
+        For people.
     live : bool
-        Whether it goes on without waiting for us, so that whoever is too slow must leave something out.
+        Whether it goes on without waiting for the reader, so that a slow one loses samples.
     on_note : callable
-        Given a sentence where something did not go as hoped, or a station told its name.
+        Called with a sentence where something went wrong and the stream goes on.
     """
 
     live = False
@@ -85,26 +85,16 @@ class Stream(ABC):
 
     @abstractmethod
     def blocks(self, sample_rate: int) -> Generator[Block, None, None]:
-        """Give the sound, mono, at `sample_rate` Hz; AudioError where it fails for good."""
+        """Yield the sound, mono, at `sample_rate` Hz; AudioError where it fails for good."""
 
     def close(self) -> None:
-        """End it soon, from whichever thread."""
+        """End the stream soon, from whichever thread."""
         self.stopped.set()
 
 
 @dataclass(frozen=True)
 class Pcm:
-    """What raw samples do not say of themselves.
-
-    Parameters
-    ----------
-    rate : int
-        Hz.
-    form : str
-        One of :data:`SAMPLE_FORMATS`.
-    channels : int
-        Interleaved.
-    """
+    """Rate (Hz), format (one of :data:`SAMPLE_FORMATS`) and number of interleaved channels of raw samples."""
 
     rate: int = 44100
     form: str = "s16le"
@@ -120,70 +110,58 @@ class Pcm:
 
     @property
     def options(self) -> dict[str, str]:
-        """The same, for FFmpeg."""
+        """Options for FFmpeg's demuxer."""
         return {"sample_rate": str(self.rate), "ch_layout": f"{self.channels} channels"}
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Bytes as they come, never twice: a file for FFmpeg that it cannot seek in.
+    """Bytes as they come, for FFmpeg: a file that cannot be seeked.
 
-    Parameters
-    ----------
-    read : callable
-        Given a number, so many bytes or fewer, as soon as there are any; none at the end.
+    `read` returns at most so many bytes, as soon as there are any; none at the end.
     """
 
     read: Callable[[int], bytes]
     name: str = field(default="", init=False)
 
     def seekable(self) -> bool:
-        """It is not."""
+        """Return False."""
         return False
 
     def tell(self) -> int:
-        """Nor can it tell."""
+        """Refuse."""
         raise OSError("not seekable")
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """It cannot."""
+        """Refuse."""
         raise OSError("not seekable")
 
 
-class LiveRecording(Recording):
-    """A recording that is heard while it comes: small blocks, and little looked at before the first.
+class LiveAudioFile(AudioFile):
+    """A sound file that is decoded while it comes: small blocks, and little is probed before the first.
 
-    Parameters
-    ----------
-    feed : Feed
-    form : str, optional
-        FFmpeg's name of the container, where it is known; else it is guessed from the first bytes.
-    options : mapping of str to str
-        For the demuxer.
+    `form` is FFmpeg's name of the container (guessed from the first bytes when left out), `options` are its demuxer's.
     """
 
-    _block, _often = 1024, 1
+    _block_size, _drain_every = 1024, 1
 
     def __init__(self, feed: Any, form: str | None = None, options: Mapping[str, str] | None = None) -> None:
-        self._form, self._options = form, {**ffmpeg_limits.options(), **_IMPATIENT, **(options or {})}
+        self._form, self._options = form, {**ffmpeg_limits.options(), **_LOW_LATENCY, **(options or {})}
         super().__init__(feed)
 
-    def _opened(self) -> av.container.InputContainer:
+    def _open_container(self) -> av.container.InputContainer:
         return av.open(self._file, mode="r", format=self._form, options=self._options, metadata_errors="replace")
 
 
 class Pipe(Stream):
-    """A file that cannot be gone back in, such as standard input: any container FFmpeg knows, or raw samples.
+    """A file that cannot be seeked, such as standard input: any container FFmpeg knows, or raw samples.
 
     Parameters
     ----------
-    file : binary file object
     pcm : Pcm, optional
-        Take the bytes for raw samples.
+        Of raw samples; a container when left out.
     live : bool
-        Whether what writes into it does not wait for us.
-    name : str
-    on_note : callable
+        Whether the writer does not wait for the reader.
     """
 
     def __init__(
@@ -201,57 +179,48 @@ class Pipe(Stream):
     def blocks(self, sample_rate: int) -> Generator[Block, None, None]:
         """See :meth:`Stream.blocks`."""
         pcm = self._pcm
-        with LiveRecording(Feed(self._read), pcm.form if pcm else None, pcm.options if pcm else None) as recording:
-            for samples in recording.blocks(sample_rate):
+        with LiveAudioFile(Feed(self._read), pcm.form if pcm else None, pcm.options if pcm else None) as audio:
+            for samples in audio.blocks(sample_rate):
                 yield Block(samples, time.monotonic())
-            if recording.damage and not self.stopped.is_set():
-                self.on_note(recording.damage)
+            if audio.read_error and not self.stopped.is_set():
+                self.on_note(audio.read_error)
 
     def _read(self, size: int) -> bytes:
-        """What has come, waiting for it no longer than until the stream is closed."""
+        """Read what has come, waiting for it until the stream is closed."""
         try:
             descriptor = self._file.fileno()
         except (OSError, AttributeError):
-            return self._some(size)
+            return self._read_some(size)
         while sys.platform != "win32" and not select.select([descriptor], [], [], 0.2)[0]:
             if self.stopped.is_set():
                 return b""
-        return b"" if self.stopped.is_set() else self._some(size)
+        return b"" if self.stopped.is_set() else self._read_some(size)
 
-    def _some(self, size: int) -> bytes:
+    def _read_some(self, size: int) -> bytes:
         read: Callable[[int], bytes] = getattr(self._file, "read1", self._file.read)
         return read(size)
 
 
 class File(Stream):
-    """A file, as fast as it is taken, or at its own speed.
-
-    Parameters
-    ----------
-    source : path or binary file object
-    realtime : bool
-        Play it at its own speed.
-    on_note : callable
-    """
+    """A file, as fast as its blocks are taken, or (`realtime`) at its own speed."""
 
     def __init__(self, source: Source, *, realtime: bool = False, on_note: Callable[[str], None] = ignore) -> None:
-        known = isinstance(source, str | bytes | os.PathLike)
-        super().__init__(os.path.basename(os.fsdecode(source)) if known else "file", on_note)  # type: ignore[arg-type]  # noqa: PTH119
+        super().__init__(os.path.basename(os.fsdecode(source)) if is_path(source) else "file", on_note)  # noqa: PTH119
         self.live, self._source = realtime, source
 
     def blocks(self, sample_rate: int) -> Generator[Block, None, None]:
         """See :meth:`Stream.blocks`."""
         begin, given = time.monotonic(), 0
-        part = round(_PART * sample_rate)
-        with Recording(self._source) as recording:
-            for samples in recording.blocks(sample_rate):
-                for start in range(0, len(samples), part if self.live else len(samples)):
-                    piece = samples[start : start + part] if self.live else samples
+        with AudioFile(self._source) as audio:
+            for samples in audio.blocks(sample_rate):
+                size = round(_REALTIME_BLOCK * sample_rate) if self.live else len(samples)
+                for start in range(0, len(samples), size):
+                    piece = samples[start : start + size]
                     given += len(piece)
                     if self.live:
                         self.stopped.wait(max(0.0, begin + given / sample_rate - time.monotonic()))
                     if self.stopped.is_set():
                         return
                     yield Block(piece, time.monotonic())
-            if recording.damage:
-                self.on_note(recording.damage)
+            if audio.read_error:
+                self.on_note(audio.read_error)

@@ -216,10 +216,10 @@ def _end_on_sigterm() -> Iterator[None]:
 
 def _list_devices() -> None:
     """Print the microphones that there are."""
-    from earmark.audio.streams.microphone import devices
+    from earmark.audio.streams.microphone import list_microphones
 
     try:
-        found = devices()
+        found = list_microphones()
     except AudioError as error:
         terminal.say(str(error), "red")
         raise typer.Exit(1) from error

@@ -21,7 +21,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from earmark.audio.spectrogram import frame, tukey
+from earmark.audio.frames import frame, tukey
 
 Words = NDArray[np.uint32]
 """A fingerprint, shape (frames,)."""

@@ -11,14 +11,14 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from earmark.audio import LogMel, Recording, cut
+from earmark.audio import AudioFile, LogMel, cut
 from earmark.data import gtzan
 from earmark.data.audit.findings import Finding
 from earmark.data.audit.fingerprint import Fingerprinter, Words
 from earmark.data.audit.label_errors import Timbre
 from earmark.data.corpus import Track
 from earmark.errors import AudioError
-from earmark.parallel import Pool, patience
+from earmark.parallel import Pool, limit_for_file
 
 _SHORT = 5.0
 """Seconds below which a track gives less than one clip."""
@@ -116,7 +116,7 @@ def inspect(track: Track) -> Inspection:
 
 def _listen(track: Track) -> Inspection:
     assert track.path is not None
-    with Recording(track.path) as recording:
+    with AudioFile(track.path) as recording:
         rate = recording.info.sample_rate
         tops, printer, timbre = FlatTops(), Fingerprinter(rate), Timbre()
         resampler = soxr.ResampleStream(rate, _FRONT_END.sample_rate, 1, dtype="float32", quality="HQ")
@@ -133,13 +133,13 @@ def _listen(track: Track) -> Inspection:
     return Inspection(findings, "", printer.words(), timbre.features())
 
 
-def _faults(track: str, recording: Recording, silent: bool, flat: float) -> Iterator[Finding]:
-    if recording.damage:
-        yield Finding(track, "damaged", recording.damage)
+def _faults(track: str, recording: AudioFile, silent: bool, flat: float) -> Iterator[Finding]:
+    if recording.read_error:
+        yield Finding(track, "damaged", recording.read_error)
     if silent:
-        yield Finding(track, "silent", f"all of its {recording.heard:.1f} s")
-    elif recording.heard < _SHORT:
-        yield Finding(track, "short", f"{recording.heard:.1f} s")
+        yield Finding(track, "silent", f"all of its {recording.seconds_decoded:.1f} s")
+    elif recording.seconds_decoded < _SHORT:
+        yield Finding(track, "short", f"{recording.seconds_decoded:.1f} s")
     if flat > _CLIPPED:
         yield Finding(track, "clipped", f"{flat:.1%} of its samples lie in flat tops")
 
@@ -171,7 +171,7 @@ def _prepared(function: Callable[[Track], Inspection]) -> Callable[[Track], Insp
 
 def _patience(track: Track) -> float:
     assert track.path is not None
-    return patience(track.path)
+    return limit_for_file(track.path)
 
 
 def _crashed(track: Track, failure: str) -> Inspection:

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from earmark.audio import FrontEnd, Recording, cut
+from earmark.audio import AudioFile, FrontEnd, cut
 from earmark.audio.clips import cut_frames
 from earmark.data.corpus import Track
 from earmark.data.features.cache import ClipCache, Clips, Content, Index, read_content
 from earmark.errors import AudioError, CorpusError
-from earmark.parallel import Pool, little, patience
+from earmark.parallel import Pool, is_small, limit_for_file
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Cutting:
     def of_sound(self, path: Path) -> Clips:
         """Clips of a file, silent ones left out."""
         rate = self.front_end.sample_rate
-        with Recording(path) as recording:
+        with AudioFile(path) as recording:
             clips = cut(recording.blocks(rate), round(self.clip_seconds * rate), round(self.hop_seconds * rate))
             return [self.front_end(clip.samples[: clip.length]) for clip in clips if not clip.silent]
 
@@ -107,7 +107,7 @@ def hear(tracks: Sequence[Track], cutting: Cutting, cache: Path | None, jobs: in
     index = None if cache is None else Index(cache)
     digests = {path: digest for path in paths if index and (digest := index.find(path)) and listen.keeps(digest)}
     new = [path for path in paths if path not in digests]
-    with closing(_made(new, listen, 1 if little(paths) else jobs)) as made:
+    with closing(_made(new, listen, 1 if is_small(paths) else jobs)) as made:
         try:
             for track in tracks:
                 if track.spectrogram is not None:
@@ -157,7 +157,7 @@ def _made(paths: Sequence[Path], listen: _Listener, jobs: int) -> Generator[Hear
         yield from map(listen, paths)
     else:
         prepare = partial(_Listener, listen.cutting, listen.cache)
-        yield from Pool(prepare, jobs, _crashed, limit=patience).map(iter(paths))
+        yield from Pool(prepare, jobs, _crashed, limit=limit_for_file).map(iter(paths))
 
 
 def _crashed(path: Path, failure: str) -> Heard:

@@ -25,7 +25,7 @@ from earmark.data.synth.score import Score
 from earmark.data.synth.styles import BOOK, STYLES, TEMPI
 from earmark.errors import SettingError
 from earmark.files import replacing
-from earmark.parallel import uninterrupted
+from earmark.parallel import block_interrupts
 
 __all__ = ["STYLES", "TEMPI", "compose", "write_corpus"]
 
@@ -172,6 +172,6 @@ def _each(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
         yield from map(_write, queue)
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        with uninterrupted():
+        with block_interrupts():
             written = pool.map(_write, queue)
         yield from written  # when closed, it cancels what has not begun

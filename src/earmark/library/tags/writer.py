@@ -156,9 +156,9 @@ def same_sound(one: Path, other: Path) -> bool:
 
 
 def _hash_packets(path: Path) -> str:
-    from earmark.audio.decode import Recording
+    from earmark.audio.decode import AudioFile
 
-    with Recording(path) as recording:
+    with AudioFile(path) as recording:
         info = recording.info
         sha = hashlib.sha256(repr((info.codec, info.sample_rate, info.channels)).encode())
         for packet in recording.packets():
@@ -167,10 +167,10 @@ def _hash_packets(path: Path) -> str:
 
 
 def _hash_samples(path: Path) -> str:
-    from earmark.audio.decode import Recording
+    from earmark.audio.decode import AudioFile
 
     sha = hashlib.sha256()
-    with Recording(path) as recording:
+    with AudioFile(path) as recording:
         for block in recording.blocks(recording.info.sample_rate):
             sha.update(block.tobytes())
     return sha.hexdigest()

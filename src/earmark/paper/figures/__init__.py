@@ -13,7 +13,7 @@ from earmark.paper.figures.network import draw_network
 from earmark.paper.figures.spectrogram import draw_attention, draw_spectrogram
 from earmark.paper.rows import FIGURE_3, FIGURE_5
 from earmark.paper.summary import Summary, best_of, protocols_of
-from earmark.plotting import Drawing, house_style
+from earmark.plotting import Drawing, figure_style
 
 __all__ = ["Drawing", "draw_all"]
 
@@ -30,7 +30,7 @@ def draw_all(summaries: Sequence[Summary], corpus: Corpus) -> list[Drawing]:
     -------
     list of Drawing
     """
-    with house_style():
+    with figure_style():
         return list(_drawings(summaries, corpus))
 
 

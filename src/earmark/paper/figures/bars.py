@@ -12,7 +12,17 @@ from matplotlib.patches import Patch
 from earmark.paper.names import PROTOCOLS
 from earmark.paper.rows import OTHERS, PAPER
 from earmark.paper.summary import Summary, best_of, protocols_of
-from earmark.plotting import FAINT, INK, PROTOCOL_COLOURS, QUIET, Drawing, canvas, finish, name_rows, percent_axis
+from earmark.plotting import (
+    FAINT,
+    INK,
+    PROTOCOL_COLOURS,
+    QUIET,
+    Drawing,
+    label_rows,
+    make_figure,
+    percent_axis,
+    render_figure,
+)
 from earmark.training.recipe import LOG
 
 
@@ -32,13 +42,13 @@ def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
     names = {s.recipe: s.short for s in summaries}
     recipes = list(names)
     protocols = protocols_of(summaries)
-    figure, (axes,) = canvas(15 + (3.5 + 2.6 * len(protocols)) * len(recipes))
+    figure, (axes,) = make_figure(15 + (3.5 + 2.6 * len(protocols)) * len(recipes))
     for s in summaries:
         _bar(axes, s, recipes.index(s.recipe) + _offset(protocols, s.protocol), 0.8 / len(protocols))
     for i, recipe in enumerate(recipes):
         if printed := PAPER.get(recipe.removesuffix(LOG)):
             axes.plot([printed[1]] * 2, [i - 0.45, i + 0.45], color=INK, linewidth=1.6, zorder=4)
-    name_rows(axes, range(len(recipes)), [names[recipe] for recipe in recipes])
+    label_rows(axes, range(len(recipes)), [names[recipe] for recipe in recipes])
     percent_axis(axes, max(_reach(s) for s in summaries))
     axes.set_xlabel("accuracy, %")
     _legend(figure, protocols)
@@ -47,7 +57,7 @@ def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
         "Bars: share of clips that are right, as the paper counts. Dots: share of whole tracks, with the 95 % interval "
         "over tracks. Black lines: what the paper prints."
     )
-    return finish(figure, name, title, caption, f"Bar chart of clip accuracy. {seen}.")
+    return render_figure(figure, name, title, caption, f"Bar chart of clip accuracy. {seen}.")
 
 
 def draw_others(summaries: Sequence[Summary]) -> Drawing:
@@ -59,12 +69,12 @@ def draw_others(summaries: Sequence[Summary]) -> Drawing:
         best = best_of(summaries, protocol)
         label = f"Our best, {best.heading.lower()}\n({best.short})"
         bars.append((label, best.clip_accuracy.mean, PROTOCOL_COLOURS[protocol]))
-    figure, (axes,) = canvas(14 + 6.5 * len(bars))
+    figure, (axes,) = make_figure(14 + 6.5 * len(bars))
     names, values, colours = zip(*bars, strict=True)
     axes.barh(range(len(bars)), values, 0.62, color=colours)
     for i, accuracy in enumerate(values):
         axes.text(accuracy + 0.01, i, f"{100 * accuracy:.1f}", va="center")
-    name_rows(axes, range(len(bars)), names)
+    label_rows(axes, range(len(bars)), names)
     percent_axis(axes, 1.06 * max(values))
     axes.set_xlabel("accuracy, %")
     caption = (
@@ -72,7 +82,7 @@ def draw_others(summaries: Sequence[Summary]) -> Drawing:
         "best clip accuracy here under each protocol."
     )
     alt = "Bar chart. " + "; ".join(f"{n.replace(chr(10), ' ')}: {100 * v:.1f} %" for n, v, _ in bars) + "."
-    return finish(figure, "figure-4", "Other work beside ours", caption, alt)
+    return render_figure(figure, "figure-4", "Other work beside ours", caption, alt)
 
 
 def draw_leak(summaries: Sequence[Summary]) -> Drawing:
@@ -80,13 +90,13 @@ def draw_leak(summaries: Sequence[Summary]) -> Drawing:
     protocols = protocols_of(summaries)
     names = {s.recipe: s.short for s in summaries}
     recipes = [r for r in names if sum(s.recipe == r for s in summaries) > 1]
-    figure, (axes,) = canvas(16 + 4.6 * len(recipes))
+    figure, (axes,) = make_figure(16 + 4.6 * len(recipes))
     for i, recipe in enumerate(recipes):
         own = {s.protocol: s.clip_accuracy.mean for s in summaries if s.recipe == recipe}
         axes.plot([min(own.values()), max(own.values())], [i, i], color=FAINT, linewidth=2.5, zorder=1)
         for protocol, value in own.items():
             axes.plot(value, i, "o", color=PROTOCOL_COLOURS[protocol], markersize=4.5, zorder=3)
-    name_rows(axes, range(len(recipes)), [names[recipe] for recipe in recipes])
+    label_rows(axes, range(len(recipes)), [names[recipe] for recipe in recipes])
     percent_axis(axes, max(s.clip_accuracy.mean for s in summaries))
     axes.set_xlabel("clip accuracy, %")
     handles = [
@@ -96,7 +106,7 @@ def draw_leak(summaries: Sequence[Summary]) -> Drawing:
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), columnspacing=1.0, handletextpad=0.2)
     caption = "Clip accuracy of each model, split by clips as in the paper, and split so that less or nothing leaks."
     alt = "Dot chart of clip accuracy by protocol; the leak table holds the same numbers."
-    return finish(figure, "leak", "What the leak is worth", caption, alt)
+    return render_figure(figure, "leak", "What the leak is worth", caption, alt)
 
 
 def _bar(axes: Axes, s: Summary, y: float, height: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from earmark.paper.summary import Summary
-from earmark.plotting import INK, Drawing, canvas, finish
+from earmark.plotting import INK, Drawing, make_figure, render_figure
 
 _MOST = 16
 """Genres beyond which counts are left out: they would not be readable."""
@@ -20,7 +20,7 @@ def draw_confusion(best: Sequence[Summary]) -> Drawing:
     Colour is the share of the genre's tracks (of a row), the number their count over all runs.
     """
     size = 62 + 18 * (len(best[0].labels) > _MOST)
-    figure, panels = canvas((size + 9) * len(best), len(best))
+    figure, panels = make_figure((size + 9) * len(best), len(best))
     for axes, summary in zip(panels, best, strict=True):
         _matrix(axes, summary)
     caption = (
@@ -28,7 +28,7 @@ def draw_confusion(best: Sequence[Summary]) -> Drawing:
         "numbers count judgements, over all runs."
     )
     alt = "Confusion matrices. " + " ".join(_worst(summary) for summary in best)
-    return finish(figure, "figure-6-confusion", "What is mistaken for what", caption, alt)
+    return render_figure(figure, "figure-6-confusion", "What is mistaken for what", caption, alt)
 
 
 def _matrix(axes: Axes, summary: Summary) -> None:

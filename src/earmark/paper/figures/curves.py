@@ -24,9 +24,9 @@ from earmark.plotting import (
     SKY,
     VERMILION,
     Drawing,
-    canvas,
-    finish,
+    make_figure,
     percent_ticks,
+    render_figure,
 )
 from earmark.training.recipe import Recipe
 
@@ -45,7 +45,7 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
         Of networks only, at least one.
     """
     recipes = list(dict.fromkeys(s.recipe for s in summaries))[:_MOST]
-    figure, panels = canvas(14 + 25 * len(recipes), len(recipes), 2, sharex="row", sharey="col")
+    figure, panels = make_figure(14 + 25 * len(recipes), len(recipes), 2, sharex="row", sharey="col")
     for recipe, loss, accuracy in zip(recipes, panels[::2], panels[1::2], strict=True):
         own = [s for s in summaries if s.recipe == recipe]
         for s in own:
@@ -69,7 +69,7 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
         + (f" {left_out} further networks are left out here." if left_out else "")
     )
     alt = f"Learning curves of {len(recipes)} networks; epochs and accuracies are in the table of all results."
-    return finish(figure, "learning-curves", "How the networks learned", caption, alt)
+    return render_figure(figure, "learning-curves", "How the networks learned", caption, alt)
 
 
 def draw_width(summaries: Sequence[Summary]) -> Drawing | None:
@@ -78,7 +78,7 @@ def draw_width(summaries: Sequence[Summary]) -> Drawing | None:
     if not families:
         return None
     keys = list(dict.fromkeys((protocol, kind) for protocol, kind, _ in families))
-    figure, panels = canvas(50 * len(keys), len(keys), sharex=True, sharey=True)
+    figure, panels = make_figure(50 * len(keys), len(keys), sharex=True, sharey=True)
     for axes, (protocol, kind) in zip(panels, keys, strict=True):
         lines = [(name, points) for (p, k, name), points in families.items() if (p, k) == (protocol, kind)]
         for i, (name, points) in enumerate(lines):
@@ -94,7 +94,7 @@ def draw_width(summaries: Sequence[Summary]) -> Drawing | None:
         "deviation over runs."
     )
     alt = "Line chart of clip accuracy against width; the numbers are in the table of all results."
-    return finish(figure, "width", "How much width helps", caption, alt)
+    return render_figure(figure, "width", "How much width helps", caption, alt)
 
 
 def _plot_learning(loss: Axes, accuracy: Axes, s: Summary) -> None:

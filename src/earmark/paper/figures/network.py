@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from earmark.paper.names import family
-from earmark.plotting import BLUE, COLUMN, INK, QUIET, VERMILION, Drawing, canvas, finish
+from earmark.plotting import BLUE, COLUMN, INK, QUIET, VERMILION, Drawing, make_figure, render_figure
 from earmark.training.recipe import Recipe
 
 _COLUMNS = (26.0, 40.0, 54.0, 76.0)
@@ -57,7 +57,7 @@ def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
     sheet.note(textwrap.fill(", ".join(labels), 44, max_lines=3, placeholder=" …"))
     figure = sheet.figure()
     words = _words(recipe, frames, len(labels))
-    return finish(figure, "figure-1-network", "The network", words, f"Diagram of the network. {words}")
+    return render_figure(figure, "figure-1-network", "The network", words, f"Diagram of the network. {words}")
 
 
 class _Sheet:
@@ -75,7 +75,7 @@ class _Sheet:
 
     def figure(self) -> Figure:
         """Draw all that was laid out, on a canvas just high enough."""
-        figure, (axes,) = canvas(self.y)
+        figure, (axes,) = make_figure(self.y)
         figure.set_layout_engine("none")
         axes.set_position((0, 0, 1, 1))
         axes.set_xlim(0, COLUMN)

@@ -10,11 +10,11 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
-from earmark.audio import Clip, Recording, StftDensity, cut
+from earmark.audio import AudioFile, Clip, StftDensity, cut
 from earmark.data.corpus import Corpus, Track
 from earmark.errors import AudioError
 from earmark.paper.summary import Summary
-from earmark.plotting import Drawing, canvas, finish
+from earmark.plotting import Drawing, make_figure, render_figure
 
 _RANGE_DB = 80
 """Shown below the loudest point of a spectrogram."""
@@ -31,7 +31,7 @@ def draw_spectrogram(corpus: Corpus) -> Drawing | None:
     track, clip = heard
     front_end = StftDensity(log=True)
     level = front_end(clip.samples)  # (frames, bins), dB
-    figure, (axes,) = canvas(58)
+    figure, (axes,) = make_figure(58)
     seconds = len(clip.samples) / front_end.sample_rate
     top = float(level.max())
     picture = axes.imshow(
@@ -46,7 +46,7 @@ def draw_spectrogram(corpus: Corpus) -> Drawing | None:
         f"{frames} frames of {bins} bins: the first sounding clip of {track.id}, as the networks read it (here in dB)."
     )
     alt = f"Spectrogram of {seconds:.0f} seconds of {track.genre}, up to {front_end.sample_rate // 2} Hz."
-    return finish(figure, "figure-2-spectrogram", f"Five seconds of {track.genre}", caption, alt)
+    return render_figure(figure, "figure-2-spectrogram", f"Five seconds of {track.genre}", caption, alt)
 
 
 def draw_attention(summaries: Sequence[Summary]) -> Drawing:
@@ -59,7 +59,7 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
     """
     summaries = summaries[:_MOST]
     genres = max(len(s.labels) for s in summaries)
-    figure, panels = canvas((8 + 3.6 * genres) * len(summaries) + 12, len(summaries), sharex=True)
+    figure, panels = make_figure((8 + 3.6 * genres) * len(summaries) + 12, len(summaries), sharex=True)
     maps = [_attention_map(axes, s) for axes, s in zip(panels, summaries, strict=True)]
     panels[-1].set_xlabel("seconds into the clip")
     ticks = [1 / 4, 1 / 2, 1, 2, 4]
@@ -71,7 +71,9 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
         "Mean attention of the judged clips, by their genre. White is an even share of the clip; orange gets more, "
         "purple less; four times and more look alike."
     )
-    return finish(figure, "attention", "Where attention lies", caption, "Heat maps of attention. " + _peaks(summaries))
+    return render_figure(
+        figure, "attention", "Where attention lies", caption, "Heat maps of attention. " + _peaks(summaries)
+    )
 
 
 def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
@@ -119,7 +121,7 @@ def _clips(corpus: Corpus) -> Iterator[tuple[Track, Clip]]:
         if track.path is None:
             continue
         try:
-            with Recording(track.path) as recording:
+            with AudioFile(track.path) as recording:
                 clips = (clip for clip in cut(recording.blocks(rate), 5 * rate) if not clip.silent)
                 if clip := next(clips, None):
                     yield track, clip
