@@ -398,7 +398,7 @@ def test_the_top_folder_may_have_any_name(serve, rng, tmp_path, top):
 def test_each_file_is_held_against_its_checksum(serve, rng, tmp_path, monkeypatch):
     files = corpus(rng)
     known = {
-        track: gtzan.Fact(
+        track: gtzan.Excerpt(
             track, track[:-6], hashlib.md5(files[f"genres/{track[:-6]}/{track}.wav"]).hexdigest(), *[""] * 6
         )
         for track in TRACKS
@@ -673,7 +673,7 @@ def test_as_much_as_announced_is_taken(tmp_path, place):
 
 
 def test_too_many_files_are_too_much_too(tmp_path, place, monkeypatch):
-    monkeypatch.setattr(module, "_MOST_MEMBERS", 10)
+    monkeypatch.setattr(module, "_MAX_MEMBERS", 10)
     with pytest.raises(FetchError, match="more than was announced"):
         unpack(write_tar(tmp_path / "x.tar", [(str(i), b"") for i in range(11)], "w"), place, most=1)
 

@@ -41,21 +41,21 @@ def opened(
     Corpus
     """
     from earmark.data.corpus import open_corpus
-    from earmark.data.rare_genres import MIN_TRACKS, without_rare
+    from earmark.data.rare_genres import MIN_TRACKS, filter_rare_genres
 
     least: int = min_tracks or MIN_TRACKS
     fate: Literal["drop", "merge"] = (rare or Rare.drop).value
     if labels is Labels.tags:
-        from earmark.data.tag_corpus import open_library
+        from earmark.data.tag_corpus import open_tag_corpus
 
         with terminal.progress("reading tags", None) as advance:
-            corpus = open_library(
+            corpus = open_tag_corpus(
                 source, min_tracks=least, rare=fate, known=known, jobs=jobs, on_file=lambda _: advance(1)
             )
     else:
         corpus = open_corpus(source)
         if min_tracks or rare:
-            corpus = without_rare(corpus, least, fate)
+            corpus = filter_rare_genres(corpus, least, fate)
     for note in corpus.notes:
         terminal.say(note)
     return corpus

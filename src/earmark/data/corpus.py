@@ -87,8 +87,8 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
     Parameters
     ----------
     source : path
-        A folder with one folder per genre, a CSV manifest (see :func:`from_manifest`), or an ``.npz`` of
-        spectrograms (see :func:`from_arrays`).
+        A folder with one folder per genre, a CSV manifest (see :func:`read_manifest`), or an ``.npz`` of
+        spectrograms (see :func:`read_arrays`).
 
     Returns
     -------
@@ -103,23 +103,23 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
     """
     path = Path(source)
     if path.is_dir():
-        corpus = from_folder(path)
+        corpus = read_folder(path)
     elif not path.is_file():
         raise CorpusError(f"no corpus at {path}: need a folder of genre folders, a .csv manifest or an .npz of arrays")
     elif path.suffix.lower() == ".csv":
-        corpus = from_manifest(path)
+        corpus = read_manifest(path)
     elif path.suffix.lower() == ".npz":
-        corpus = from_arrays(path)
+        corpus = read_arrays(path)
     else:
         raise CorpusError(f"{path} is no corpus: need a folder of genre folders, a .csv manifest or an .npz of arrays")
     if not corpus.tracks:
         raise CorpusError(f"{path} holds no tracks")
-    if all(track.id in gtzan.facts() for track in corpus.tracks):
+    if all(track.id in gtzan.load_index() for track in corpus.tracks):
         return Corpus(f"GTZAN ({len(corpus.tracks)} of 1000 tracks)", corpus.tracks)
     return corpus
 
 
-def from_folder(folder: Path) -> Corpus:
+def read_folder(folder: Path) -> Corpus:
     """Read a folder of folders: each directly below is a genre, all audio inside, at any depth, its tracks."""
     genres = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     found = [(genre.name, path) for genre in genres for path in walk(genre)]
@@ -127,10 +127,10 @@ def from_folder(folder: Path) -> Corpus:
         raise CorpusError(
             f"{folder} holds no audio in genre folders: expected GENRE/TRACK below it, such as jazz/so-what.mp3"
         )
-    return Corpus(folder.name, tracks_from([(path, genre, "") for genre, path in found], folder))
+    return Corpus(folder.name, make_tracks([(path, genre, "") for genre, path in found], folder))
 
 
-def from_manifest(path: Path) -> Corpus:
+def read_manifest(path: Path) -> Corpus:
     """Read a CSV manifest with a header: columns ``path`` and ``genre``, optionally ``artist``.
 
     Relative paths start at the manifest's own folder.
@@ -148,10 +148,10 @@ def from_manifest(path: Path) -> Corpus:
             if not row["path"] or not row["genre"]:
                 raise CorpusError(f"{path}, line {reader.line_num}: path and genre must both be given")
             rows.append((path.parent / row["path"], row["genre"].strip(), (row.get("artist") or "").strip()))
-    return Corpus(path.stem, tracks_from(rows, path.parent))
+    return Corpus(path.stem, make_tracks(rows, path.parent))
 
 
-def from_arrays(path: Path) -> Corpus:
+def read_arrays(path: Path) -> Corpus:
     """Read an ``.npz`` of log-mel spectrograms.
 
     ``X`` (tracks, bins, frames) holds bytes, 0 to 255 for −80 to 0 dB, or floats in dB; ``ids`` (tracks,)
@@ -169,13 +169,13 @@ def from_arrays(path: Path) -> Corpus:
     to_db = np.float32(80 / 255) if X.dtype == np.uint8 else np.float32(1)
     floor = np.float32(80 if X.dtype == np.uint8 else 0)
     tracks = [
-        Track(str(i), str(genres[k]), None, x.T.astype(np.float32) * to_db - floor, gtzan.artist(str(i)))
+        Track(str(i), str(genres[k]), None, x.T.astype(np.float32) * to_db - floor, gtzan.find_artist(str(i)))
         for x, i, k in zip(X, ids, y, strict=True)
     ]
     return Corpus(path.stem, tuple(sorted(tracks, key=lambda t: (t.genre, t.id))))
 
 
-def tracks_from(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
+def make_tracks(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
     """Make tracks of files, each with its genre and artist, sorted.
 
     A file's id is its stem, or its path from `root` where that is not unique.
@@ -187,7 +187,7 @@ def tracks_from(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, .
     if twice:
         raise CorpusError(f"listed twice: {twice[0]}" + (f" and {len(twice) - 1} more" if len(twice) > 1 else ""))
     tracks = [
-        Track(i, genre, path, artist=artist or gtzan.artist(i))
+        Track(i, genre, path, artist=artist or gtzan.find_artist(i))
         for i, (path, genre, artist) in zip(ids, rows, strict=True)
     ]
     return tuple(sorted(tracks, key=lambda track: (track.genre, track.id)))

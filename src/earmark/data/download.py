@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Attempts at each mirror; pooch waits 1, 2, 3 … s between them.
 _ATTEMPTS = 5
 # Statuses that may be gone a moment later.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Download:
             return
         if response.status_code // 100 != 2:
             words = f"the server says {response.status_code} {response.reason}"
-            raise HTTPError(words) if response.status_code in _PASSING else FetchError(words)
+            raise HTTPError(words) if response.status_code in _TRANSIENT else FetchError(words)
         if response.headers.get("Content-Type", "").startswith("text/html"):  # a sign-in or error page
             raise FetchError("it sends a web page instead of the file")
         sizes, length = self.archive.sizes, response.headers.get("Content-Length")

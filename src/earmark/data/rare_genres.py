@@ -1,4 +1,4 @@
-"""Filing each track under one genre that enough tracks share, and saying what becomes of the rest."""
+"""Assignment each track under one genre that enough tracks share, and saying what becomes of the rest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER = "other"
 MIN_TRACKS = 10
 """Tracks below which a genre is rare, where nothing is said."""
 
-_NAMED = 20
+_MAX_LISTED = 20
 """Genres named in a note; of the rest it says how many."""
 
 Choices = Sequence[Sequence[str]]
@@ -26,7 +26,7 @@ Choices = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Filing:
+class Assignment:
     """Where tracks went.
 
     Attributes
@@ -41,7 +41,7 @@ class Filing:
     notes: tuple[str, ...] = ()
 
 
-def file_common(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Filing:
+def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Assignment:
     """File each track under the first of its genres that is common enough.
 
     Parameters
@@ -56,7 +56,7 @@ def file_common(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "dr
 
     Returns
     -------
-    Filing
+    Assignment
 
     Raises
     ------
@@ -67,7 +67,7 @@ def file_common(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "dr
     """
     if min_tracks < 1 or rare not in ("drop", "merge"):
         raise SettingError(f"min_tracks {min_tracks}, rare {rare!r}: need at least 1, and 'drop' or 'merge'")
-    genres = _first_common(choices, min_tracks)
+    genres = _choose_genres(choices, min_tracks)
     lost = [own[0] for own, genre in zip(choices, genres, strict=True) if not genre]
     if len(lost) == len(choices):
         genre, n = Counter(name for own in choices for name in own).most_common(1)[0]
@@ -79,13 +79,13 @@ def file_common(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "dr
     if rare == "merge" and lost:
         other = next((genre for genre in genres if genre.casefold() == OTHER), OTHER)
         if other in genres or len(lost) >= min_tracks:
-            note = f"merged {_tracks(len(lost))} {what} into {other!r}: {_counts(lost)}"
-            return Filing(tuple(genre or other for genre in genres), (note,))
+            note = f"merged {_format_tracks(len(lost))} {what} into {other!r}: {_format_counts(lost)}"
+            return Assignment(tuple(genre or other for genre in genres), (note,))
         what += f", too few to make up {OTHER!r}"
-    return Filing(tuple(genres), _left_out(lost, choices, what))
+    return Assignment(tuple(genres), _describe_left_out(lost, choices, what))
 
 
-def file_known(choices: Choices, known: Collection[str]) -> Filing:
+def assign_known_genres(choices: Choices, known: Collection[str]) -> Assignment:
     """File each track under the first of its genres that a model knows.
 
     Parameters
@@ -98,7 +98,7 @@ def file_known(choices: Choices, known: Collection[str]) -> Filing:
 
     Returns
     -------
-    Filing
+    Assignment
 
     Raises
     ------
@@ -108,30 +108,31 @@ def file_known(choices: Choices, known: Collection[str]) -> Filing:
     rest = OTHER if OTHER in known else ""
     genres = tuple(next((name for name in own if name in known), rest) for own in choices)
     if not any(genres):
+        counts = _format_counts([own[0] for own in choices])
         raise CorpusError(
-            f"the model knows none of the genres of {_tracks(len(choices))}: {_counts([own[0] for own in choices])}; "
+            f"the model knows none of the genres of {_format_tracks(len(choices))}: {counts}; "
             f"it knows: {', '.join(known)}"
         )
     lost = [own[0] for own, genre in zip(choices, genres, strict=True) if not genre]
-    return Filing(genres, _left_out(lost, choices, "of genres that the model does not know"))
+    return Assignment(genres, _describe_left_out(lost, choices, "of genres that the model does not know"))
 
 
-def without_rare(corpus: Corpus, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Corpus:
+def filter_rare_genres(corpus: Corpus, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Corpus:
     """Drop or merge the rare genres of a corpus whose tracks have one genre each.
 
-    Parameters and errors are those of :func:`file_common`.
+    Parameters and errors are those of :func:`assign_common_genres`.
 
     Returns
     -------
     Corpus
         With notes of what was dropped or merged.
     """
-    filing = file_common([[track.genre] for track in corpus.tracks], min_tracks, rare)
-    kept = [replace(track, genre=genre) for track, genre in zip(corpus.tracks, filing.genres, strict=True) if genre]
-    return Corpus(corpus.name, tuple(sorted(kept, key=lambda t: (t.genre, t.id))), corpus.notes + filing.notes)
+    assignment = assign_common_genres([[track.genre] for track in corpus.tracks], min_tracks, rare)
+    kept = [replace(track, genre=genre) for track, genre in zip(corpus.tracks, assignment.genres, strict=True) if genre]
+    return Corpus(corpus.name, tuple(sorted(kept, key=lambda t: (t.genre, t.id))), corpus.notes + assignment.notes)
 
 
-def _first_common(choices: Choices, min_tracks: int) -> list[str]:
+def _choose_genres(choices: Choices, min_tracks: int) -> list[str]:
     """The genre of each track; empty where all its genres are rare."""
     mentions = Counter(name for own in choices for name in set(own))
     common = {name for name, n in mentions.items() if n >= min_tracks}
@@ -154,16 +155,16 @@ def _first_common(choices: Choices, min_tracks: int) -> list[str]:
     return genres
 
 
-def _left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
-    return (f"left out {len(lost)} of {_tracks(len(choices))}, {what}: {_counts(lost)}",) if lost else ()
+def _describe_left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
+    return (f"left out {len(lost)} of {_format_tracks(len(choices))}, {what}: {_format_counts(lost)}",) if lost else ()
 
 
-def _counts(genres: list[str]) -> str:
+def _format_counts(genres: list[str]) -> str:
     """Genres with counts, the most common first."""
     counts = sorted(Counter(genres).items(), key=lambda item: (-item[1], item[0]))
-    named = ", ".join(f"{genre} {n}" for genre, n in counts[:_NAMED])
-    return named + (f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else "")
+    named = ", ".join(f"{genre} {n}" for genre, n in counts[:_MAX_LISTED])
+    return named + (f" and {len(counts) - _MAX_LISTED} more" if len(counts) > _MAX_LISTED else "")
 
 
-def _tracks(n: int) -> str:
+def _format_tracks(n: int) -> str:
     return f"{n} track{'s' * (n != 1)}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.data import gtzan
 from earmark.data.corpus import Corpus
-from earmark.data.groups import kept_together, known_artist_groups
+from earmark.data.groups import group_by_known_artist, group_by_protocol
 from earmark.errors import CorpusError, SettingError
 
 Protocol = Literal["clip", "track", "artist", "fault-filtered"]
@@ -118,11 +118,11 @@ def split_clips(corpus: Corpus, track: Indices, protocol: Protocol, seed: int = 
         If the corpus cannot be split so: too few tracks of a genre, artists unknown, not GTZAN.
     """
     if protocol == "clip":
-        sides = _shuffled(len(track), seed, fold)
+        sides = _shuffle_clips(len(track), seed, fold)
         return Split(protocol, *(np.flatnonzero(sides == part) for part in PARTS))
     sides = split_tracks(corpus, protocol, seed, fold)
     split = Split(protocol, *(np.flatnonzero(np.isin(track, np.flatnonzero(sides == part))) for part in PARTS))
-    prove_split(corpus, track, split)
+    check_split(corpus, track, split)
     return split
 
 
@@ -134,24 +134,24 @@ def split_tracks(corpus: Corpus, protocol: Protocol, seed: int = 0, fold: Fold |
     if protocol == "fault-filtered":
         accepted = _fault_filtered(corpus)
         if fold is None:
-            prove_no_leak(corpus, accepted, kept_together(corpus, protocol))
+            check_no_leak(corpus, accepted, group_by_protocol(corpus, protocol))
             return accepted
         kept = np.flatnonzero(accepted != "")
         accepted[kept] = split_tracks(corpus.subset(kept), "artist", seed, fold)
         return accepted
-    groups = kept_together(corpus, protocol)
+    groups = group_by_protocol(corpus, protocol)
     genres = np.array([track.genre for track in corpus.tracks])
     _require_groups(groups, genres, protocol, fold)
     rng = np.random.default_rng(seed)
     if fold:
-        sides = fold.part(_deal(groups, genres, np.full(fold.count, 1 / fold.count), rng))
+        sides = fold.part(_deal_groups(groups, genres, np.full(fold.count, 1 / fold.count), rng))
     else:
-        sides = np.array(PARTS)[_deal(groups, genres, np.array(SHARES), rng)]
-    prove_no_leak(corpus, sides, groups)
+        sides = np.array(PARTS)[_deal_groups(groups, genres, np.array(SHARES), rng)]
+    check_no_leak(corpus, sides, groups)
     return sides
 
 
-def prove_split(corpus: Corpus, track: Indices, split: Split) -> None:
+def check_split(corpus: Corpus, track: Indices, split: Split) -> None:
     """Raise :class:`CorpusError` where a split breaks its protocol's promise, clip by clip.
 
     Parameters
@@ -168,10 +168,10 @@ def prove_split(corpus: Corpus, track: Indices, split: Split) -> None:
         for i in here[sides[here] != ""]:
             raise CorpusError(f"leak: clips of {corpus.tracks[i].id} are both in {sides[i]} and in {part}")
         sides[here] = part
-    prove_no_leak(corpus, sides, kept_together(corpus, split.protocol))
+    check_no_leak(corpus, sides, group_by_protocol(corpus, split.protocol))
 
 
-def prove_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> None:
+def check_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> None:
     """Raise :class:`CorpusError` where a group of tracks stands on two sides.
 
     Parameters
@@ -180,7 +180,7 @@ def prove_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> N
     sides : ndarray of str, shape (tracks,)
         As :func:`split_tracks` gives them.
     groups : ndarray of int, shape (tracks,)
-        What must stay together, such as :func:`origin_groups`.
+        What must stay together, such as :func:`group_by_origin`.
     """
     seen: dict[int, int] = {}
     for i, (side, group) in enumerate(zip(sides, groups, strict=True)):
@@ -196,7 +196,7 @@ def prove_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> N
 def measure_leak(corpus: Corpus, track: Indices, split: Split) -> Leak:
     """Measure how much of what judges was met in training, whatever the protocol.
 
-    Parameters are those of :func:`prove_split`; where the split has no test part, its valid part judges. Where
+    Parameters are those of :func:`check_split`; where the split has no test part, its valid part judges. Where
     nothing judges, nothing leaks.
     """
     learned, judged = track[split.train], track[split.test if len(split.test) else split.valid]
@@ -204,13 +204,13 @@ def measure_leak(corpus: Corpus, track: Indices, split: Split) -> Leak:
         return Leak(0.0, None)
     artists = None
     if any(t.artist for t in corpus.tracks):
-        groups = known_artist_groups(corpus)
+        groups = group_by_known_artist(corpus)
         artists = float(np.isin(groups[judged], groups[learned]).mean())
     return Leak(float(np.isin(judged, learned).mean()), artists)
 
 
 def _fault_filtered(corpus: Corpus) -> NDArray[np.str_]:
-    facts = gtzan.facts()
+    facts = gtzan.load_index()
     known = [facts.get(track.id) for track in corpus.tracks]
     sides = np.array([fact.fault_filtered if fact else "" for fact in known], dtype="<U5")
     if not (sides == "train").any() or not (sides == "valid").any():
@@ -235,7 +235,7 @@ def _require_groups(groups: Indices, genres: NDArray[np.str_], protocol: str, fo
             )
 
 
-def _shuffled(n: int, seed: int, fold: Fold | None) -> NDArray[np.str_]:
+def _shuffle_clips(n: int, seed: int, fold: Fold | None) -> NDArray[np.str_]:
     order = np.random.default_rng(seed).permutation(n)
     if fold:
         dealt = np.empty(n, np.intp)
@@ -248,7 +248,7 @@ def _shuffled(n: int, seed: int, fold: Fold | None) -> NDArray[np.str_]:
     return sides
 
 
-def _deal(
+def _deal_groups(
     groups: Indices, genres: NDArray[np.str_], shares: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """Deal groups to parts: a small one of each genre to all but the first, then the large ones where most lacks.

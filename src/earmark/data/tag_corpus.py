@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.data.corpus import Corpus, tracks_from
-from earmark.data.rare_genres import MIN_TRACKS, Rare, file_common, file_known
+from earmark.data.corpus import Corpus, make_tracks
+from earmark.data.rare_genres import MIN_TRACKS, Rare, assign_common_genres, assign_known_genres
 from earmark.errors import CorpusError, SettingError
 from earmark.files import walk
 from earmark.library.tags.genre_tags import require_mediafile
 from earmark.library.tags.spelling import genre_names, one_spelling, spelling_key
 
-_NOBODY = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
+_NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
 """What stands for an artist where there is none, as :func:`spelling_key` gives it."""
 
 
 @dataclass(frozen=True)
-class Tagged:
+class FileTags:
     """What the tags of a file say.
 
     Attributes
@@ -40,7 +40,7 @@ class Tagged:
     readable: bool = True
 
 
-def open_library(
+def open_tag_corpus(
     folder: str | os.PathLike[str],
     *,
     min_tracks: int = MIN_TRACKS,
@@ -59,10 +59,10 @@ def open_library(
     ----------
     folder : path
     min_tracks, rare : int, {"drop", "merge"}
-        What is rare, and what becomes of it; see :func:`earmark.data.rare_genres.file_common`.
+        What is rare, and what becomes of it; see :func:`earmark.data.rare_genres.assign_common_genres`.
     known : sequence of str, optional
         Labels of a model to be judged: they, and not `min_tracks` and `rare`, then say which genres count;
-        see :func:`earmark.data.rare_genres.file_known`.
+        see :func:`earmark.data.rare_genres.assign_known_genres`.
     jobs : int
         Files read at once.
     on_file : callable, optional
@@ -94,17 +94,21 @@ def open_library(
     files = _read_all(walk(folder), jobs, on_file)
     usable = [file for file in files if file.genres]
     if not usable:
+        lacking = f"none of {_format_files(len(files))} has a genre tag" if files else "no sound files below it"
         raise CorpusError(
-            f"{folder}: " + (f"none of {_files(len(files))} has a genre tag" if files else "no sound files below it")
-            + "; tag some first, or sort them into folders by genre and leave out --labels tags"
-        )  # fmt: skip
+            f"{folder}: {lacking}; tag some first, or sort them into folders by genre and leave out --labels tags"
+        )
     choices = one_spelling([file.genres for file in usable], known or ())
-    filing = file_common(choices, min_tracks, rare) if known is None else file_known(choices, known)
-    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filing.genres, strict=True) if genre]
-    return Corpus(f"{folder.resolve().name}, by its tags", tracks_from(rows, folder), _untagged(files) + filing.notes)
+    assignment = (
+        assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
+    )
+    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, assignment.genres, strict=True) if genre]
+    return Corpus(
+        f"{folder.resolve().name}, by its tags", make_tracks(rows, folder), _describe_untagged(files) + assignment.notes
+    )
 
 
-def read_tags(path: Path) -> Tagged:
+def read_tags(path: Path) -> FileTags:
     """Read what the tags of a file say of genre and artist; never fails.
 
     Parameters
@@ -113,22 +117,22 @@ def read_tags(path: Path) -> Tagged:
 
     Returns
     -------
-    Tagged
+    FileTags
     """
     from mediafile import MediaFile
 
     if not path.is_file():  # a pipe would be waited for, a dangling link is nothing
-        return Tagged(path, readable=False)
+        return FileTags(path, readable=False)
     try:
         file = MediaFile(os.fspath(path))
         genres = genre_names(file.genres or ())
         artists = [" ".join((name or "").split()) for name in (file.albumartist, file.artist)]
     except Exception:  # whatever a parser stumbles over: it is one file of many
-        return Tagged(path, readable=False)
-    return Tagged(path, genres, next((name for name in artists if name and spelling_key(name) not in _NOBODY), ""))
+        return FileTags(path, readable=False)
+    return FileTags(path, genres, next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), ""))
 
 
-def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[Tagged]:
+def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[FileTags]:
     files = []
     with ThreadPoolExecutor(jobs) as pool:  # disks and networks are waited for together
         for file in pool.map(read_tags, paths):
@@ -138,15 +142,15 @@ def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] 
     return files
 
 
-def _untagged(files: list[Tagged]) -> tuple[str, ...]:
+def _describe_untagged(files: list[FileTags]) -> tuple[str, ...]:
     """How many files had no genre, in words."""
     without = [file for file in files if not file.genres]
     if not without:
         return ()
     unreadable = sum(not file.readable for file in without)
     why = f" ({unreadable} of them cannot be read)" if unreadable else ""
-    return (f"left out {len(without)} of {_files(len(files))}, without a genre tag{why}",)
+    return (f"left out {len(without)} of {_format_files(len(files))}, without a genre tag{why}",)
 
 
-def _files(n: int) -> str:
+def _format_files(n: int) -> str:
     return f"{n} file{'s' * (n != 1)}"

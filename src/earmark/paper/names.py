@@ -23,7 +23,7 @@ _SCORERS = {
 }
 
 
-def in_words(name: str, recipe: Recipe) -> str:
+def full_name(name: str, recipe: Recipe) -> str:
     """Call a model as a table's row does.
 
     Parameters
@@ -39,7 +39,7 @@ def in_words(name: str, recipe: Recipe) -> str:
     Examples
     --------
     >>> from earmark.training.recipe import open_recipe
-    >>> in_words("lstm-2x500", open_recipe("lstm-2x500"))
+    >>> full_name("lstm-2x500", open_recipe("lstm-2x500"))
     'LSTM, 2 layers of 500'
     """
     base = name.removesuffix(LOG)
@@ -56,13 +56,13 @@ def in_words(name: str, recipe: Recipe) -> str:
     return f"{family(network)}, {network.layers} {plural} of {network.units}{both}{scorer}"
 
 
-def in_short(name: str, recipe: Recipe) -> str:
+def short_name(name: str, recipe: Recipe) -> str:
     """Call a model shortly enough for a figure of a column's width.
 
     Examples
     --------
     >>> from earmark.training.recipe import open_recipe
-    >>> in_short("attention-2x60-log", open_recipe("attention-2x60-log"))
+    >>> short_name("attention-2x60-log", open_recipe("attention-2x60-log"))
     'Attention 2×60, dB'
     """
     base = name.removesuffix(LOG)

@@ -13,7 +13,7 @@ from earmark.data.corpus import Corpus
 from earmark.errors import MissingExtra, SettingError
 from earmark.files import replacing, slug
 from earmark.paper import summary, tables, text
-from earmark.paper.names import in_words
+from earmark.paper.names import full_name
 from earmark.paper.rows import FIGURE_3, FIGURE_5, PAPER
 from earmark.paper.runs import Record
 from earmark.paper.summary import Summary
@@ -39,7 +39,7 @@ def write_report(
         records), ``run.json`` (where it comes from), ``figures/`` (each as PNG and SVG), and ``recipes/`` with the
         recipes that do not come with the package.
     records : sequence of dict
-        As :class:`~earmark.paper.runs.Laboratory` leaves them, in any order; may be none.
+        As :class:`~earmark.paper.runs.Reproduction` leaves them, in any order; may be none.
     corpus : Corpus
         What they were run on.
     source : str
@@ -65,17 +65,17 @@ def write_report(
         raise MissingExtra("a report", "learn") from error
     records = summary.sort_records(records)
     summaries = summary.summarize(records)
-    repeat = _Repeat(folder, source)
-    lines = summary.table(records, repeat.command)
-    run = _run(records, corpus, command, dict(failures or {}))
+    repeat = _RerunCommands(folder, source)
+    lines = summary.tabulate_runs(records, repeat.command)
+    run = _describe_run(records, corpus, command, dict(failures or {}))
     drawings = draw_all(summaries, corpus)
     for drawing in drawings:
         drawing.save(folder / "figures")
     repeat.save_recipes(records)
     _write(folder / "results.csv", summary.to_csv(lines))
     aggregated = [summary.to_dict() for summary in summaries]
-    _write(folder / "results.json", _json({"rows": aggregated, "records": records}))
-    _write(folder / "run.json", _json(run))
+    _write(folder / "results.json", _to_json({"rows": aggregated, "records": records}))
+    _write(folder / "run.json", _to_json(run))
     context = _context(summaries, corpus, run, repeat)
     _write(folder / "report.md", _render("report.md.j2", context))
     figures = {drawing.name: drawing for drawing in drawings}
@@ -84,7 +84,7 @@ def write_report(
 
 
 @dataclass(frozen=True)
-class _Repeat:
+class _RerunCommands:
     """How single rows are run again.
 
     A recipe that the package does not know under its name is written beside the report, and named by its file.
@@ -118,7 +118,7 @@ class _Repeat:
         return self.folder / "recipes" / f"{record['recipe']}.toml"
 
 
-def _run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict[str, str]) -> dict[str, Any]:
+def _describe_run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict[str, str]) -> dict[str, Any]:
     """Tell where all of it comes from."""
     seconds = {str(summary.row_of(record).place): record["seconds"] for record in records}
     return {
@@ -136,7 +136,9 @@ def _run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict
     }
 
 
-def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], repeat: _Repeat) -> dict[str, Any]:
+def _context(
+    summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], repeat: _RerunCommands
+) -> dict[str, Any]:
     """Gather all that the templates speak of."""
 
     def among(names: Collection[str]) -> list[Summary]:
@@ -152,14 +154,14 @@ def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], 
         "run": run,
         "corpus": corpus,
         "summaries": summaries,
-        "protocols": text.protocol_facts(summaries),
-        "warnings": text.warnings(summaries, corpus),
+        "protocols": text.gather_protocol_facts(summaries),
+        "warnings": text.list_warnings(summaries, corpus),
         "highlights": [summary.best_of(summaries, p) for p in summary.protocols_of(summaries)],
-        "chapters": [(name, title, tables.compare(some)) for name, title, some in chapters if some],
-        "leak": text.leak_in_words(summaries),
-        "losses": tables.losses(summaries),
+        "chapters": [(name, title, tables.tabulate_accuracy(some)) for name, title, some in chapters if some],
+        "leak": text.describe_leak(summaries),
+        "losses": tables.tabulate_losses(summaries),
         "appendix": _appendix(summaries, repeat),
-        "commonest": max((s.commonest for s in summaries), default=None),
+        "majority_baseline": max((s.majority_baseline for s in summaries), default=None),
     }
 
 
@@ -174,11 +176,11 @@ class _Entry:
     rows: list[tuple[Summary, list[tuple[Record, str]]]]
 
 
-def _appendix(summaries: Sequence[Summary], repeat: _Repeat) -> list[_Entry]:
+def _appendix(summaries: Sequence[Summary], repeat: _RerunCommands) -> list[_Entry]:
     entries = []
     for name in dict.fromkeys(s.recipe for s in summaries):
         own = [s for s in summaries if s.recipe == name]
-        words = in_words(name, own[0].settings) + (", dB" if name.endswith(LOG) else "")
+        words = full_name(name, own[0].settings) + (", dB" if name.endswith(LOG) else "")
         rows = [(s, [(record, repeat.command(record)) for record in s.records]) for s in own]
         entries.append(_Entry(name, words, f"model-{slug(name)}", own[0].settings, rows))
     return entries
@@ -197,16 +199,16 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
     )
     environment.filters |= {
         "percent": text.percent,
-        "brief": tables.format_spread,
+        "brief": tables.format_mean_std,
         "interval": tables.format_interval,
         "anchor": tables.anchor,
-        "inline": inline,
-        "cell": _cell,
+        "inline": inline_svg,
+        "cell": _escape_cell,
     }
     return environment.get_template(template).render(context)
 
 
-def inline(svg: bytes, name: str, alt: str) -> str:
+def inline_svg(svg: bytes, name: str, alt: str) -> str:
     """Turn an SVG file into an element of a page: no prolog, ids of its own, a name for who cannot see it.
 
     Parameters
@@ -239,12 +241,12 @@ def _ratio(box: str) -> str:
     return f"{float(width):.0f} / {float(height):.0f}"
 
 
-def _cell(text: object) -> str:
+def _escape_cell(text: object) -> str:
     """Escape text within a Markdown table."""
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 

@@ -39,7 +39,7 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Done:
+class RowResult:
     """A row that came to its end.
 
     Attributes
@@ -57,7 +57,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Laboratory:
+class Reproduction:
     """Where rows are run and their results kept.
 
     Attributes
@@ -81,7 +81,7 @@ class Laboratory:
 
     def prepare(self, rows: Sequence[Row], jobs: int, on_track: Callable[[Track], None] | None = None) -> None:
         """Make the features that rows need, once, before several of them would at the same time."""
-        for front_end, clip_seconds, hop_seconds in self._cuttings(rows):
+        for front_end, clip_seconds, hop_seconds in self._feature_settings(rows):
             extract(
                 self.corpus, front_end, clip_seconds,
                 hop_seconds=hop_seconds, cache=self.cache, jobs=jobs, on_track=on_track,
@@ -89,9 +89,9 @@ class Laboratory:
 
     def n_preparations(self, rows: Sequence[Row]) -> int:
         """Calls of `on_track` that :meth:`prepare` will make."""
-        return len(self._cuttings(rows)) * len(self.corpus.tracks)
+        return len(self._feature_settings(rows)) * len(self.corpus.tracks)
 
-    def run(self, rows: Sequence[Row], jobs: int) -> Iterator[Done]:
+    def run(self, rows: Sequence[Row], jobs: int) -> Iterator[RowResult]:
         """Run rows in processes of this machine, each on one core.
 
         One core each, whatever `jobs`: sums of floating-point numbers depend on how many threads share them, and
@@ -99,15 +99,15 @@ class Laboratory:
 
         Yields
         ------
-        Done
+        RowResult
             As they come to their end; those that have a result already, without running them again.
         """
         for row in rows:  # what a killed run left behind runs no more
             (self.place(row) / "state.json").unlink(missing_ok=True)
-        pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed)
+        pool: Pool[Row, RowResult] = Pool(partial(_prepared, self), jobs, _report_crash)
         yield from pool.as_done(iter(rows))
 
-    def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[Done]:
+    def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[RowResult]:
         """Run rows on a Ray cluster, through joblib; they read the corpus and write results on a shared disk.
 
         Parameters
@@ -143,7 +143,7 @@ class Laboratory:
         return _read(self.place(row) / "state.json")
 
     def recipe(self, row: Row) -> Recipe:
-        """Return a row's recipe, with this laboratory's limit on epochs."""
+        """Return a row's recipe, with this reproduction's limit on epochs."""
         recipe = open_recipe(row.recipe)
         return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
 
@@ -154,53 +154,53 @@ class Laboratory:
         own = {"recipe": recipe, "protocol": row.protocol, "seed": row.seed, "fold": fold}
         return {"corpus": self.corpus.fingerprint, **own}
 
-    def _absolute(self) -> Laboratory:
+    def _absolute(self) -> Reproduction:
         """The same, for processes that start in another folder."""
         tracks = tuple(replace(track, path=track.path and track.path.absolute()) for track in self.corpus.tracks)
         corpus = replace(self.corpus, tracks=tracks)
         return replace(self, corpus=corpus, folder=self.folder.absolute(), cache=self.cache.absolute())
 
-    def _cuttings(self, rows: Sequence[Row]) -> list[tuple[FrontEnd, float, float]]:
+    def _feature_settings(self, rows: Sequence[Row]) -> list[tuple[FrontEnd, float, float]]:
         """Front end, clip and hop in seconds of each kind of features that rows read, once."""
         recipes = [(row.protocol, self.recipe(row)) for row in rows]
         kinds = [(r.front_end, r.clip_seconds, hop) for protocol, r in recipes for hop in r.hops(protocol)]
         return list(dict.fromkeys(kinds))
 
 
-def run_row(laboratory: Laboratory, row: Row) -> Done:
+def run_row(reproduction: Reproduction, row: Row) -> RowResult:
     """Fit and judge one row, unless it is done; what goes wrong with it is its own affair.
 
     Returns
     -------
-    Done
+    RowResult
     """
-    place = laboratory.place(row)
-    if record := laboratory.result(row):
-        return Done(row, record)
+    place = reproduction.place(row)
+    if record := reproduction.result(row):
+        return RowResult(row, record)
     try:
-        identity = laboratory.identity(row)
+        identity = reproduction.identity(row)
         if _read(place / "experiment.json") != identity:
             shutil.rmtree(place, ignore_errors=True)
             _write(place / "experiment.json", identity)
-        record = {"identity": identity, **_run(laboratory, row, place)}
+        record = {"identity": identity, **_run(reproduction, row, place)}
     except EarmarkError as error:
-        return Done(row, {}, str(error))
+        return RowResult(row, {}, str(error))
     except Exception as error:  # a bug in one row must not end the others
-        return Done(row, {}, f"{type(error).__name__}: {error}")
+        return RowResult(row, {}, f"{type(error).__name__}: {error}")
     _write(place / "result.json", record)
     for name in ("checkpoint.pt", "state.json"):
         (place / name).unlink(missing_ok=True)
-    return Done(row, record)
+    return RowResult(row, record)
 
 
-def _run(laboratory: Laboratory, row: Row, place: Path) -> Record:
+def _run(reproduction: Reproduction, row: Row, place: Path) -> Record:
     import torch
     from threadpoolctl import threadpool_limits
 
     from earmark.training.experiment import Experiment, Watch
     from earmark.training.fit import run
 
-    experiment = Experiment(laboratory.corpus, laboratory.recipe(row), row.protocol, row.seed, row.fold)
+    experiment = Experiment(reproduction.corpus, reproduction.recipe(row), row.protocol, row.seed, row.fold)
     watch = Watch(on_epoch=lambda record: _write(place / "state.json", record))
     _write(place / "state.json", {})
     torch.set_num_threads(1)
@@ -208,8 +208,8 @@ def _run(laboratory: Laboratory, row: Row, place: Path) -> Record:
         trial = run(
             experiment,
             checkpoint=place / "checkpoint.pt",
-            cache=laboratory.cache,
-            device=laboratory.device,
+            cache=reproduction.cache,
+            device=reproduction.device,
             watch=watch,
         )
         return _record(row, trial)
@@ -248,12 +248,12 @@ def _attention(trial: Trial) -> dict[str, list[float]] | None:
     return {str(g): weights[genres == g].mean(axis=0).round(5).tolist() for g in np.unique(genres)}
 
 
-def _prepared(laboratory: Laboratory) -> Callable[[Row], Done]:
-    return partial(run_row, laboratory)
+def _prepared(reproduction: Reproduction) -> Callable[[Row], RowResult]:
+    return partial(run_row, reproduction)
 
 
-def _crashed(row: Row, failure: str) -> Done:
-    return Done(row, {}, "its process died; was there enough memory? The same command tries again")
+def _report_crash(row: Row, failure: str) -> RowResult:
+    return RowResult(row, {}, "its process died; was there enough memory? The same command tries again")
 
 
 def _read(path: Path) -> Record | None:

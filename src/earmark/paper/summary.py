@@ -30,8 +30,8 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean and spread of a figure over runs.
+class MeanStd:
+    """Mean and standard deviation of a figure over runs.
 
     Attributes
     ----------
@@ -62,27 +62,27 @@ class Summary:
     @property
     def short(self) -> str:
         """The recipe as figures call it."""
-        return names.in_short(self.recipe, self.settings)
+        return names.short_name(self.recipe, self.settings)
 
     @property
     def heading(self) -> str:
         """The protocol as a heading."""
         return names.PROTOCOLS[self.protocol]
 
-    def spread(self, key: str) -> Spread | None:
-        """Return mean and spread of one figure of the records; None where no run has it."""
+    def mean_std(self, key: str) -> MeanStd | None:
+        """Return mean and standard deviation of one figure of the records; None where no run has it."""
         values = [record[key] for record in self.records if record.get(key) is not None]
-        return spread(values) if values else None
+        return mean_std(values) if values else None
 
     @property
-    def clip_accuracy(self) -> Spread:
+    def clip_accuracy(self) -> MeanStd:
         """As the paper counts: share of clips that are right."""
-        return spread([record["clip_accuracy"] for record in self.records])
+        return mean_std([record["clip_accuracy"] for record in self.records])
 
     @property
-    def track_accuracy(self) -> Spread:
+    def track_accuracy(self) -> MeanStd:
         """Share of tracks that are right, their clips taken together."""
-        return spread([record["track_accuracy"] for record in self.records])
+        return mean_std([record["track_accuracy"] for record in self.records])
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -123,8 +123,8 @@ class Summary:
         return counts
 
     @property
-    def commonest(self) -> float:
-        """What always answering the commonest judged genre would reach, over tracks."""
+    def majority_baseline(self) -> float:
+        """What always answering the majority_baseline judged genre would reach, over tracks."""
         judged = self.confusion.sum(axis=1)
         return float(judged.max() / judged.sum())
 
@@ -142,7 +142,7 @@ class Summary:
         """Return the aggregate as plain types."""
         low, high = self.interval
         figures = ("clip_accuracy", "track_accuracy", "macro_f1", "top3_accuracy", "calibration_error")
-        spreads = {key: self.spread(key) for key in (*figures, "seconds", "epochs", "parameters")}
+        spreads = {key: self.mean_std(key) for key in (*figures, "seconds", "epochs", "parameters")}
         return {
             "recipe": self.recipe,
             "protocol": self.protocol,
@@ -156,17 +156,17 @@ class Summary:
         }
 
 
-def spread(values: Sequence[float]) -> Spread:
+def mean_std(values: Sequence[float]) -> MeanStd:
     """Return mean and sample standard deviation.
 
     Examples
     --------
-    >>> spread([1.0, 3.0])
-    Spread(mean=2.0, deviation=1.4142135623730951)
-    >>> spread([1.0])
-    Spread(mean=1.0, deviation=None)
+    >>> mean_std([1.0, 3.0])
+    MeanStd(mean=2.0, deviation=1.4142135623730951)
+    >>> mean_std([1.0])
+    MeanStd(mean=1.0, deviation=None)
     """
-    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+    return MeanStd(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
 def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -195,7 +195,7 @@ def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray
 def sort_records(records: Sequence[Record]) -> list[Record]:
     """Sort records: the paper's rows in its order, each variant ``-log`` after its row, then the others by name."""
     return sorted(
-        records, key=lambda r: (place(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
+        records, key=lambda r: (sort_key(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
     )
 
 
@@ -207,12 +207,12 @@ def summarize(records: Sequence[Record]) -> list[Summary]:
     return [Summary(recipe, protocol, tuple(group)) for (recipe, protocol), group in groups.items()]
 
 
-def place(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
+def sort_key(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
     """Return where a recipe stands among others; numbers in names count as numbers.
 
     Examples
     --------
-    >>> sorted(["mine", "lstm-1x250-log", "lstm-1x250", "rnn-2x125", "mlp-1000-elu", "mlp-60-elu"], key=place)
+    >>> sorted(["mine", "lstm-1x250-log", "lstm-1x250", "rnn-2x125", "mlp-1000-elu", "mlp-60-elu"], key=sort_key)
     ['rnn-2x125', 'lstm-1x250', 'lstm-1x250-log', 'mine', 'mlp-60-elu', 'mlp-1000-elu']
     """
     base = name.removesuffix(LOG)
@@ -242,7 +242,7 @@ def recipe_of(record: Record) -> Recipe:
     return Recipe.model_validate_json(json.dumps(record["identity"]["recipe"]))
 
 
-def table(records: Sequence[Record], command: Callable[[Record], str]) -> list[dict[str, Any]]:
+def tabulate_runs(records: Sequence[Record], command: Callable[[Record], str]) -> list[dict[str, Any]]:
     """Lay out one line for each run.
 
     Parameters
@@ -266,7 +266,7 @@ def table(records: Sequence[Record], command: Callable[[Record], str]) -> list[d
 
 
 def to_csv(lines: Sequence[dict[str, Any]]) -> str:
-    """Write the lines of :func:`table` as CSV with a header."""
+    """Write the lines of :func:`tabulate_runs` as CSV with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.files import slug
-from earmark.paper.names import PROTOCOLS, in_words
+from earmark.paper.names import PROTOCOLS, full_name
 from earmark.paper.rows import PAPER
-from earmark.paper.summary import Spread, Summary, protocols_of
-from earmark.paper.text import drops, percent
+from earmark.paper.summary import MeanStd, Summary, protocols_of
+from earmark.paper.text import accuracy_losses, percent
 from earmark.training.recipe import LOG
 
 
 @dataclass(frozen=True)
-class Figure:
+class Cell:
     """An accuracy in a table, in per cent.
 
     Attributes
@@ -44,7 +44,7 @@ class Model:
         In words, the recipe's name, and its place in the appendix.
     paper : str
         What the paper prints, per cent; empty for what it does not have.
-    cells : list of Figure or None
+    cells : list of Cell or None
         By column; None where nothing was run.
     """
 
@@ -52,7 +52,7 @@ class Model:
     name: str
     anchor: str
     paper: str
-    cells: list[Figure | None]
+    cells: list[Cell | None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Comparison:
         return [f"{head}, {name}" if self.variants else head for head, names in self.groups for name in names]
 
 
-def compare(summaries: Sequence[Summary]) -> Comparison:
+def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
     """Lay out recipes by line, protocols and front ends by column.
 
     Parameters
@@ -107,9 +107,9 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
     models = []
     for base in dict.fromkeys(key[0] for key in found):
         some = next(s for key, s in found.items() if key[0] == base)
-        cells = [_figure(found.get((base, p, log))) for p, log in columns]
+        cells = [_make_cell(found.get((base, p, log))) for p, log in columns]
         paper = percent(PAPER[base][1]) if base in PAPER else ""
-        models.append(Model(in_words(base, some.settings), base, f"model-{slug(some.recipe)}", paper, cells))
+        models.append(Model(full_name(base, some.settings), base, f"model-{slug(some.recipe)}", paper, cells))
     return Comparison(groups, models)
 
 
@@ -132,10 +132,10 @@ class Losses:
     lines: list[tuple[str, str, str, list[tuple[str, str] | None]]]
 
 
-def losses(summaries: Sequence[Summary]) -> Losses | None:
+def tabulate_losses(summaries: Sequence[Summary]) -> Losses | None:
     """Lay out the leak table; None where fewer than two protocols ran with the same recipe."""
     loosest, *stricter = protocols_of(summaries) or [""]
-    lost = {p: drops(summaries, p, loosest) for p in stricter}
+    lost = {p: accuracy_losses(summaries, p, loosest) for p in stricter}
     found = {(s.recipe, s.protocol): s for s in summaries}
     recipes = [r for r in dict.fromkeys(s.recipe for s in summaries) if any(r in by for by in lost.values())]
     if not recipes:
@@ -165,12 +165,12 @@ def format_change(change: float) -> str:
     return text if text == "0.0" else ("−" if change < 0 else "+") + text
 
 
-def format_spread(value: Spread | None, digits: int = 1, factor: float = 1.0) -> str:
+def format_mean_std(value: MeanStd | None, digits: int = 1, factor: float = 1.0) -> str:
     """Write a mean ± its spread; a dash where there is none.
 
     Examples
     --------
-    >>> format_spread(Spread(0.5, 0.01), factor=100), format_spread(Spread(12.0, None), 0), format_spread(None)
+    >>> format_mean_std(MeanStd(0.5, 0.01), factor=100), format_mean_std(MeanStd(12.0, None), 0), format_mean_std(None)
     ('50.0 ± 1.0', '12', '–')
     """
     if value is None:
@@ -190,9 +190,9 @@ def anchor(s: Summary) -> str:
     return f"row-{slug(s.recipe)}-{s.protocol}"
 
 
-def _figure(s: Summary | None) -> Figure | None:
+def _make_cell(s: Summary | None) -> Cell | None:
     if s is None:
         return None
     clips, tracks = s.clip_accuracy, s.track_accuracy
     deviation = "" if clips.deviation is None else f"{100 * clips.deviation:.1f}"
-    return Figure(percent(clips.mean), deviation, percent(tracks.mean), format_interval(s), anchor(s))
+    return Cell(percent(clips.mean), deviation, percent(tracks.mean), format_interval(s), anchor(s))

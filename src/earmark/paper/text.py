@@ -51,12 +51,12 @@ class ProtocolFacts:
         return PROTOCOLS[self.protocol]
 
     @property
-    def explained(self) -> str:
+    def explanation(self) -> str:
         """What the protocol keeps on one side."""
-        return " ".join(_say("explain", fact=self))
+        return " ".join(_fill_macro("explain", fact=self))
 
 
-def protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
+def gather_protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
     """Gather the facts of each protocol that ran, in the order of strictness."""
     facts = []
     for protocol in protocols_of(summaries):
@@ -75,7 +75,7 @@ def protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
     return facts
 
 
-def drops(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str, float]:
+def accuracy_losses(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str, float]:
     """Return what each recipe loses from one protocol to a stricter one, in clip accuracy; negative where it gains.
 
     Returns
@@ -89,20 +89,20 @@ def drops(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str
     return {r: accuracy[r, loosest] - accuracy[r, stricter] for r in both}
 
 
-def leak_in_words(summaries: Sequence[Summary]) -> str:
+def describe_leak(summaries: Sequence[Summary]) -> str:
     """Say in one paragraph what leaked and what it was worth, with this run's numbers; "" where nothing ran."""
-    facts = protocol_facts(summaries)
+    facts = gather_protocol_facts(summaries)
     found = {(s.recipe, s.protocol): s for s in summaries}
     losses = []
     for fact in facts[1:]:
-        if lost := drops(summaries, fact.protocol, facts[0].protocol):
+        if lost := accuracy_losses(summaries, fact.protocol, facts[0].protocol):
             worst = max(lost, key=lost.__getitem__)
             before, after = found[worst, facts[0].protocol], found[worst, fact.protocol]
             losses.append((fact, float(np.mean(list(lost.values()))), len(lost), before, after))
-    return " ".join(_say("leak", facts=facts, losses=losses))
+    return " ".join(_fill_macro("leak", facts=facts, losses=losses))
 
 
-def warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
+def list_warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
     """Say what a reader must know before believing the numbers, each in a sentence or two."""
     by_protocol = {PROTOCOLS[p].lower(): [s for s in summaries if s.protocol == p] for p in protocols_of(summaries)}
     rare: dict[str, list[str]] = defaultdict(list)
@@ -113,7 +113,7 @@ def warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
     for s in summaries:
         for note in s.notes:
             noted[note][s.short] = None
-    return _say(
+    return _fill_macro(
         "warnings",
         corpus=corpus,
         counts=sorted(corpus.counts.values()),
@@ -121,7 +121,7 @@ def warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
         few=_FEW,
         rare=rare,
         once=summaries and all(len(s.records) == 1 for s in summaries),
-        guessing=[s for s in summaries if s.track_accuracy.mean <= s.commonest],
+        guessing=[s for s in summaries if s.track_accuracy.mean <= s.majority_baseline],
         noted=noted,
         failed=sorted({track for s in summaries for record in s.records for track in record["failed"]}),
     )
@@ -143,7 +143,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _say(macro: str, **numbers: Any) -> list[str]:
+def _fill_macro(macro: str, **numbers: Any) -> list[str]:
     """Fill in one of the sentences' macros; its lines."""
     lines = getattr(_sentences(), macro)(**numbers).split("\n")
     return [line for line in lines if line]

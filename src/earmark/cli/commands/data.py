@@ -17,7 +17,7 @@ from earmark.cli.terminal import guarded, summary
 from earmark.errors import FetchError
 
 if TYPE_CHECKING:
-    from earmark.data.fetch import Fetched
+    from earmark.data.fetch import FetchResult
 
 data = typer.Typer(name="data", help="Make, fetch and check corpora.", no_args_is_help=True)
 
@@ -96,7 +96,7 @@ def check(
     source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
     terminal.say(summary(source))
     with terminal.progress("checking", len(source.tracks)) as advance:
-        outcome = check_corpus(source, jobs=cores(jobs), suspects=suspects, on_track=lambda _: advance(1))
+        outcome = check_corpus(source, jobs=cores(jobs), label_errors=suspects, on_track=lambda _: advance(1))
     if form is Shape.table and sys.stdout.isatty():
         terminal.console(sys.stdout).print(writers.findings(outcome.findings))
     else:
@@ -187,7 +187,7 @@ def fetch(
     _tell(fetched)
 
 
-def _tell(fetched: Fetched) -> None:
+def _tell(fetched: FetchResult) -> None:
     from earmark.cli import writers
 
     there = len(fetched.matching) + len(fetched.differing)

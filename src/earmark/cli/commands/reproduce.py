@@ -17,7 +17,7 @@ from earmark.cli.terminal import extra, guarded, summary
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
     from earmark.paper.rows import Row
-    from earmark.paper.runs import Done, Laboratory
+    from earmark.paper.runs import Reproduction, RowResult
 
 _ROWS_HELP = (
     "Which rows: a recipe or TOML file, a pattern such as 'lstm-*', figure-3, figure-5, or a sweep: recurrent, mlp, "
@@ -89,7 +89,7 @@ def reproduce(
         import jinja2  # noqa: F401 (the report's, missed before hours of fitting rather than after)
         import matplotlib  # noqa: F401
 
-        from earmark.paper.runs import Laboratory
+        from earmark.paper.runs import Reproduction
     from earmark.cli.commands.reproduce_view import Board
     from earmark.data.features.extract import default_cache
     from earmark.paper.rows import choose_rows
@@ -102,13 +102,13 @@ def reproduce(
     )
     source = corpora.opened(corpus, labels, min_tracks, rare, jobs=cores(jobs))
     terminal.say(summary(source))
-    laboratory = Laboratory(source, output, default_cache(), device, epochs)
-    with terminal.progress("hearing", laboratory.n_preparations(chosen)) as advance:
-        laboratory.prepare(chosen, cores(jobs), lambda _: advance(1))
-    board = Board(laboratory, chosen, cores(jobs))
+    reproduction = Reproduction(source, output, default_cache(), device, epochs)
+    with terminal.progress("hearing", reproduction.n_preparations(chosen)) as advance:
+        reproduction.prepare(chosen, cores(jobs), lambda _: advance(1))
+    board = Board(reproduction, chosen, cores(jobs))
     try:
         with board.live():
-            done = list(_told(_run(laboratory, chosen, cores(jobs), address)))
+            done = list(_told(_run(reproduction, chosen, cores(jobs), address)))
     except KeyboardInterrupt:
         terminal.say("the same command goes on from here")
         raise
@@ -118,11 +118,11 @@ def reproduce(
     _exit_after(done)
 
 
-def _run(laboratory: Laboratory, rows: list[Row], jobs: int, address: str | None) -> Iterator[Done]:
-    return laboratory.run_on_ray(rows, address) if address else laboratory.run(rows, jobs)
+def _run(reproduction: Reproduction, rows: list[Row], jobs: int, address: str | None) -> Iterator[RowResult]:
+    return reproduction.run_on_ray(rows, address) if address else reproduction.run(rows, jobs)
 
 
-def _told(done: Iterator[Done]) -> Iterator[Done]:
+def _told(done: Iterator[RowResult]) -> Iterator[RowResult]:
     """Say each row as it is done, where no live table shows it."""
     for one in done:
         if not sys.stderr.isatty():
@@ -132,7 +132,7 @@ def _told(done: Iterator[Done]) -> Iterator[Done]:
         yield one
 
 
-def _report(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path:
+def _report(folder: Path, done: list[RowResult], corpus: Corpus, source: str) -> Path:
     from earmark.paper.report import write_report
 
     command = shlex.join(["earmark", *sys.argv[1:]])
@@ -141,7 +141,7 @@ def _report(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path
     return write_report(folder, records, corpus, source=source, command=command, failures=failures)
 
 
-def _exit_after(done: list[Done]) -> None:
+def _exit_after(done: list[RowResult]) -> None:
     """Name each row that failed and, once, each file that could not be read; exit status 1 where there are any."""
     from earmark.cli.writers import clean
 

@@ -19,7 +19,7 @@ from earmark.cli.writers import bar
 
 if TYPE_CHECKING:
     from earmark.paper.rows import Row
-    from earmark.paper.runs import Laboratory, Record
+    from earmark.paper.runs import Record, Reproduction
 
 _AROUND = 7
 """Lines of the screen that the table leaves free."""
@@ -46,14 +46,14 @@ class Board:
 
     Parameters
     ----------
-    laboratory : Laboratory
+    reproduction : Reproduction
     rows : list of Row
     jobs : int
         Rows at once.
     """
 
-    def __init__(self, laboratory: Laboratory, rows: list[Row], jobs: int) -> None:
-        self.laboratory, self.jobs = laboratory, jobs
+    def __init__(self, reproduction: Reproduction, rows: list[Row], jobs: int) -> None:
+        self.reproduction, self.jobs = reproduction, jobs
         self.places = {row: Place(row) for row in rows}
         self.begin = time.monotonic()
 
@@ -71,8 +71,8 @@ class Board:
         """Read how far everything is."""
         for place in self.places.values():
             if place.result is None:
-                place.result = self.laboratory.result(place.row)
-                place.state = None if place.result else self.laboratory.state(place.row)
+                place.result = self.reproduction.result(place.row)
+                place.state = None if place.result else self.reproduction.state(place.row)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.look()

@@ -35,7 +35,7 @@ _EDGES = np.rint(np.geomspace(300, 2000, 34) * _FRAME / _RATE).astype(int)
 _FAINT = 1e-5
 """Share of a frame's power below which a change counts as none, so that rounding noise gives no bits."""
 
-_TELLING = (8, 24)
+_INFORMATIVE = (8, 24)
 """Set bits of a word that tells something; of 32 fair coins all but 0.3 % lie here."""
 
 _WINDOW = 128
@@ -48,7 +48,7 @@ _SAME = 0.2
 _NEIGHBOURS = 8
 """Tracks after a track, among those that share a word, that it is held against: a common word says little."""
 
-_INDEXED = 20_000_000
+_MAX_INDEXED = 20_000_000
 """Words looked up at most; of larger corpora every second, third … kind of word."""
 
 
@@ -90,25 +90,25 @@ class Fingerprinter:
 
     def __init__(self, sample_rate: int) -> None:
         self._resampler = soxr.ResampleStream(sample_rate, _RATE, 1, dtype="float32", quality="MQ")
-        self._held = np.empty(0, np.float32)
+        self._buffer = np.empty(0, np.float32)
         self._energies: list[NDArray[np.float64]] = []
 
     def add(self, samples: NDArray[np.float32]) -> None:
         """Take the next samples, shape (samples,)."""
-        self._take(self._resampler.resample_chunk(samples))
+        self._add_resampled(self._resampler.resample_chunk(samples))
 
     def words(self) -> Words:
         """End the signal and return its fingerprint; empty where it was shorter than two frames."""
-        self._take(self._resampler.resample_chunk(np.empty(0, np.float32), last=True))
-        return _signs(np.concatenate(self._energies)) if self._energies else np.empty(0, np.uint32)
+        self._add_resampled(self._resampler.resample_chunk(np.empty(0, np.float32), last=True))
+        return _encode_bits(np.concatenate(self._energies)) if self._energies else np.empty(0, np.uint32)
 
-    def _take(self, samples: NDArray[np.float32]) -> None:
-        self._held = np.concatenate([self._held, samples])
-        frames = frame(self._held, _FRAME, HOP)
+    def _add_resampled(self, samples: NDArray[np.float32]) -> None:
+        self._buffer = np.concatenate([self._buffer, samples])
+        frames = frame(self._buffer, _FRAME, HOP)
         if len(frames):
-            spectrum = np.fft.rfft(frames * _WINDOWING)[:, : _EDGES[-1]]
+            spectrum = np.fft.rfft(frames * _TAPER)[:, : _EDGES[-1]]
             self._energies.append(np.add.reduceat(np.abs(spectrum) ** 2, _EDGES[:-1], axis=1))  # (frames, 33)
-            self._held = self._held[len(frames) * HOP :]
+            self._buffer = self._buffer[len(frames) * HOP :]
 
 
 def find_twins(prints: Sequence[Words]) -> list[Twins]:
@@ -127,18 +127,18 @@ def find_twins(prints: Sequence[Words]) -> list[Twins]:
         Sorted by `first` and `second`, each pair once, with its best lag.
     """
     best: dict[tuple[int, int], Twins] = {}
-    for first, second, lag in _candidates(prints):
-        error, at = min((_error(prints[first], prints[second], lag + d), lag + d) for d in (-1, 0, 1))
+    for first, second, lag in _find_candidates(prints):
+        error, at = min((_lowest_error(prints[first], prints[second], lag + d), lag + d) for d in (-1, 0, 1))
         known = best.get((first, second))
         if error < _SAME and (known is None or error < known.error):
             best[first, second] = Twins(first, second, at * HOP / _RATE, error)
     return [best[pair] for pair in sorted(best)]
 
 
-_WINDOWING = tukey(_FRAME, 1.0).astype(np.float32)
+_TAPER = tukey(_FRAME, 1.0).astype(np.float32)
 
 
-def _signs(energies: NDArray[np.float64]) -> Words:
+def _encode_bits(energies: NDArray[np.float64]) -> Words:
     """Band energies (frames, 33) → words (frames - 1,)."""
     steps = energies[:, :-1] - energies[:, 1:]  # (frames, 32)
     power = energies.sum(axis=1)
@@ -146,14 +146,14 @@ def _signs(energies: NDArray[np.float64]) -> Words:
     return np.packbits(rises, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
 
 
-def _telling(words: Words) -> NDArray[np.bool_]:
+def _is_informative(words: Words) -> NDArray[np.bool_]:
     ones = np.bitwise_count(words)
-    return (ones >= _TELLING[0]) & (ones <= _TELLING[1])
+    return (ones >= _INFORMATIVE[0]) & (ones <= _INFORMATIVE[1])
 
 
-def _candidates(prints: Sequence[Words]) -> list[tuple[int, int, int]]:
+def _find_candidates(prints: Sequence[Words]) -> list[tuple[int, int, int]]:
     """Pairs of tracks, and lags in words, at which two or more of their words are the same."""
-    word, track, place = _index(prints)
+    word, track, place = _index_words(prints)
     keys = []
     for n in range(1, _NEIGHBOURS + 1):  # equal words lie side by side
         (here,) = np.nonzero(word[n:] == word[:-n])
@@ -167,13 +167,13 @@ def _candidates(prints: Sequence[Words]) -> list[tuple[int, int, int]]:
     return list(zip(first.tolist(), second.tolist(), ((key & 0xFFFFFF) - (1 << 23)).tolist(), strict=True))
 
 
-def _index(prints: Sequence[Words]) -> tuple[Words, NDArray[np.int64], NDArray[np.int64]]:
+def _index_words(prints: Sequence[Words]) -> tuple[Words, NDArray[np.int64], NDArray[np.int64]]:
     """Telling words in rising order, each once a track, with their tracks and places, shape (words,) each."""
-    every = 1 + sum(map(len, prints)) // _INDEXED
+    every = 1 + sum(map(len, prints)) // _MAX_INDEXED
     words, places = [], []
     for track, own in enumerate(prints):
         # A product with a large odd number scatters words, so that any corpus keeps the same ones of two copies.
-        kept = _telling(own) & ((own * np.uint32(2654435761) >> np.uint32(16)) % np.uint32(every) == 0)
+        kept = _is_informative(own) & ((own * np.uint32(2654435761) >> np.uint32(16)) % np.uint32(every) == 0)
         once, at = np.unique(own[kept], return_index=True)
         words.append((once.astype(np.uint64) << np.uint64(32)) | np.uint64(track))
         places.append(np.flatnonzero(kept)[at])
@@ -185,13 +185,13 @@ def _index(prints: Sequence[Words]) -> tuple[Words, NDArray[np.int64], NDArray[n
     return (key >> np.uint64(32)).astype(np.uint32), (key & np.uint64(0xFFFFFFFF)).astype(np.int64), place[order]
 
 
-def _error(first: Words, second: Words, lag: int) -> float:
+def _lowest_error(first: Words, second: Words, lag: int) -> float:
     """Share of differing bits in the window where two tracks agree best; frames that tell nothing count as chance."""
     a, b = first[max(0, lag) :], second[max(0, -lag) :]
     n = min(len(a), len(b))
     if n < _WINDOW:
         return 1.0
     a, b = a[:n], b[:n]
-    wrong = np.where(_telling(a) & _telling(b), np.bitwise_count(a ^ b), 16)
+    wrong = np.where(_is_informative(a) & _is_informative(b), np.bitwise_count(a ^ b), 16)
     total = np.concatenate([[0], np.cumsum(wrong)])
     return float((total[_WINDOW:] - total[:-_WINDOW]).min() / (32 * _WINDOW))

@@ -10,7 +10,7 @@ from earmark.data.audit.findings import Finding
 from earmark.data.corpus import Corpus
 
 
-def compare(corpus: Corpus) -> Iterator[Finding]:
+def compare_with_gtzan(corpus: Corpus) -> Iterator[Finding]:
     """Hold a corpus against GTZAN's list, if most of its tracks bear GTZAN's names.
 
     Checksums are compared when files are read, in :mod:`earmark.data.audit.track`.
@@ -24,7 +24,7 @@ def compare(corpus: Corpus) -> Iterator[Finding]:
     Finding
         Of kind "misfiled", "missing", "extra" and "known-fault".
     """
-    facts = gtzan.facts()
+    facts = gtzan.load_index()
     there = {track.id for track in corpus.tracks if track.id in facts}
     if 2 * len(there) <= len(corpus.tracks):
         return
@@ -43,7 +43,7 @@ def compare(corpus: Corpus) -> Iterator[Finding]:
             yield Finding(genre, "missing", f"{here[genre]} of {released} tracks")
 
 
-def _reason(fact: gtzan.Fact) -> str:
+def _reason(fact: gtzan.Excerpt) -> str:
     if fact.identical_to:
         return f": byte for byte {', '.join(fact.identical_to)}"
     if fact.same_recording_as:

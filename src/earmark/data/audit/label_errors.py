@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from earmark.data.corpus import Track
 from earmark.errors import CorpusError
 
-FEWEST_TRACKS, FOLDS = 10, 5
+MIN_TRACKS, FOLDS = 10, 5
 """Tracks a genre needs; parts that are judged in turn, and so artists that a genre needs."""
 
-_GROUPS = 32
+_BAND_GROUPS = 32
 """Groups of neighbouring bands, so that few tracks suffice."""
 
 _PENALTY = 0.2
 """Inverse strength of the regression's penalty."""
 
-_SURE = (0.4, 0.6)
+_CONFIDENT = (0.4, 0.6)
 """Bounds of the probability from which on a genre counts as confidently predicted."""
 
-_TIMES = 12
+_MIN_RATIO = 12
 """How many times more probable than its own genre a suspect's other genre is."""
 
 
@@ -47,7 +47,7 @@ class Timbre:
         """Take the next frames, shape (frames, bands), log-mel in dB."""
         if not len(frames):
             return
-        edges = np.linspace(0, frames.shape[1], min(_GROUPS, frames.shape[1]) + 1).astype(int)
+        edges = np.linspace(0, frames.shape[1], min(_BAND_GROUPS, frames.shape[1]) + 1).astype(int)
         groups = np.add.reduceat(frames, edges[:-1], axis=1, dtype=np.float64) / np.diff(edges)  # (frames, groups)
         change = np.abs(np.diff(groups, axis=0)).sum(axis=0)
         self._sums.append(np.stack([groups.sum(axis=0), np.square(groups).sum(axis=0), change]))  # (3, groups)
@@ -66,7 +66,7 @@ class Timbre:
 
 
 @dataclass(frozen=True)
-class Suspect:
+class LabelError:
     """A track whose label is doubtful.
 
     Attributes
@@ -86,7 +86,7 @@ class Suspect:
     probability: float
 
 
-def judgeable(tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
+def screen_genres(tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
     """Divide genres into those with enough tracks of enough artists to be judged, and the others.
 
     Returns
@@ -95,19 +95,19 @@ def judgeable(tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
         Sorted.
     """
     tally = Counter(track.genre for track in tracks)
-    artists = Counter(genre for genre, _ in {(track.genre, _origin(track)) for track in tracks})
-    enough = [genre for genre in sorted(tally) if tally[genre] >= FEWEST_TRACKS and artists[genre] >= FOLDS]
+    artists = Counter(genre for genre, _ in {(track.genre, _artist_key(track)) for track in tracks})
+    enough = [genre for genre in sorted(tally) if tally[genre] >= MIN_TRACKS and artists[genre] >= FOLDS]
     return enough, sorted(set(tally) - set(enough))
 
 
-def find_suspects(tracks: Sequence[Track], features: NDArray[np.float64], seed: int = 0) -> list[Suspect]:
+def find_label_errors(tracks: Sequence[Track], features: NDArray[np.float64], seed: int = 0) -> list[LabelError]:
     """Find tracks that sound like another genre.
 
     Parameters
     ----------
     tracks : sequence of Track
         No copies of one another, which would vouch for each other; tracks of one artist are judged together.
-        Tracks of genres that are not :func:`judgeable` are left out.
+        Tracks of genres that are not :func:`screen_genres` are left out.
     features : ndarray, shape (tracks, features)
         From :class:`Timbre`.
     seed : int
@@ -115,7 +115,7 @@ def find_suspects(tracks: Sequence[Track], features: NDArray[np.float64], seed: 
 
     Returns
     -------
-    list of Suspect
+    list of LabelError
         Most suspicious first.
 
     Raises
@@ -123,24 +123,24 @@ def find_suspects(tracks: Sequence[Track], features: NDArray[np.float64], seed: 
     CorpusError
         If fewer than two genres can be judged.
     """
-    labels, _ = judgeable(tracks)
+    labels, _ = screen_genres(tracks)
     if len(labels) < 2:
         raise CorpusError(
-            f"labels cannot be judged: that takes two genres with {FEWEST_TRACKS} tracks of {FOLDS} artists each, "
+            f"labels cannot be judged: that takes two genres with {MIN_TRACKS} tracks of {FOLDS} artists each, "
             f"and {len(labels)} of {len({track.genre for track in tracks})} has so many"
         )
     kept = [i for i, track in enumerate(tracks) if track.genre in labels]
     tracks = [tracks[i] for i in kept]
     label = np.array([labels.index(track.genre) for track in tracks])
-    artist = np.unique([_origin(track) for track in tracks], return_inverse=True)[1]
-    probability = _out_of_fold(features[kept], label, artist, seed)
+    artist = np.unique([_artist_key(track) for track in tracks], return_inverse=True)[1]
+    probability = _predict_out_of_fold(features[kept], label, artist, seed)
     return [
-        Suspect(tracks[i], float(probability[i, label[i]]), labels[other], float(probability[i, other]))
-        for i, other in confidently_other(probability, label)
+        LabelError(tracks[i], float(probability[i, label[i]]), labels[other], float(probability[i, other]))
+        for i, other in find_confident_errors(probability, label)
     ]
 
 
-def confidently_other(probability: NDArray[np.float64], label: NDArray[np.intp]) -> list[tuple[int, int]]:
+def find_confident_errors(probability: NDArray[np.float64], label: NDArray[np.intp]) -> list[tuple[int, int]]:
     """Find what is labelled one thing and confidently another.
 
     A class is predicted confidently where its probability reaches its mean over the tracks that bear its label
@@ -161,20 +161,20 @@ def confidently_other(probability: NDArray[np.float64], label: NDArray[np.intp])
     Examples
     --------
     >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.02, 0.98], [0.1, 0.9], [0.7, 0.3]])
-    >>> confidently_other(p, np.array([0, 0, 0, 1, 1]))
+    >>> find_confident_errors(p, np.array([0, 0, 0, 1, 1]))
     [(2, 1)]
     """
     rows = np.arange(len(label))
     own = probability[rows, label]
     usual = np.array([probability[label == j, j].mean() for j in range(probability.shape[1])])
-    sure = np.where(probability >= np.clip(usual, *_SURE), probability, 0)  # (tracks, classes)
+    sure = np.where(probability >= np.clip(usual, *_CONFIDENT), probability, 0)  # (tracks, classes)
     other = sure.argmax(axis=1)
     margin = sure[rows, other] - own
-    found = np.flatnonzero((_TIMES * own < sure[rows, other]) & (other != label))
+    found = np.flatnonzero((_MIN_RATIO * own < sure[rows, other]) & (other != label))
     return [(int(i), int(other[i])) for i in found[np.argsort(-margin[found], kind="stable")]]
 
 
-def _out_of_fold(
+def _predict_out_of_fold(
     X: NDArray[np.float64], y: NDArray[np.intp], artist: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
     """Probabilities, shape (tracks, classes), each by a classifier that has not heard the artist."""
@@ -194,6 +194,6 @@ def _out_of_fold(
     return probability
 
 
-def _origin(track: Track) -> str:
+def _artist_key(track: Track) -> str:
     """Artist, or the track itself where none is known."""
     return f"artist {track.artist.casefold()}" if track.artist else f"track {track.id}"

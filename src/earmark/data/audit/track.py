@@ -26,7 +26,7 @@ _SHORT = 5.0
 _CLIPPED = 0.001
 """Share of samples in flat tops. Of 342 excerpts of GTZAN one has more; driven 6 dB over their peak, 92 % have."""
 
-_WORTH = 8
+_FILES_PER_PROCESS = 8
 """Files that are worth the start of a process."""
 
 _FRONT_END = LogMel(n_mels=64, fmax=8000.0, hop_length=2048, center=False, top_db=None)
@@ -53,7 +53,7 @@ class Inspection:
     timbre: NDArray[np.float64] | None = None
 
 
-class FlatTops:
+class ClippingMeter:
     """Counts the samples of a signal that lie in flat tops: three or more equal ones at its highest or lowest level.
 
     What exceeds full scale is taken for full scale, as in anything that plays it. A signal that was clipped
@@ -72,7 +72,7 @@ class FlatTops:
         for side, (level, count) in self._tops.items():
             peak = min(1.0, float((side * samples).max(initial=0.0)))
             if peak >= level:
-                self._tops[side] = (peak, (count if peak == level else 0) + _in_runs(side * samples >= peak))
+                self._tops[side] = (peak, (count if peak == level else 0) + _count_in_runs(side * samples >= peak))
 
     @property
     def share(self) -> float:
@@ -94,11 +94,11 @@ def inspect_all(tracks: Sequence[Track], jobs: int) -> Iterator[Inspection]:
     ------
     Inspection
     """
-    jobs = min(jobs, len(tracks) // _WORTH)
+    jobs = min(jobs, len(tracks) // _FILES_PER_PROCESS)
     if jobs <= 1:
         yield from map(inspect, tracks)
     else:
-        yield from Pool(partial(_prepared, inspect), jobs, _crashed, limit=_patience).map(iter(tracks))
+        yield from Pool(partial(_prepared, inspect), jobs, _report_crash, limit=_patience).map(iter(tracks))
 
 
 def inspect(track: Track) -> Inspection:
@@ -107,18 +107,18 @@ def inspect(track: Track) -> Inspection:
     try:
         with track.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        findings = _against_release(track)
-        heard = _listen(track)
+        findings = _compare_with_release(track)
+        heard = _analyse(track)
     except (AudioError, OSError) as error:
         return Inspection([Finding(track.id, "unreadable", str(error))])
     return Inspection(findings + heard.findings, digest, heard.words, heard.timbre)
 
 
-def _listen(track: Track) -> Inspection:
+def _analyse(track: Track) -> Inspection:
     assert track.path is not None
     with Recording(track.path) as recording:
         rate = recording.info.sample_rate
-        tops, printer, timbre = FlatTops(), Fingerprinter(rate), Timbre()
+        tops, printer, timbre = ClippingMeter(), Fingerprinter(rate), Timbre()
         resampler = soxr.ResampleStream(rate, _FRONT_END.sample_rate, 1, dtype="float32", quality="HQ")
         silent = True
         for second in cut(recording.blocks(rate), rate):
@@ -129,11 +129,11 @@ def _listen(track: Track) -> Inspection:
             if not second.silent:
                 silent = False
                 timbre.add(_FRONT_END(resampled))
-        findings = list(_faults(track.id, recording, silent, tops.share))
+        findings = list(_find_faults(track.id, recording, silent, tops.share))
     return Inspection(findings, "", printer.words(), timbre.features())
 
 
-def _faults(track: str, recording: Recording, silent: bool, flat: float) -> Iterator[Finding]:
+def _find_faults(track: str, recording: Recording, silent: bool, flat: float) -> Iterator[Finding]:
     if recording.damage:
         yield Finding(track, "damaged", recording.damage)
     if silent:
@@ -144,9 +144,9 @@ def _faults(track: str, recording: Recording, silent: bool, flat: float) -> Iter
         yield Finding(track, "clipped", f"{flat:.1%} of its samples lie in flat tops")
 
 
-def _against_release(track: Track) -> list[Finding]:
+def _compare_with_release(track: Track) -> list[Finding]:
     """Whether a file that calls itself GTZAN's is the one that was released."""
-    fact = gtzan.facts().get(track.id)
+    fact = gtzan.load_index().get(track.id)
     if fact is None or track.path is None or track.path.suffix.lower() != ".wav":
         return []
     with track.path.open("rb") as file:
@@ -156,7 +156,7 @@ def _against_release(track: Track) -> list[Finding]:
     return [Finding(track.id, "altered", f"its md5 is {digest}, that of the released file {fact.md5}")]
 
 
-def _in_runs(hot: NDArray[np.bool_]) -> int:
+def _count_in_runs(hot: NDArray[np.bool_]) -> int:
     """How many trues stand in runs of three or more."""
     three = hot[2:] & hot[1:-1] & hot[:-2]
     flat = np.zeros(len(hot), bool)
@@ -174,5 +174,5 @@ def _patience(track: Track) -> float:
     return patience(track.path)
 
 
-def _crashed(track: Track, failure: str) -> Inspection:
+def _report_crash(track: Track, failure: str) -> Inspection:
     return Inspection([Finding(track.id, "unreadable", failure)])

@@ -34,10 +34,10 @@ Clips = list[NDArray[np.float32]]
 VERSION = 2
 """Of the folder's layout; also to be raised when the same sound and settings give other clips than before."""
 
-_YOUNG = 2_000_000_000
+_MIN_AGE = 2_000_000_000
 """Nanoseconds: a file changed again within a file system's tick looks as if it had not changed (as git knows)."""
 
-_State = tuple[int, int, int]
+_FileState = tuple[int, int, int]
 """Size in bytes, time of change in ns, and number of a file: while these stay, its content stays."""
 
 
@@ -54,7 +54,7 @@ class Content:
     """
 
     digest: str
-    state: _State | None
+    state: _FileState | None
 
 
 def read_content(path: Path) -> Content:
@@ -74,12 +74,12 @@ def read_content(path: Path) -> Content:
         If it is no regular file, is empty, or cannot be read.
     """
     with open_file(path) as file:
-        now, state = time.time_ns(), _state(os.fstat(file.fileno()))
+        now, state = time.time_ns(), _file_state(os.fstat(file.fileno()))
         try:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise AudioError(f"cannot be read ({reason_of(error)})") from error
-    return Content(digest, state if now - state[1] > _YOUNG else None)
+    return Content(digest, state if now - state[1] > _MIN_AGE else None)
 
 
 class Index:
@@ -92,7 +92,7 @@ class Index:
     """
 
     def __init__(self, cache: Path) -> None:
-        self._file = _versioned(cache) / "index.json"
+        self._file = _version_folder(cache) / "index.json"
         self._entries = self._read()
         self._new: dict[str, list[Any]] = {}
 
@@ -101,7 +101,7 @@ class Index:
         entry = self._entries.get(str(path.absolute()))
         try:
             *state, digest = entry  # type: ignore[misc]
-            return digest if isinstance(digest, str) and state == [*_state(path.stat())] else None
+            return digest if isinstance(digest, str) and state == [*_file_state(path.stat())] else None
         except (OSError, TypeError, ValueError):  # gone, not in the index, or the index is damaged
             return None
 
@@ -147,7 +147,7 @@ class ClipCache:
     """
 
     def __init__(self, cache: Path, settings: str) -> None:
-        self._folder, self._settings = _versioned(cache), settings
+        self._folder, self._settings = _version_folder(cache), settings
 
     def __contains__(self, digest: str) -> bool:
         return self._file(digest).exists()
@@ -155,14 +155,14 @@ class ClipCache:
     def get(self, digest: str) -> Clips | None:
         """Return the clips of a content, read-only; None where they are not kept, or damaged."""
         try:
-            return _unpacked(self._file(digest).read_bytes())
+            return _decode(self._file(digest).read_bytes())
         except (OSError, ValueError):
             return None
 
     def put(self, digest: str, clips: Clips) -> None:
         """Keep the clips of a content."""
         with replacing(self._file(digest)) as partial:
-            partial.write_bytes(_packed(clips))
+            partial.write_bytes(_encode(clips))
 
     def _file(self, digest: str) -> Path:
         key = hashlib.sha256(f"{digest} {self._settings}".encode()).hexdigest()
@@ -172,14 +172,14 @@ class ClipCache:
 # A file of clips: CRC-32 of the rest, number of clips, bins, frames of each clip (int64), then all frames (float32).
 
 
-def _packed(clips: Sequence[NDArray[np.float32]]) -> bytes:
+def _encode(clips: Sequence[NDArray[np.float32]]) -> bytes:
     bins = clips[0].shape[1] if clips else 0
     head = np.array([len(clips), bins, *map(len, clips)], "<i8")
     body = b"".join([head.tobytes(), *(clip.astype("<f4").tobytes() for clip in clips)])
     return np.array([zlib.crc32(body)], "<i8").tobytes() + body
 
 
-def _unpacked(content: bytes) -> Clips:
+def _decode(content: bytes) -> Clips:
     body = memoryview(content)[8:]
     if len(body) < 16 or zlib.crc32(body) != np.frombuffer(content, "<i8", 1)[0]:
         raise ValueError("the checksum is wrong: the file is damaged")
@@ -191,9 +191,9 @@ def _unpacked(content: bytes) -> Clips:
     return np.split(frames.astype(np.float32, copy=False), ends[:-1])
 
 
-def _versioned(cache: Path) -> Path:
+def _version_folder(cache: Path) -> Path:
     return cache / f"v{VERSION}"
 
 
-def _state(status: os.stat_result) -> _State:
+def _file_state(status: os.stat_result) -> _FileState:
     return status.st_size, status.st_mtime_ns, status.st_ino

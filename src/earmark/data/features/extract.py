@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from earmark.audio import FrontEnd
 from earmark.data.corpus import Corpus, Track
 from earmark.data.features.cache import Clips
-from earmark.data.features.worker import Cutting, hear
+from earmark.data.features.worker import ClipSettings, compute_clips
 from earmark.errors import CorpusError
 
 
@@ -117,10 +117,10 @@ def extract(
     CorpusError
         If no track can be read, or arrays do not fit the front end.
     """
-    cutting = Cutting(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
-    rows = _Rows(cutting.frames, front_end.n_bins)
+    settings = ClipSettings(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
+    rows = _GrowingArray(settings.frames, front_end.n_bins)
     failed: dict[int, str] = {}
-    with closing(hear(corpus.tracks, cutting, cache, jobs)) as each:
+    with closing(compute_clips(corpus.tracks, settings, cache, jobs)) as each:
         for i, (track, heard) in enumerate(zip(corpus.tracks, each, strict=True)):
             if heard.error:
                 failed[i] = heard.error
@@ -136,7 +136,7 @@ def extract(
     return Features(rows.array(), np.array([corpus.tracks[i].genre for i in rows.track]), np.array(rows.track), failed)
 
 
-class _Rows:
+class _GrowingArray:
     """One array that grows with each track's clips, so that these are never held twice."""
 
     def __init__(self, frames: int, bins: int) -> None:

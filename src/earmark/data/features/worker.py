@@ -18,7 +18,7 @@ from earmark.parallel import Pool, little, patience
 
 
 @dataclass(frozen=True)
-class Cutting:
+class ClipSettings:
     """How a track becomes clips: all that they depend on besides the sound.
 
     Attributes
@@ -42,14 +42,14 @@ class Cutting:
         """All of it as text."""
         return json.dumps([asdict(self.front_end), self.clip_seconds, self.hop_seconds], sort_keys=True)
 
-    def of_sound(self, path: Path) -> Clips:
+    def read_file(self, path: Path) -> Clips:
         """Clips of a file, silent ones left out."""
         rate = self.front_end.sample_rate
         with Recording(path) as recording:
             clips = cut(recording.blocks(rate), round(self.clip_seconds * rate), round(self.hop_seconds * rate))
             return [self.front_end(clip.samples[: clip.length]) for clip in clips if not clip.silent]
 
-    def of_array(self, track: Track) -> Clips:
+    def read_array(self, track: Track) -> Clips:
         """Clips of a track whose frames the corpus holds."""
         assert track.spectrogram is not None
         frames, bins = track.spectrogram.shape
@@ -63,7 +63,7 @@ class Cutting:
 
 
 @dataclass(frozen=True)
-class Heard:
+class TrackClips:
     """What became of one track.
 
     Attributes
@@ -80,13 +80,15 @@ class Heard:
     content: Content | None = None
 
 
-def hear(tracks: Sequence[Track], cutting: Cutting, cache: Path | None, jobs: int) -> Generator[Heard, None, None]:
+def compute_clips(
+    tracks: Sequence[Track], settings: ClipSettings, cache: Path | None, jobs: int
+) -> Generator[TrackClips, None, None]:
     """Hear every track, in order.
 
     Parameters
     ----------
     tracks : sequence of Track
-    cutting : Cutting
+    settings : ClipSettings
     cache : Path or None
         Folder where clips are kept.
     jobs : int
@@ -94,7 +96,7 @@ def hear(tracks: Sequence[Track], cutting: Cutting, cache: Path | None, jobs: in
 
     Yields
     ------
-    Heard
+    TrackClips
         A file that cannot be heard, or kills its process, is one with an error.
 
     Raises
@@ -102,16 +104,16 @@ def hear(tracks: Sequence[Track], cutting: Cutting, cache: Path | None, jobs: in
     CorpusError
         If an array does not fit the front end.
     """
-    listen = _Listener(cutting, cache)
+    listen = _ClipReader(settings, cache)
     paths = [track.path for track in tracks if track.path is not None and track.spectrogram is None]
     index = None if cache is None else Index(cache)
     digests = {path: digest for path in paths if index and (digest := index.find(path)) and listen.keeps(digest)}
     new = [path for path in paths if path not in digests]
-    with closing(_made(new, listen, 1 if little(paths) else jobs)) as made:
+    with closing(_compute_files(new, listen, 1 if little(paths) else jobs)) as made:
         try:
             for track in tracks:
                 if track.spectrogram is not None:
-                    yield Heard(cutting.of_array(track))
+                    yield TrackClips(settings.read_array(track))
                     continue
                 assert track.path is not None
                 digest = digests.get(track.path)
@@ -124,41 +126,41 @@ def hear(tracks: Sequence[Track], cutting: Cutting, cache: Path | None, jobs: in
                 index.save()
 
 
-class _Listener:
+class _ClipReader:
     """Hears one file after another, here or in a process of a pool."""
 
-    def __init__(self, cutting: Cutting, cache: Path | None) -> None:
-        self.cutting, self.cache = cutting, cache
-        self._kept = None if cache is None else ClipCache(cache, cutting.settings)
+    def __init__(self, settings: ClipSettings, cache: Path | None) -> None:
+        self.settings, self.cache = settings, cache
+        self._kept = None if cache is None else ClipCache(cache, settings.settings)
 
     def keeps(self, digest: str) -> bool:
         return self._kept is not None and digest in self._kept
 
-    def __call__(self, path: Path, digest: str | None = None) -> Heard:
+    def __call__(self, path: Path, digest: str | None = None) -> TrackClips:
         """Hear a file, or take what is kept of it: without reading the file, where its digest is known."""
         try:
             if self._kept is None:
-                return Heard(self.cutting.of_sound(path))
+                return TrackClips(self.settings.read_file(path))
             if digest and (clips := self._kept.get(digest)) is not None:
-                return Heard(clips)
+                return TrackClips(clips)
             content = read_content(path)
             clips = self._kept.get(content.digest)
             if clips is None:  # not there yet, or damaged
-                clips = self.cutting.of_sound(path)
+                clips = self.settings.read_file(path)
                 self._kept.put(content.digest, clips)
-            return Heard(clips, content=content)
+            return TrackClips(clips, content=content)
         except AudioError as error:
-            return Heard([], str(error))
+            return TrackClips([], str(error))
 
 
-def _made(paths: Sequence[Path], listen: _Listener, jobs: int) -> Generator[Heard, None, None]:
+def _compute_files(paths: Sequence[Path], listen: _ClipReader, jobs: int) -> Generator[TrackClips, None, None]:
     """Hear files, in order. Even one goes to a process, for what kills it is never kept and always comes again."""
     if jobs == 1:
         yield from map(listen, paths)
     else:
-        prepare = partial(_Listener, listen.cutting, listen.cache)
-        yield from Pool(prepare, jobs, _crashed, limit=patience).map(iter(paths))
+        prepare = partial(_ClipReader, listen.settings, listen.cache)
+        yield from Pool(prepare, jobs, _report_crash, limit=patience).map(iter(paths))
 
 
-def _crashed(path: Path, failure: str) -> Heard:
-    return Heard([], failure)
+def _report_crash(path: Path, failure: str) -> TrackClips:
+    return TrackClips([], failure)

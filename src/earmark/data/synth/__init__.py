@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from earmark.data.synth.instruments import Rng, Samples
-from earmark.data.synth.render import master, perform
+from earmark.data.synth.render import master, render_score
 from earmark.data.synth.score import Score
 from earmark.data.synth.styles import BOOK, STYLES, TEMPI
 from earmark.errors import SettingError
@@ -62,7 +62,7 @@ def compose(style: str, rng: Rng, *, seconds: float = 30.0, sample_rate: int = 2
     _check([style], seconds, sample_rate)
     score = Score(BOOK[style], rng, seconds)
     BOOK[style].write(score)
-    return master(perform(score, round(seconds * sample_rate), sample_rate), score, sample_rate)
+    return master(render_score(score, round(seconds * sample_rate), sample_rate), score, sample_rate)
 
 
 def _check(styles: Sequence[str], seconds: float, sample_rate: int) -> None:

@@ -8,7 +8,7 @@ from earmark.data.synth.instruments import Drum, Samples, Tone
 from earmark.data.synth.score import Score
 
 
-def perform(score: Score, size: int, sample_rate: int) -> Samples:
+def render_score(score: Score, size: int, sample_rate: int) -> Samples:
     """Return `size` samples of `score`, dry; what sounds the same is rendered once."""
     track = np.zeros(size, np.float32)
     rendered: dict[tuple[Tone | Drum, float, float], Samples] = {}

@@ -75,7 +75,7 @@ class Score:
         phrases = math.ceil(seconds * self.tempo / 60 / style.beats / _PHRASE)
         form = self.pick("AABA", "ABAC", "ABAB", "AABB", "ABCB")
         self.form = [form[n % 4] for n in range(phrases)]
-        progressions = [chords(symbols) for symbols in style.modes[self.scale].split("|")]
+        progressions = [parse_chords(symbols) for symbols in style.modes[self.scale].split("|")]
         order = rng.permutation(len(progressions))
         self.chords = {part: progressions[order[n % len(order)]] for n, part in enumerate("ABC")}
 
@@ -84,22 +84,22 @@ class Score:
         return choices[self.rng.integers(len(choices))]
 
     def ghosts(self, pattern: str, chance: float) -> str:
-        """Return `pattern` with soft strokes in some of its rests."""
+        """Return `pattern` with soft parse_pattern in some of its rests."""
         return "".join("o" if mark == "." and self.rng.random() < chance else mark for mark in pattern)
 
-    def part(self, voice: Tone | Drum, bars: str, low: int = 60, **mix: float) -> None:
+    def play(self, voice: Tone | Drum, bars: str, low: int = 60, **mix: float) -> None:
         """Play `bars` over and over, upwards from MIDI pitch `low`; see `_place` for `mix`."""
         patterns = bars.split()
 
         def line(chords: list[Chord]) -> Iterator[Sketch]:
             for bar, chord in enumerate(chords):
-                for onset, length, mark in strokes(patterns[bar % len(patterns)], self.style.beats):
+                for onset, length, mark in parse_pattern(patterns[bar % len(patterns)], self.style.beats):
                     for pitch in (0,) if isinstance(voice, Drum) else self._pitches(mark, chord, low):
                         yield bar * self.style.beats + onset, length, pitch, _VELOCITIES.get(mark, 0.7)
 
         self._place(voice, line, **mix)
 
-    def tune(self, voice: Tone, bars: str, low: int, octave: float = 0.0, **mix: float) -> None:
+    def sing(self, voice: Tone, bars: str, low: int, octave: float = 0.0, **mix: float) -> None:
         """Sing a melody between MIDI pitches `low` and ``low + 18``; see `_place` for `mix`.
 
         A phrase is a motif, the motif over the next chord, a turn, and a close in the last of `bars`.
@@ -114,7 +114,7 @@ class Score:
         def line(chords: list[Chord]) -> Iterator[Sketch]:
             pitch = low + int(self.rng.integers(5, 14))
             for bar, (chord, rhythm) in enumerate(zip(chords, (motif, motif, turn, close), strict=True)):
-                for i, (onset, length, mark) in enumerate(strokes(rhythm, self.style.beats)):
+                for i, (onset, length, mark) in enumerate(parse_pattern(rhythm, self.style.beats)):
                     pitch = _climb(self._ladder(chord, low, chordal=onset % 1 == 0), pitch, moves[i])
                     beat, velocity = bar * self.style.beats + onset, _VELOCITIES.get(mark, 0.7)
                     yield beat, length, pitch, velocity
@@ -169,14 +169,14 @@ def _climb(rungs: list[int], pitch: int, move: int) -> int:
     return sorted(ahead, key=lambda rung: abs(rung - pitch))[max(0, min(abs(move), len(ahead)) - 1)]
 
 
-def strokes(pattern: str, beats: int) -> Iterator[tuple[float, float, str]]:
+def parse_pattern(pattern: str, beats: int) -> Iterator[tuple[float, float, str]]:
     """Yield onset and length, in beats, and the mark of every stroke in a bar's `pattern`."""
     step = beats / len(pattern)
     for stroke in re.finditer("[^.-]-*", pattern):
         yield stroke.start() * step, len(stroke[0]) * step, stroke[0][0]
 
 
-def chords(symbols: str) -> list[Chord]:
+def parse_chords(symbols: str) -> list[Chord]:
     """Return the chords of a progression as semitones above the tonic, roots first."""
     chords = []
     for symbol in symbols.split():

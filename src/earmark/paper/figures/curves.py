@@ -106,11 +106,11 @@ def _plot_learning(loss: Axes, accuracy: Axes, s: Summary) -> None:
         loss.plot(epochs, [row["valid_loss"] for row in history], color=colour)
         accuracy.plot(epochs, [row["valid_acc"] for row in history], color=colour)
         if history and s.settings.training.keep == "best":
-            kept = _find_kept(history, s.settings.training.choose_by)
+            kept = _best_epoch(history, s.settings.training.choose_by)
             accuracy.plot(kept["epoch"], kept["valid_acc"], "o", color=colour, markerfacecolor="white", markersize=3.5)
 
 
-def _find_kept(history: Sequence[Record], choose_by: str) -> Record:
+def _best_epoch(history: Sequence[Record], choose_by: str) -> Record:
     """Return the epoch whose weights were kept: the first of the best."""
     by_loss = choose_by == "loss"
     return min(history, key=lambda row: row["valid_loss"] if by_loss else -row["valid_acc"])

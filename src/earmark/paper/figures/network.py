@@ -49,14 +49,14 @@ def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
         _INPUT,
     )
     if recipe.mlp:
-        _perceptron(sheet, recipe, frames)
+        _draw_perceptron(sheet, recipe, frames)
     else:
-        _recurrent(sheet, recipe)
+        _draw_recurrent(sheet, recipe)
     many = recipe.network.members if recipe.kind == "network" else 1
     sheet.wide(f"softmax over {len(labels)} genres", _OUTPUT, f"mean of\n{many} such" if many > 1 else "")
     sheet.note(textwrap.fill(", ".join(labels), 44, max_lines=3, placeholder=" …"))
     figure = sheet.figure()
-    words = _words(recipe, frames, len(labels))
+    words = _describe(recipe, frames, len(labels))
     return finish(figure, "figure-1-network", "The network", words, f"Diagram of the network. {words}")
 
 
@@ -142,7 +142,7 @@ class _Sheet:
         self._steps.append(lambda axes: axes.annotate("", end, begin, arrowprops=style))
 
 
-def _perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
+def _draw_perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     assert recipe.mlp is not None
     bins = recipe.n_bins
     sheet.up()
@@ -152,9 +152,9 @@ def _perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     sheet.up([_MIDDLE])
 
 
-def _recurrent(sheet: _Sheet, recipe: Recipe) -> None:
+def _draw_recurrent(sheet: _Sheet, recipe: Recipe) -> None:
     network = recipe.network
-    for text in _before(recipe):
+    for text in _describe_input(recipe):
         sheet.up()
         sheet.wide(text, _INPUT)
     if network.cell == "rnn":
@@ -168,12 +168,12 @@ def _recurrent(sheet: _Sheet, recipe: Recipe) -> None:
         sheet.row([network.cell.upper()] * 4, f"layer {layer}:\n{units}", _CELL)
         sheet.along(both=both)
     if network.attention:
-        _attend(sheet, network.attention, skip=network.skip)
+        _draw_attention(sheet, network.attention, skip=network.skip)
     last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]  # a backward layer ends at x_1
     sheet.up([_MIDDLE] if network.attention else last)
 
 
-def _before(recipe: Recipe) -> list[str]:
+def _describe_input(recipe: Recipe) -> list[str]:
     """Say what stands between frames and recurrence, beyond the paper."""
     network = recipe.network
     texture = f"windows of {network.texture_window} frames, every {network.texture_hop}"
@@ -191,7 +191,7 @@ _SCORES = {
 """Each scorer: what it gives a frame, and the query that is joined to the context."""
 
 
-def _attend(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
+def _draw_attention(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
     score, query = _SCORES[scorer]
     sheet.up(colour=BLUE, texts=[f"$h_{index}$" for index in "123T"])
     sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, "attention")
@@ -202,7 +202,7 @@ def _attend(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
     sheet.wide(rf"$\tilde{{h}}$ = tanh($W_c\,{joined}$)" + (f", $q$ = {query}" if query else ""), _ATTENTION)
 
 
-def _words(recipe: Recipe, frames: int, genres: int) -> str:
+def _describe(recipe: Recipe, frames: int, genres: int) -> str:
     if recipe.mlp:
         hidden = f"{recipe.mlp.units} hidden units ({recipe.mlp.activation})"
         whole = f"A whole clip of {frames} frames at once"

@@ -60,7 +60,7 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
     summaries = summaries[:_MOST]
     genres = max(len(s.labels) for s in summaries)
     figure, panels = canvas((8 + 3.6 * genres) * len(summaries) + 12, len(summaries), sharex=True)
-    maps = [_attention_map(axes, s) for axes, s in zip(panels, summaries, strict=True)]
+    maps = [_draw_attention_map(axes, s) for axes, s in zip(panels, summaries, strict=True)]
     panels[-1].set_xlabel("seconds into the clip")
     ticks = [1 / 4, 1 / 2, 1, 2, 4]
     bar = figure.colorbar(maps[0], ax=panels, location="bottom", ticks=ticks, aspect=40, shrink=0.7, pad=0.01)
@@ -71,10 +71,12 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
         "Mean attention of the judged clips, by their genre. White is an even share of the clip; orange gets more, "
         "purple less; four times and more look alike."
     )
-    return finish(figure, "attention", "Where attention lies", caption, "Heat maps of attention. " + _peaks(summaries))
+    return finish(
+        figure, "attention", "Where attention lies", caption, "Heat maps of attention. " + _describe_peaks(summaries)
+    )
 
 
-def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
+def _draw_attention_map(axes: Axes, s: Summary) -> QuadMesh:
     """Draw genres by time; colour is the share of attention, against an even one."""
     names, weights = mean_attention(s)
     n_frames = weights.shape[1]
@@ -100,7 +102,7 @@ def mean_attention(s: Summary) -> tuple[list[str], NDArray[np.float64]]:
     return names, np.array([np.mean([run[genre] for run in runs if genre in run], axis=0) for genre in names])
 
 
-def _peaks(summaries: Sequence[Summary]) -> str:
+def _describe_peaks(summaries: Sequence[Summary]) -> str:
     said = []
     for s in summaries:
         _, weights = mean_attention(s)
