@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.data.synth import STYLES, TEMPI, compose, instruments, styles, write_corpus
-from earmark.data.synth.score import Score, parse_pattern
+from earmark.data.synth.score import Score, parse_chords, parse_pattern
 
 RATE = 11025
 

@@ -18,8 +18,8 @@ OTHER = "other"
 MIN_TRACKS = 10
 """Tracks below which a genre is rare, where nothing is said."""
 
+# Genres named in a note; of the rest it says how many.
 _MAX_LISTED = 20
-"""Genres named in a note; of the rest it says how many."""
 
 Choices = Sequence[Sequence[str]]
 """The genres of each track, the first first."""
@@ -53,10 +53,6 @@ def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: R
         may make another common.
     rare : {"drop", "merge"}
         Whether tracks of rare genres only are left out, or filed under "other", if they are enough for that.
-
-    Returns
-    -------
-    Assignment
 
     Raises
     ------
@@ -95,10 +91,6 @@ def assign_known_genres(choices: Choices, known: Collection[str]) -> Assignment:
     known : collection of str
         The model's labels. Where "other" is one of them, tracks of unknown genres are that; else they are
         left out.
-
-    Returns
-    -------
-    Assignment
 
     Raises
     ------

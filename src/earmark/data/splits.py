@@ -108,10 +108,6 @@ def split_clips(corpus: Corpus, track: Indices, protocol: Protocol, seed: int = 
     fold : Fold, optional
         One turn of a cross-validation, instead of 70/10/20.
 
-    Returns
-    -------
-    Split
-
     Raises
     ------
     CorpusError

@@ -15,8 +15,8 @@ from earmark.files import walk
 from earmark.library.tags.genre_tags import require_mediafile
 from earmark.library.tags.spelling import genre_names, one_spelling, spelling_key
 
+# What stands for an artist where there is none, as :func:`spelling_key` gives it.
 _NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
-"""What stands for an artist where there is none, as :func:`spelling_key` gives it."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +109,7 @@ def open_tag_corpus(
 
 
 def read_tags(path: Path) -> FileTags:
-    """Read what the tags of a file say of genre and artist; never fails.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    FileTags
-    """
+    """Read what the tags of a file say of genre and artist; never fails."""
     from mediafile import MediaFile
 
     if not path.is_file():  # a pipe would be waited for, a dangling link is nothing

@@ -32,10 +32,6 @@ def full_name(name: str, recipe: Recipe) -> str:
         The recipe's name; the paper's rows are called as the paper does.
     recipe : Recipe
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> from earmark.training.recipe import open_recipe

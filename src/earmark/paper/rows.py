@@ -110,10 +110,6 @@ def choose_rows(
     seeds : sequence of int
     folds : int, optional
         Each row becomes so many, one a turn of the cross-validation.
-
-    Returns
-    -------
-    list of Row
     """
     recipes = choose_recipes(patterns)
     turns = [Fold(i, folds) for i in range(folds)] if folds else [None]

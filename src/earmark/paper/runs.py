@@ -168,12 +168,7 @@ class Reproduction:
 
 
 def run_row(reproduction: Reproduction, row: Row) -> RowResult:
-    """Fit and judge one row, unless it is done; what goes wrong with it is its own affair.
-
-    Returns
-    -------
-    RowResult
-    """
+    """Fit and judge one row, unless it is done; what goes wrong with it is its own affair."""
     place = reproduction.place(row)
     if record := reproduction.result(row):
         return RowResult(row, record)

@@ -172,10 +172,6 @@ def mean_std(values: Sequence[float]) -> MeanStd:
 def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count, for each track, the share of its judgements that were right, and how many there were.
 
-    Parameters
-    ----------
-    records : sequence of dict
-
     Returns
     -------
     right : ndarray, shape (tracks,)

@@ -92,10 +92,6 @@ def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
     ----------
     summaries : sequence of Summary
         Recipes that differ only in ``-log`` share a line.
-
-    Returns
-    -------
-    Comparison
     """
     found = {(s.recipe.removesuffix(LOG), s.protocol, s.recipe.endswith(LOG)): s for s in summaries}
     columns = [(p, log) for p in protocols_of(summaries) for log in (False, True)]

@@ -15,8 +15,8 @@ from earmark.data.corpus import Corpus
 from earmark.paper.names import PROTOCOLS
 from earmark.paper.summary import Summary, protocols_of
 
+# Tracks of a genre below which its accuracy is an anecdote.
 _FEW = 10
-"""Tracks of a genre below which its accuracy is an anecdote."""
 
 
 @dataclass(frozen=True)

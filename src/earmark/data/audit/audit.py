@@ -50,10 +50,6 @@ def check_corpus(
         Whether to look for tracks that sound like another genre, which needs scikit-learn.
     on_track : callable, optional
         Called after each track, in corpus order.
-
-    Returns
-    -------
-    Audit
     """
     seen = list(_inspect_tracks(corpus, jobs, on_track))
     findings = [finding for inspection in seen for finding in inspection.findings]

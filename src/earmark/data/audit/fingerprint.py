@@ -26,30 +26,23 @@ from earmark.audio.spectrogram import frame, tukey
 Words = NDArray[np.uint32]
 """A fingerprint, shape (frames,)."""
 
+# Hz; samples a frame; samples from frame to frame: 39 words a second.
 _RATE, _FRAME, HOP = 5000, 2048, 128
-"""Hz; samples a frame; samples from frame to frame: 39 words a second."""
-
+# FFT bins that bound the 33 bands, 300 to 2000 Hz.
 _EDGES = np.rint(np.geomspace(300, 2000, 34) * _FRAME / _RATE).astype(int)
-"""FFT bins that bound the 33 bands, 300 to 2000 Hz."""
-
+# Share of a frame's power below which a change counts as none, so that rounding noise gives no bits.
 _FAINT = 1e-5
-"""Share of a frame's power below which a change counts as none, so that rounding noise gives no bits."""
-
+# Set bits of a word that tells something; of 32 fair coins all but 0.3 % lie here.
 _INFORMATIVE = (8, 24)
-"""Set bits of a word that tells something; of 32 fair coins all but 0.3 % lie here."""
-
+# Words that two tracks must share: 3.3 s.
 _WINDOW = 128
-"""Words that two tracks must share: 3.3 s."""
-
+# Share of differing bits over a window below which it is the same sound. Of GTZAN's excerpts, ten seconds at
+# 64 kbit/s and -20 dB differ from the whole in 0.16 at most; two pieces of one synthesizer, in 0.27 at least.
 _SAME = 0.2
-"""Share of differing bits over a window below which it is the same sound. Of GTZAN's excerpts, ten seconds at
-64 kbit/s and -20 dB differ from the whole in 0.16 at most; two pieces of one synthesizer, in 0.27 at least."""
-
+# Tracks after a track, among those that share a word, that it is held against: a common word says little.
 _NEIGHBOURS = 8
-"""Tracks after a track, among those that share a word, that it is held against: a common word says little."""
-
+# Words looked up at most; of larger corpora every second, third … kind of word.
 _MAX_INDEXED = 20_000_000
-"""Words looked up at most; of larger corpora every second, third … kind of word."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,6 @@ def compare_with_gtzan(corpus: Corpus) -> Iterator[Finding]:
 
     Checksums are compared when files are read, in :mod:`earmark.data.audit.track`.
 
-    Parameters
-    ----------
-    corpus : Corpus
-
     Yields
     ------
     Finding

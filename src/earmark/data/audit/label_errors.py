@@ -23,17 +23,14 @@ from earmark.errors import CorpusError
 MIN_TRACKS, FOLDS = 10, 5
 """Tracks a genre needs; parts that are judged in turn, and so artists that a genre needs."""
 
+# Groups of neighbouring bands, so that few tracks suffice.
 _BAND_GROUPS = 32
-"""Groups of neighbouring bands, so that few tracks suffice."""
-
+# Inverse strength of the regression's penalty.
 _PENALTY = 0.2
-"""Inverse strength of the regression's penalty."""
-
+# Bounds of the probability from which on a genre counts as confidently predicted.
 _CONFIDENT = (0.4, 0.6)
-"""Bounds of the probability from which on a genre counts as confidently predicted."""
-
+# How many times more probable than its own genre a suspect's other genre is.
 _MIN_RATIO = 12
-"""How many times more probable than its own genre a suspect's other genre is."""
 
 
 class Timbre:

@@ -20,15 +20,12 @@ from earmark.data.corpus import Track
 from earmark.errors import AudioError
 from earmark.parallel import Pool, patience
 
+# Seconds below which a track gives less than one clip.
 _SHORT = 5.0
-"""Seconds below which a track gives less than one clip."""
-
+# Share of samples in flat tops. Of 342 excerpts of GTZAN one has more; driven 6 dB over their peak, 92 % have.
 _CLIPPED = 0.001
-"""Share of samples in flat tops. Of 342 excerpts of GTZAN one has more; driven 6 dB over their peak, 92 % have."""
-
+# Files that are worth the start of a process.
 _FILES_PER_PROCESS = 8
-"""Files that are worth the start of a process."""
-
 _FRONT_END = LogMel(n_mels=64, fmax=8000.0, hop_length=2048, center=False, top_db=None)
 
 
@@ -89,10 +86,6 @@ def inspect_all(tracks: Sequence[Track], jobs: int) -> Iterator[Inspection]:
         With a path each.
     jobs : int
         Processes at most; few files are inspected in this one.
-
-    Yields
-    ------
-    Inspection
     """
     jobs = min(jobs, len(tracks) // _FILES_PER_PROCESS)
     if jobs <= 1:

@@ -34,8 +34,8 @@ Clips = list[NDArray[np.float32]]
 VERSION = 2
 """Of the folder's layout; also to be raised when the same sound and settings give other clips than before."""
 
+# Nanoseconds: a file changed again within a file system's tick looks as if it had not changed (as git knows).
 _MIN_AGE = 2_000_000_000
-"""Nanoseconds: a file changed again within a file system's tick looks as if it had not changed (as git knows)."""
 
 _FileState = tuple[int, int, int]
 """Size in bytes, time of change in ns, and number of a file: while these stay, its content stays."""
@@ -59,14 +59,6 @@ class Content:
 
 def read_content(path: Path) -> Content:
     """Read a sound file's content.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Content
 
     Raises
     ------

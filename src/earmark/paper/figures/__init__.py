@@ -20,17 +20,7 @@ __all__ = ["Drawing", "draw_all"]
 
 
 def draw_all(summaries: Sequence[Summary], corpus: Corpus) -> list[Drawing]:
-    """Draw every figure that there is something to draw for.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-    corpus : Corpus
-
-    Returns
-    -------
-    list of Drawing
-    """
+    """Draw every figure that there is something to draw for."""
     with house_style():
         return list(_draw_each(summaries, corpus))
 

@@ -24,10 +24,6 @@ def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
     name, title : str
     summaries : sequence of Summary
         At least one.
-
-    Returns
-    -------
-    Drawing
     """
     names = {s.recipe: s.short for s in summaries}
     recipes = list(names)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from earmark.paper.summary import Summary
 from earmark.plotting import INK, Drawing, canvas, finish
 
+# Genres beyond which counts are left out: they would not be readable.
 _MOST = 16
-"""Genres beyond which counts are left out: they would not be readable."""
 
 
 def draw_confusion(best: Sequence[Summary]) -> Drawing:

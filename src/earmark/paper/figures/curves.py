@@ -30,9 +30,8 @@ from earmark.plotting import (
 )
 from earmark.training.recipe import Recipe
 
+# Networks in one figure of learning curves.
 _MOST = 12
-"""Networks in one figure of learning curves."""
-
 _LINES = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 
 

@@ -15,16 +15,14 @@ from earmark.paper.names import family
 from earmark.plotting import BLUE, COLUMN, INK, QUIET, VERMILION, Drawing, canvas, finish
 from earmark.training.recipe import Recipe
 
+# Where x_1, x_2, x_3 and x_T stand, mm from the left; dots stand between the last two.
 _COLUMNS = (26.0, 40.0, 54.0, 76.0)
-"""Where x_1, x_2, x_3 and x_T stand, mm from the left; dots stand between the last two."""
-
 _DOTS = 65.0
+# Of a cell, and from one layer's middle to the next, mm.
 _WIDTH, _HEIGHT, _STEP = 10.0, 6.0, 11.0
-"""Of a cell, and from one layer's middle to the next, mm."""
-
 _MIDDLE = (_COLUMNS[0] + _COLUMNS[-1]) / 2
+# Tints of boxes.
 _INPUT, _CELL, _ATTENTION, _OUTPUT = "#ffffff", "#d6e8f4", "#fbe6bf", "#cfe9df"
-"""Tints of boxes."""
 
 
 def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
@@ -36,10 +34,6 @@ def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
         Of kind "network" or "mlp".
     labels : sequence of str
         Genres.
-
-    Returns
-    -------
-    Drawing
     """
     sheet = _Sheet()
     frames = recipe.front_end.n_frames(round(recipe.clip_seconds * recipe.front_end.sample_rate))
@@ -181,6 +175,7 @@ def _describe_input(recipe: Recipe) -> list[str]:
     return [texture] * (network.texture_window > 0) + [projection] * (network.projection > 0)
 
 
+# Each scorer: what it gives a frame, and the query that is joined to the context.
 _SCORES = {
     "dot": (r"$c_T \cdot h_t$", "$c_T$"),
     "scaled-dot": (r"$c_T \cdot h_t / \sqrt{H}$", "$c_T$"),
@@ -188,7 +183,6 @@ _SCORES = {
     "additive": (r"$v \cdot \tanh(W_q h_T + W_h h_t)$", "$h_T$"),
     "learned": (r"$v \cdot \tanh(W_h h_t + b)$", ""),
 }
-"""Each scorer: what it gives a frame, and the query that is joined to the context."""
 
 
 def _draw_attention(sheet: _Sheet, scorer: str, *, skip: bool) -> None:

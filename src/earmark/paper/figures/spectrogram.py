@@ -16,11 +16,10 @@ from earmark.errors import AudioError
 from earmark.paper.summary import Summary
 from earmark.plotting import Drawing, canvas, finish
 
+# Shown below the loudest point of a spectrogram.
 _RANGE_DB = 80
-"""Shown below the loudest point of a spectrogram."""
-
+# Networks in one figure of attention.
 _MOST = 4
-"""Networks in one figure of attention."""
 
 
 def draw_spectrogram(corpus: Corpus) -> Drawing | None:
