@@ -557,13 +557,6 @@ def test_two_at_once_do_not_spoil_each_other(mirror, archive, tmp_path):
     assert mirror.asked == []
 
 
-def test_a_python_without_the_guard_is_told_before_the_download(mirror, archive, tmp_path, monkeypatch):
-    monkeypatch.delattr(tarfile, "data_filter")
-    with pytest.raises(FetchError, match="needs Python 3.11.4"):
-        fetch(tmp_path / "gtzan", archive, mirrors=[mirror.url])
-    assert mirror.asked == []
-
-
 def test_the_error_is_one_of_ours_and_an_os_error():
     assert issubclass(FetchError, EarmarkError)
     assert issubclass(FetchError, OSError)

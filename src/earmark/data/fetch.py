@@ -84,8 +84,6 @@ def fetch(
     FetchError
         If the archive cannot be had, or not be trusted, or there is no room.
     """
-    if not hasattr(tarfile, "data_filter"):
-        raise FetchError("unpacking needs Python 3.11.4 or newer, whose tarfile refuses what is not safe")
     target = Path(folder).resolve()
     try:
         if _is_complete(target):

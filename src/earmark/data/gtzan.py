@@ -46,18 +46,14 @@ class Excerpt:
 
 @cache
 def load_index() -> dict[str, Excerpt]:
-    """All thousand excerpts by track id, such as ``"blues.00000"``."""
+    """Return all thousand excerpts by track id, such as ``"blues.00000"``."""
     table = resources.files("earmark.data") / "gtzan.csv"
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
-    return {row["track"]: _parse_row(row) for row in rows}
-
-
-def _parse_row(row: dict[str, str]) -> Excerpt:
-    links = {key: tuple(row.pop(key).split()) for key in ("identical_to", "same_recording_as")}
-    return Excerpt(**row, **links)  # type: ignore[arg-type]
+    links = ("identical_to", "same_recording_as")
+    return {row["track"]: Excerpt(**row | {key: tuple(row[key].split()) for key in links}) for row in rows}
 
 
 def find_artist(track: str) -> str:
-    """Artist of an excerpt, by the index or else by fingerprint; empty where unknown or not GTZAN's."""
-    fact = load_index().get(track)
-    return (fact.artist or fact.artist_by_fingerprint) if fact else ""
+    """Return the artist of an excerpt, by the index or else by fingerprint; empty where unknown or not GTZAN's."""
+    excerpt = load_index().get(track)
+    return (excerpt.artist or excerpt.artist_by_fingerprint) if excerpt else ""

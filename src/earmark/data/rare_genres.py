@@ -1,4 +1,4 @@
-"""Assignment each track under one genre that enough tracks share, and saying what becomes of the rest."""
+"""Assign each track one genre that enough tracks share, and say what becomes of the rest."""
 
 from __future__ import annotations
 
@@ -7,52 +7,41 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from earmark.data.corpus import Corpus
+from earmark.data.corpus import Corpus, sort_tracks
 from earmark.errors import CorpusError, SettingError
 
 Rare = Literal["drop", "merge"]
 
+# The genre of tracks whose own is rare, where those are merged.
 OTHER = "other"
-"""The genre of tracks whose own is rare, where those are merged."""
-
+# Tracks below which a genre is rare, where nothing is said.
 MIN_TRACKS = 10
-"""Tracks below which a genre is rare, where nothing is said."""
-
 # Genres named in a note; of the rest it says how many.
 _MAX_LISTED = 20
-
+# The genres of each track, the first first.
 Choices = Sequence[Sequence[str]]
-"""The genres of each track, the first first."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where tracks went.
-
-    Attributes
-    ----------
-    genres : tuple of str
-        One a track; empty where it is left out.
-    notes : tuple of str
-        What was left out or merged, in words, with counts.
-    """
+    """The genre of each track ("" where it is left out), and notes of what was left out or merged, with counts."""
 
     genres: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
 def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Assignment:
-    """File each track under the first of its genres that is common enough.
+    """Assign each track the first of its genres that is common enough.
 
     Parameters
     ----------
     choices : sequence of sequence of str
         The genres of each track; at least one.
     min_tracks : int, default 10
-        A genre under which fewer tracks would be filed is rare. The rarest gives its tracks up first, and so
-        may make another common.
+        A genre that fewer tracks would be assigned is rare. The rarest gives its tracks up first, and so may make
+        another common.
     rare : {"drop", "merge"}
-        Whether tracks of rare genres only are left out, or filed under "other", if they are enough for that.
+        Whether tracks of rare genres only are left out, or become "other", if they are enough for that.
 
     Raises
     ------
@@ -82,20 +71,9 @@ def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: R
 
 
 def assign_known_genres(choices: Choices, known: Collection[str]) -> Assignment:
-    """File each track under the first of its genres that a model knows.
+    """Assign each track the first of its genres, spelled alike, that is one of a model's labels.
 
-    Parameters
-    ----------
-    choices : sequence of sequence of str
-        The genres of each track, spelled as the model does; at least one.
-    known : collection of str
-        The model's labels. Where "other" is one of them, tracks of unknown genres are that; else they are
-        left out.
-
-    Raises
-    ------
-    CorpusError
-        If the model knows none of the genres.
+    Tracks of none are "other", where that is a label, and else left out; CorpusError if that leaves no track.
     """
     rest = OTHER if OTHER in known else ""
     genres = tuple(next((name for name in own if name in known), rest) for own in choices)
@@ -110,41 +88,31 @@ def assign_known_genres(choices: Choices, known: Collection[str]) -> Assignment:
 
 
 def filter_rare_genres(corpus: Corpus, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Corpus:
-    """Drop or merge the rare genres of a corpus whose tracks have one genre each.
-
-    Parameters and errors are those of :func:`assign_common_genres`.
-
-    Returns
-    -------
-    Corpus
-        With notes of what was dropped or merged.
-    """
+    """Drop or merge the rare genres of a corpus, with a note; see :func:`assign_common_genres`."""
     assignment = assign_common_genres([[track.genre] for track in corpus.tracks], min_tracks, rare)
     kept = [replace(track, genre=genre) for track, genre in zip(corpus.tracks, assignment.genres, strict=True) if genre]
-    return Corpus(corpus.name, tuple(sorted(kept, key=lambda t: (t.genre, t.id))), corpus.notes + assignment.notes)
+    return Corpus(corpus.name, sort_tracks(kept), corpus.notes + assignment.notes)
 
 
 def _choose_genres(choices: Choices, min_tracks: int) -> list[str]:
-    """The genre of each track; empty where all its genres are rare."""
+    """Return the genre of each track; "" where all its genres are rare."""
     mentions = Counter(name for own in choices for name in set(own))
     common = {name for name, n in mentions.items() if n >= min_tracks}
 
     def first(i: int) -> str:
         return next((name for name in choices[i] if name in common), "")
 
-    filed: dict[str, list[int]] = defaultdict(list)
+    members: dict[str, list[int]] = defaultdict(list)
     for i in range(len(choices)):
-        filed[first(i)].append(i)
-    while scarce := [(len(tracks), name) for name, tracks in filed.items() if name and len(tracks) < min_tracks]:
+        members[first(i)].append(i)
+    # A genre that is often named may seldom be first: the rarest goes, its tracks to their next genre, until all
+    # that are left are common.
+    while scarce := [(len(tracks), name) for name, tracks in members.items() if name and len(tracks) < min_tracks]:
         _, rarest = min(scarce)
         common.remove(rarest)
-        for i in filed.pop(rarest):
-            filed[first(i)].append(i)
-    genres = [""] * len(choices)
-    for name, tracks in filed.items():
-        for i in tracks:
-            genres[i] = name
-    return genres
+        for i in members.pop(rarest):
+            members[first(i)].append(i)
+    return [first(i) for i in range(len(choices))]
 
 
 def _describe_left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
@@ -152,7 +120,7 @@ def _describe_left_out(lost: list[str], choices: Choices, what: str) -> tuple[st
 
 
 def _format_counts(genres: list[str]) -> str:
-    """Genres with counts, the most common first."""
+    """Write genres with counts, the most common first."""
     counts = sorted(Counter(genres).items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{genre} {n}" for genre, n in counts[:_MAX_LISTED])
     return named + (f" and {len(counts) - _MAX_LISTED} more" if len(counts) > _MAX_LISTED else "")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.data.corpus import Corpus, make_tracks
+from earmark.data.corpus import Corpus, make_tracks, name_corpus
 from earmark.data.rare_genres import MIN_TRACKS, Rare, assign_common_genres, assign_known_genres
 from earmark.errors import CorpusError, SettingError
 from earmark.files import walk
@@ -21,17 +21,9 @@ _NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a
 
 @dataclass(frozen=True)
 class FileTags:
-    """What the tags of a file say.
+    """What the tags of a file say: genres in the tag's order, and the album's or else the track's artist.
 
-    Attributes
-    ----------
-    path : Path
-    genres : tuple of str
-        In the tag's order; empty where there are none.
-    artist : str
-        The album's, or else the track's; empty where unknown or "Various Artists".
-    readable : bool
-        Whether the file's tags could be read at all.
+    The artist is empty where unknown or "Various Artists"; `readable` says whether tags could be read at all.
     """
 
     path: Path
@@ -52,8 +44,8 @@ def open_tag_corpus(
     """Open a folder of tagged music as a corpus, wherever below it the files lie.
 
     Spellings that differ in case, blanks and hyphens only are one genre, called as it is most often. A track
-    is filed under the first of its genres that is common enough. Files without a genre tag, or whose tags
-    cannot be read, are left out.
+    gets the first of its genres that is common enough. Files without a genre tag, or whose tags cannot be read, are
+    left out; the corpus's notes say how many.
 
     Parameters
     ----------
@@ -61,17 +53,12 @@ def open_tag_corpus(
     min_tracks, rare : int, {"drop", "merge"}
         What is rare, and what becomes of it; see :func:`earmark.data.rare_genres.assign_common_genres`.
     known : sequence of str, optional
-        Labels of a model to be judged: they, and not `min_tracks` and `rare`, then say which genres count;
+        Labels of a model to be evaluated: they, and not `min_tracks` and `rare`, then say which genres count;
         see :func:`earmark.data.rare_genres.assign_known_genres`.
     jobs : int
         Files read at once.
     on_file : callable, optional
         Called after each file.
-
-    Returns
-    -------
-    Corpus
-        Its notes say what was left out or merged.
 
     Raises
     ------
@@ -99,13 +86,10 @@ def open_tag_corpus(
             f"{folder}: {lacking}; tag some first, or sort them into folders by genre and leave out --labels tags"
         )
     choices = one_spelling([file.genres for file in usable], known or ())
-    assignment = (
-        assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
-    )
-    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, assignment.genres, strict=True) if genre]
-    return Corpus(
-        f"{folder.resolve().name}, by its tags", make_tracks(rows, folder), _describe_untagged(files) + assignment.notes
-    )
+    filed = assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
+    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
+    name = f"{name_corpus(folder)}, by its tags"
+    return Corpus(name, make_tracks(rows, folder), _describe_untagged(files) + filed.notes)
 
 
 def read_tags(path: Path) -> FileTags:
@@ -134,7 +118,7 @@ def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] 
 
 
 def _describe_untagged(files: list[FileTags]) -> tuple[str, ...]:
-    """How many files had no genre, in words."""
+    """Say how many files had no genre."""
     without = [file for file in files if not file.genres]
     if not without:
         return ()

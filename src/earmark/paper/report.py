@@ -30,7 +30,7 @@ def write_report(
     command: str,
     failures: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write all that is to be said of the rows that were run.
+    """Write the report of the rows that were run; return the path of ``report.html``.
 
     Parameters
     ----------
@@ -41,18 +41,12 @@ def write_report(
     records : sequence of dict
         As :class:`~earmark.paper.runs.Reproduction` leaves them, in any order; may be none.
     corpus : Corpus
-        What they were run on.
     source : str
-        How the corpus was named, for the commands that repeat single rows.
+        What the user called the corpus, for the commands that repeat single rows.
     command : str
         The command that made all of this.
     failures : mapping of str to str, optional
-        Rows that came to nothing, and why.
-
-    Returns
-    -------
-    Path
-        ``report.html``.
+        Rows that failed, and why.
 
     Raises
     ------
@@ -66,15 +60,13 @@ def write_report(
     records = summary.sort_records(records)
     summaries = summary.summarize(records)
     repeat = _RerunCommands(folder, source)
-    lines = summary.tabulate_runs(records, repeat.command)
     run = _describe_run(records, corpus, command, dict(failures or {}))
     drawings = draw_all(summaries, corpus)
     for drawing in drawings:
         drawing.save(folder / "figures")
     repeat.save_recipes(records)
-    _write(folder / "results.csv", summary.to_csv(lines))
-    aggregated = [summary.to_dict() for summary in summaries]
-    _write(folder / "results.json", _to_json({"rows": aggregated, "records": records}))
+    _write(folder / "results.csv", summary.to_csv(summary.tabulate_runs(records, repeat.command)))
+    _write(folder / "results.json", _to_json({"rows": [s.to_dict() for s in summaries], "records": records}))
     _write(folder / "run.json", _to_json(run))
     context = _context(summaries, corpus, run, repeat)
     _write(folder / "report.md", _render("report.md.j2", context))
@@ -85,7 +77,7 @@ def write_report(
 
 @dataclass(frozen=True)
 class _RerunCommands:
-    """How single rows are run again.
+    """Commands that run single rows again.
 
     A recipe that the package does not know under its name is written beside the report, and named by its file.
     """
@@ -119,7 +111,7 @@ class _RerunCommands:
 
 
 def _describe_run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict[str, str]) -> dict[str, Any]:
-    """Tell where all of it comes from."""
+    """Return where all of it comes from, for ``run.json``."""
     seconds = {str(summary.row_of(record).place): record["seconds"] for record in records}
     return {
         **provenance(),
@@ -187,18 +179,8 @@ def _appendix(summaries: Sequence[Summary], repeat: _RerunCommands) -> list[_Ent
 
 
 def _render(template: str, context: Mapping[str, Any]) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=jinja2.select_autoescape(["html.j2"], default=False),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = text.open_templates(keep_trailing_newline=True)
     environment.filters |= {
-        "percent": text.percent,
         "brief": tables.format_mean_std,
         "interval": tables.format_interval,
         "anchor": tables.anchor,
@@ -209,36 +191,21 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
 
 
 def inline_svg(svg: bytes, name: str, alt: str) -> str:
-    """Turn an SVG file into an element of a page: no prolog, ids of its own, a name for who cannot see it.
+    """Turn Matplotlib's SVG file into an element of a page, safe to be put into HTML, with `alt` as its description.
 
-    Parameters
-    ----------
-    svg : bytes
-        As Matplotlib writes it.
-    name : str
-        Put before its ids, which must not meet those of other figures.
-    alt : str
-
-    Returns
-    -------
-    str
-        Safe to be put into HTML.
+    `name` is put before its ids, which must not meet those of other figures.
     """
     from markupsafe import Markup, escape
 
     text = svg.decode("utf-8")
-    body = text[text.index("<svg") :]
-    body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    # no prolog; ids and what refers to them get the name
+    body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text[text.index("<svg") :])
     head, rest = body.split(">", 1)
-    box = re.search(r'viewBox="[^"]*"', head)
+    box = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', head)
     assert box, "Matplotlib gives every figure a viewBox"
-    opening = f'<svg {box[0]} role="img" aria-label="{escape(alt)}" style="aspect-ratio: {_ratio(box[0])}"'
+    ratio = f"{float(box[1]):.0f} / {float(box[2]):.0f}"
+    opening = f'<svg {box[0]} role="img" aria-label="{escape(alt)}" style="aspect-ratio: {ratio}"'
     return Markup(f"{opening}>{rest.replace('xlink:href', 'href')}")  # our own drawing
-
-
-def _ratio(box: str) -> str:
-    _, _, width, height = box.split('"')[1].split()
-    return f"{float(width):.0f} / {float(height):.0f}"
 
 
 def _escape_cell(text: object) -> str:

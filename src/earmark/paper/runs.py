@@ -1,11 +1,11 @@
-"""Many rows side by side: each is fitted in a process of its own, leaves a result behind, and survives a kill.
+"""Runs of many rows side by side, each in a process of its own, each resumed after a kill.
 
 A folder holds, for each row (:class:`~earmark.paper.rows.Row`), ``rows/PROTOCOL/RECIPE/seed-N/`` with::
 
-    experiment.json   what exactly it is; a folder of anything else is begun afresh
-    state.json        how far it is, while it runs
+    experiment.json   what exactly it is; a folder of anything else is started afresh
+    state.json        the last epoch's record, while it runs
     checkpoint.pt     a network's state after its last whole epoch, while it runs
-    result.json       all that came of it, once it is done
+    result.json       its record, once it is done
 """
 
 from __future__ import annotations
@@ -34,22 +34,13 @@ from earmark.training.recipe import Recipe, open_recipe
 if TYPE_CHECKING:
     from earmark.training.fit import Trial
 
+# A row's result, or what is known of it while it runs, as JSON holds it.
 Record = dict[str, Any]
-"""A row's result, or what is known of it while it runs, as JSON holds it."""
 
 
 @dataclass(frozen=True)
 class RowResult:
-    """A row that came to its end.
-
-    Attributes
-    ----------
-    row : Row
-    record : dict
-        Its result; empty where it failed.
-    error : str
-        Why it failed; empty where it did not.
-    """
+    """What came of a row: its record, or the error that it failed with; the other is empty."""
 
     row: Row
     record: Record
@@ -58,13 +49,12 @@ class RowResult:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Where rows are run and their results kept.
+    """Runs rows and keeps their results.
 
     Attributes
     ----------
-    corpus : Corpus
     folder : Path
-        Shared by all machines, where rows run on several.
+        For results; shared by all machines, where rows run on several.
     cache : Path
         Folder for features.
     device : str
@@ -80,7 +70,7 @@ class Reproduction:
     epochs: int | None = None
 
     def prepare(self, rows: Sequence[Row], jobs: int, on_track: Callable[[Track], None] | None = None) -> None:
-        """Make the features that rows need, once, before several of them would at the same time."""
+        """Compute the features that rows need, once, before several of them would at the same time."""
         for front_end, clip_seconds, hop_seconds in self._feature_settings(rows):
             extract(
                 self.corpus, front_end, clip_seconds,
@@ -88,32 +78,25 @@ class Reproduction:
             )  # fmt: skip
 
     def n_preparations(self, rows: Sequence[Row]) -> int:
-        """Calls of `on_track` that :meth:`prepare` will make."""
+        """Return the number of calls of `on_track` that :meth:`prepare` will make."""
         return len(self._feature_settings(rows)) * len(self.corpus.tracks)
 
     def run(self, rows: Sequence[Row], jobs: int) -> Iterator[RowResult]:
-        """Run rows in processes of this machine, each on one core.
+        """Yield the results of rows as they finish; those that have one already are not run again.
 
-        One core each, whatever `jobs`: sums of floating-point numbers depend on how many threads share them, and
-        the same seed shall give the same numbers.
-
-        Yields
-        ------
-        RowResult
-            As they come to their end; those that have a result already, without running them again.
+        Each runs in a process of this machine, on one core, whatever `jobs`: sums of floating-point numbers depend on
+        how many threads share them, and the same seed shall give the same numbers.
         """
-        for row in rows:  # what a killed run left behind runs no more
+        # what a killed run left behind runs no more
+        for row in rows:
             (self.place(row) / "state.json").unlink(missing_ok=True)
-        pool: Pool[Row, RowResult] = Pool(partial(_prepared, self), jobs, _report_crash)
+        pool: Pool[Row, RowResult] = Pool(partial(partial, run_row, self), jobs, _report_crash)
         yield from pool.as_done(iter(rows))
 
     def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[RowResult]:
         """Run rows on a Ray cluster, through joblib; they read the corpus and write results on a shared disk.
 
-        Parameters
-        ----------
-        address : str
-            As ``ray.init`` takes it: "auto", "local", "ray://host:10001"…
+        `address` is that of ``ray.init``: "auto", "local", "ray://host:10001"…
         """
         try:
             import ray
@@ -134,12 +117,12 @@ class Reproduction:
         return self.folder / "rows" / row.place
 
     def result(self, row: Row) -> Record | None:
-        """Result of a row, if it is done and is of this very experiment."""
+        """Return the result of a row, if it is done and is of this very experiment."""
         record = _read(self.place(row) / "result.json")
         return record if record and record["identity"] == self.identity(row) else None
 
     def state(self, row: Row) -> Record | None:
-        """How far a row is: the last epoch's record, or None where it has not begun or is done."""
+        """Return the last epoch's record of a row; None where it has not started or is done."""
         return _read(self.place(row) / "state.json")
 
     def recipe(self, row: Row) -> Recipe:
@@ -148,20 +131,20 @@ class Reproduction:
         return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
 
     def identity(self, row: Row) -> Record:
-        """What makes a row's result the result of just this row."""
+        """Return what makes a row's result the result of just this row."""
         recipe = self.recipe(row).model_dump(mode="json")
         fold = asdict(row.fold) if row.fold else None
         own = {"recipe": recipe, "protocol": row.protocol, "seed": row.seed, "fold": fold}
         return {"corpus": self.corpus.fingerprint, **own}
 
     def _absolute(self) -> Reproduction:
-        """The same, for processes that start in another folder."""
+        """Return the same with absolute paths, for processes that start in another folder."""
         tracks = tuple(replace(track, path=track.path and track.path.absolute()) for track in self.corpus.tracks)
         corpus = replace(self.corpus, tracks=tracks)
         return replace(self, corpus=corpus, folder=self.folder.absolute(), cache=self.cache.absolute())
 
     def _feature_settings(self, rows: Sequence[Row]) -> list[tuple[FrontEnd, float, float]]:
-        """Front end, clip and hop in seconds of each kind of features that rows read, once."""
+        """Return front end, clip and hop in seconds of each kind of features that rows read, once."""
         recipes = [(row.protocol, self.recipe(row)) for row in rows]
         kinds = [(r.front_end, r.clip_seconds, hop) for protocol, r in recipes for hop in r.hops(protocol)]
         return list(dict.fromkeys(kinds))
@@ -232,19 +215,16 @@ def _record(row: Row, trial: Trial) -> Record:
 
 
 def _attention(trial: Trial) -> dict[str, list[float]] | None:
-    """Attention over the judging clips' frames, averaged by genre; whole clips only."""
+    """Return the attention over the test clips' frames, averaged by genre; of whole clips only."""
     network = trial.pipeline[-1]
     if getattr(network, "attention", None) is None:
         return None
-    judged = trial.material.parts[trial.part]
-    whole = ~np.isnan(judged.X).any(axis=(1, 2))
-    weights = network.attend(trial.pipeline[:-1].transform(judged.X[whole]))  # (clips, frames)
-    genres = judged.y[whole]
+    tested = trial.material.parts[trial.part]
+    # NaN frames fill clips that are shorter than the others
+    whole = ~np.isnan(tested.X).any(axis=(1, 2))
+    weights = network.attend(trial.pipeline[:-1].transform(tested.X[whole]))  # (clips, frames)
+    genres = tested.y[whole]
     return {str(g): weights[genres == g].mean(axis=0).round(5).tolist() for g in np.unique(genres)}
-
-
-def _prepared(reproduction: Reproduction) -> Callable[[Row], RowResult]:
-    return partial(run_row, reproduction)
 
 
 def _report_crash(row: Row, failure: str) -> RowResult:

@@ -21,24 +21,17 @@ from earmark.paper.rows import PAPER, Row
 from earmark.paper.runs import Record
 from earmark.training.recipe import LOG, Recipe
 
+# Of ``results.csv``.
 COLUMNS = (
     "recipe", "protocol", "seed", "fold", "part", "clip_accuracy", "track_accuracy", "low", "high", "macro_f1",
     "top3_accuracy", "calibration_error", "leak_tracks", "leak_artists", "n_clips", "n_tracks", "epochs",
     "parameters", "seconds", "notes", "command",
 )  # fmt: skip
-"""Of ``results.csv``."""
 
 
 @dataclass(frozen=True)
 class MeanStd:
-    """Mean and standard deviation of a figure over runs.
-
-    Attributes
-    ----------
-    mean : float
-    deviation : float or None
-        Sample standard deviation; None for one run.
-    """
+    """Mean and sample standard deviation of a figure over runs; no deviation for one run."""
 
     mean: float
     deviation: float | None = None
@@ -46,14 +39,7 @@ class MeanStd:
 
 @dataclass(frozen=True)
 class Summary:
-    """All runs (seeds, folds) of one recipe under one protocol.
-
-    Attributes
-    ----------
-    recipe, protocol : str
-    records : tuple of dict
-        In order of seed and fold; at least one.
-    """
+    """All runs, at least one, of one recipe under one protocol, in the order of seeds and folds."""
 
     recipe: str
     protocol: str
@@ -61,7 +47,7 @@ class Summary:
 
     @property
     def short(self) -> str:
-        """The recipe as figures call it."""
+        """The recipe's short name, for figures."""
         return names.short_name(self.recipe, self.settings)
 
     @property
@@ -76,7 +62,7 @@ class Summary:
 
     @property
     def clip_accuracy(self) -> MeanStd:
-        """As the paper counts: share of clips that are right."""
+        """Share of clips that are right, as the paper counts."""
         return mean_std([record["clip_accuracy"] for record in self.records])
 
     @property
@@ -92,22 +78,22 @@ class Summary:
 
     @property
     def n_tracks(self) -> int:
-        """Different tracks that were judged."""
+        """Different tracks that were tested."""
         return len({track["id"] for record in self.records for track in record["tracks"]})
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts that judged: "test", or "valid" where the split has none."""
+        """The parts that were tested: "test", or "valid" where the split has none."""
         return tuple(dict.fromkeys(record["part"] for record in self.records))
 
     @property
     def leak_tracks(self) -> float:
-        """Share of judging clips with a sibling in training."""
+        """Share of test clips with a sibling in training."""
         return float(np.mean([record["leak"]["tracks"] for record in self.records]))
 
     @property
     def leak_artists(self) -> float | None:
-        """Share of judging clips whose artist is in training; None where no artists are known."""
+        """Share of test clips whose artist is in training; None where no artists are known."""
         known = [r["leak"]["artists"] for r in self.records if r["leak"]["artists"] is not None]
         return float(np.mean(known)) if known else None
 
@@ -118,9 +104,8 @@ class Summary:
 
     @property
     def confusion(self) -> NDArray[np.intp]:
-        """Judged tracks, all runs together: row the truth, column the answer."""
-        counts: NDArray[np.intp] = np.sum([record["confusion"] for record in self.records], axis=0, dtype=np.intp)
-        return counts
+        """Tested tracks, all runs together: row the truth, column the prediction, shape (genres, genres)."""
+        return np.asarray(np.sum([record["confusion"] for record in self.records], axis=0, dtype=np.intp))
 
     @property
     def majority_baseline(self) -> float:
@@ -170,15 +155,7 @@ def mean_std(values: Sequence[float]) -> MeanStd:
 
 
 def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count, for each track, the share of its judgements that were right, and how many there were.
-
-    Returns
-    -------
-    right : ndarray, shape (tracks,)
-        0 to 1.
-    weights : ndarray, shape (tracks,)
-        Runs that judged the track.
-    """
+    """Return the share of each track's predictions that are right, and their number; both of shape (tracks,)."""
     judged: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for track in (track for record in records for track in record["tracks"]):
@@ -239,18 +216,9 @@ def recipe_of(record: Record) -> Recipe:
 
 
 def tabulate_runs(records: Sequence[Record], command: Callable[[Record], str]) -> list[dict[str, Any]]:
-    """Lay out one line for each run.
+    """Lay out one line for each run, with the keys :data:`COLUMNS`; None where a run has no such figure.
 
-    Parameters
-    ----------
-    records : sequence of dict
-    command : callable
-        Record → the command that repeats it.
-
-    Returns
-    -------
-    list of dict
-        With the keys :data:`COLUMNS`; None where a run has no such figure.
+    `command` gives the command that repeats a record.
     """
     lines = []
     for record in sort_records(records):

@@ -15,16 +15,9 @@ from earmark.training.recipe import LOG
 
 @dataclass(frozen=True)
 class Cell:
-    """An accuracy in a table, in per cent.
+    """An accuracy in a table, in per cent: of clips with its deviation over runs, of tracks with its 95 % interval.
 
-    Attributes
-    ----------
-    clips, deviation : str
-        Clip accuracy, and its spread over runs ("" for one run).
-    tracks, interval : str
-        Track accuracy, and its 95 % interval, "38–50".
-    anchor : str
-        Of the row's place in the appendix.
+    The deviation is "" for one run, the interval like "38–50"; `anchor` is the row's place in the appendix.
     """
 
     clips: str
@@ -36,16 +29,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Model:
-    """A line of a table.
+    """A line of a table: a model in words, its recipe and place in the appendix, and a cell for each column.
 
-    Attributes
-    ----------
-    words, name, anchor : str
-        In words, the recipe's name, and its place in the appendix.
-    paper : str
-        What the paper prints, per cent; empty for what it does not have.
-    cells : list of Cell or None
-        By column; None where nothing was run.
+    `paper` is what the paper prints, per cent, or ""; a cell is None where nothing was run.
     """
 
     words: str
@@ -57,14 +43,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The paper's figures beside ours.
-
-    Attributes
-    ----------
-    groups : list of (str, list of str)
-        Protocols' headings, and the variants of each: "linear", "dB".
-    models : list of Model
-    """
+    """The paper's figures beside ours; `groups` are protocols' headings, with the variants of each: "linear", "dB"."""
 
     groups: list[tuple[str, list[str]]]
     models: list[Model]
@@ -113,14 +92,8 @@ def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
 class Losses:
     """What each model loses as protocols grow stricter, in clip accuracy.
 
-    Attributes
-    ----------
-    loosest : str
-        Heading of the protocol that the others are compared with.
-    stricter : list of str
-        Headings of the others.
-    lines : list of (words, anchor, accuracy, list of (accuracy, change) or None)
-        In per cent and percentage points, "−12.3".
+    `loosest` is the heading of the protocol that the others, `stricter`, are compared with. A line is a model in
+    words, its anchor, its accuracy under the loosest, and (accuracy, change) under each other, in per cent and points.
     """
 
     loosest: str

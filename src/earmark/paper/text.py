@@ -1,4 +1,7 @@
-"""Numbers behind the sentences of a reproduction: protocols, their leak, warnings (see ``templates/sentences.j2``)."""
+"""The sentences of a reproduction's report, and the numbers in them: protocols, their leak, warnings.
+
+The words are in ``templates/sentences.j2``.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from earmark.data.corpus import Corpus
 from earmark.paper.names import PROTOCOLS
 from earmark.paper.summary import Summary, protocols_of
+
+if TYPE_CHECKING:
+    import jinja2
 
 # Tracks of a genre below which its accuracy is an anecdote.
 _FEW = 10
@@ -25,15 +31,14 @@ class ProtocolFacts:
 
     Attributes
     ----------
-    protocol : str
     leak_tracks : float
-        Share of judging clips with a sibling in training.
+        Share of test clips with a sibling in training.
     leak_artists : float or None
         Share whose artist is in training; None where no artists are known.
     n_tracks : int
-        Different tracks that judged.
+        Different tracks that were tested.
     part : str
-        Who judged: "test", "valid".
+        Tested part: "test", "valid".
     in_folds : bool
         Whether all of it was cross-validation.
     """
@@ -76,13 +81,7 @@ def gather_protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
 
 
 def accuracy_losses(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str, float]:
-    """Return what each recipe loses from one protocol to a stricter one, in clip accuracy; negative where it gains.
-
-    Returns
-    -------
-    dict of str to float
-        Recipe → difference, 0 to 1, for recipes that ran under both.
-    """
+    """Return the clip accuracy, 0 to 1, that each recipe loses from one protocol to a stricter; negative for a gain."""
     accuracy = {(s.recipe, s.protocol): s.clip_accuracy.mean for s in summaries}
     recipes = dict.fromkeys(s.recipe for s in summaries)
     both = [r for r in recipes if (r, stricter) in accuracy and (r, loosest) in accuracy]
@@ -144,26 +143,31 @@ def percent(share: float) -> str:
 
 
 def _fill_macro(macro: str, **numbers: Any) -> list[str]:
-    """Fill in one of the sentences' macros; its lines."""
-    lines = getattr(_sentences(), macro)(**numbers).split("\n")
+    """Return the lines of one of the sentences' macros, filled in."""
+    lines = getattr(_load_sentences(), macro)(**numbers).split("\n")
     return [line for line in lines if line]
 
 
 @cache
-def _sentences() -> Any:
+def _load_sentences() -> Any:
+    # a line break within a genre's name must not end a sentence
+    environment = open_templates(finalize=lambda value: value.replace("\n", " ") if isinstance(value, str) else value)
+    # 0 and 100 as one says them, without a decimal
+    environment.filters |= {"share": lambda share: percent(share).removesuffix(".0")}
+    return environment.get_template("sentences.j2").module
+
+
+def open_templates(**settings: Any) -> jinja2.Environment:
+    """Return Jinja's environment for the report's templates: strict, and escaping what goes into HTML only."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=False,  # plain text: a page escapes it where it shows it
+        autoescape=jinja2.select_autoescape(["html.j2"], default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # a line break within a genre's name must not end a sentence
-        finalize=lambda value: value.replace("\n", " ") if isinstance(value, str) else value,
+        **settings,
     )
-    environment.filters |= {
-        "percent": percent,
-        "share": lambda share: percent(share).removesuffix(".0"),  # 0 and 100 as one says them
-    }
-    return environment.get_template("sentences.j2").module
+    environment.filters |= {"percent": percent}
+    return environment

@@ -1,7 +1,7 @@
-"""Tracks that do not sound like the genre they are filed under: confident learning on summaries of timbre.
+"""Label errors: tracks that do not sound like their genre, by confident learning on summaries of timbre.
 
-A simple classifier judges each track without having seen it or its artist. Where it holds the track's own genre
-to be improbable, and another to be as probable as that genre's tracks usually are, the label is suspect.
+A simple classifier predicts each track without having seen it or its artist. Where it finds the track's own genre
+improbable, and another as probable as that genre's tracks usually are, the label is suspect.
 
 References
 ----------
@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from earmark.data.corpus import Track
 from earmark.errors import CorpusError
 
+# Tracks a genre needs; folds that are predicted in turn, and so artists that a genre needs.
 MIN_TRACKS, FOLDS = 10, 5
-"""Tracks a genre needs; parts that are judged in turn, and so artists that a genre needs."""
-
 # Groups of neighbouring bands, so that few tracks suffice.
 _BAND_GROUPS = 32
 # Inverse strength of the regression's penalty.
@@ -46,6 +45,7 @@ class Timbre:
             return
         edges = np.linspace(0, frames.shape[1], min(_BAND_GROUPS, frames.shape[1]) + 1).astype(int)
         groups = np.add.reduceat(frames, edges[:-1], axis=1, dtype=np.float64) / np.diff(edges)  # (frames, groups)
+        # sums over frames suffice for mean, deviation and mean change, and let the sound come in pieces
         change = np.abs(np.diff(groups, axis=0)).sum(axis=0)
         self._sums.append(np.stack([groups.sum(axis=0), np.square(groups).sum(axis=0), change]))  # (3, groups)
         self._frames += len(groups)
@@ -56,7 +56,7 @@ class Timbre:
         if not self._changes:
             return None
         total, squares, change = np.sum(self._sums, axis=0)
-        mean = total / self._frames
+        mean = total / self._frames  # (groups,)
         deviation = np.sqrt(np.maximum(0, squares / self._frames - mean**2))
         summary = np.concatenate([mean - mean.mean(), deviation, change / self._changes])
         return summary if np.isfinite(summary).all() else None
@@ -64,18 +64,7 @@ class Timbre:
 
 @dataclass(frozen=True)
 class LabelError:
-    """A track whose label is doubtful.
-
-    Attributes
-    ----------
-    track : Track
-    own : float
-        Probability of the genre it is filed under.
-    genre : str
-        What it sounds like.
-    probability : float
-        Of that genre.
-    """
+    """A track whose label is doubtful: `own` is the probability of its label, `probability` that of `genre` instead."""
 
     track: Track
     own: float
@@ -84,13 +73,7 @@ class LabelError:
 
 
 def screen_genres(tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
-    """Divide genres into those with enough tracks of enough artists to be judged, and the others.
-
-    Returns
-    -------
-    (list of str, list of str)
-        Sorted.
-    """
+    """Divide genres into those with enough tracks of enough artists to be judged, and the others; both sorted."""
     tally = Counter(track.genre for track in tracks)
     artists = Counter(genre for genre, _ in {(track.genre, _artist_key(track)) for track in tracks})
     enough = [genre for genre in sorted(tally) if tally[genre] >= MIN_TRACKS and artists[genre] >= FOLDS]
@@ -98,22 +81,17 @@ def screen_genres(tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
 
 
 def find_label_errors(tracks: Sequence[Track], features: NDArray[np.float64], seed: int = 0) -> list[LabelError]:
-    """Find tracks that sound like another genre.
+    """Find tracks that sound like another genre, the surest first.
 
     Parameters
     ----------
     tracks : sequence of Track
-        No copies of one another, which would vouch for each other; tracks of one artist are judged together.
-        Tracks of genres that are not :func:`screen_genres` are left out.
+        No copies of one another, which would vouch for each other; tracks of one artist share a fold.
+        Tracks of genres that :func:`screen_genres` refuses are left out.
     features : ndarray, shape (tracks, features)
         From :class:`Timbre`.
     seed : int
-        Of the deal into folds.
-
-    Returns
-    -------
-    list of LabelError
-        Most suspicious first.
+        Of the folds.
 
     Raises
     ------
@@ -138,22 +116,12 @@ def find_label_errors(tracks: Sequence[Track], features: NDArray[np.float64], se
 
 
 def find_confident_errors(probability: NDArray[np.float64], label: NDArray[np.intp]) -> list[tuple[int, int]]:
-    """Find what is labelled one thing and confidently another.
+    """Find what is labelled one class and confidently predicted another: (track, class), the largest margin first.
 
     A class is predicted confidently where its probability reaches its mean over the tracks that bear its label
-    (Northcutt et al., equation 2), held between 0.4 and 0.6: a guess below is no confidence, and where all else
-    is clear as day, a wrong label would never come up to the mean. Its own label must be 12 times less probable.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (tracks, classes)
-        Judged out of fold.
-    label : ndarray of int, shape (tracks,)
-
-    Returns
-    -------
-    list of (track, class)
-        By falling difference of the two probabilities.
+    (Northcutt et al., equation 2), clipped to 0.4 to 0.6: a guess below is no confidence, and where all else is
+    clear, a wrong label would never reach the mean. The track's own label must be 12 times less probable.
+    `probability` has shape (tracks, classes), predicted out of fold; `label` has shape (tracks,).
 
     Examples
     --------
@@ -163,18 +131,19 @@ def find_confident_errors(probability: NDArray[np.float64], label: NDArray[np.in
     """
     rows = np.arange(len(label))
     own = probability[rows, label]
-    usual = np.array([probability[label == j, j].mean() for j in range(probability.shape[1])])
-    sure = np.where(probability >= np.clip(usual, *_CONFIDENT), probability, 0)  # (tracks, classes)
-    other = sure.argmax(axis=1)
-    margin = sure[rows, other] - own
-    found = np.flatnonzero((_MIN_RATIO * own < sure[rows, other]) & (other != label))
+    # t_j = mean of p(j) over the tracks labelled j: shape (classes,)
+    threshold = np.array([probability[label == j, j].mean() for j in range(probability.shape[1])])
+    confident = np.where(probability >= np.clip(threshold, *_CONFIDENT), probability, 0)  # (tracks, classes)
+    other = confident.argmax(axis=1)
+    margin = confident[rows, other] - own
+    found = np.flatnonzero((_MIN_RATIO * own < confident[rows, other]) & (other != label))
     return [(int(i), int(other[i])) for i in found[np.argsort(-margin[found], kind="stable")]]
 
 
 def _predict_out_of_fold(
     X: NDArray[np.float64], y: NDArray[np.intp], artist: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
-    """Probabilities, shape (tracks, classes), each by a classifier that has not heard the artist."""
+    """Return probabilities, shape (tracks, classes), each by a classifier that was not fitted on the artist."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.pipeline import make_pipeline
@@ -183,14 +152,15 @@ def _predict_out_of_fold(
 
     probability = np.zeros((len(y), y.max() + 1))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    with threadpool_limits(1):  # so small a problem is slower on many
-        for learn, judge in folds.split(X, y, artist):
+    # so small a problem is slower on many threads
+    with threadpool_limits(1):
+        for train, test in folds.split(X, y, artist):
             regression = LogisticRegression(C=_PENALTY, max_iter=1000, class_weight="balanced")
-            model = make_pipeline(StandardScaler(), regression).fit(X[learn], y[learn])
-            probability[np.ix_(judge, model.classes_)] = model.predict_proba(X[judge])
+            model = make_pipeline(StandardScaler(), regression).fit(X[train], y[train])
+            probability[np.ix_(test, model.classes_)] = model.predict_proba(X[test])
     return probability
 
 
 def _artist_key(track: Track) -> str:
-    """Artist, or the track itself where none is known."""
+    """Return a key of the artist, or of the track itself where none is known."""
     return f"artist {track.artist.casefold()}" if track.artist else f"track {track.id}"

@@ -1,10 +1,10 @@
-"""One sound file, heard once from beginning to end: what is wrong with it, and what others are held against."""
+"""One sound file, decoded once: what is wrong with it, and what it is compared with others by."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -31,7 +31,7 @@ _FRONT_END = LogMel(n_mels=64, fmax=8000.0, hop_length=2048, center=False, top_d
 
 @dataclass(frozen=True)
 class Inspection:
-    """What one file gave.
+    """What is known of one file.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Inspection:
     words : ndarray of uint32, shape (frames,)
         Acoustic fingerprint.
     timbre : ndarray, shape (features,), or None
-        Summary of its sound, None where there is none to hear.
+        Summary of its sound; None where it is silent.
     """
 
     findings: list[Finding]
@@ -57,11 +57,13 @@ class ClippingMeter:
     and turned down afterwards shows, too; lossy codecs hide flat tops below full scale.
     """
 
-    _FAINTEST = 0.25  # full scale is 1; lower peaks may be flat because bits are coarse
+    # Full scale is 1; lower peaks may be flat because bits are coarse.
+    _FAINTEST = 0.25
 
     def __init__(self) -> None:
         self._samples = 0
-        self._tops = {+1: (self._FAINTEST, 0), -1: (self._FAINTEST, 0)}  # by side: level, samples that are flat there
+        # by side: level of the highest peak so far, and samples that are flat there
+        self._tops = {+1: (self._FAINTEST, 0), -1: (self._FAINTEST, 0)}
 
     def add(self, samples: NDArray[np.float32]) -> None:
         """Take the next samples, shape (samples,); tops across the border of two pieces count on each side."""
@@ -78,20 +80,12 @@ class ClippingMeter:
 
 
 def inspect_all(tracks: Sequence[Track], jobs: int) -> Iterator[Inspection]:
-    """Inspect many tracks, in order.
-
-    Parameters
-    ----------
-    tracks : sequence of Track
-        With a path each.
-    jobs : int
-        Processes at most; few files are inspected in this one.
-    """
+    """Yield inspections of tracks with a path, in order, by `jobs` processes at most; of few files, in this one."""
     jobs = min(jobs, len(tracks) // _FILES_PER_PROCESS)
     if jobs <= 1:
         yield from map(inspect, tracks)
     else:
-        yield from Pool(partial(_prepared, inspect), jobs, _report_crash, limit=_patience).map(iter(tracks))
+        yield from Pool(partial(partial, inspect), jobs, _report_crash, limit=_patience).map(iter(tracks))
 
 
 def inspect(track: Track) -> Inspection:
@@ -101,10 +95,10 @@ def inspect(track: Track) -> Inspection:
         with track.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         findings = _compare_with_release(track)
-        heard = _analyse(track)
+        analysed = _analyse(track)
     except (AudioError, OSError) as error:
         return Inspection([Finding(track.id, "unreadable", str(error))])
-    return Inspection(findings + heard.findings, digest, heard.words, heard.timbre)
+    return replace(analysed, findings=findings + analysed.findings, digest=digest)
 
 
 def _analyse(track: Track) -> Inspection:
@@ -138,28 +132,25 @@ def _find_faults(track: str, recording: Recording, silent: bool, flat: float) ->
 
 
 def _compare_with_release(track: Track) -> list[Finding]:
-    """Whether a file that calls itself GTZAN's is the one that was released."""
-    fact = gtzan.load_index().get(track.id)
-    if fact is None or track.path is None or track.path.suffix.lower() != ".wav":
+    """Find whether a file that calls itself GTZAN's is the one that was released."""
+    excerpt = gtzan.load_index().get(track.id)
+    if excerpt is None or track.path is None or track.path.suffix.lower() != ".wav":
         return []
     with track.path.open("rb") as file:
         digest = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
-    if digest == fact.md5:
+    if digest == excerpt.md5:
         return []
-    return [Finding(track.id, "altered", f"its md5 is {digest}, that of the released file {fact.md5}")]
+    return [Finding(track.id, "altered", f"its md5 is {digest}, that of the released file {excerpt.md5}")]
 
 
 def _count_in_runs(hot: NDArray[np.bool_]) -> int:
-    """How many trues stand in runs of three or more."""
+    """Count the trues that stand in runs of three or more."""
     three = hot[2:] & hot[1:-1] & hot[:-2]
+    # three[i] says that hot[i], hot[i + 1] and hot[i + 2] are all true: mark all three
     flat = np.zeros(len(hot), bool)
     for shift in range(3):
         flat[shift : shift + len(three)] |= three
     return int(flat.sum())
-
-
-def _prepared(function: Callable[[Track], Inspection]) -> Callable[[Track], Inspection]:
-    return function
 
 
 def _patience(track: Track) -> float:

@@ -1,4 +1,4 @@
-"""Clips kept on disk between runs, named by what was heard and how.
+"""Clips kept on disk between runs, named by the sound's content and the settings.
 
 ::
 
@@ -34,11 +34,11 @@ Clips = list[NDArray[np.float32]]
 VERSION = 2
 """Of the folder's layout; also to be raised when the same sound and settings give other clips than before."""
 
-# Nanoseconds: a file changed again within a file system's tick looks as if it had not changed (as git knows).
+# Nanoseconds: a file changed again within a file system's tick looks unchanged (git calls it "racily clean").
 _MIN_AGE = 2_000_000_000
 
+# Size in bytes, time of change in ns, and number of a file: while these stay, its content stays.
 _FileState = tuple[int, int, int]
-"""Size in bytes, time of change in ns, and number of a file: while these stay, its content stays."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,7 @@ class Content:
 
 
 def read_content(path: Path) -> Content:
-    """Read a sound file's content.
-
-    Raises
-    ------
-    AudioError
-        If it is no regular file, is empty, or cannot be read.
-    """
+    """Read a sound file's content; AudioError if it is no regular file, is empty, or cannot be read."""
     with open_file(path) as file:
         now, state = time.time_ns(), _file_state(os.fstat(file.fileno()))
         try:
@@ -75,16 +69,10 @@ def read_content(path: Path) -> Content:
 
 
 class Index:
-    """Remembers the content of files, so that unchanged ones need not be read again.
-
-    Parameters
-    ----------
-    cache : Path
-        Folder of the cache.
-    """
+    """Remembers the content of files in a cache's folder, so that unchanged ones need not be read again."""
 
     def __init__(self, cache: Path) -> None:
-        self._file = _version_folder(cache) / "index.json"
+        self._file = cache / f"v{VERSION}" / "index.json"
         self._entries = self._read()
         self._new: dict[str, list[Any]] = {}
 
@@ -97,7 +85,7 @@ class Index:
         except (OSError, TypeError, ValueError):  # gone, not in the index, or the index is damaged
             return None
 
-    def note(self, path: Path, content: Content) -> None:
+    def add(self, path: Path, content: Content) -> None:
         """Remember what a file held, unless it was too young."""
         if content.state:
             self._new[str(path.absolute())] = [*content.state, content.digest]
@@ -119,14 +107,7 @@ class Index:
 
 
 class ClipCache:
-    """Clips by content, for one set of settings.
-
-    Parameters
-    ----------
-    cache : Path
-        Folder of the cache; made when missing.
-    settings : str
-        All that the clips depend on besides the sound.
+    """Clips by content, for one set of settings, in a folder that is made when missing.
 
     Examples
     --------
@@ -139,7 +120,7 @@ class ClipCache:
     """
 
     def __init__(self, cache: Path, settings: str) -> None:
-        self._folder, self._settings = _version_folder(cache), settings
+        self._folder, self._settings = cache / f"v{VERSION}", settings
 
     def __contains__(self, digest: str) -> bool:
         return self._file(digest).exists()
@@ -158,13 +139,12 @@ class ClipCache:
 
     def _file(self, digest: str) -> Path:
         key = hashlib.sha256(f"{digest} {self._settings}".encode()).hexdigest()
+        # two digits a folder, as git does: no folder grows too large
         return self._folder / key[:2] / f"{key}.clips"
 
 
-# A file of clips: CRC-32 of the rest, number of clips, bins, frames of each clip (int64), then all frames (float32).
-
-
 def _encode(clips: Sequence[NDArray[np.float32]]) -> bytes:
+    # CRC-32 of the rest, number of clips, bins, frames of each clip (int64), then all frames (float32)
     bins = clips[0].shape[1] if clips else 0
     head = np.array([len(clips), bins, *map(len, clips)], "<i8")
     body = b"".join([head.tobytes(), *(clip.astype("<f4").tobytes() for clip in clips)])
@@ -178,13 +158,10 @@ def _decode(content: bytes) -> Clips:
     number, bins = np.frombuffer(body, "<i8", 2)
     if not number:
         return []
-    ends = np.cumsum(np.frombuffer(body, "<i8", number, offset=16))  # in frames
+    # where each clip ends, in frames, and all frames, (frames, bins): behind 2 + number integers of 8 bytes
+    ends = np.cumsum(np.frombuffer(body, "<i8", number, offset=16))
     frames = np.frombuffer(body, "<f4", offset=8 * (2 + number)).reshape(ends[-1], bins)
     return np.split(frames.astype(np.float32, copy=False), ends[:-1])
-
-
-def _version_folder(cache: Path) -> Path:
-    return cache / f"v{VERSION}"
 
 
 def _file_state(status: os.stat_result) -> _FileState:
