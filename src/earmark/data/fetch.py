@@ -26,6 +26,7 @@ _MAX_GROWTH, _MAX_MEMBERS = 1.2, 100_000
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
 
+# The archive as released.
 GTZAN = Archive(
     name="genres.tar.gz",
     # As recorded in TensorFlow Datasets (audio/gtzan/checksums.tsv), and in torchaudio (datasets/gtzan.py).
@@ -37,7 +38,6 @@ GTZAN = Archive(
         "http://opihi.cs.uvic.ca/sound/genres.tar.gz",  # where it was first; often out of reach
     ),
 )
-"""The archive as released."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from earmark.paper.rows import PAPER
 from earmark.training import sweeps
 from earmark.training.recipe import LOG, Network, Recipe
 
+# Protocols as headings.
 PROTOCOLS = {
     "clip": "Clip split",
     "track": "Track split",
     "artist": "Artist split",
     "fault-filtered": "Fault-filtered",
 }
-"""Protocols as headings."""
-
 _SCORERS = {
     "dot": "",
     "scaled-dot": ", scaled-dot scores",
@@ -24,13 +23,7 @@ _SCORERS = {
 
 
 def full_name(name: str, recipe: Recipe) -> str:
-    """Call a model as a table's row does.
-
-    Parameters
-    ----------
-    name : str
-        The recipe's name; the paper's rows are called as the paper does.
-    recipe : Recipe
+    """Return what a table calls a model, given its recipe and the recipe's name; the paper's rows as in the paper.
 
     Examples
     --------
@@ -53,7 +46,7 @@ def full_name(name: str, recipe: Recipe) -> str:
 
 
 def short_name(name: str, recipe: Recipe) -> str:
-    """Call a model shortly enough for a figure of a column's width.
+    """Return what figures call a model: short enough for a column's width.
 
     Examples
     --------
@@ -83,7 +76,7 @@ def _short(recipe: Recipe, base: str) -> str:
 
 
 def family(network: Network) -> str:
-    """Say what kind of recurrent network it is.
+    """Return the kind of a recurrent network.
 
     Examples
     --------

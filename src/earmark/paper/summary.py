@@ -109,7 +109,7 @@ class Summary:
 
     @property
     def majority_baseline(self) -> float:
-        """What always answering the majority_baseline judged genre would reach, over tracks."""
+        """Track accuracy of always predicting the genre with the most tested tracks."""
         judged = self.confusion.sum(axis=1)
         return float(judged.max() / judged.sum())
 

@@ -65,13 +65,8 @@ class Comparison:
 
 
 def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
-    """Lay out recipes by line, protocols and front ends by column.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        Recipes that differ only in ``-log`` share a line.
-    """
+    """Lay out recipes by line, protocols and front ends by column; a recipe and its ``-log`` variant share a line."""
+    # keys: recipe without -log, protocol, whether logarithmic
     found = {(s.recipe.removesuffix(LOG), s.protocol, s.recipe.endswith(LOG)): s for s in summaries}
     columns = [(p, log) for p in protocols_of(summaries) for log in (False, True)]
     columns = [(p, log) for p, log in columns if any(key[1:] == (p, log) for key in found)]
@@ -113,10 +108,8 @@ def tabulate_losses(summaries: Sequence[Summary]) -> Losses | None:
     for recipe in recipes:
         base = found[recipe, loosest]
         cells = [
-            (percent(found[recipe, p].clip_accuracy.mean), format_change(-lost[p][recipe]))
-            if recipe in lost[p]
-            else None
-            for p in stricter
+            (percent(found[recipe, p].clip_accuracy.mean), format_change(-by[recipe])) if recipe in by else None
+            for p, by in lost.items()
         ]
         lines.append((base.short, f"model-{slug(recipe)}", percent(base.clip_accuracy.mean), cells))
     return Losses(PROTOCOLS[loosest], [PROTOCOLS[p] for p in stricter], lines)
@@ -135,7 +128,7 @@ def format_change(change: float) -> str:
 
 
 def format_mean_std(value: MeanStd | None, digits: int = 1, factor: float = 1.0) -> str:
-    """Write a mean ± its spread; a dash where there is none.
+    """Write a mean ± its standard deviation; a dash where there is none.
 
     Examples
     --------
@@ -144,6 +137,7 @@ def format_mean_std(value: MeanStd | None, digits: int = 1, factor: float = 1.0)
     """
     if value is None:
         return "–"
+    # a narrow no-break space between thousands
     mean = f"{factor * value.mean:,.{digits}f}".replace(",", "\u202f")
     return mean if value.deviation is None else f"{mean} ± {factor * value.deviation:.{digits}f}"
 

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrogram import frame, tukey
 
+# A fingerprint, shape (frames,).
 Words = NDArray[np.uint32]
-"""A fingerprint, shape (frames,)."""
 
 # Hz; samples a frame; samples from frame to frame: 39 words a second.
 _RATE, _FRAME, HOP = 5000, 2048, 128
@@ -47,16 +47,10 @@ _MAX_INDEXED = 20_000_000
 
 @dataclass(frozen=True)
 class Twins:
-    """Two tracks that hold the same sound.
+    """Two tracks that hold the same sound, by their places in the sequence handed in; ``first < second``.
 
-    Attributes
-    ----------
-    first, second : int
-        Places in the sequence handed in; ``first < second``.
-    lag : float
-        Seconds by which the sound lies later in the first than in the second.
-    error : float
-        Share of the bits that differ over the 3.3 s where they agree best: 0 identical, 0.5 unrelated.
+    The sound lies `lag` seconds later in the first than in the second. `error` is the share of the bits that differ
+    over the 3.3 s where they agree best: 0 identical, 0.5 unrelated.
     """
 
     first: int
@@ -66,12 +60,7 @@ class Twins:
 
 
 class Fingerprinter:
-    """Takes a signal piece by piece and gives its fingerprint.
-
-    Parameters
-    ----------
-    sample_rate : int
-        Hz of the samples that come in.
+    """Computes the fingerprint of a signal that comes piece by piece, at `sample_rate` Hz.
 
     Examples
     --------
@@ -105,21 +94,13 @@ class Fingerprinter:
 
 
 def find_twins(prints: Sequence[Words]) -> list[Twins]:
-    """Find tracks that hold the same sound, in full or in part.
+    """Find tracks that hold the same sound, in full or in part, by their fingerprints; empty ones have no twins.
 
-    Of many twins of one another, not every pair is named, but each track together with an earlier one.
-
-    Parameters
-    ----------
-    prints : sequence of Words
-        Fingerprints of the tracks; empty ones have no twins.
-
-    Returns
-    -------
-    list of Twins
-        Sorted by `first` and `second`, each pair once, with its best lag.
+    Of many twins of one another, not every pair is named, but each track together with an earlier one. The list is
+    sorted by `first` and `second`, and names each pair once, with its best lag.
     """
     best: dict[tuple[int, int], Twins] = {}
+    # a word in common may be off by one frame: the neighbouring lags are tried, too
     for first, second, lag in _find_candidates(prints):
         error, at = min((_lowest_error(prints[first], prints[second], lag + d), lag + d) for d in (-1, 0, 1))
         known = best.get((first, second))
@@ -132,7 +113,8 @@ _TAPER = tukey(_FRAME, 1.0).astype(np.float32)
 
 
 def _encode_bits(energies: NDArray[np.float64]) -> Words:
-    """Band energies (frames, 33) → words (frames - 1,)."""
+    """Return words (frames - 1,) of band energies (frames, 33)."""
+    # F(n, m) = 1 where E(n, m) - E(n, m+1) - (E(n-1, m) - E(n-1, m+1)) > 0: Haitsma and Kalker, equation 1
     steps = energies[:, :-1] - energies[:, 1:]  # (frames, 32)
     power = energies.sum(axis=1)
     rises = np.diff(steps, axis=0) > _FAINT * (power[1:] + power[:-1])[:, None]
@@ -145,23 +127,26 @@ def _is_informative(words: Words) -> NDArray[np.bool_]:
 
 
 def _find_candidates(prints: Sequence[Words]) -> list[tuple[int, int, int]]:
-    """Pairs of tracks, and lags in words, at which two or more of their words are the same."""
+    """Return pairs of tracks, and lags in words, at which two or more of their words are the same."""
     word, track, place = _index_words(prints)
     keys = []
-    for n in range(1, _NEIGHBOURS + 1):  # equal words lie side by side
+    # equal words lie side by side in the index
+    for n in range(1, _NEIGHBOURS + 1):
         (here,) = np.nonzero(word[n:] == word[:-n])
         lag = place[here] - place[here + n]
         pair = track[here] * len(prints) + track[here + n]
-        keys.append((pair << 24) + lag + (1 << 23))  # 2²³ words are sixty hours
+        # pair and lag in one integer, so that one sort groups them; 2²³ words are sixty hours
+        keys.append((pair << 24) + lag + (1 << 23))
     key = np.sort(np.concatenate(keys)) if keys else np.empty(0, np.int64)
-    (twice,) = np.nonzero(np.diff(key) <= 1)  # one word in common is chance
+    # one word in common is chance; two at one lag, or at neighbouring ones, are not
+    (twice,) = np.nonzero(np.diff(key) <= 1)
     key = np.unique(key[twice])
     first, second = np.divmod(key >> 24, max(1, len(prints)))
     return list(zip(first.tolist(), second.tolist(), ((key & 0xFFFFFF) - (1 << 23)).tolist(), strict=True))
 
 
 def _index_words(prints: Sequence[Words]) -> tuple[Words, NDArray[np.int64], NDArray[np.int64]]:
-    """Telling words in rising order, each once a track, with their tracks and places, shape (words,) each."""
+    """Return informative words in rising order, each once a track, with their tracks and places, each (words,)."""
     every = 1 + sum(map(len, prints)) // _MAX_INDEXED
     words, places = [], []
     for track, own in enumerate(prints):
@@ -179,12 +164,13 @@ def _index_words(prints: Sequence[Words]) -> tuple[Words, NDArray[np.int64], NDA
 
 
 def _lowest_error(first: Words, second: Words, lag: int) -> float:
-    """Share of differing bits in the window where two tracks agree best; frames that tell nothing count as chance."""
+    """Return the share of differing bits where two tracks agree best; uninformative frames count as chance."""
     a, b = first[max(0, lag) :], second[max(0, -lag) :]
     n = min(len(a), len(b))
     if n < _WINDOW:
         return 1.0
     a, b = a[:n], b[:n]
+    # bits that differ in each frame, and by sums from the start in each window
     wrong = np.where(_is_informative(a) & _is_informative(b), np.bitwise_count(a ^ b), 16)
     total = np.concatenate([[0], np.cumsum(wrong)])
     return float((total[_WINDOW:] - total[:-_WINDOW]).min() / (32 * _WINDOW))

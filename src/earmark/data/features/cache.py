@@ -28,11 +28,10 @@ from earmark.audio.source import open_file
 from earmark.errors import AudioError, reason_of
 from earmark.files import replacing
 
+# Clips of one track, each of shape (frames, bins).
 Clips = list[NDArray[np.float32]]
-"""Clips of one track, each of shape (frames, bins)."""
-
+# Of the folder's layout; also to be raised when the same sound and settings give other clips than before.
 VERSION = 2
-"""Of the folder's layout; also to be raised when the same sound and settings give other clips than before."""
 
 # Nanoseconds: a file changed again within a file system's tick looks unchanged (git calls it "racily clean").
 _MIN_AGE = 2_000_000_000

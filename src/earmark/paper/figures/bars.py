@@ -17,17 +17,11 @@ from earmark.training.recipe import LOG
 
 
 def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
-    """Draw rows of the paper: ours by protocol, and what the paper prints.
-
-    Parameters
-    ----------
-    name, title : str
-    summaries : sequence of Summary
-        At least one.
-    """
+    """Draw rows of the paper, at least one: ours by protocol, and what the paper prints."""
     names = {s.recipe: s.short for s in summaries}
     recipes = list(names)
     protocols = protocols_of(summaries)
+    # height in mm: for each recipe a bar of each protocol, and a gap
     figure, (axes,) = canvas(15 + (3.5 + 2.6 * len(protocols)) * len(recipes))
     for s in summaries:
         _draw_bar(axes, s, recipes.index(s.recipe) + _offset(protocols, s.protocol), 0.8 / len(protocols))
@@ -105,11 +99,13 @@ def _draw_bar(axes: Axes, s: Summary, y: float, height: float) -> None:
 
 
 def _reach(s: Summary) -> float:
+    # the largest number that a line shows
     printed = PAPER.get(s.recipe.removesuffix(LOG), ("", 0.0))[1]
     return max(s.clip_accuracy.mean, s.interval[1], printed)
 
 
 def _offset(protocols: Sequence[str], protocol: str) -> float:
+    # bars of one recipe share 0.8 of its line, centred on it
     return (protocols.index(protocol) - (len(protocols) - 1) / 2) * 0.8 / len(protocols)
 
 

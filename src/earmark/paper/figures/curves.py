@@ -36,13 +36,7 @@ _LINES = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 
 
 def draw_learning(summaries: Sequence[Summary]) -> Drawing:
-    """Draw losses and validation accuracy of networks, one a line of panels; the first twelve.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        Of networks only, at least one.
-    """
+    """Draw losses and validation accuracy of networks, at least one, each in a line of panels; the first twelve."""
     recipes = list(dict.fromkeys(s.recipe for s in summaries))[:_MOST]
     figure, panels = canvas(14 + 25 * len(recipes), len(recipes), 2, sharex="row", sharey="col")
     for recipe, loss, accuracy in zip(recipes, panels[::2], panels[1::2], strict=True):
@@ -50,6 +44,7 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
         for s in own:
             _plot_learning(loss, accuracy, s)
         loss.set_title(own[0].short)
+    # panels: loss and accuracy of the first network, then of the second, …
     for axes in panels[:2]:
         axes.text(1, 1.04, "loss" if axes is panels[0] else "valid accuracy, %", transform=axes.transAxes, ha="right")
     _loss_axis(panels[0])

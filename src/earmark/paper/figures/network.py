@@ -26,22 +26,10 @@ _INPUT, _CELL, _ATTENTION, _OUTPUT = "#ffffff", "#d6e8f4", "#fbe6bf", "#cfe9df"
 
 
 def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
-    """Draw a recurrent network or a perceptron.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Of kind "network" or "mlp".
-    labels : sequence of str
-        Genres.
-    """
+    """Draw a recurrent network or a perceptron, by a recipe of kind "network" or "mlp", for these genres."""
     sheet = _Sheet()
     frames = recipe.front_end.n_frames(round(recipe.clip_seconds * recipe.front_end.sample_rate))
-    sheet.row(
-        [f"$x_{index}$" for index in "123T"],
-        f"{frames} frames\nof {recipe.n_bins} bins",
-        _INPUT,
-    )
+    sheet.row([f"$x_{index}$" for index in "123T"], f"{frames} frames\nof {recipe.n_bins} bins", _INPUT)
     if recipe.mlp:
         _draw_perceptron(sheet, recipe, frames)
     else:
@@ -57,10 +45,7 @@ def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
 class _Sheet:
     """Boxes and arrows, from the bottom up; kept as drawing steps until the height is known.
 
-    Attributes
-    ----------
-    y : float
-        Middle of the present step, mm from the bottom.
+    `y` is the middle of the present step, mm from the bottom.
     """
 
     def __init__(self) -> None:
@@ -163,12 +148,13 @@ def _draw_recurrent(sheet: _Sheet, recipe: Recipe) -> None:
         sheet.along(both=both)
     if network.attention:
         _draw_attention(sheet, network.attention, skip=network.skip)
-    last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]  # a backward layer ends at x_1
+    # the last output is classified; a backward layer's is at x_1
+    last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]
     sheet.up([_MIDDLE] if network.attention else last)
 
 
 def _describe_input(recipe: Recipe) -> list[str]:
-    """Say what stands between frames and recurrence, beyond the paper."""
+    """Return what stands between frames and recurrence, beyond the paper."""
     network = recipe.network
     texture = f"windows of {network.texture_window} frames, every {network.texture_hop}"
     projection = f"projected to {network.projection}"
@@ -190,7 +176,8 @@ def _draw_attention(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
     sheet.up(colour=BLUE, texts=[f"$h_{index}$" for index in "123T"])
     sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, "attention")
     sheet.up([_MIDDLE], VERMILION, [r"$c = \Sigma_t\, \alpha_t h_t$"])
-    parts = ["c", r"\Sigma_t\, \alpha_t u_t"] if skip else ["c"]  # u: what entered the recurrence
+    # u_t is what entered the recurrence at frame t, q the query
+    parts = ["c", r"\Sigma_t\, \alpha_t u_t"] if skip else ["c"]
     parts += ["q"] if query else []
     joined = parts[0] if len(parts) == 1 else f"[{'; '.join(parts)}]"
     sheet.wide(rf"$\tilde{{h}}$ = tanh($W_c\,{joined}$)" + (f", $q$ = {query}" if query else ""), _ATTENTION)

@@ -1,4 +1,4 @@
-"""What networks hear, and when: the paper's Figure 2, and attention over a clip."""
+"""The input of the networks, and their attention over a clip: the paper's Figure 2, and one more."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MOST = 4
 
 def draw_spectrogram(corpus: Corpus) -> Drawing | None:
     """Draw the paper's spectrogram of one clip, of a jazz track where there is one; None without any sound."""
-    heard = next(_clips(corpus), None)
-    if heard is None:
+    found = next(_clips(corpus), None)
+    if found is None:
         return None
-    track, clip = heard
+    track, clip = found
     front_end = StftDensity(log=True)
     level = front_end(clip.samples)  # (frames, bins), dB
     figure, (axes,) = canvas(58)
@@ -49,13 +49,7 @@ def draw_spectrogram(corpus: Corpus) -> Drawing | None:
 
 
 def draw_attention(summaries: Sequence[Summary]) -> Drawing:
-    """Draw the mean attention of each genre over a clip's frames, one panel a network.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        With attention, at least one; the first four are drawn.
-    """
+    """Draw the mean attention of each genre over a clip's frames, one panel for each of the first four networks."""
     summaries = summaries[:_MOST]
     genres = max(len(s.labels) for s in summaries)
     figure, panels = canvas((8 + 3.6 * genres) * len(summaries) + 12, len(summaries), sharex=True)
@@ -81,7 +75,9 @@ def _draw_attention_map(axes: Axes, s: Summary) -> QuadMesh:
     n_frames = weights.shape[1]
     front_end = s.settings.front_end
     centres, half = front_end.times(n_frames), front_end.hop_length / front_end.sample_rate / 2
+    # frames are drawn as wide as they are apart
     edges = np.append(centres - half, centres[-1] + half)
+    # times an even share, 1 / frames: from a quarter to four times, on a logarithmic scale
     picture = axes.pcolormesh(
         edges, np.arange(len(names) + 1), weights * n_frames, norm=LogNorm(1 / 4, 4, clip=True), cmap="PuOr_r",
         edgecolors="face", linewidth=0.2,
