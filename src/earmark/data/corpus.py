@@ -74,6 +74,7 @@ class Corpus:
     def fingerprint(self) -> str:
         """SHA-256 over ids and genres: tells whether two runs speak of the same corpus."""
         lines = "".join(f"{track.id}\t{track.genre}\n" for track in self.tracks)
+        # names of files need not be Unicode: their bytes stand as lone surrogates
         return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
     def subset(self, indices: Sequence[int] | NDArray[np.intp]) -> Corpus:

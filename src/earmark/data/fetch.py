@@ -1,4 +1,4 @@
-"""GTZAN from the network to a folder of genre folders: download, unpack, put in place, compare each file."""
+"""Fetch GTZAN: download its archive, unpack it to a folder of genre folders, compare each file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ GTZAN = Archive(
 
 @dataclass(frozen=True)
 class FetchResult:
-    """A corpus that is here: ids of the tracks whose files are as released, are not, and are not there.
+    """A fetched corpus: ids of the tracks whose files match their release, differ from it, and are missing.
 
     `archive` is what it was unpacked from, where that is still there; `new` says whether anything had to be done.
     """
@@ -73,8 +73,7 @@ def fetch(
     mirrors : sequence of str
         Tried before the archive's own: see :func:`download`.
     keep : bool, optional
-        Whether the archive stays beside `folder`. By default one that was there before does, and a downloaded
-        one does not. A copy that lies elsewhere stays always.
+        Whether the archive stays beside `folder`; by default, if it was there before. A copy elsewhere always stays.
     reporter : Reporter, optional
 
     Raises
@@ -121,9 +120,9 @@ def verify(folder: Path, reporter: Reporter = SILENT) -> tuple[tuple[str, ...], 
 
 
 def unpack(archive: Path, folder: Path, *, most: int, reporter: Reporter = SILENT) -> None:
-    """Unpack a tar archive of at most so many bytes as if an enemy had made it: FetchError for what is not safe.
+    """Unpack a tar archive of at most so many bytes; FetchError for what is damaged or not safe.
 
-    Each member is judged before it is written, so what was written before a refusal is harmless; but it is there.
+    Each member is checked before it is written: what was written before a refusal stays, but is harmless.
     """
     total, n_bytes, n_members = archive.stat().st_size, 0, 0
     try:
@@ -133,6 +132,7 @@ def unpack(archive: Path, folder: Path, *, most: int, reporter: Reporter = SILEN
                 if n_bytes > most or n_members > _MAX_MEMBERS:
                     announced = f"{decimal(most)}, {_MAX_MEMBERS} files"
                     raise FetchError(f"{archive} unpacks to more than was announced ({announced}): not unpacked")
+                # our own check refuses what leads outside on any system, tarfile's also links and devices
                 _require_inside(member.name, archive)
                 tarfile.data_filter(member, str(folder))
                 # Links that stay inside are left out, so none can be a step of a way out; sound needs none.
@@ -181,6 +181,7 @@ def _place(packed: Path, target: Path, unpacked: int, reporter: Reporter) -> Non
     facts = gtzan.load_index()
     with scratch(target) as folder:
         unpack(packed, folder, most=round(_MAX_GROWTH * unpacked), reporter=reporter)
+        # the folder of the genre folders, wherever the archive has it
         found = Counter(
             path.parent.parent
             for path in folder.rglob("*.wav")
@@ -211,7 +212,8 @@ def _lock(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FetchError(f"another process is fetching to {folder}: wait for it, or end it") from error
-        except OSError:  # a file system without locks
+        except OSError:
+            # a file system without locks
             pass
         yield
     finally:

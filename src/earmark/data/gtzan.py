@@ -49,6 +49,7 @@ def load_index() -> dict[str, Excerpt]:
     """Return all thousand excerpts by track id, such as ``"blues.00000"``."""
     table = resources.files("earmark.data") / "gtzan.csv"
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    # columns that hold several tracks, with spaces between
     links = ("identical_to", "same_recording_as")
     return {row["track"]: Excerpt(**row | {key: tuple(row[key].split()) for key in links}) for row in rows}
 

@@ -118,6 +118,7 @@ def split_tracks(corpus: Corpus, protocol: Protocol, seed: int = 0, fold: Fold |
         if fold is None:
             check_no_leak(corpus, accepted, group_by_protocol(corpus, protocol))
             return accepted
+        # folds: the same tracks, but divided by artist
         kept = np.flatnonzero(accepted != "")
         accepted[kept] = split_tracks(corpus.subset(kept), "artist", seed, fold)
         return accepted
@@ -152,6 +153,7 @@ def check_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> N
 
     `sides` are those of :func:`split_tracks`, `groups` those of :mod:`earmark.data.groups`, each of shape (tracks,).
     """
+    # the first track of each group that is on any side
     seen: dict[int, int] = {}
     for i, (side, group) in enumerate(zip(sides, groups, strict=True)):
         if not side:

@@ -96,20 +96,23 @@ def read_tags(path: Path) -> FileTags:
     """Read what the tags of a file say of genre and artist; never fails."""
     from mediafile import MediaFile
 
-    if not path.is_file():  # a pipe would be waited for, a dangling link is nothing
+    # a pipe would be waited for, a dangling link is nothing
+    if not path.is_file():
         return FileTags(path, readable=False)
     try:
         file = MediaFile(os.fspath(path))
         genres = genre_names(file.genres or ())
         artists = [" ".join((name or "").split()) for name in (file.albumartist, file.artist)]
-    except Exception:  # whatever a parser stumbles over: it is one file of many
+    except Exception:
+        # whatever a parser stumbles over: it is one file of many
         return FileTags(path, readable=False)
     return FileTags(path, genres, next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), ""))
 
 
 def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[FileTags]:
     files = []
-    with ThreadPoolExecutor(jobs) as pool:  # disks and networks are waited for together
+    # threads: reading tags mostly waits for disks and networks
+    with ThreadPoolExecutor(jobs) as pool:
         for file in pool.map(read_tags, paths):
             files.append(file)
             if on_file:

@@ -104,6 +104,7 @@ class _RerunCommands:
         limit = recipe.training.max_epochs
         if recipe == known:
             return record["recipe"], None
+        # the package's recipe but for the limit on epochs, which --epochs gives
         return (record["recipe"], limit) if recipe == known.with_epochs(limit) else ("", None)
 
     def _file(self, record: Record) -> Path:

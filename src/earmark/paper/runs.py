@@ -151,19 +151,21 @@ class Reproduction:
 
 
 def run_row(reproduction: Reproduction, row: Row) -> RowResult:
-    """Fit and judge one row, unless it is done; what goes wrong with it is its own affair."""
+    """Fit and evaluate one row, unless it is done; an error is part of the result."""
     place = reproduction.place(row)
     if record := reproduction.result(row):
         return RowResult(row, record)
     try:
         identity = reproduction.identity(row)
+        # a folder of another experiment: nothing in it may be resumed
         if _read(place / "experiment.json") != identity:
             shutil.rmtree(place, ignore_errors=True)
             _write(place / "experiment.json", identity)
         record = {"identity": identity, **_run(reproduction, row, place)}
     except EarmarkError as error:
         return RowResult(row, {}, str(error))
-    except Exception as error:  # a bug in one row must not end the others
+    except Exception as error:
+        # a bug in one row must not end the others
         return RowResult(row, {}, f"{type(error).__name__}: {error}")
     _write(place / "result.json", record)
     for name in ("checkpoint.pt", "state.json"):
@@ -181,6 +183,7 @@ def _run(reproduction: Reproduction, row: Row, place: Path) -> Record:
     experiment = Experiment(reproduction.corpus, reproduction.recipe(row), row.protocol, row.seed, row.fold)
     watch = Watch(on_epoch=lambda record: _write(place / "state.json", record))
     _write(place / "state.json", {})
+    # sums of floats depend on how many threads share them
     torch.set_num_threads(1)
     with threadpool_limits(1):
         trial = run(
@@ -195,6 +198,7 @@ def _run(reproduction: Reproduction, row: Row, place: Path) -> Record:
 
 def _record(row: Row, trial: Trial) -> Record:
     report = trial.reports[trial.part].to_dict()
+    # of the evaluation, and before it of the features
     failed = {**report.pop("failed"), **trial.material.failed}
     return {
         "recipe": row.name,

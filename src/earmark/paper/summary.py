@@ -73,6 +73,7 @@ class Summary:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of the track accuracy, over tracks, all runs taken together."""
+        # resampling tracks, not clips or runs: those of one track are not independent
         right, weights = pool_tracks(self.records)
         return bootstrap_interval(right, np.random.default_rng(0), weights)
 
@@ -127,6 +128,7 @@ class Summary:
         """Return the aggregate as plain types."""
         low, high = self.interval
         figures = ("clip_accuracy", "track_accuracy", "macro_f1", "top3_accuracy", "calibration_error")
+        # None where no run has such a figure
         spreads = {key: self.mean_std(key) for key in (*figures, "seconds", "epochs", "parameters")}
         return {
             "recipe": self.recipe,
@@ -190,6 +192,7 @@ def sort_key(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
     """
     base = name.removesuffix(LOG)
     known = list(PAPER).index(base) if base in PAPER else len(PAPER)
+    # "mlp-1000-elu" → text "mlp-", number 1000, text "-elu"; a number stands as (number, ""), text as (-1, text)
     pieces = [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", base)]
     return known, pieces, name != base, name
 

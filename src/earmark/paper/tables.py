@@ -69,6 +69,7 @@ def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
     # keys: recipe without -log, protocol, whether logarithmic
     found = {(s.recipe.removesuffix(LOG), s.protocol, s.recipe.endswith(LOG)): s for s in summaries}
     columns = [(p, log) for p in protocols_of(summaries) for log in (False, True)]
+    # only variants that ran under the protocol with some recipe
     columns = [(p, log) for p, log in columns if any(key[1:] == (p, log) for key in found)]
     groups = [
         (PROTOCOLS[p], ["dB" if log else "linear" for q, log in columns if q == p])
@@ -101,6 +102,7 @@ def tabulate_losses(summaries: Sequence[Summary]) -> Losses | None:
     loosest, *stricter = protocols_of(summaries) or [""]
     lost = {p: accuracy_losses(summaries, p, loosest) for p in stricter}
     found = {(s.recipe, s.protocol): s for s in summaries}
+    # recipes that ran under the loosest protocol and at least one other
     recipes = [r for r in dict.fromkeys(s.recipe for s in summaries) if any(r in by for by in lost.values())]
     if not recipes:
         return None

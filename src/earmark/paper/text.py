@@ -105,7 +105,8 @@ def list_warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
     """Say what a reader must know before believing the numbers, each in a sentence or two."""
     by_protocol = {PROTOCOLS[p].lower(): [s for s in summaries if s.protocol == p] for p in protocols_of(summaries)}
     rare: dict[str, list[str]] = defaultdict(list)
-    noted: dict[str, dict[str, None]] = defaultdict(dict)  # inner: a set that keeps its order
+    # inner: a set that keeps its order
+    noted: dict[str, dict[str, None]] = defaultdict(dict)
     for heading, own in by_protocol.items():
         if genres := _rare_genres(own):
             rare[genres].append(heading)
@@ -127,8 +128,8 @@ def list_warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
 
 
 def _rare_genres(summaries: Sequence[Summary]) -> str:
-    judged = {track["id"]: track["genre"] for s in summaries for r in s.records for track in r["tracks"]}
-    return ", ".join(f"{genre} ({n})" for genre, n in sorted(Counter(judged.values()).items()) if n < _FEW)
+    tested = {track["id"]: track["genre"] for s in summaries for r in s.records for track in r["tracks"]}
+    return ", ".join(f"{genre} ({n})" for genre, n in sorted(Counter(tested.values()).items()) if n < _FEW)
 
 
 def percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with a corpus, before anyone learns from it."""
+"""Audit of a corpus before training: damaged files, copies, twins, label errors, and differences from GTZAN."""
 
 from __future__ import annotations
 

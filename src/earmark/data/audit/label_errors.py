@@ -52,7 +52,7 @@ class Timbre:
         self._changes += len(groups) - 1
 
     def features(self) -> NDArray[np.float64] | None:
-        """Return the summary, shape (3 · groups,), whatever the loudness; None where there was nothing to hear."""
+        """Return the summary, shape (3 · groups,), whatever the loudness; None where all is silent."""
         if not self._changes:
             return None
         total, squares, change = np.sum(self._sums, axis=0)

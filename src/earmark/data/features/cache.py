@@ -42,14 +42,9 @@ _FileState = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Content:
-    """What a sound file held when it was read.
+    """What a sound file held when it was read: the SHA-256 of its bytes, and the file's state just before.
 
-    Attributes
-    ----------
-    digest : str
-        SHA-256 of its bytes.
-    state : tuple of int, or None
-        Its size, time of change and number just before; None where it was too young for them to tell a later change.
+    The state is None where the file was too young for size, time of change and number to show a later change.
     """
 
     digest: str
@@ -81,7 +76,8 @@ class Index:
         try:
             *state, digest = entry  # type: ignore[misc]
             return digest if isinstance(digest, str) and state == [*_file_state(path.stat())] else None
-        except (OSError, TypeError, ValueError):  # gone, not in the index, or the index is damaged
+        except (OSError, TypeError, ValueError):
+            # gone, not in the index, or the index is damaged
             return None
 
     def add(self, path: Path, content: Content) -> None:
@@ -100,7 +96,8 @@ class Index:
     def _read(self) -> dict[str, Any]:
         try:
             entries = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):  # not there yet, or damaged: files are read again
+        except (OSError, ValueError):
+            # not there yet, or damaged: files are read again
             return {}
         return entries if isinstance(entries, dict) else {}
 

@@ -123,7 +123,8 @@ class _ClipReader:
                 return TrackClips(clips)
             content = read_content(path)
             clips = self._clips.get(content.digest)
-            if clips is None:  # not there yet, or damaged
+            # not there yet, or damaged
+            if clips is None:
                 clips = self.settings.read_file(path)
                 self._clips.put(content.digest, clips)
             return TrackClips(clips, content=content)

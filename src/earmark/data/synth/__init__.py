@@ -165,4 +165,5 @@ def _write_all(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         with uninterrupted():
             written = pool.map(_write, queue)
-        yield from written  # when closed, it cancels what has not begun
+        # when closed, it cancels what has not started
+        yield from written

@@ -29,6 +29,7 @@ def master(track: Samples, score: Score, sample_rate: int) -> Samples:
     """Return `track` in a room, equalised, without DC, gently limited and at a level of its own."""
     rng, size, tail = score.rng, track.size, round(1.2 * sample_rate)
     impulse = rng.standard_normal(tail, dtype=np.float32)
+    # a room: decaying noise behind the direct sound
     impulse *= np.exp(-np.arange(tail, dtype=np.float32) / (rng.uniform(0.15, 0.35) * sample_rate))
     impulse *= score.style.room * rng.uniform(0.6, 1.4) / np.linalg.norm(impulse)
     impulse[0] = 1

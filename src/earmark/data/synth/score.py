@@ -19,12 +19,16 @@ import numpy as np
 from earmark.data.synth.instruments import Drum, Rng, Tone
 
 T = TypeVar("T")
-Scale = tuple[int, ...]  # semitones above the tonic
-Chord = tuple[int, ...]  # semitones above the key's tonic, the root first
-Sketch = tuple[float, float, float, float]  # onset and length in beats, MIDI pitch, velocity
-Line = Callable[[list[Chord]], Iterator[Sketch]]  # writes a phrase over its chords
-
-_PHRASE = 4  # bars in a phrase: chords, melodies and fills all turn over with it
+# Semitones above the tonic.
+Scale = tuple[int, ...]
+# Semitones above the key's tonic, the root first.
+Chord = tuple[int, ...]
+# Onset and length in beats, MIDI pitch, velocity.
+Sketch = tuple[float, float, float, float]
+# Writes a phrase over its chords.
+Line = Callable[[list[Chord]], Iterator[Sketch]]
+# Bars in a phrase: chords, melodies and fills all turn over with it.
+_PHRASE = 4
 _ROOTS = {name: n for n, name in enumerate(["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"])}
 MAJOR: Scale = (0, 2, 4, 5, 7, 9, 11)
 MINOR: Scale = (0, 2, 3, 5, 7, 8, 10)
@@ -36,7 +40,8 @@ _QUALITIES = {
     "6": (0, 4, 7, 9), "m6": (0, 3, 7, 9), "9": (0, 4, 7, 10, 14), "m9": (0, 3, 7, 10, 14),
     "maj9": (0, 4, 7, 11, 14), "sus": (0, 5, 7), "dim": (0, 3, 6, 9), "pelog": PELOG, "slendro": SLENDRO,
 }  # fmt: skip
-_VELOCITIES = {"X": 1.0, "o": 0.35}  # every other mark has 0.7
+# Every other mark has 0.7.
+_VELOCITIES = {"X": 1.0, "o": 0.35}
 
 
 class Note(NamedTuple):
@@ -70,7 +75,8 @@ class Score:
         self.tempo = rng.uniform(*style.tempo)
         self.swing = rng.uniform(0, style.swing)
         self.tonic = 60 + int(rng.integers(-6, 6))
-        self.tuning = np.zeros(12)  # semitones by which each degree departs from equal temperament
+        # semitones by which each degree departs from equal temperament
+        self.tuning = np.zeros(12)
         self.scale = self.pick(*style.modes)
         phrases = math.ceil(seconds * self.tempo / 60 / style.beats / _PHRASE)
         form = self.pick("AABA", "ABAC", "ABAB", "AABB", "ABCB")
@@ -84,7 +90,7 @@ class Score:
         return choices[self.rng.integers(len(choices))]
 
     def ghosts(self, pattern: str, chance: float) -> str:
-        """Return `pattern` with soft parse_pattern in some of its rests."""
+        """Return `pattern` with soft strokes in some of its rests."""
         return "".join("o" if mark == "." and self.rng.random() < chance else mark for mark in pattern)
 
     def play(self, voice: Tone | Drum, bars: str, low: int = 60, **mix: float) -> None:
@@ -108,7 +114,8 @@ class Score:
         """
         *rhythms, close = bars.split()
         motif, turn = self.pick(*rhythms), self.pick(*rhythms)
-        turns = np.where(self.rng.random(32) < 0.35, -1, 1)  # now and then the line turns round
+        # steps of the melody on the ladder of allowed pitches; now and then the line turns round
+        turns = np.where(self.rng.random(32) < 0.35, -1, 1)
         moves = np.cumprod(turns) * self.rng.choice([0, 1, 1, 1, 1, 2, 2], 32)
 
         def line(chords: list[Chord]) -> Iterator[Sketch]:
@@ -142,20 +149,24 @@ class Score:
 
     def _pitches(self, mark: str, chord: Chord, low: int) -> list[int]:
         """Return the MIDI pitches that `mark` plays: one tone of `chord`, or all in close position."""
-        if not mark.isdigit():  # every chord in one octave: voices keep common tones and move little
+        # every chord in one octave: voices keep common tones and move little
+        if not mark.isdigit():
             return sorted({low + (self.tonic + tone - low) % 12 for tone in chord})
+        # digits count on into the next octave, after the chord's last tone
         octave, tone = divmod(int(mark), len(chord))
         return [low + (self.tonic + chord[0] - low) % 12 + chord[tone] - chord[0] + 12 * octave]
 
     def _ladder(self, chord: Chord, low: int, *, chordal: bool) -> list[int]:
         """Return the pitches a melody may take: tones of `chord`, or of the scale that do not rub with it."""
         tones = {tone % 12 for tone in chord}
+        # between the beats: tones of the scale, too, unless they are a semitone from one of the chord
         if not chordal:
             tones |= {tone for tone in self.scale if not {(tone - 1) % 12, (tone + 1) % 12} & tones}
         return [pitch for pitch in range(low, low + 19) if (pitch - self.tonic) % 12 in tones]
 
     def seconds(self, beat: float) -> float:
         """Return when `beat` sounds, in seconds; every second sixteenth comes late by the swing."""
+        # the middle of an eighth is late by all of the swing, its ends by nothing
         eighth, within = divmod(beat * 2, 1)
         late = self.swing / 2 * (1 - abs(2 * within - 1))
         return max(0.0, (eighth + within + late) / 2 * 60 / self.tempo)

@@ -42,7 +42,8 @@ def _draw_each(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing
         yield draw_others(summaries)
     if networks:
         yield from _draw_networks(networks)
-    if len(summaries) > len({s.recipe for s in summaries}):  # some recipe ran under two protocols
+    # some recipe ran under two protocols
+    if len(summaries) > len({s.recipe for s in summaries}):
         yield draw_leak(summaries)
 
 

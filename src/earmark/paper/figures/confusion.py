@@ -33,6 +33,7 @@ def draw_confusion(best: Sequence[Summary]) -> Drawing:
 
 def _draw_matrix(axes: Axes, summary: Summary) -> None:
     counts = summary.confusion
+    # share of the genre's tracks; a genre without tested tracks gives zeros
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     n = len(counts)
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=0.4)

@@ -122,6 +122,7 @@ def _loss_axis(axes: Axes) -> None:
 
 def _families(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], list[Summary]]:
     """Group summaries that differ in nothing but units: (protocol, kind, name) → by width."""
+    # protocol and all settings but the units, as JSON → units → summary
     groups: dict[str, dict[int, Summary]] = defaultdict(dict)
     for s in summaries:
         settings = s.settings.model_dump(mode="json")
