@@ -75,7 +75,7 @@ def test_confusions_and_tracks_add_up_over_runs(three_seeds):
     (s,) = summary.summarize(three_seeds)
     assert s.confusion.sum() == sum(record["n_tracks"] for record in three_seeds)
     assert s.n_tracks == max(record["n_tracks"] for record in three_seeds)
-    assert s.commonest == pytest.approx(0.1)
+    assert s.majority_baseline == pytest.approx(0.1)
 
 
 def test_the_csv_has_one_line_a_run_and_reads_back(make_record):
