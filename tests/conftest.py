@@ -117,7 +117,7 @@ GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "
 
 @pytest.fixture
 def make_record():
-    """Make a record as a laboratory leaves it, of invented answers."""
+    """Make a record as a reproduction leaves it, of invented answers."""
     return _make_record
 
 

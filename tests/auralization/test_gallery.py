@@ -13,7 +13,7 @@ from earmark.audio.loudness import loudness, true_peak
 from earmark.auralization.gallery import prototype_gallery, unit_gallery
 from earmark.auralization.prototypes import Prototypes, find_prototypes
 from earmark.auralization.units import Excitement, UnitProbe, excite
-from earmark.data.corpus import from_folder
+from earmark.data.corpus import read_folder
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def corpus(tmp_path_factory):
         for i in range(2):
             noise = np.cumsum(rng.normal(0, 0.001, 8 * 22050)) if tilt < 0 else rng.normal(0, 0.1, 8 * 22050)
             write_wav(root / genre / f"{genre}{i}.wav", np.clip(noise - noise.mean(), -1, 1), 22050)
-    return from_folder(root)
+    return read_folder(root)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_prototypes_in_a_folder(tagger, corpus, tmp_path):
 
 
 def test_a_track_that_has_gone_meanwhile(tagger, corpus, tmp_path):
-    moved = from_folder(corpus.tracks[0].path.parents[1])
+    moved = read_folder(corpus.tracks[0].path.parents[1])
     found = find_prototypes(tagger, moved, ["blues"], count=1)
     (moment,) = found.by_genre["blues"]
     kept = moment.track.path.read_bytes()

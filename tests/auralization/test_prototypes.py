@@ -9,7 +9,7 @@ from earmark import load
 from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.auralization.prototypes import find_prototypes
-from earmark.data.corpus import from_folder, open_corpus
+from earmark.data.corpus import open_corpus, read_folder
 from earmark.errors import CorpusError, SettingError
 
 
@@ -65,7 +65,7 @@ def test_the_same_sound_is_there_once(by_artist):
 
 
 def test_one_of_each_track_of_any_label(tagger, shelf):
-    corpus = from_folder(shelf)
+    corpus = read_folder(shelf)
     few = find_prototypes(tagger, corpus, ["metal"], one_per="track", labelled=False, count=3)
     assert list(few.by_genre) == ["metal"]
     assert len(few.by_genre["metal"]) == 3
@@ -83,7 +83,7 @@ def test_arrays_do_too(tagger, gtzan):
 
 
 def test_what_makes_no_sense_is_refused(tagger, shelf):
-    corpus = from_folder(shelf)
+    corpus = read_folder(shelf)
     with pytest.raises(SettingError, match="genre 'polka': gtzan-attention knows blues"):
         find_prototypes(tagger, corpus, ["polka"])
     with pytest.raises(SettingError, match="must be one of artist, track"):

@@ -14,7 +14,7 @@ from earmark.audio.loudness import loudness, master, true_peak
 from earmark.auralization.excerpts import Moment, cut_out, medley
 from earmark.auralization.input_weights import GATES, input_weights
 from earmark.auralization.units import Excitement, UnitProbe, excite
-from earmark.data.corpus import Corpus, Track, from_folder
+from earmark.data.corpus import Corpus, Track, read_folder
 from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.inference.model import Model, open_model
 from earmark.networks.onnx.builder import Graph
@@ -174,7 +174,7 @@ def folder(paper, tmp_path_factory):
 @pytest.fixture(scope="module")
 def excitement(probe, folder):
     told = []
-    found = excite(probe, from_folder(folder), on_track=lambda track: told.append(track.id))
+    found = excite(probe, read_folder(folder), on_track=lambda track: told.append(track.id))
     assert told == ["noise", "broken", "planted", "silence"]
     return found
 
@@ -208,7 +208,7 @@ def test_a_medley_is_as_long_and_as_loud_as_it_should_be(excitement, folder):
 
 
 def test_a_corpus_that_cannot_be_heard(probe, folder):
-    corpus = from_folder(folder)
+    corpus = read_folder(folder)
     with pytest.raises(CorpusError, match="none of the 1 tracks could be heard; the first: broken"):
         excite(probe, corpus.subset([1]))
     with pytest.raises(CorpusError, match="silent or too short"):
@@ -228,7 +228,7 @@ def test_arrays_are_heard_but_cannot_be_cut_out(probe, rng):
 
 
 def test_what_lies_beyond_a_files_end(folder):
-    track = next(t for t in from_folder(folder).tracks if t.id == "noise")
+    track = next(t for t in read_folder(folder).tracks if t.id == "noise")
     assert len(cut_out(Moment(track, 19.0, 22.0, 1.0), 22050)) == pytest.approx(22050, abs=2)
 
 

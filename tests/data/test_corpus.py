@@ -14,8 +14,8 @@ from earmark.data import gtzan
 from earmark.data.audit.audit import check_corpus
 from earmark.data.corpus import Corpus, Track, open_corpus
 from earmark.data.features.extract import extract
-from earmark.data.groups import origin_groups
-from earmark.data.splits import PARTS, prove_no_leak, split_clips, split_tracks
+from earmark.data.groups import group_by_origin
+from earmark.data.splits import PARTS, check_no_leak, split_clips, split_tracks
 from earmark.errors import CorpusError
 
 
@@ -103,7 +103,7 @@ def test_an_empty_folder_is_no_corpus(tmp_path):
 
 
 def test_gtzan_facts():
-    facts = gtzan.facts()
+    facts = gtzan.load_index()
     assert len(facts) == 1000
     sides = [f.fault_filtered for f in facts.values()]
     assert [sides.count(s) for s in ("train", "valid", "test", "")] == [443, 197, 290, 70]
@@ -114,7 +114,9 @@ def test_gtzan_facts():
 
 
 def paper_corpus():
-    return Corpus("gtzan", tuple(Track(f.track, f.genre, artist=gtzan.artist(f.track)) for f in gtzan.facts().values()))
+    return Corpus(
+        "gtzan", tuple(Track(f.track, f.genre, artist=gtzan.find_artist(f.track)) for f in gtzan.load_index().values())
+    )
 
 
 @pytest.mark.parametrize("protocol", ["track", "artist", "fault-filtered"])
@@ -122,8 +124,8 @@ def paper_corpus():
 def test_splits_of_gtzan_do_not_leak(protocol, seed):
     corpus = paper_corpus()
     sides = split_tracks(corpus, protocol, seed)
-    groups = origin_groups(corpus) if protocol == "artist" else np.arange(1000)
-    prove_no_leak(corpus, sides, groups)
+    groups = group_by_origin(corpus) if protocol == "artist" else np.arange(1000)
+    check_no_leak(corpus, sides, groups)
     genres = np.array([t.genre for t in corpus.tracks])
     for part in PARTS:
         assert set(genres[sides == part]) == set(corpus.genres)
@@ -137,8 +139,8 @@ def test_splits_of_gtzan_do_not_leak(protocol, seed):
 @pytest.mark.parametrize("kind", ["artist", "copy", "recording"])
 def test_a_leak_is_caught(kind):
     corpus = paper_corpus()
-    groups, sides = origin_groups(corpus), split_tracks(corpus, "artist")
-    facts = list(gtzan.facts().values())
+    groups, sides = group_by_origin(corpus), split_tracks(corpus, "artist")
+    facts = list(gtzan.load_index().values())
     index = {f.track: i for i, f in enumerate(facts)}
     pairs = {
         "artist": (
@@ -150,7 +152,7 @@ def test_a_leak_is_caught(kind):
     i, j = next((i, j) for i, j in pairs if i != j and sides[i])
     sides[i] = "test" if sides[j] == "train" else "train"
     with pytest.raises(CorpusError, match=r"leak: .* belong together"):
-        prove_no_leak(corpus, sides, groups)
+        check_no_leak(corpus, sides, groups)
 
 
 def test_the_papers_split_leaks_and_is_4200_600_1200():
@@ -171,7 +173,7 @@ def test_any_corpus_of_three_groups_a_genre_can_be_split(data):
         tracks += [Track(f"{genre}{a}.{i}", genre, artist=f"{genre}{a}") for a, n in enumerate(sizes) for i in range(n)]
     corpus = Corpus("c", tuple(tracks))
     sides = split_tracks(corpus, "artist", data.draw(st.integers(0, 9)))
-    prove_no_leak(corpus, sides, origin_groups(corpus))
+    check_no_leak(corpus, sides, group_by_origin(corpus))
     for part in PARTS:
         assert {t.genre for t, s in zip(tracks, sides, strict=True) if s == part} == set("abc")
 
@@ -225,8 +227,8 @@ def test_unreadable_tracks_are_named_and_the_rest_goes_on(folder):
     bad = folder / "dub" / "disc" / "dub.1.wav"
     bad.write_bytes(b"RIFF nothing")
     features = extract(open_corpus(folder), FRONT_END, 2.0)
-    assert list(features.failed) == [1]
-    assert "not a sound file" in features.failed[1]
+    assert list(features.failed) == ["dub.1"]
+    assert "not a sound file" in features.failed["dub.1"]
     assert set(features.track) == set(range(8)) - {1}
     for path in folder.rglob("*.wav"):
         path.write_bytes(b"")
@@ -255,7 +257,7 @@ def test_check_finds_what_is_wrong(folder):
     write_wav(polka / "polka.3.wav", seconds=40, rate=22050)  # longer than one block of decoding
     shutil.copy(polka / "polka.0.wav", polka / "polka.1.wav")
     shutil.copy(polka / "polka.2.wav", dub / "dub.3.wav")
-    findings = {(f.track, f.kind) for f in check_corpus(open_corpus(folder), suspects=False).findings}
+    findings = {(f.track, f.kind) for f in check_corpus(open_corpus(folder), label_errors=False).findings}
     assert findings == {
         ("dub.0", "unreadable"), ("dub.1", "silent"), ("dub.2", "short"), ("polka.1", "copy"), ("polka.2", "conflict"),
     }  # fmt: skip

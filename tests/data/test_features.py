@@ -65,7 +65,7 @@ def test_processes_change_nothing(corpus, cache, write_sound):
     told = []
     plain = extract(corpus, FRONT_END, 2.0, min_frames=8)
     assert set(range(18)) - set(plain.track) == {3, 5}
-    assert list(plain.failed) == [5]
+    assert list(plain.failed) == [corpus.tracks[5].id]
     assert np.isnan(plain.X).any()  # padded clips are among them
     assert_same(plain, extract(corpus, FRONT_END, 2.0, min_frames=8, jobs=2, on_track=told.append))
     assert told == list(corpus.tracks)
@@ -89,8 +89,8 @@ def test_a_track_that_kills_its_process_fails_alone(corpus, cache, write_sound, 
     for _ in range(2):  # the second time, it is the only one that is not kept
         told = []
         features = extract(corpus, Deadly(n_fft=512, hop_length=400), 2.0, jobs=2, cache=cache, on_track=told.append)
-        assert list(features.failed) == [4]
-        assert "killed the process that was decoding it" in features.failed[4]
+        assert list(features.failed) == [corpus.tracks[4].id]
+        assert "killed the process that was decoding it" in features.failed[corpus.tracks[4].id]
         assert set(features.track) == set(range(18)) - {4}
         assert told == list(corpus.tracks)
 
@@ -172,8 +172,8 @@ def test_the_index_saves_reading_the_files(corpus, cache, monkeypatch):
 def test_indices_written_at_once_are_joined(corpus, cache):
     one, two = Index(cache), Index(cache)
     first, second = (track.path for track in corpus.tracks[:2])
-    one.note(first, read_content(first))
-    two.note(second, read_content(second))
+    one.add(first, read_content(first))
+    two.add(second, read_content(second))
     one.save()
     two.save()
     assert Index(cache).find(first) == read_content(first).digest

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from earmark.data import gtzan
 from earmark.data.corpus import Corpus, Track
-from earmark.data.groups import kept_together, origin_groups
-from earmark.data.splits import PARTS, Fold, Split, measure_leak, prove_split, split_clips, split_tracks
+from earmark.data.groups import group_by_origin, group_by_protocol
+from earmark.data.splits import PARTS, Fold, Split, check_split, measure_leak, split_clips, split_tracks
 from earmark.errors import CorpusError, SettingError
 
 CLIPS = 6
@@ -16,7 +16,9 @@ HONEST = ("track", "artist", "fault-filtered")
 
 
 def paper_corpus():
-    return Corpus("gtzan", tuple(Track(f.track, f.genre, artist=gtzan.artist(f.track)) for f in gtzan.facts().values()))
+    return Corpus(
+        "gtzan", tuple(Track(f.track, f.genre, artist=gtzan.find_artist(f.track)) for f in gtzan.load_index().values())
+    )
 
 
 CORPUS = paper_corpus()
@@ -42,7 +44,7 @@ def moved(split, clips, to):
 @pytest.mark.parametrize("fold", [None, Fold(0, 5), Fold(4, 5)], ids=str)
 def test_an_honest_split_proves_itself(protocol, fold):
     split = split_clips(CORPUS, OF, protocol, 1, fold)
-    prove_split(CORPUS, OF, split)
+    check_split(CORPUS, OF, split)
     leak = measure_leak(CORPUS, OF, split)
     assert leak.tracks == 0
     if protocol == "artist" or (protocol == "fault-filtered" and fold):
@@ -58,19 +60,19 @@ def test_one_clip_on_the_other_side_is_caught(protocol, seed):
     clip = rng.choice(getattr(split, here))
     name = CORPUS.tracks[OF[clip]].id
     with pytest.raises(CorpusError, match=f"leak: clips of {name} are both in"):
-        prove_split(CORPUS, OF, moved(split, [clip], there))
+        check_split(CORPUS, OF, moved(split, [clip], there))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_one_track_of_an_artist_on_the_other_side_is_caught(seed):
     split = split_clips(CORPUS, OF, "artist", 0)
-    groups, side = origin_groups(CORPUS), sides(split)[::CLIPS]
+    groups, side = group_by_origin(CORPUS), sides(split)[::CLIPS]
     rng = np.random.default_rng(seed)
     shared = [i for i in range(1000) if (groups == groups[i]).sum() > 1 and CORPUS.tracks[i].artist]
     track = rng.choice(shared)
     to = rng.choice([part for part in PARTS if part != side[track]])
     with pytest.raises(CorpusError, match=r"leak: .* belong together"):
-        prove_split(CORPUS, OF, moved(split, np.flatnonzero(track == OF), to))
+        check_split(CORPUS, OF, moved(split, np.flatnonzero(track == OF), to))
 
 
 @pytest.mark.parametrize("protocol", ["artist", "fault-filtered"])
@@ -79,14 +81,14 @@ def test_one_copy_on_the_other_side_is_caught(protocol, kind):
     index = {track.id: i for i, track in enumerate(CORPUS.tracks)}
     split = split_clips(CORPUS, OF, protocol, 0)
     side = sides(split)[::CLIPS]
-    pairs = [(index[f.track], index[o]) for f in gtzan.facts().values() for o in getattr(f, kind)]
+    pairs = [(index[f.track], index[o]) for f in gtzan.load_index().values() for o in getattr(f, kind)]
     pairs = [(i, j) for i, j in pairs if side[i]]
     if protocol == "fault-filtered":  # which left one of each pair out: put it back, on the wrong side
         assert all(side[i] == side[j] or not side[j] for i, j in pairs)
     i, j = pairs[0]
     to = next(part for part in PARTS if part != side[i])
     with pytest.raises(CorpusError, match=r"leak: .* belong together"):
-        prove_split(CORPUS, OF, moved(split, np.flatnonzero(j == OF), to))
+        check_split(CORPUS, OF, moved(split, np.flatnonzero(j == OF), to))
 
 
 def test_the_papers_protocol_leaks_and_its_leak_is_measured():
@@ -155,14 +157,14 @@ def test_any_corpus_can_be_dealt_into_folds(data):
     turns = [split_clips(corpus, of, "artist", 0, Fold(i, count)) for i in range(count)]
     assert sorted(np.concatenate([t.test for t in turns])) == list(of)
     for turn in turns:
-        prove_split(corpus, of, turn)
+        check_split(corpus, of, turn)
         assert {tracks[i].genre for i in turn.test} == set("abc")
 
 
 def test_what_is_kept_together_depends_on_the_protocol():
-    assert len(np.unique(kept_together(CORPUS, "track"))) == 1000
-    copies = len(np.unique(kept_together(CORPUS, "fault-filtered")))
+    assert len(np.unique(group_by_protocol(CORPUS, "track"))) == 1000
+    copies = len(np.unique(group_by_protocol(CORPUS, "fault-filtered")))
     assert 900 < copies < 1000
-    assert len(np.unique(kept_together(CORPUS, "artist"))) < copies
+    assert len(np.unique(group_by_protocol(CORPUS, "artist"))) < copies
     with pytest.raises(SettingError, match="protocol is 'album'"):
-        kept_together(CORPUS, "album")
+        group_by_protocol(CORPUS, "album")

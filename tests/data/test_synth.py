@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.data.synth import STYLES, TEMPI, compose, instruments, styles, write_corpus
-from earmark.data.synth.score import Score, chords, strokes
+from earmark.data.synth.score import Score, parse_chords, parse_pattern
 
 RATE = 11025
 
@@ -101,7 +101,7 @@ def test_tracks_of_a_style_differ_in_tempo_key_form_and_instruments(style):
 @pytest.mark.parametrize("style", STYLES)
 def test_every_progression_and_motif_fills_its_phrase(style):
     for progressions in styles.BOOK[style].modes.values():
-        assert all(len(chords(symbols)) == 4 for symbols in progressions.split("|"))
+        assert all(len(parse_chords(symbols)) == 4 for symbols in progressions.split("|"))
     written = score(style, 2, seconds=60)
     assert max(note.onset for note in written.notes) * 60 / written.tempo > 50
     pitches = [note.pitch for note in written.notes if isinstance(note.voice, instruments.Tone)]
@@ -185,7 +185,7 @@ def test_a_note_above_nyquist_is_silent():
 
 def test_a_chord_is_voiced_close_and_moves_little():
     written = score("chiptune", 0)
-    voicings = [written._pitches("x", chord, 60) for chord in chords("C Am F G Cm Bb")]
+    voicings = [written._pitches("x", chord, 60) for chord in parse_chords("C Am F G Cm Bb")]
     assert all(60 <= pitch < 72 for voicing in voicings for pitch in voicing)
     for before, after in pairwise(voicings):
         assert sum(min(abs(a - b) for b in before) for a in after) <= 8
@@ -201,7 +201,7 @@ def test_a_chord_is_voiced_close_and_moves_little():
     ],
 )
 def test_a_pattern_is_one_bar(pattern, expected):
-    assert list(strokes(pattern, 4)) == expected
+    assert list(parse_pattern(pattern, 4)) == expected
 
 
 # Files

@@ -9,18 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from mediafile import MediaFile
 from rich.console import Console
 from support.command import run
 
 from earmark.cli.commands.evaluate_view import render_confusion
-from earmark.data.corpus import open_corpus
-from earmark.data.rare_genres import file_common, file_known, without_rare
 from earmark.data.splits import split_tracks
 from earmark.data.synth import write_corpus
-from earmark.data.tag_corpus import open_library, read_tags
+from earmark.data.tag_corpus import open_tag_corpus, read_tags
 from earmark.errors import CorpusError, MissingExtra, SettingError
 from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import judge
@@ -78,105 +74,6 @@ def tag(path, genres=None, **tags):
     return path
 
 
-# Which genre a track is filed under
-
-
-def test_a_track_goes_under_the_first_of_its_genres_that_is_common_enough():
-    choices = [["Indie", "Rock"]] * 2 + [["Rock", "Jazz"]] * 3 + [["Jazz"]] * 3
-    filing = file_common(choices, 3)
-    assert filing.genres == ("Rock",) * 5 + ("Jazz",) * 3
-    assert filing.notes == ()
-    assert file_common(choices, 2).genres == ("Indie",) * 2 + ("Rock",) * 3 + ("Jazz",) * 3
-
-
-def test_a_genre_that_is_named_often_but_seldom_first_is_rare_too():
-    choices = [["Rock", "Pop"]] * 5 + [["Pop", "Rock"], ["Pop"]]
-    filing = file_common(choices, 3)  # Pop is named by seven, but two would be filed there
-    assert filing.genres == ("Rock",) * 6 + ("",)
-    assert filing.notes == ("left out 1 of 7 tracks, of genres with fewer than 3 tracks: Pop 1",)
-
-
-def test_rare_genres_are_dropped_or_merged():
-    choices = [["Rock"]] * 6 + [["Polka"]] * 2 + [["Zydeco", "Fado"]]
-    dropped, merged = file_common(choices, 3), file_common(choices, 3, "merge")
-    assert dropped.genres == ("Rock",) * 6 + ("",) * 3
-    assert dropped.notes == ("left out 3 of 9 tracks, of genres with fewer than 3 tracks: Polka 2, Zydeco 1",)
-    assert merged.genres == ("Rock",) * 6 + ("other",) * 3
-    assert merged.notes == ("merged 3 tracks of genres with fewer than 3 tracks into 'other': Polka 2, Zydeco 1",)
-
-
-def test_too_few_rare_tracks_make_no_genre_of_their_own():
-    filing = file_common([["Rock"]] * 6 + [["Polka"]] * 2, 3, "merge")
-    assert filing.genres == ("Rock",) * 6 + ("",) * 2
-    assert "too few to make up 'other': Polka 2" in filing.notes[0]
-    joined = file_common([["Rock"]] * 6 + [["Other"]] * 3 + [["Polka"]] * 2, 3, "merge")  # there is one already
-    assert joined.genres[6:] == ("Other",) * 5
-
-
-def test_a_long_list_of_rare_genres_is_cut():
-    note = file_common([["Rock"]] * 3 + [[f"g{i:02}"] for i in range(30)], 3).notes[0]
-    assert note.endswith("g18 1, g19 1 and 10 more")
-
-
-@given(
-    st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=4), min_size=1, max_size=40),
-    st.integers(1, 6),
-    st.sampled_from(["drop", "merge"]),
-)
-def test_every_genre_of_any_filing_is_common_enough(choices, least, rare):
-    mentions = [sum(g in own for own in choices) for g in "abcdefg"]
-    if max(mentions) < least:
-        with pytest.raises(CorpusError, match=f"no genre has {least} tracks; the most common"):
-            file_common(choices, least, rare)
-        return
-    genres = file_common(choices, least, rare).genres
-    counts = {g: genres.count(g) for g in set(genres) - {"", "other"}}
-    assert all(n >= least for n in counts.values())
-    for own, genre in zip(choices, genres, strict=True):
-        assert genre == next((g for g in own if g in counts), genre if genre in ("", "other") else None)
-
-
-@given(
-    st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=4), min_size=6, max_size=40),
-    st.sampled_from(["drop", "merge"]),
-)
-def test_a_models_labels_file_its_own_library_as_in_training(choices, rare):
-    try:
-        genres = file_common(choices, 3, rare).genres
-    except CorpusError:
-        return
-    assert file_known(choices, sorted(set(genres) - {""})).genres == genres
-
-
-def test_by_a_models_labels():
-    choices = [["Indie", "Rock"], ["Jazz"], ["Polka"]]
-    filing = file_known(choices, ["Jazz", "Rock"])
-    assert filing.genres == ("Rock", "Jazz", "")
-    assert filing.notes == ("left out 1 of 3 tracks, of genres that the model does not know: Polka 1",)
-    assert file_known(choices, ["Jazz", "Rock", "other"]).genres == ("Rock", "Jazz", "other")
-    with pytest.raises(CorpusError, match=r"knows none of the genres of 3 tracks: .*Polka 1; it knows: Ska"):
-        file_known(choices, ["Ska"])
-
-
-@pytest.mark.parametrize(("least", "rare"), [(0, "drop"), (3, "hide")])
-def test_settings_that_make_no_sense(least, rare):
-    with pytest.raises(SettingError, match="need at least 1, and 'drop' or 'merge'"):
-        file_common([["Rock"]], least, rare)
-
-
-def test_genre_folders_can_be_sifted_as_well(tmp_path):
-    for genre, n in (("rock", 4), ("jazz", 2), ("polka", 1)):
-        (tmp_path / genre).mkdir()
-        for i in range(n):
-            (tmp_path / genre / f"{genre}.{i}.wav").touch()
-    corpus = open_corpus(tmp_path)
-    assert without_rare(corpus, 2).counts == {"jazz": 2, "rock": 4}
-    merged = without_rare(corpus, 3, "merge")
-    assert merged.counts == {"other": 3, "rock": 4}
-    assert [t.id for t in merged.tracks] == ["jazz.0", "jazz.1", "polka.0", "rock.0", "rock.1", "rock.2", "rock.3"]
-    assert merged.notes == ("merged 3 tracks of genres with fewer than 3 tracks into 'other': jazz 2, polka 1",)
-
-
 # Files
 
 
@@ -221,29 +118,29 @@ def test_a_library_is_filed_by_its_tags(library):
         )
         library(f"Loose/{i}.mp3", [["Jazz; Swing"], ["Swing", "Jazz"], ["jazz"], ["(8)"]][i])
     library("Polka/polka.ogg", ["Polka"])
-    corpus = open_library(library.folder, min_tracks=3)
+    corpus = open_tag_corpus(library.folder, min_tracks=3)
     assert corpus.name == "Music, by its tags"
     assert corpus.counts == {"Hip-Hop": 4, "Jazz": 4}
     assert corpus.notes == ("left out 1 of 9 tracks, of genres with fewer than 3 tracks: Polka 1",)
     assert {t.artist for t in corpus.tracks if t.genre == "Hip-Hop"} == {"A0", "A1", "A2", "A3"}
     assert [t.id for t in corpus.tracks][:2] == ["00 Song", "01 Song"]
     assert all(t.path.is_file() for t in corpus.tracks)
-    assert open_library(library.folder, min_tracks=3, jobs=4).fingerprint == corpus.fingerprint
-    known = open_library(library.folder, known=["hip hop", "Swing"])
+    assert open_tag_corpus(library.folder, min_tracks=3, jobs=4).fingerprint == corpus.fingerprint
+    known = open_tag_corpus(library.folder, known=["hip hop", "Swing"])
     assert known.counts == {"Swing": 2, "hip hop": 4}
 
 
 def test_the_same_name_in_many_albums(library):
     for album in "abc":
         library(f"{album}/01 Intro.mp3", ["Ska"], artist=album)
-    corpus = open_library(library.folder, min_tracks=3)
+    corpus = open_tag_corpus(library.folder, min_tracks=3)
     assert [t.id for t in corpus.tracks] == [str(Path(a, "01 Intro.mp3")) for a in "abc"]
 
 
 def test_a_file_named_like_anothers_stem(library):
     for name in ("a.mp3", "a.flac", "a.mp3.wav"):
         library(name, ["Ska"])
-    assert {t.id for t in open_library(library.folder, min_tracks=3).tracks} == {"a.flac", "a.mp3", "a.mp3.wav"}
+    assert {t.id for t in open_tag_corpus(library.folder, min_tracks=3).tracks} == {"a.flac", "a.mp3", "a.mp3.wav"}
 
 
 def test_files_without_a_genre_are_left_out_and_counted(library):
@@ -257,7 +154,7 @@ def test_files_without_a_genre_are_left_out_and_counted(library):
     os.mkfifo(library.folder / "pipe.ogg")
     (library.folder / "cover.jpg").write_bytes(b"not sound")
     seen = []
-    corpus = open_library(library.folder, min_tracks=3, on_file=seen.append)
+    corpus = open_tag_corpus(library.folder, min_tracks=3, on_file=seen.append)
     assert corpus.counts == {"Ska": 3}
     assert corpus.notes == ("left out 7 of 10 files, without a genre tag (5 of them cannot be read)",)
     assert len(seen) == 10
@@ -268,7 +165,7 @@ def test_a_file_without_permission_is_one_of_many(library, monkeypatch):
         library(f"good.{i}.mp3", ["Ska"])
     bad = library("bad.mp3", ["Ska"])
     monkeypatch.setattr("mediafile.MediaFile.__init__", _refuse(bad, MediaFile.__init__))
-    assert open_library(library.folder, min_tracks=3).notes == (
+    assert open_tag_corpus(library.folder, min_tracks=3).notes == (
         "left out 1 of 4 files, without a genre tag (1 of them cannot be read)",
     )
 
@@ -301,41 +198,41 @@ def test_names_that_are_no_unicode(library):
     for i in range(3):
         path = library(f"{i}.flac", ["Ska"])
         path.rename(os.fsdecode(os.fsencode(path.parent) + b"/caf\xe9%d.flac" % i))
-    assert open_library(library.folder, min_tracks=3).counts == {"Ska": 3}
+    assert open_tag_corpus(library.folder, min_tracks=3).counts == {"Ska": 3}
 
 
 def test_libraries_nobody_can_learn_from(library):
     with pytest.raises(CorpusError, match="no folder /nowhere"):
-        open_library("/nowhere")
+        open_tag_corpus("/nowhere")
     library.folder.mkdir()
     with pytest.raises(CorpusError, match="no sound files below it; tag some first"):
-        open_library(library.folder)
+        open_tag_corpus(library.folder)
     library("a.mp3")
     with pytest.raises(CorpusError, match=r"none of 1 file has a genre tag; tag some first, or sort them into folders"):
-        open_library(library.folder)
+        open_tag_corpus(library.folder)
     library("b.mp3", ["Ska"])
     with pytest.raises(CorpusError, match=r"no genre has 10 tracks; the most common, 'Ska', has 1: .*--min-tracks"):
-        open_library(library.folder)
+        open_tag_corpus(library.folder)
 
 
 def test_a_list_is_no_library(tmp_path):
     (tmp_path / "list.csv").write_text("path,genre\n")
     with pytest.raises(SettingError, match=r"list.csv is a file, but genre tags are read from a folder"):
-        open_library(tmp_path / "list.csv")
+        open_tag_corpus(tmp_path / "list.csv")
 
 
 def test_without_mediafile_the_extra_is_named(library, monkeypatch):
     library("a.mp3", ["Ska"])
     monkeypatch.setitem(sys.modules, "mediafile", None)
     with pytest.raises(MissingExtra, match=r"labels from tags needs packages .*earmark\[tags\]"):
-        open_library(library.folder)
+        open_tag_corpus(library.folder)
 
 
 def test_the_artist_protocol_keeps_tagged_artists_together(library):
     for genre in ("Ska", "Dub"):
         for i in range(8):
             library(f"{genre}.{i}.flac", [genre], albumartist=f"{genre} band {i // 2}", artist=f"guest {i}")
-    corpus = open_library(library.folder, min_tracks=3)
+    corpus = open_tag_corpus(library.folder, min_tracks=3)
     sides = split_tracks(corpus, "artist")
     for artist in {t.artist for t in corpus.tracks}:
         assert len({s for t, s in zip(corpus.tracks, sides, strict=True) if t.artist == artist}) == 1

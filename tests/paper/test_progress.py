@@ -13,7 +13,7 @@ class Row:
     protocol: str = "track"
 
 
-class Laboratory:
+class Reproduction:
     """What rows leave on disk, by their names."""
 
     def __init__(self, results, states):
@@ -28,7 +28,7 @@ class Laboratory:
 
 def follow(names, results=None, states=None, jobs=1):
     progress = Progress(
-        Laboratory({} if results is None else results, states or {}), [Row(name) for name in names], jobs
+        Reproduction({} if results is None else results, states or {}), [Row(name) for name in names], jobs
     )
     progress.refresh()
     return progress

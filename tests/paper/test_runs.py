@@ -16,12 +16,12 @@ import pytest
 from sklearn.metrics import f1_score, top_k_accuracy_score
 
 from earmark.data.corpus import open_corpus
-from earmark.data.features.worker import Cutting
+from earmark.data.features.worker import ClipSettings
 from earmark.data.splits import Fold
 from earmark.data.synth import write_corpus
 from earmark.evaluation import metrics
 from earmark.paper.rows import Row, choose_rows
-from earmark.paper.runs import Laboratory, run_row
+from earmark.paper.runs import Reproduction, run_row
 
 COMMAND = Path(sys.executable).with_name("earmark")
 
@@ -221,12 +221,12 @@ def test_a_protocol_that_cannot_be_is_a_failed_row(folder, tmp_path):
 
 
 def test_another_corpus_or_recipe_is_run_afresh(folder, tmp_path):
-    laboratory = Laboratory(open_corpus(folder), tmp_path / "out", tmp_path / "cache")
+    reproduction = Reproduction(open_corpus(folder), tmp_path / "out", tmp_path / "cache")
     row = Row("svm-rbf", "track")
-    first = run_row(laboratory, row)
+    first = run_row(reproduction, row)
     assert first.error == ""
-    assert run_row(laboratory, row).record == json.loads(json.dumps(first.record))
-    smaller = Laboratory(laboratory.corpus.subset(range(20)), tmp_path / "out", tmp_path / "cache")
+    assert run_row(reproduction, row).record == json.loads(json.dumps(first.record))
+    smaller = Reproduction(reproduction.corpus.subset(range(20)), tmp_path / "out", tmp_path / "cache")
     assert smaller.result(row) is None
     assert run_row(smaller, row).record["n_tracks"] < first.record["n_tracks"]
 
@@ -234,11 +234,11 @@ def test_another_corpus_or_recipe_is_run_afresh(folder, tmp_path):
 def test_folds_are_rows(folder, tmp_path):
     rows = choose_rows(["svm-rbf"], ["track"], folds=4)
     assert [row.fold for row in rows] == [Fold(i, 4) for i in range(4)]
-    laboratory = Laboratory(open_corpus(folder), tmp_path / "out", tmp_path / "cache")
-    laboratory.prepare(rows, 1)
-    records = [done.record for done in laboratory.run(rows, 1)]
+    reproduction = Reproduction(open_corpus(folder), tmp_path / "out", tmp_path / "cache")
+    reproduction.prepare(rows, 1)
+    records = [done.record for done in reproduction.run(rows, 1)]
     ids = sorted(track["id"] for record in records for track in record["tracks"])
-    assert ids == sorted(track.id for track in laboratory.corpus.tracks)
+    assert ids == sorted(track.id for track in reproduction.corpus.tracks)
 
 
 OVERLAPPING = """
@@ -252,19 +252,19 @@ train_hop_seconds = 0.5
 def test_after_preparing_no_row_decodes_a_file(folder, tmp_path, monkeypatch):
     recipe = tmp_path / "overlapping.toml"
     recipe.write_text(OVERLAPPING)
-    laboratory = Laboratory(open_corpus(folder), tmp_path / "out", tmp_path / "cache")
+    reproduction = Reproduction(open_corpus(folder), tmp_path / "out", tmp_path / "cache")
     rows = choose_rows([str(recipe), "logistic-ovr"], ["clip", "track"])
     assert len(rows) == 4
     seen = []
-    laboratory.prepare(rows, 1, seen.append)
-    assert len(seen) == laboratory.n_preparations(rows) == 4 * 24  # hops of 2, 1 and 0.5 s, and the paper's of 5 s
+    reproduction.prepare(rows, 1, seen.append)
+    assert len(seen) == reproduction.n_preparations(rows) == 4 * 24  # hops of 2, 1 and 0.5 s, and the paper's of 5 s
 
     def decode(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(Cutting, "of_sound", decode)
+    monkeypatch.setattr(ClipSettings, "read_file", decode)
     for row in rows:
-        assert run_row(laboratory, row).error == ""
+        assert run_row(reproduction, row).error == ""
 
 
 def test_rows_run_on_ray(folder, done, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from earmark.data.corpus import Corpus, Track
 from earmark.paper import summary, tables, text
-from earmark.paper.names import in_short, in_words
+from earmark.paper.names import full_name, short_name
 from earmark.paper.rows import PAPER, Row
 from earmark.training.recipe import Network, Recipe, open_recipe
 
@@ -23,16 +23,16 @@ def test_means_and_deviations_are_those_of_the_statistics_module(three_seeds):
     (s,) = summary.summarize(three_seeds)
     for key in ("clip_accuracy", "track_accuracy", "macro_f1", "top3_accuracy", "calibration_error", "seconds"):
         values = [record[key] for record in three_seeds]
-        assert s.spread(key).mean == pytest.approx(statistics.mean(values))
-        assert s.spread(key).deviation == pytest.approx(statistics.stdev(values))
-    assert s.spread("epochs").mean == 8
+        assert s.mean_std(key).mean == pytest.approx(statistics.mean(values))
+        assert s.mean_std(key).deviation == pytest.approx(statistics.stdev(values))
+    assert s.mean_std("epochs").mean == 8
     assert [record["seed"] for record in s.records] == [0, 1, 2]
 
 
 def test_one_run_has_no_deviation(make_record):
     (s,) = summary.summarize([make_record("svm-rbf")])
     assert s.clip_accuracy.deviation is None
-    assert s.spread("epochs") is None
+    assert s.mean_std("epochs") is None
 
 
 def test_pooled_tracks_are_counted_as_a_slow_rewrite_counts_them(three_seeds):
@@ -75,12 +75,12 @@ def test_confusions_and_tracks_add_up_over_runs(three_seeds):
     (s,) = summary.summarize(three_seeds)
     assert s.confusion.sum() == sum(record["n_tracks"] for record in three_seeds)
     assert s.n_tracks == max(record["n_tracks"] for record in three_seeds)
-    assert s.commonest == pytest.approx(0.1)
+    assert s.majority_baseline == pytest.approx(0.1)
 
 
 def test_the_csv_has_one_line_a_run_and_reads_back(make_record):
     records = [make_record("svm-rbf", fold=(i, 3)) for i in range(3)] + [make_record("rnn-1x125", "artist", 4)]
-    text = summary.to_csv(summary.table(records, lambda record: f"run {record['recipe']}, again"))
+    text = summary.to_csv(summary.tabulate_runs(records, lambda record: f"run {record['recipe']}, again"))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert tuple(lines[0]) == summary.COLUMNS
     assert [(line["recipe"], line["fold"], line["seed"]) for line in lines] == [
@@ -110,15 +110,15 @@ def test_a_row_says_how_to_run_it_again():
 @pytest.mark.parametrize("name", [*PAPER, "lstm-2x500", "mlp-60-elu", "attention-general-2x60", "bilstm-2x250"])
 def test_every_row_has_words_of_its_own(name):
     others = [other for other in [*PAPER, "lstm-2x500", "attention-general-2x60", "bilstm-2x250"] if other != name]
-    for words in (in_words, in_short):
+    for words in (full_name, short_name):
         assert words(name, open_recipe(name)) not in [words(other, open_recipe(other)) for other in others]
-    assert len(in_short(name, open_recipe(name))) <= 27  # fits beside the bars of a column
+    assert len(short_name(name, open_recipe(name))) <= 27  # fits beside the bars of a column
 
 
 def test_linear_and_logarithmic_share_a_line(make_record):
     records = [make_record(f"lstm-1x250{log}", p) for log in ("", "-log") for p in ("clip", "artist")]
     records.append(make_record("rnn-1x125", "clip"))
-    table = tables.compare(summary.summarize(records))
+    table = tables.tabulate_accuracy(summary.summarize(records))
     assert table.groups == [("Clip split", ["linear", "dB"]), ("Artist split", ["linear", "dB"])]
     rnn, lstm = table.models
     assert (rnn.paper, lstm.paper) == ("54.0", "74.5")
@@ -130,17 +130,17 @@ def test_linear_and_logarithmic_share_a_line(make_record):
 def test_losses_are_differences_of_clip_accuracy(make_record):
     records = [make_record("svm-rbf", "clip", skill=0.8), make_record("svm-rbf", "artist", skill=0.3)]
     records.append(make_record("rnn-1x125", "artist"))  # never ran under the looser protocol
-    found = tables.losses(summary.summarize(records))
+    found = tables.tabulate_losses(summary.summarize(records))
     ((words, _, accuracy, ((after, change),)),) = found.lines
     before, now = (100 * record["clip_accuracy"] for record in records[:2])
     assert (words, accuracy, after) == ("SVM rbf", f"{before:.1f}", f"{now:.1f}")
     assert change == f"\N{MINUS SIGN}{before - now:.1f}"
-    assert tables.losses(summary.summarize(records[1:])) is None
+    assert tables.tabulate_losses(summary.summarize(records[1:])) is None
 
 
 def test_the_leak_is_told_with_this_runs_numbers(make_record):
     records = [make_record("svm-rbf", p, skill=k) for p, k in (("clip", 0.8), ("track", 0.6), ("artist", 0.3))]
-    said = text.leak_in_words(summary.summarize(records))
+    said = text.describe_leak(summary.summarize(records))
     assert "100 % of the judging clips have a sibling" in said
     assert "and 30 % an artist" in said
     lost = 100 * (records[0]["clip_accuracy"] - records[2]["clip_accuracy"])
@@ -159,30 +159,30 @@ def test_the_accepted_split_does_not_keep_artists_on_one_side(make_record, leak,
     """Thirteen artists of GTZAN's accepted split stand on several sides: say what was measured of that."""
     record = make_record("svm-rbf", "fault-filtered")
     record["leak"]["artists"] = leak
-    (fact,) = text.protocol_facts(summary.summarize([record]))
-    assert "443/197/290 tracks" in fact.explained
-    assert says in fact.explained
+    (fact,) = text.gather_protocol_facts(summary.summarize([record]))
+    assert "443/197/290 tracks" in fact.explanation
+    assert says in fact.explanation
 
 
 def test_folds_of_the_accepted_split_are_dealt_by_artist(make_record):
     records = [make_record("svm-rbf", "fault-filtered", fold=(i, 3)) for i in range(3)]
-    (fact,) = text.protocol_facts(summary.summarize(records))
-    assert "dealt into folds: all tracks of an artist" in fact.explained
-    assert "443" not in fact.explained
+    (fact,) = text.gather_protocol_facts(summary.summarize(records))
+    assert "dealt into folds: all tracks of an artist" in fact.explanation
+    assert "443" not in fact.explanation
     # one run of the split itself among them, and the claim is no longer true
-    (fact,) = text.protocol_facts(summary.summarize([*records, make_record("svm-rbf", "fault-filtered")]))
-    assert "artists are not" in fact.explained
+    (fact,) = text.gather_protocol_facts(summary.summarize([*records, make_record("svm-rbf", "fault-filtered")]))
+    assert "artists are not" in fact.explanation
 
 
 @pytest.mark.parametrize(("protocol", "other"), [("clip", "artist"), ("artist", "clip")])
 def test_one_protocol_alone_says_what_to_run(make_record, protocol, other):
-    said = text.leak_in_words(summary.summarize([make_record("svm-rbf", protocol)]))
+    said = text.describe_leak(summary.summarize([make_record("svm-rbf", protocol)]))
     assert f"--protocol {other}" in said
     assert "falls" not in said
 
 
 def test_nothing_leaks_where_nothing_ran():
-    assert text.leak_in_words([]) == ""
+    assert text.describe_leak([]) == ""
 
 
 def corpus(name, **counts):
@@ -195,11 +195,11 @@ def test_warnings_name_what_is_wrong(make_record):
         track["heard"] = "blues"
     guessing |= {"confusion": [[6] + [0] * 9] * 10, "track_accuracy": 0.1}
     records = [guessing, make_record("svm-rbf", "fault-filtered"), make_record("lstm-1x250", n=20)]
-    said = "\n".join(text.warnings(summary.summarize(records), corpus("GTZAN (5 of 1000 tracks)", a=1, b=4)))
+    said = "\n".join(text.list_warnings(summary.summarize(records), corpus("GTZAN (5 of 1000 tracks)", a=1, b=4)))
     assert "5 of GTZAN's 1000 tracks" in said
     assert "uneven" in said
     assert "valid part judges" in said
-    assert "commonest genre: Attention 2\N{MULTIPLICATION SIGN}60 (clip split)" in said
+    assert "majority_baseline genre: Attention 2\N{MULTIPLICATION SIGN}60 (clip split)" in said
     assert "fewer than 10 tracks judge blues (6)" in said
     assert "A solver stopped" in said
     assert "run once" in said
@@ -207,4 +207,4 @@ def test_warnings_name_what_is_wrong(make_record):
 
 def test_a_whole_even_run_needs_no_warning(make_record):
     records = [make_record("lstm-1x250", seed=seed, n=12) for seed in (0, 1)]
-    assert text.warnings(summary.summarize(records), corpus("GTZAN", a=500, b=500)) == []
+    assert text.list_warnings(summary.summarize(records), corpus("GTZAN", a=500, b=500)) == []

@@ -14,7 +14,7 @@ from earmark.audio import AudioFile
 from earmark.auralization.excerpts import Moment
 from earmark.data.audit.fingerprint import Fingerprinter, Words, find_twins
 from earmark.data.corpus import Corpus, Track
-from earmark.data.groups import kept_together, known_artist_groups
+from earmark.data.groups import group_by_known_artist, group_by_protocol
 from earmark.errors import CorpusError, SettingError
 from earmark.evaluation.evaluate import predict_corpus
 from earmark.inference.aggregate import make_verdict
@@ -108,7 +108,7 @@ def find_prototypes(
         first = next(iter(failed.items()), None)
         why = f"; the first: {first[0]}: {first[1]}" if first else ""
         raise CorpusError(f"none of the {len(corpus.tracks)} tracks could be heard{why}")
-    groups = known_artist_groups(corpus) if one_per == "artist" else kept_together(corpus, "fault-filtered")
+    groups = group_by_known_artist(corpus) if one_per == "artist" else group_by_protocol(corpus, "fault-filtered")
     group = {track.id: int(i) for track, i in zip(corpus.tracks, groups, strict=True)}
     return Prototypes({genre: _different(found, group, count) for genre, found in best.items()}, failed)
 

@@ -26,7 +26,7 @@ from earmark.audio import AudioFile
 from earmark.audio.clips import cut
 from earmark.auralization.excerpts import Moment
 from earmark.data.corpus import Corpus, Track
-from earmark.data.features.worker import Cutting
+from earmark.data.features.worker import ClipSettings
 from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.inference.model import Model
 
@@ -312,7 +312,7 @@ def _batches(probe: UnitProbe, track: Track) -> Iterator[tuple[Sequence[float], 
     """Clips of a track, those that are neither silent nor too short: starts, and frames (clips, frames, bins)."""
     card, front_end = probe.card, probe.card.front_end
     if track.path is None:
-        for i, frames in enumerate(Cutting(front_end, card.clip_seconds, card.clip_seconds).of_array(track)):
+        for i, frames in enumerate(ClipSettings(front_end, card.clip_seconds, card.clip_seconds).read_array(track)):
             if len(frames) >= card.min_frames:
                 yield [i * card.clip_seconds], frames[None]
         return

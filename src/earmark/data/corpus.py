@@ -1,4 +1,4 @@
-"""What there is to learn from: tracks with a genre, from folders, a manifest, or arrays of spectrograms."""
+"""Corpora: tracks with a genre each, from folders, a manifest, or arrays of spectrograms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,9 +28,9 @@ class Track:
         Unique within the corpus; the file's name without suffix where that is unique.
     genre : str
     path : Path or None
-        Its sound.
+        Sound file.
     spectrogram : ndarray of float32, shape (frames, bins), or None
-        Its frames, where the corpus holds arrays instead of sound.
+        Frames, where the corpus holds arrays instead of sound.
     artist : str
         Empty where unknown.
     """
@@ -44,12 +44,12 @@ class Track:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Tracks to learn from or to judge by.
+    """Tracks to train on or to evaluate with.
 
     Attributes
     ----------
     name : str
-        How it is called in cards and reports.
+        In cards and reports; see :func:`name_corpus`.
     tracks : tuple of Track
         Sorted by genre and id.
     notes : tuple of str
@@ -74,6 +74,7 @@ class Corpus:
     def fingerprint(self) -> str:
         """SHA-256 over ids and genres: tells whether two runs speak of the same corpus."""
         lines = "".join(f"{track.id}\t{track.genre}\n" for track in self.tracks)
+        # names of files need not be Unicode: their bytes stand as lone surrogates
         return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
     def subset(self, indices: Sequence[int] | NDArray[np.intp]) -> Corpus:
@@ -87,14 +88,13 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
     Parameters
     ----------
     source : path
-        A folder with one folder per genre, a CSV manifest (see :func:`from_manifest`), or an ``.npz`` of
-        spectrograms (see :func:`from_arrays`).
+        A folder with one folder per genre, a CSV manifest (see :func:`read_manifest`), or an ``.npz`` of
+        spectrograms (see :func:`read_arrays`).
 
     Returns
     -------
     Corpus
-        Tracks named as GTZAN names them get the artists of GTZAN's index; where all are, the corpus is
-        called GTZAN.
+        Tracks named as GTZAN names them get the artists of GTZAN's index.
 
     Raises
     ------
@@ -103,23 +103,35 @@ def open_corpus(source: str | os.PathLike[str]) -> Corpus:
     """
     path = Path(source)
     if path.is_dir():
-        corpus = from_folder(path)
+        corpus = read_folder(path)
     elif not path.is_file():
         raise CorpusError(f"no corpus at {path}: need a folder of genre folders, a .csv manifest or an .npz of arrays")
     elif path.suffix.lower() == ".csv":
-        corpus = from_manifest(path)
+        corpus = read_manifest(path)
     elif path.suffix.lower() == ".npz":
-        corpus = from_arrays(path)
+        corpus = read_arrays(path)
     else:
         raise CorpusError(f"{path} is no corpus: need a folder of genre folders, a .csv manifest or an .npz of arrays")
     if not corpus.tracks:
         raise CorpusError(f"{path} holds no tracks")
-    if all(track.id in gtzan.facts() for track in corpus.tracks):
-        return Corpus(f"GTZAN ({len(corpus.tracks)} of 1000 tracks)", corpus.tracks)
     return corpus
 
 
-def from_folder(folder: Path) -> Corpus:
+def name_corpus(path: Path, tracks: Sequence[Track] = ()) -> str:
+    """Return what a corpus is called: GTZAN, where all tracks are; else as its folder, or its file without suffix."""
+    if tracks and all(track.id in gtzan.load_index() for track in tracks):
+        return f"GTZAN ({len(tracks)} of 1000 tracks)"
+    return Path(os.path.abspath(path)).name if path.is_dir() else path.stem  # noqa: PTH100 (links keep their names)
+
+
+def explain_failures(failed: Mapping[str, str]) -> str:
+    """Return why no track gave anything, as the end of a message; `failed` is errors by track id."""
+    for name, error in failed.items():
+        return f"; the first: {name}: {error}"
+    return ": all are silent or too short"
+
+
+def read_folder(folder: Path) -> Corpus:
     """Read a folder of folders: each directly below is a genre, all audio inside, at any depth, its tracks."""
     genres = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     found = [(genre.name, path) for genre in genres for path in walk(genre)]
@@ -127,10 +139,11 @@ def from_folder(folder: Path) -> Corpus:
         raise CorpusError(
             f"{folder} holds no audio in genre folders: expected GENRE/TRACK below it, such as jazz/so-what.mp3"
         )
-    return Corpus(folder.name, tracks_from([(path, genre, "") for genre, path in found], folder))
+    tracks = make_tracks([(path, genre, "") for genre, path in found], folder)
+    return Corpus(name_corpus(folder, tracks), tracks)
 
 
-def from_manifest(path: Path) -> Corpus:
+def read_manifest(path: Path) -> Corpus:
     """Read a CSV manifest with a header: columns ``path`` and ``genre``, optionally ``artist``.
 
     Relative paths start at the manifest's own folder.
@@ -148,10 +161,11 @@ def from_manifest(path: Path) -> Corpus:
             if not row["path"] or not row["genre"]:
                 raise CorpusError(f"{path}, line {reader.line_num}: path and genre must both be given")
             rows.append((path.parent / row["path"], row["genre"].strip(), (row.get("artist") or "").strip()))
-    return Corpus(path.stem, tracks_from(rows, path.parent))
+    tracks = make_tracks(rows, path.parent)
+    return Corpus(name_corpus(path, tracks), tracks)
 
 
-def from_arrays(path: Path) -> Corpus:
+def read_arrays(path: Path) -> Corpus:
     """Read an ``.npz`` of log-mel spectrograms.
 
     ``X`` (tracks, bins, frames) holds bytes, 0 to 255 for −80 to 0 dB, or floats in dB; ``ids`` (tracks,)
@@ -166,28 +180,33 @@ def from_arrays(path: Path) -> Corpus:
         raise CorpusError(
             f"{path}: shapes do not fit: X {X.shape}, ids {ids.shape}, y {y.shape}, genres {genres.shape}"
         )
-    to_db = np.float32(80 / 255) if X.dtype == np.uint8 else np.float32(1)
-    floor = np.float32(80 if X.dtype == np.uint8 else 0)
-    tracks = [
-        Track(str(i), str(genres[k]), None, x.T.astype(np.float32) * to_db - floor, gtzan.artist(str(i)))
+    # bytes 0 to 255 are -80 to 0 dB; each x is (bins, frames), a spectrogram (frames, bins)
+    to_db, floor = (np.float32(80 / 255), np.float32(80)) if X.dtype == np.uint8 else (np.float32(1), np.float32(0))
+    tracks = sort_tracks(
+        Track(str(i), str(genres[k]), None, x.T.astype(np.float32) * to_db - floor, gtzan.find_artist(str(i)))
         for x, i, k in zip(X, ids, y, strict=True)
-    ]
-    return Corpus(path.stem, tuple(sorted(tracks, key=lambda t: (t.genre, t.id))))
+    )
+    return Corpus(name_corpus(path, tracks), tracks)
 
 
-def tracks_from(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
+def make_tracks(rows: list[tuple[Path, str, str]], root: Path) -> tuple[Track, ...]:
     """Make tracks of files, each with its genre and artist, sorted.
 
     A file's id is its stem, or its path from `root` where that is not unique.
     """
     full = [os.path.relpath(path, root) for path, _, _ in rows]
-    taken = Counter([path.stem for path, _, _ in rows] + full)  # a.mp3 may also be the stem of a.mp3.wav
+    # stems and full names together, for a.mp3 may also be the stem of a.mp3.wav
+    taken = Counter([path.stem for path, _, _ in rows] + full)
     ids = [path.stem if taken[path.stem] == 1 else name for (path, _, _), name in zip(rows, full, strict=True)]
     twice = [i for i, n in Counter(ids).items() if n > 1]
     if twice:
         raise CorpusError(f"listed twice: {twice[0]}" + (f" and {len(twice) - 1} more" if len(twice) > 1 else ""))
-    tracks = [
-        Track(i, genre, path, artist=artist or gtzan.artist(i))
+    return sort_tracks(
+        Track(i, genre, path, artist=artist or gtzan.find_artist(i))
         for i, (path, genre, artist) in zip(ids, rows, strict=True)
-    ]
+    )
+
+
+def sort_tracks(tracks: Iterable[Track]) -> tuple[Track, ...]:
+    """Return tracks sorted by genre and id."""
     return tuple(sorted(tracks, key=lambda track: (track.genre, track.id)))

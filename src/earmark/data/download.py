@@ -1,4 +1,4 @@
-"""An archive that is what it should be, from the first of several mirrors that has it; pooch does the asking."""
+"""Download an archive from the first of several mirrors that has it, through pooch, and check it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Attempts at each mirror; pooch waits 1, 2, 3 … s between them.
 _ATTEMPTS = 5
 # Statuses that may be gone a moment later.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Reporter:
-    """Whom to tell of a step's bytes done and in all (or None), and of what did not go as hoped."""
+    """Callbacks: for a step's bytes done and in all (or None), and for what failed and is tried otherwise."""
 
     on_bytes: Callable[[str, int, int | None], None] = lambda step, done, total: None
     on_note: Callable[[str], None] = lambda sentence: None
@@ -104,13 +104,15 @@ class _Download:
 
         self.attempt, self.n_bytes, self.total = self.attempt + 1, 0, None
         headers = {"User-Agent": f"earmark/{version('earmark')}", "Accept-Encoding": "identity"}
-        get = HTTPDownloader(chunk_size=1 << 14, headers=headers, hooks={"response": self.judge})
+        get = HTTPDownloader(chunk_size=1 << 14, headers=headers, hooks={"response": self.check_response})
         path = Path(output_file)
-        path.unlink()  # made by pooch, for its owner alone; ours is as readable as any file
+        # made by pooch, for its owner alone; ours is as readable as any file
+        path.unlink()
         try:
             with self.closing, path.open("wb") as self.file:
                 get(url, self, pooch)
-            if self.n_bytes < self.archive.sizes.start:  # of a server that said no length
+            # of a server that said no length
+            if self.n_bytes < self.archive.sizes.start:
                 raise RequestException("it ended early")
         except (ValueError, TooManyRedirects) as error:
             raise FetchError(f"no address that can be asked ({error})") from error
@@ -119,7 +121,7 @@ class _Download:
             raise RequestException(self.explain(error)) from error
         _check(self.archive, path, self.reporter)
 
-    def judge(self, response: Response, **_: Any) -> None:
+    def check_response(self, response: Response, **_: Any) -> None:
         """Refuse an answer that cannot be the archive, before it is read."""
         from requests import HTTPError
 
@@ -128,8 +130,9 @@ class _Download:
             return
         if response.status_code // 100 != 2:
             words = f"the server says {response.status_code} {response.reason}"
-            raise HTTPError(words) if response.status_code in _PASSING else FetchError(words)
-        if response.headers.get("Content-Type", "").startswith("text/html"):  # a sign-in or error page
+            raise HTTPError(words) if response.status_code in _TRANSIENT else FetchError(words)
+        # a sign-in or error page
+        if response.headers.get("Content-Type", "").startswith("text/html"):
             raise FetchError("it sends a web page instead of the file")
         sizes, length = self.archive.sizes, response.headers.get("Content-Length")
         if length is not None:
@@ -171,7 +174,8 @@ def _retrieve(archive: Archive, url: str, target: Path, reporter: Reporter) -> P
     import pooch
     from requests import RequestException
 
-    pooch.get_logger().setLevel("WARNING")  # attempts are told by our reporter
+    # attempts are reported by our own reporter
+    pooch.get_logger().setLevel("WARNING")
     with scratch(target) as folder:
         # No checksum for pooch, which would try again after a wrong one: _Download compares it.
         store = pooch.Pooch(folder, "", {archive.name: None}, {archive.name: url}, retry_if_failed=_ATTEMPTS - 1)
@@ -215,7 +219,8 @@ def _parse_mirror(mirror: str) -> Path | None:
         return None
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return Path(url2pathname(parts.path))
-    if mirror and (len(parts.scheme) < 2 or os.path.lexists(mirror)):  # no scheme, or a drive letter
+    # no scheme, or a drive letter
+    if mirror and (len(parts.scheme) < 2 or os.path.lexists(mirror)):
         return Path(mirror).expanduser()
     raise SettingError(f"{mirror!r} is no mirror: give an http:// or https:// address of the archive, or a file")
 

@@ -1,4 +1,4 @@
-"""GTZAN from the network to a folder of genre folders: download, unpack, put in place, compare each file."""
+"""Fetch GTZAN: download its archive, unpack it to a folder of genre folders, compare each file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from earmark.data.download import SILENT, Archive, Reporter, download, require_r
 from earmark.errors import FetchError, SettingError
 
 # How many times the announced size an archive may unpack to, and to how many files and folders.
-_SWELLING, _MOST_MEMBERS = 1.2, 100_000
+_MAX_GROWTH, _MAX_MEMBERS = 1.2, 100_000
 # What Python's readers raise where an archive is damaged (and OSError without a number).
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
 
+# The archive as released.
 GTZAN = Archive(
     name="genres.tar.gz",
     # As recorded in TensorFlow Datasets (audio/gtzan/checksums.tsv), and in torchaudio (datasets/gtzan.py).
@@ -37,12 +38,11 @@ GTZAN = Archive(
         "http://opihi.cs.uvic.ca/sound/genres.tar.gz",  # where it was first; often out of reach
     ),
 )
-"""The archive as released."""
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """A corpus that is here: ids of the tracks whose files are as released, are not, and are not there.
+class FetchResult:
+    """A fetched corpus: ids of the tracks whose files match their release, differ from it, and are missing.
 
     `archive` is what it was unpacked from, where that is still there; `new` says whether anything had to be done.
     """
@@ -62,7 +62,7 @@ def fetch(
     mirrors: Sequence[str] = (),
     keep: bool | None = None,
     reporter: Reporter = SILENT,
-) -> Fetched:
+) -> FetchResult:
     """Make a folder of GTZAN's genre folders; it appears when it is whole.
 
     Parameters
@@ -73,8 +73,7 @@ def fetch(
     mirrors : sequence of str
         Tried before the archive's own: see :func:`download`.
     keep : bool, optional
-        Whether the archive stays beside `folder`. By default one that was there before does, and a downloaded
-        one does not. A copy that lies elsewhere stays always.
+        Whether the archive stays beside `folder`; by default, if it was there before. A copy elsewhere always stays.
     reporter : Reporter, optional
 
     Raises
@@ -84,12 +83,10 @@ def fetch(
     FetchError
         If the archive cannot be had, or not be trusted, or there is no room.
     """
-    if not hasattr(tarfile, "data_filter"):
-        raise FetchError("unpacking needs Python 3.11.4 or newer, whose tarfile refuses what is not safe")
     target = Path(folder).resolve()
     try:
         if _is_complete(target):
-            return Fetched(target, *verify(target, reporter))
+            return FetchResult(target, *verify(target, reporter))
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target.parent):
             own = target.parent / archive.name
@@ -98,7 +95,7 @@ def fetch(
             _place(packed, target, archive.unpacked, reporter)
             if packed == own and not (before if keep is None else keep):
                 own.unlink()
-            return Fetched(target, *verify(target, reporter), packed if packed.is_file() else None, new=True)
+            return FetchResult(target, *verify(target, reporter), packed if packed.is_file() else None, new=True)
     except FetchError:
         raise
     except OSError as error:
@@ -107,7 +104,7 @@ def fetch(
 
 def verify(folder: Path, reporter: Reporter = SILENT) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Return the ids of GTZAN's tracks whose files match their release's checksum, differ from it, and are missing."""
-    files = {track: _locate(folder, fact) for track, fact in gtzan.facts().items()}
+    files = {track: _locate(folder, fact) for track, fact in gtzan.load_index().items()}
     total, done = sum(path.stat().st_size for path in files.values() if path.is_file()), 0
     outcome: dict[str, list[str]] = {"matching": [], "differing": [], "missing": []}
     for track, path in files.items():
@@ -115,7 +112,7 @@ def verify(folder: Path, reporter: Reporter = SILENT) -> tuple[tuple[str, ...], 
             outcome["missing"].append(track)
             continue
         with path.open("rb") as file:
-            same = hashlib.file_digest(file, "md5").hexdigest() == gtzan.facts()[track].md5
+            same = hashlib.file_digest(file, "md5").hexdigest() == gtzan.load_index()[track].md5
             done += file.tell()
         outcome["matching" if same else "differing"].append(track)
         reporter.on_bytes("verifying", done, total)
@@ -123,18 +120,19 @@ def verify(folder: Path, reporter: Reporter = SILENT) -> tuple[tuple[str, ...], 
 
 
 def unpack(archive: Path, folder: Path, *, most: int, reporter: Reporter = SILENT) -> None:
-    """Unpack a tar archive of at most so many bytes as if an enemy had made it: FetchError for what is not safe.
+    """Unpack a tar archive of at most so many bytes; FetchError for what is damaged or not safe.
 
-    Each member is judged before it is written, so what was written before a refusal is harmless; but it is there.
+    Each member is checked before it is written: what was written before a refusal stays, but is harmless.
     """
     total, n_bytes, n_members = archive.stat().st_size, 0, 0
     try:
         with archive.open("rb") as raw, tarfile.open(fileobj=raw) as tar:
             for member in tar:
                 n_bytes, n_members = n_bytes + member.size, n_members + 1
-                if n_bytes > most or n_members > _MOST_MEMBERS:
-                    announced = f"{decimal(most)}, {_MOST_MEMBERS} files"
+                if n_bytes > most or n_members > _MAX_MEMBERS:
+                    announced = f"{decimal(most)}, {_MAX_MEMBERS} files"
                     raise FetchError(f"{archive} unpacks to more than was announced ({announced}): not unpacked")
+                # our own check refuses what leads outside on any system, tarfile's also links and devices
                 _require_inside(member.name, archive)
                 tarfile.data_filter(member, str(folder))
                 # Links that stay inside are left out, so none can be a step of a way out; sound needs none.
@@ -168,7 +166,7 @@ def _is_complete(target: Path) -> bool:
         if target == Path.cwd() or target.is_mount():
             raise SettingError(f"{target} cannot be replaced by the finished corpus: name a folder in it to make")
         return False
-    facts = gtzan.facts().values()
+    facts = gtzan.load_index().values()
     here = sum(_locate(target, fact).is_file() for fact in facts)
     if here < len(facts):
         raise SettingError(
@@ -180,9 +178,10 @@ def _is_complete(target: Path) -> bool:
 def _place(packed: Path, target: Path, unpacked: int, reporter: Reporter) -> None:
     """Unpack beside the target, and put the folder that holds the genre folders, however deep, in its place."""
     require_room(target.parent, 0, unpacked)
-    facts = gtzan.facts()
+    facts = gtzan.load_index()
     with scratch(target) as folder:
-        unpack(packed, folder, most=round(_SWELLING * unpacked), reporter=reporter)
+        unpack(packed, folder, most=round(_MAX_GROWTH * unpacked), reporter=reporter)
+        # the folder of the genre folders, wherever the archive has it
         found = Counter(
             path.parent.parent
             for path in folder.rglob("*.wav")
@@ -195,7 +194,7 @@ def _place(packed: Path, target: Path, unpacked: int, reporter: Reporter) -> Non
         found.most_common(1)[0][0].replace(target)
 
 
-def _locate(folder: Path, fact: gtzan.Fact) -> Path:
+def _locate(folder: Path, fact: gtzan.Excerpt) -> Path:
     return folder / fact.genre / f"{fact.track}.wav"
 
 
@@ -213,7 +212,8 @@ def _lock(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FetchError(f"another process is fetching to {folder}: wait for it, or end it") from error
-        except OSError:  # a file system without locks
+        except OSError:
+            # a file system without locks
             pass
         yield
     finally:

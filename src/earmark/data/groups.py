@@ -11,60 +11,52 @@ from earmark.data import gtzan
 from earmark.data.corpus import Corpus, Track
 from earmark.errors import CorpusError, SettingError
 
+# A group number for each track, shape (tracks,), or indices of tracks or clips.
 Indices = NDArray[np.intp]
 
 
-def kept_together(corpus: Corpus, protocol: str) -> Indices:
-    """Return what a protocol promises to keep on one side, as a group number for each track.
+def group_by_protocol(corpus: Corpus, protocol: str) -> Indices:
+    """Return a group number for each track; the protocol keeps a group on one side.
 
-    "track": each track by itself. "artist": :func:`origin_groups`. "fault-filtered": copies and cuts of one
-    recording; the accepted split does separate some tracks of an artist, which
-    :func:`earmark.data.splits.measure_leak` shows.
+    "track": each track by itself. "artist": :func:`group_by_origin`. "fault-filtered": copies and cuts of one
+    recording; the accepted split does separate some tracks of an artist, see
+    :func:`earmark.data.splits.measure_leak`.
     """
     if protocol == "track":
         return np.arange(len(corpus.tracks))
     if protocol == "artist":
-        return origin_groups(corpus)
+        return group_by_origin(corpus)
     if protocol == "fault-filtered":
-        return _joined(corpus, lambda track: [])
+        return _group(corpus, lambda track: [])
     raise SettingError(f"protocol is {protocol!r}: must be one of track, artist, fault-filtered")
 
 
-def origin_groups(corpus: Corpus) -> Indices:
-    """Group tracks that must stay together: same artist, byte-identical, or cut from the same recording.
+def group_by_origin(corpus: Corpus) -> Indices:
+    """Group tracks of the same artist, byte-identical ones, and those cut from the same recording.
 
     Tracks without a known artist are held to be all of one artist per genre: too careful rather than leaky.
-
-    Returns
-    -------
-    ndarray of int, shape (tracks,)
-        A group number for each track.
     """
     if not any(track.artist for track in corpus.tracks):
         raise CorpusError("no artists are known: give a manifest with an 'artist' column, or use protocol 'track'")
-    return _joined(corpus, _artists)
+    return _group(corpus, _artists)
 
 
-def known_artist_groups(corpus: Corpus) -> Indices:
-    """Group tracks as :func:`origin_groups` does, but those of unknown artists are each by themselves.
-
-    Returns
-    -------
-    ndarray of int, shape (tracks,)
-    """
-    return _joined(corpus, lambda track: _artists(track) if track.artist else [])
+def group_by_known_artist(corpus: Corpus) -> Indices:
+    """Group tracks as :func:`group_by_origin` does, but those of unknown artists are each by themselves."""
+    return _group(corpus, lambda track: _artists(track) if track.artist else [])
 
 
 def _artists(track: Track) -> list[tuple[str, str]]:
-    """Names by which a track's artist is known; where none is, everyone unknown in its genre."""
-    fact = gtzan.facts().get(track.id)
-    names = {track.artist} | ({fact.artist, fact.artist_by_fingerprint} if fact else set())
+    """Return names by which a track's artist is known; where none is, everyone unknown in its genre."""
+    excerpt = gtzan.load_index().get(track.id)
+    names = {track.artist} | ({excerpt.artist, excerpt.artist_by_fingerprint} if excerpt else set())
     return [("artist", name.casefold()) for name in names if name] or [("unknown", track.genre)]
 
 
-def _joined(corpus: Corpus, keys: Callable[[Track], list[tuple[str, str]]]) -> Indices:
+def _group(corpus: Corpus, keys: Callable[[Track], list[tuple[str, str]]]) -> Indices:
     """Join tracks that share a key, and those that GTZAN's index knows for copies or cuts of one recording."""
     index = {track.id: i for i, track in enumerate(corpus.tracks)}
+    # union-find: each track points to another of its group, the root to itself
     parent = list(range(len(corpus.tracks)))
 
     def root(i: int) -> int:
@@ -76,8 +68,8 @@ def _joined(corpus: Corpus, keys: Callable[[Track], list[tuple[str, str]]]) -> I
     for i, track in enumerate(corpus.tracks):
         for key in keys(track):
             parent[root(i)] = root(first.setdefault(key, i))
-        fact = gtzan.facts().get(track.id)
-        for other in (*fact.identical_to, *fact.same_recording_as) if fact else ():
+        excerpt = gtzan.load_index().get(track.id)
+        for other in (*excerpt.identical_to, *excerpt.same_recording_as) if excerpt else ():
             if other in index:
                 parent[root(i)] = root(index[other])
     return np.array([root(i) for i in range(len(parent))])

@@ -17,7 +17,7 @@ from importlib import resources
 
 
 @dataclass(frozen=True)
-class Fact:
+class Excerpt:
     """One excerpt.
 
     Attributes
@@ -45,19 +45,16 @@ class Fact:
 
 
 @cache
-def facts() -> dict[str, Fact]:
-    """All thousand excerpts by track id, such as ``"blues.00000"``."""
+def load_index() -> dict[str, Excerpt]:
+    """Return all thousand excerpts by track id, such as ``"blues.00000"``."""
     table = resources.files("earmark.data") / "gtzan.csv"
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
-    return {row["track"]: _fact(row) for row in rows}
+    # columns that hold several tracks, with spaces between
+    links = ("identical_to", "same_recording_as")
+    return {row["track"]: Excerpt(**row | {key: tuple(row[key].split()) for key in links}) for row in rows}
 
 
-def _fact(row: dict[str, str]) -> Fact:
-    links = {key: tuple(row.pop(key).split()) for key in ("identical_to", "same_recording_as")}
-    return Fact(**row, **links)  # type: ignore[arg-type]
-
-
-def artist(track: str) -> str:
-    """Artist of an excerpt, by the index or else by fingerprint; empty where unknown or not GTZAN's."""
-    fact = facts().get(track)
-    return (fact.artist or fact.artist_by_fingerprint) if fact else ""
+def find_artist(track: str) -> str:
+    """Return the artist of an excerpt, by the index or else by fingerprint; empty where unknown or not GTZAN's."""
+    excerpt = load_index().get(track)
+    return (excerpt.artist or excerpt.artist_by_fingerprint) if excerpt else ""

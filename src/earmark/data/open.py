@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from earmark.data.corpus import Corpus, open_corpus
-from earmark.data.rare_genres import MIN_TRACKS, Rare, without_rare
+from earmark.data.rare_genres import MIN_TRACKS, Rare, filter_rare_genres
 
 
 def open_labelled(
@@ -52,10 +52,10 @@ def open_labelled(
         If there is no such corpus, or it holds no tracks.
     """
     if labels == "tags":
-        from earmark.data.tag_corpus import open_library
+        from earmark.data.tag_corpus import open_tag_corpus
 
-        return open_library(
+        return open_tag_corpus(
             source, min_tracks=min_tracks or MIN_TRACKS, rare=rare or "drop", known=known, jobs=jobs, on_file=on_file
         )
     corpus = open_corpus(source)
-    return without_rare(corpus, min_tracks or MIN_TRACKS, rare or "drop") if min_tracks or rare else corpus
+    return filter_rare_genres(corpus, min_tracks or MIN_TRACKS, rare or "drop") if min_tracks or rare else corpus

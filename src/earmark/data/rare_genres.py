@@ -1,4 +1,4 @@
-"""Filing each track under one genre that enough tracks share, and saying what becomes of the rest."""
+"""Assign each track one genre that enough tracks share, and say what becomes of the rest."""
 
 from __future__ import annotations
 
@@ -7,56 +7,41 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from earmark.data.corpus import Corpus
+from earmark.data.corpus import Corpus, sort_tracks
 from earmark.errors import CorpusError, SettingError
 
 Rare = Literal["drop", "merge"]
 
+# The genre of tracks whose own is rare, where those are merged.
 OTHER = "other"
-"""The genre of tracks whose own is rare, where those are merged."""
-
+# Tracks below which a genre is rare, where nothing is said.
 MIN_TRACKS = 10
-"""Tracks below which a genre is rare, where nothing is said."""
-
-_NAMED = 20
-"""Genres named in a note; of the rest it says how many."""
-
+# Genres named in a note; of the rest it says how many.
+_MAX_LISTED = 20
+# The genres of each track, the first first.
 Choices = Sequence[Sequence[str]]
-"""The genres of each track, the first first."""
 
 
 @dataclass(frozen=True)
-class Filing:
-    """Where tracks went.
-
-    Attributes
-    ----------
-    genres : tuple of str
-        One a track; empty where it is left out.
-    notes : tuple of str
-        What was left out or merged, in words, with counts.
-    """
+class Assignment:
+    """The genre of each track ("" where it is left out), and notes of what was left out or merged, with counts."""
 
     genres: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
-def file_common(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Filing:
-    """File each track under the first of its genres that is common enough.
+def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Assignment:
+    """Assign each track the first of its genres that is common enough.
 
     Parameters
     ----------
     choices : sequence of sequence of str
         The genres of each track; at least one.
     min_tracks : int, default 10
-        A genre under which fewer tracks would be filed is rare. The rarest gives its tracks up first, and so
-        may make another common.
+        A genre that fewer tracks would be assigned is rare. The rarest gives its tracks up first, and so may make
+        another common.
     rare : {"drop", "merge"}
-        Whether tracks of rare genres only are left out, or filed under "other", if they are enough for that.
-
-    Returns
-    -------
-    Filing
+        Whether tracks of rare genres only are left out, or become "other", if they are enough for that.
 
     Raises
     ------
@@ -67,7 +52,7 @@ def file_common(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "dr
     """
     if min_tracks < 1 or rare not in ("drop", "merge"):
         raise SettingError(f"min_tracks {min_tracks}, rare {rare!r}: need at least 1, and 'drop' or 'merge'")
-    genres = _first_common(choices, min_tracks)
+    genres = _choose_genres(choices, min_tracks)
     lost = [own[0] for own, genre in zip(choices, genres, strict=True) if not genre]
     if len(lost) == len(choices):
         genre, n = Counter(name for own in choices for name in own).most_common(1)[0]
@@ -79,91 +64,67 @@ def file_common(choices: Choices, min_tracks: int = MIN_TRACKS, rare: Rare = "dr
     if rare == "merge" and lost:
         other = next((genre for genre in genres if genre.casefold() == OTHER), OTHER)
         if other in genres or len(lost) >= min_tracks:
-            note = f"merged {_tracks(len(lost))} {what} into {other!r}: {_counts(lost)}"
-            return Filing(tuple(genre or other for genre in genres), (note,))
+            note = f"merged {_format_tracks(len(lost))} {what} into {other!r}: {_format_counts(lost)}"
+            return Assignment(tuple(genre or other for genre in genres), (note,))
         what += f", too few to make up {OTHER!r}"
-    return Filing(tuple(genres), _left_out(lost, choices, what))
+    return Assignment(tuple(genres), _describe_left_out(lost, choices, what))
 
 
-def file_known(choices: Choices, known: Collection[str]) -> Filing:
-    """File each track under the first of its genres that a model knows.
+def assign_known_genres(choices: Choices, known: Collection[str]) -> Assignment:
+    """Assign each track the first of its genres, spelled alike, that is one of a model's labels.
 
-    Parameters
-    ----------
-    choices : sequence of sequence of str
-        The genres of each track, spelled as the model does; at least one.
-    known : collection of str
-        The model's labels. Where "other" is one of them, tracks of unknown genres are that; else they are
-        left out.
-
-    Returns
-    -------
-    Filing
-
-    Raises
-    ------
-    CorpusError
-        If the model knows none of the genres.
+    Tracks of none are "other", where that is a label, and else left out; CorpusError if that leaves no track.
     """
     rest = OTHER if OTHER in known else ""
     genres = tuple(next((name for name in own if name in known), rest) for own in choices)
     if not any(genres):
+        counts = _format_counts([own[0] for own in choices])
         raise CorpusError(
-            f"the model knows none of the genres of {_tracks(len(choices))}: {_counts([own[0] for own in choices])}; "
+            f"the model knows none of the genres of {_format_tracks(len(choices))}: {counts}; "
             f"it knows: {', '.join(known)}"
         )
     lost = [own[0] for own, genre in zip(choices, genres, strict=True) if not genre]
-    return Filing(genres, _left_out(lost, choices, "of genres that the model does not know"))
+    return Assignment(genres, _describe_left_out(lost, choices, "of genres that the model does not know"))
 
 
-def without_rare(corpus: Corpus, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Corpus:
-    """Drop or merge the rare genres of a corpus whose tracks have one genre each.
-
-    Parameters and errors are those of :func:`file_common`.
-
-    Returns
-    -------
-    Corpus
-        With notes of what was dropped or merged.
-    """
-    filing = file_common([[track.genre] for track in corpus.tracks], min_tracks, rare)
-    kept = [replace(track, genre=genre) for track, genre in zip(corpus.tracks, filing.genres, strict=True) if genre]
-    return Corpus(corpus.name, tuple(sorted(kept, key=lambda t: (t.genre, t.id))), corpus.notes + filing.notes)
+def filter_rare_genres(corpus: Corpus, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Corpus:
+    """Drop or merge the rare genres of a corpus, with a note; see :func:`assign_common_genres`."""
+    assignment = assign_common_genres([[track.genre] for track in corpus.tracks], min_tracks, rare)
+    kept = [replace(track, genre=genre) for track, genre in zip(corpus.tracks, assignment.genres, strict=True) if genre]
+    return Corpus(corpus.name, sort_tracks(kept), corpus.notes + assignment.notes)
 
 
-def _first_common(choices: Choices, min_tracks: int) -> list[str]:
-    """The genre of each track; empty where all its genres are rare."""
+def _choose_genres(choices: Choices, min_tracks: int) -> list[str]:
+    """Return the genre of each track; "" where all its genres are rare."""
     mentions = Counter(name for own in choices for name in set(own))
     common = {name for name, n in mentions.items() if n >= min_tracks}
 
     def first(i: int) -> str:
         return next((name for name in choices[i] if name in common), "")
 
-    filed: dict[str, list[int]] = defaultdict(list)
+    members: dict[str, list[int]] = defaultdict(list)
     for i in range(len(choices)):
-        filed[first(i)].append(i)
-    while scarce := [(len(tracks), name) for name, tracks in filed.items() if name and len(tracks) < min_tracks]:
+        members[first(i)].append(i)
+    # A genre that is often named may seldom be first: the rarest goes, its tracks to their next genre, until all
+    # that are left are common.
+    while scarce := [(len(tracks), name) for name, tracks in members.items() if name and len(tracks) < min_tracks]:
         _, rarest = min(scarce)
         common.remove(rarest)
-        for i in filed.pop(rarest):
-            filed[first(i)].append(i)
-    genres = [""] * len(choices)
-    for name, tracks in filed.items():
-        for i in tracks:
-            genres[i] = name
-    return genres
+        for i in members.pop(rarest):
+            members[first(i)].append(i)
+    return [first(i) for i in range(len(choices))]
 
 
-def _left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
-    return (f"left out {len(lost)} of {_tracks(len(choices))}, {what}: {_counts(lost)}",) if lost else ()
+def _describe_left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
+    return (f"left out {len(lost)} of {_format_tracks(len(choices))}, {what}: {_format_counts(lost)}",) if lost else ()
 
 
-def _counts(genres: list[str]) -> str:
-    """Genres with counts, the most common first."""
+def _format_counts(genres: list[str]) -> str:
+    """Write genres with counts, the most common first."""
     counts = sorted(Counter(genres).items(), key=lambda item: (-item[1], item[0]))
-    named = ", ".join(f"{genre} {n}" for genre, n in counts[:_NAMED])
-    return named + (f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else "")
+    named = ", ".join(f"{genre} {n}" for genre, n in counts[:_MAX_LISTED])
+    return named + (f" and {len(counts) - _MAX_LISTED} more" if len(counts) > _MAX_LISTED else "")
 
 
-def _tracks(n: int) -> str:
+def _format_tracks(n: int) -> str:
     return f"{n} track{'s' * (n != 1)}"

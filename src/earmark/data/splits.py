@@ -1,4 +1,4 @@
-"""Protocols: who learns, who chooses, who judges, and proof that nothing leaks between them."""
+"""Protocols: train, validation and test parts of a corpus, and a check that nothing leaks between them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,22 @@ from numpy.typing import NDArray
 
 from earmark.data import gtzan
 from earmark.data.corpus import Corpus
-from earmark.data.groups import kept_together, known_artist_groups
+from earmark.data.groups import Indices, group_by_known_artist, group_by_protocol
 from earmark.errors import CorpusError, SettingError
 
 Protocol = Literal["clip", "track", "artist", "fault-filtered"]
 PROTOCOLS = ("clip", "track", "artist", "fault-filtered")
 PARTS = ("train", "valid", "test")
+# Of train, valid and test: the paper's 4200 / 600 / 1200.
 SHARES = (0.7, 0.1, 0.2)
-"""Of train, valid and test: the paper's 4200 / 600 / 1200."""
-
-Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One turn of a k-fold cross-validation.
+    """One turn of a k-fold cross-validation over `count` folds, three or more.
 
-    Everything is dealt into `count` folds; in turn `index` that fold judges, the next one chooses, and the others
-    learn. So over all turns each track judges once.
-
-    Attributes
-    ----------
-    index, count : int
-        ``0 <= index < count``, and at least three folds.
+    In turn `index`, from 0, that fold is the test part, the next one validates, and the others train. So over all
+    turns each track is tested once.
     """
 
     index: int
@@ -45,22 +38,15 @@ class Fold:
         if not 0 <= self.index < self.count:
             raise SettingError(f"fold {self.index} of {self.count}: must be 0 to {self.count - 1}")
 
-    def part(self, dealt: NDArray[np.intp]) -> NDArray[np.str_]:
-        """Turn fold numbers into the parts that they play in this turn."""
-        turn = (dealt - self.index) % self.count
+    def part(self, fold: NDArray[np.intp]) -> NDArray[np.str_]:
+        """Return the parts that fold numbers stand for in this turn."""
+        turn = (fold - self.index) % self.count
         return np.where(turn == 0, "test", np.where(turn == 1, "valid", "train"))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which clips learn, choose and judge.
-
-    Attributes
-    ----------
-    protocol : str
-    train, valid, test : ndarray of int
-        Indices of clips; test may be empty.
-    """
+    """Indices of the clips that train, validate and test; the test part may be empty."""
 
     protocol: str
     train: Indices
@@ -70,15 +56,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Leak:
-    """How much of what judges was met in training.
+    """How much of the test part was met in training.
 
     Attributes
     ----------
     tracks : float
-        Share of the judging clips with a sibling, a clip of the same track, among those that learn.
+        Share of the test clips with a sibling, a clip of the same track, in the train part.
     artists : float or None
-        Share whose artist, or a copy or another cut of whose recording, is among those that learn; None where no
-        artists are known.
+        Share whose artist, or a copy or another cut of whose recording, is in the train part; None where no artists
+        are known.
     """
 
     tracks: float
@@ -86,15 +72,15 @@ class Leak:
 
 
 def split_clips(corpus: Corpus, track: Indices, protocol: Protocol, seed: int = 0, fold: Fold | None = None) -> Split:
-    """Split a corpus' clips, and prove that nothing leaks (but for "clip", whose leak can be measured).
+    """Split a corpus' clips, and check that nothing leaks (but for "clip", whose leak can be measured).
 
     ==============  =========================================================================================
     clip            clips shuffled, 70/10/20: the paper's. Clips of one track land on both sides, so it
-                    measures memory as much as hearing.
+                    measures memory as much as generalization.
     track           all clips of a track on one side
     artist          all tracks of an artist on one side, copies and recordings of one origin together
     fault-filtered  GTZAN's accepted split, 443/197/290 tracks, faulty excerpts left out; its folds hold the
-                    same tracks, dealt by artist
+                    same tracks, divided by artist
     ==============  =========================================================================================
 
     Parameters
@@ -108,21 +94,17 @@ def split_clips(corpus: Corpus, track: Indices, protocol: Protocol, seed: int = 
     fold : Fold, optional
         One turn of a cross-validation, instead of 70/10/20.
 
-    Returns
-    -------
-    Split
-
     Raises
     ------
     CorpusError
         If the corpus cannot be split so: too few tracks of a genre, artists unknown, not GTZAN.
     """
     if protocol == "clip":
-        sides = _shuffled(len(track), seed, fold)
+        sides = _shuffle_clips(len(track), seed, fold)
         return Split(protocol, *(np.flatnonzero(sides == part) for part in PARTS))
     sides = split_tracks(corpus, protocol, seed, fold)
     split = Split(protocol, *(np.flatnonzero(np.isin(track, np.flatnonzero(sides == part))) for part in PARTS))
-    prove_split(corpus, track, split)
+    check_split(corpus, track, split)
     return split
 
 
@@ -134,33 +116,28 @@ def split_tracks(corpus: Corpus, protocol: Protocol, seed: int = 0, fold: Fold |
     if protocol == "fault-filtered":
         accepted = _fault_filtered(corpus)
         if fold is None:
-            prove_no_leak(corpus, accepted, kept_together(corpus, protocol))
+            check_no_leak(corpus, accepted, group_by_protocol(corpus, protocol))
             return accepted
+        # folds: the same tracks, but divided by artist
         kept = np.flatnonzero(accepted != "")
         accepted[kept] = split_tracks(corpus.subset(kept), "artist", seed, fold)
         return accepted
-    groups = kept_together(corpus, protocol)
+    groups = group_by_protocol(corpus, protocol)
     genres = np.array([track.genre for track in corpus.tracks])
     _require_groups(groups, genres, protocol, fold)
     rng = np.random.default_rng(seed)
     if fold:
-        sides = fold.part(_deal(groups, genres, np.full(fold.count, 1 / fold.count), rng))
+        sides = fold.part(_deal_groups(groups, genres, np.full(fold.count, 1 / fold.count), rng))
     else:
-        sides = np.array(PARTS)[_deal(groups, genres, np.array(SHARES), rng)]
-    prove_no_leak(corpus, sides, groups)
+        sides = np.array(PARTS)[_deal_groups(groups, genres, np.array(SHARES), rng)]
+    check_no_leak(corpus, sides, groups)
     return sides
 
 
-def prove_split(corpus: Corpus, track: Indices, split: Split) -> None:
-    """Raise :class:`CorpusError` where a split breaks its protocol's promise, clip by clip.
+def check_split(corpus: Corpus, track: Indices, split: Split) -> None:
+    """Raise :class:`CorpusError` where a split breaks its protocol's promise; "clip" promises nothing.
 
-    Parameters
-    ----------
-    corpus : Corpus
-    track : ndarray of int, shape (clips,)
-        Track of each clip.
-    split : Split
-        Of any protocol but "clip", which promises nothing.
+    `track` is the index of each clip's track, shape (clips,).
     """
     sides = np.full(len(corpus.tracks), "", dtype="<U5")
     for part in PARTS:
@@ -168,20 +145,15 @@ def prove_split(corpus: Corpus, track: Indices, split: Split) -> None:
         for i in here[sides[here] != ""]:
             raise CorpusError(f"leak: clips of {corpus.tracks[i].id} are both in {sides[i]} and in {part}")
         sides[here] = part
-    prove_no_leak(corpus, sides, kept_together(corpus, split.protocol))
+    check_no_leak(corpus, sides, group_by_protocol(corpus, split.protocol))
 
 
-def prove_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> None:
+def check_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> None:
     """Raise :class:`CorpusError` where a group of tracks stands on two sides.
 
-    Parameters
-    ----------
-    corpus : Corpus
-    sides : ndarray of str, shape (tracks,)
-        As :func:`split_tracks` gives them.
-    groups : ndarray of int, shape (tracks,)
-        What must stay together, such as :func:`origin_groups`.
+    `sides` are those of :func:`split_tracks`, `groups` those of :mod:`earmark.data.groups`, each of shape (tracks,).
     """
+    # the first track of each group that is on any side
     seen: dict[int, int] = {}
     for i, (side, group) in enumerate(zip(sides, groups, strict=True)):
         if not side:
@@ -194,23 +166,22 @@ def prove_no_leak(corpus: Corpus, sides: NDArray[np.str_], groups: Indices) -> N
 
 
 def measure_leak(corpus: Corpus, track: Indices, split: Split) -> Leak:
-    """Measure how much of what judges was met in training, whatever the protocol.
+    """Measure how much of the test part, or else the valid part, was met in training; nothing where both are empty.
 
-    Parameters are those of :func:`prove_split`; where the split has no test part, its valid part judges. Where
-    nothing judges, nothing leaks.
+    Parameters are those of :func:`check_split`; the protocol makes no difference.
     """
-    learned, judged = track[split.train], track[split.test if len(split.test) else split.valid]
-    if not len(judged):
+    trained, tested = track[split.train], track[split.test if len(split.test) else split.valid]
+    if not len(tested):
         return Leak(0.0, None)
     artists = None
     if any(t.artist for t in corpus.tracks):
-        groups = known_artist_groups(corpus)
-        artists = float(np.isin(groups[judged], groups[learned]).mean())
-    return Leak(float(np.isin(judged, learned).mean()), artists)
+        groups = group_by_known_artist(corpus)
+        artists = float(np.isin(groups[tested], groups[trained]).mean())
+    return Leak(float(np.isin(tested, trained).mean()), artists)
 
 
 def _fault_filtered(corpus: Corpus) -> NDArray[np.str_]:
-    facts = gtzan.facts()
+    facts = gtzan.load_index()
     known = [facts.get(track.id) for track in corpus.tracks]
     sides = np.array([fact.fault_filtered if fact else "" for fact in known], dtype="<U5")
     if not (sides == "train").any() or not (sides == "valid").any():
@@ -222,7 +193,7 @@ def _fault_filtered(corpus: Corpus) -> NDArray[np.str_]:
 
 
 def _require_groups(groups: Indices, genres: NDArray[np.str_], protocol: str, fold: Fold | None) -> None:
-    """Two artists are enough to learn from one and judge by the other; more tracks are easier to ask for."""
+    """Raise CorpusError for a genre of too few groups: two artists suffice, but three tracks are easier to find."""
     needed = fold.count if fold else 2 if protocol == "artist" else len(PARTS)
     why = {2: "one to learn from, one to judge by", 3: "one to learn from, one to choose by, one to judge by"}
     what = "artist" if protocol == "artist" else "track"
@@ -235,12 +206,13 @@ def _require_groups(groups: Indices, genres: NDArray[np.str_], protocol: str, fo
             )
 
 
-def _shuffled(n: int, seed: int, fold: Fold | None) -> NDArray[np.str_]:
+def _shuffle_clips(n: int, seed: int, fold: Fold | None) -> NDArray[np.str_]:
     order = np.random.default_rng(seed).permutation(n)
     if fold:
-        dealt = np.empty(n, np.intp)
-        dealt[order] = np.arange(n) * fold.count // n
-        return fold.part(dealt)
+        # folds of equal size, or one clip more: 0 0 0 1 1 1 2 2 …, laid over the shuffled clips
+        folds = np.empty(n, np.intp)
+        folds[order] = np.arange(n) * fold.count // n
+        return fold.part(folds)
     sides = np.empty(n, dtype="<U5")
     ends = [round(sum(SHARES[:k]) * n) for k in (1, 2)]
     for part, some in zip(PARTS, np.split(order, ends), strict=True):
@@ -248,38 +220,35 @@ def _shuffled(n: int, seed: int, fold: Fold | None) -> NDArray[np.str_]:
     return sides
 
 
-def _deal(
+def _deal_groups(
     groups: Indices, genres: NDArray[np.str_], shares: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Deal groups to parts: a small one of each genre to all but the first, then the large ones where most lacks.
+    """Return the number of each track's part, shape (tracks,), so that a group is never divided.
 
-    Where a genre has too few groups for that, the last parts are served before the middle ones: who judges comes
-    before who chooses.
-
-    Returns
-    -------
-    ndarray of int, shape (tracks,)
-        The number of each track's part.
+    First every part but the first gets a small group of each genre; where a genre has too few groups, test comes
+    before valid. Then the other groups, the largest first, go where most is lacking.
     """
     members: dict[int, list[int]] = defaultdict(list)
     for i in rng.permutation(len(groups)):
         members[int(groups[i])].append(int(i))
     names, code = np.unique(genres, return_inverse=True)
-    wanted = np.outer(shares, np.bincount(code))  # (parts, genres)
+    wanted = np.outer(shares, np.bincount(code))  # tracks, (parts, genres)
     given = np.zeros_like(wanted)
-    dealt = np.full(len(groups), -1)
+    part_of = np.full(len(groups), -1)
     smallest_first = sorted(members.values(), key=len)
 
     def deal(group: list[int], part: int) -> None:
         given[part] += np.bincount(code[group], minlength=len(names))
-        dealt[group] = part
+        part_of[group] = part
 
     for genre in range(len(names)):
         for part in range(len(shares) - 1, 0, -1):
-            free = [g for g in smallest_first if dealt[g[0]] < 0 and (code[g] == genre).any()]
+            free = [g for g in smallest_first if part_of[g[0]] < 0 and (code[g] == genre).any()]
+            # a genre's last group is for the train part
             if not given[part, genre] and (len(free) > 1 or (free and given[0, genre])):
                 deal(free[0], part)
     for group in reversed(smallest_first):
-        if dealt[group[0]] < 0:
+        if part_of[group[0]] < 0:
+            # the part that lacks most of just the genres which the group has
             deal(group, int(np.argmax((wanted - given) @ np.bincount(code[group], minlength=len(names)))))
-    return dealt
+    return part_of

@@ -8,30 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.data.corpus import Corpus, tracks_from
-from earmark.data.rare_genres import MIN_TRACKS, Rare, file_common, file_known
+from earmark.data.corpus import Corpus, make_tracks, name_corpus
+from earmark.data.rare_genres import MIN_TRACKS, Rare, assign_common_genres, assign_known_genres
 from earmark.errors import CorpusError, SettingError
 from earmark.files import walk
 from earmark.library.tags.genre_tags import require_mediafile
 from earmark.library.tags.spelling import parse_genres, spelling_key, unify_spellings
 
-_NOBODY = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
-"""What stands for an artist where there is none, as :func:`spelling_key` gives it."""
+# What stands for an artist where there is none, as :func:`spelling_key` gives it.
+_NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
 
 
 @dataclass(frozen=True)
-class Tagged:
-    """What the tags of a file say.
+class FileTags:
+    """What the tags of a file say: genres in the tag's order, and the album's or else the track's artist.
 
-    Attributes
-    ----------
-    path : Path
-    genres : tuple of str
-        In the tag's order; empty where there are none.
-    artist : str
-        The album's, or else the track's; empty where unknown or "Various Artists".
-    readable : bool
-        Whether the file's tags could be read at all.
+    The artist is empty where unknown or "Various Artists"; `readable` says whether tags could be read at all.
     """
 
     path: Path
@@ -40,7 +32,7 @@ class Tagged:
     readable: bool = True
 
 
-def open_library(
+def open_tag_corpus(
     folder: str | os.PathLike[str],
     *,
     min_tracks: int = MIN_TRACKS,
@@ -52,26 +44,21 @@ def open_library(
     """Open a folder of tagged music as a corpus, wherever below it the files lie.
 
     Spellings that differ in case, blanks and hyphens only are one genre, called as it is most often. A track
-    is filed under the first of its genres that is common enough. Files without a genre tag, or whose tags
-    cannot be read, are left out.
+    gets the first of its genres that is common enough. Files without a genre tag, or whose tags cannot be read, are
+    left out; the corpus's notes say how many.
 
     Parameters
     ----------
     folder : path
     min_tracks, rare : int, {"drop", "merge"}
-        What is rare, and what becomes of it; see :func:`earmark.data.rare_genres.file_common`.
+        What is rare, and what becomes of it; see :func:`earmark.data.rare_genres.assign_common_genres`.
     known : sequence of str, optional
-        Labels of a model to be judged: they, and not `min_tracks` and `rare`, then say which genres count;
-        see :func:`earmark.data.rare_genres.file_known`.
+        Labels of a model to be evaluated: they, and not `min_tracks` and `rare`, then say which genres count;
+        see :func:`earmark.data.rare_genres.assign_known_genres`.
     jobs : int
         Files read at once.
     on_file : callable, optional
         Called after each file.
-
-    Returns
-    -------
-    Corpus
-        Its notes say what was left out or merged.
 
     Raises
     ------
@@ -94,43 +81,38 @@ def open_library(
     files = _read_all(walk(folder), jobs, on_file)
     usable = [file for file in files if file.genres]
     if not usable:
+        lacking = f"none of {_format_files(len(files))} has a genre tag" if files else "no sound files below it"
         raise CorpusError(
-            f"{folder}: " + (f"none of {_files(len(files))} has a genre tag" if files else "no sound files below it")
-            + "; tag some first, or sort them into folders by genre and leave out --labels tags"
-        )  # fmt: skip
+            f"{folder}: {lacking}; tag some first, or sort them into folders by genre and leave out --labels tags"
+        )
     choices = unify_spellings([file.genres for file in usable], known or ())
-    filing = file_common(choices, min_tracks, rare) if known is None else file_known(choices, known)
-    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filing.genres, strict=True) if genre]
-    return Corpus(f"{folder.resolve().name}, by its tags", tracks_from(rows, folder), _untagged(files) + filing.notes)
+    filed = assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
+    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
+    name = f"{name_corpus(folder)}, by its tags"
+    return Corpus(name, make_tracks(rows, folder), _describe_untagged(files) + filed.notes)
 
 
-def read_tags(path: Path) -> Tagged:
-    """Read what the tags of a file say of genre and artist; never fails.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Tagged
-    """
+def read_tags(path: Path) -> FileTags:
+    """Read what the tags of a file say of genre and artist; never fails."""
     from mediafile import MediaFile
 
-    if not path.is_file():  # a pipe would be waited for, a dangling link is nothing
-        return Tagged(path, readable=False)
+    # a pipe would be waited for, a dangling link is nothing
+    if not path.is_file():
+        return FileTags(path, readable=False)
     try:
         file = MediaFile(os.fspath(path))
         genres = parse_genres(file.genres or ())
         artists = [" ".join((name or "").split()) for name in (file.albumartist, file.artist)]
-    except Exception:  # whatever a parser stumbles over: it is one file of many
-        return Tagged(path, readable=False)
-    return Tagged(path, genres, next((name for name in artists if name and spelling_key(name) not in _NOBODY), ""))
+    except Exception:
+        # whatever a parser stumbles over: it is one file of many
+        return FileTags(path, readable=False)
+    return FileTags(path, genres, next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), ""))
 
 
-def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[Tagged]:
+def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[FileTags]:
     files = []
-    with ThreadPoolExecutor(jobs) as pool:  # disks and networks are waited for together
+    # threads: reading tags mostly waits for disks and networks
+    with ThreadPoolExecutor(jobs) as pool:
         for file in pool.map(read_tags, paths):
             files.append(file)
             if on_file:
@@ -138,15 +120,15 @@ def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] 
     return files
 
 
-def _untagged(files: list[Tagged]) -> tuple[str, ...]:
-    """How many files had no genre, in words."""
+def _describe_untagged(files: list[FileTags]) -> tuple[str, ...]:
+    """Say how many files had no genre."""
     without = [file for file in files if not file.genres]
     if not without:
         return ()
     unreadable = sum(not file.readable for file in without)
     why = f" ({unreadable} of them cannot be read)" if unreadable else ""
-    return (f"left out {len(without)} of {_files(len(files))}, without a genre tag{why}",)
+    return (f"left out {len(without)} of {_format_files(len(files))}, without a genre tag{why}",)
 
 
-def _files(n: int) -> str:
+def _format_files(n: int) -> str:
     return f"{n} file{'s' * (n != 1)}"

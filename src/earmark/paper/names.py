@@ -6,14 +6,13 @@ from earmark.paper.rows import PAPER
 from earmark.training import sweeps
 from earmark.training.recipe import LOG, Network, Recipe
 
+# Protocols as headings.
 PROTOCOLS = {
     "clip": "Clip split",
     "track": "Track split",
     "artist": "Artist split",
     "fault-filtered": "Fault-filtered",
 }
-"""Protocols as headings."""
-
 _SCORERS = {
     "dot": "",
     "scaled-dot": ", scaled-dot scores",
@@ -23,23 +22,13 @@ _SCORERS = {
 }
 
 
-def in_words(name: str, recipe: Recipe) -> str:
-    """Call a model as a table's row does.
-
-    Parameters
-    ----------
-    name : str
-        The recipe's name; the paper's rows are called as the paper does.
-    recipe : Recipe
-
-    Returns
-    -------
-    str
+def full_name(name: str, recipe: Recipe) -> str:
+    """Return what a table calls a model, given its recipe and the recipe's name; the paper's rows as in the paper.
 
     Examples
     --------
     >>> from earmark.training.recipe import open_recipe
-    >>> in_words("lstm-2x500", open_recipe("lstm-2x500"))
+    >>> full_name("lstm-2x500", open_recipe("lstm-2x500"))
     'LSTM, 2 layers of 500'
     """
     base = name.removesuffix(LOG)
@@ -56,13 +45,13 @@ def in_words(name: str, recipe: Recipe) -> str:
     return f"{family(network)}, {network.layers} {plural} of {network.units}{both}{scorer}"
 
 
-def in_short(name: str, recipe: Recipe) -> str:
-    """Call a model shortly enough for a figure of a column's width.
+def short_name(name: str, recipe: Recipe) -> str:
+    """Return what figures call a model: short enough for a column's width.
 
     Examples
     --------
     >>> from earmark.training.recipe import open_recipe
-    >>> in_short("attention-2x60-log", open_recipe("attention-2x60-log"))
+    >>> short_name("attention-2x60-log", open_recipe("attention-2x60-log"))
     'Attention 2×60, dB'
     """
     base = name.removesuffix(LOG)
@@ -87,7 +76,7 @@ def _short(recipe: Recipe, base: str) -> str:
 
 
 def family(network: Network) -> str:
-    """Say what kind of recurrent network it is.
+    """Return the kind of a recurrent network.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from earmark.paper.rows import Row
-from earmark.paper.runs import Laboratory, Record
+from earmark.paper.runs import Record, Reproduction
 
 
 @dataclass
@@ -31,22 +31,22 @@ class Progress:
 
     Parameters
     ----------
-    laboratory : Laboratory
+    reproduction : Reproduction
     rows : sequence of Row
     jobs : int
         Rows at once.
     """
 
-    def __init__(self, laboratory: Laboratory, rows: Sequence[Row], jobs: int) -> None:
-        self.laboratory, self.jobs = laboratory, jobs
+    def __init__(self, reproduction: Reproduction, rows: Sequence[Row], jobs: int) -> None:
+        self.reproduction, self.jobs = reproduction, jobs
         self.places = [Place(row) for row in rows]
 
     def refresh(self) -> None:
         """Read how far every row is."""
         for place in self.places:
             if place.result is None:
-                place.result = self.laboratory.result(place.row)
-                place.state = None if place.result else self.laboratory.state(place.row)
+                place.result = self.reproduction.result(place.row)
+                place.state = None if place.result else self.reproduction.state(place.row)
 
     @property
     def n_done(self) -> int:

@@ -29,7 +29,7 @@ def write_report(
     command: str,
     failures: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write all that is to be said of the rows that were run.
+    """Write the report of the rows that were run; return the path of ``report.html``.
 
     Parameters
     ----------
@@ -38,20 +38,14 @@ def write_report(
         records), ``run.json`` (where it comes from), ``figures/`` (each as PNG and SVG), and ``recipes/`` with the
         recipes that do not come with the package.
     records : sequence of dict
-        As :class:`~earmark.paper.runs.Laboratory` leaves them, in any order; may be none.
+        As :class:`~earmark.paper.runs.Reproduction` leaves them, in any order; may be none.
     corpus : Corpus
-        What they were run on.
     source : str
-        How the corpus was named, for the commands that repeat single rows.
+        What the user called the corpus, for the commands that repeat single rows.
     command : str
         The command that made all of this.
     failures : mapping of str to str, optional
-        Rows that came to nothing, and why.
-
-    Returns
-    -------
-    Path
-        ``report.html``.
+        Rows that failed, and why.
 
     Raises
     ------
@@ -64,17 +58,15 @@ def write_report(
         raise MissingExtra("a report", "learn") from error
     records = summary.sort_records(records)
     summaries = summary.summarize(records)
-    repeat = _Repeat(folder, source)
-    lines = summary.table(records, repeat.command)
-    run = _run(records, corpus, command, dict(failures or {}))
+    repeat = _RerunCommands(folder, source)
+    run = _describe_run(records, corpus, command, dict(failures or {}))
     drawings = draw_all(summaries, corpus)
     for drawing in drawings:
         drawing.save(folder / "figures")
     repeat.save_recipes(records)
-    _write(folder / "results.csv", summary.to_csv(lines))
-    aggregated = [summary.to_dict() for summary in summaries]
-    _write(folder / "results.json", _json({"rows": aggregated, "records": records}))
-    _write(folder / "run.json", _json(run))
+    _write(folder / "results.csv", summary.to_csv(summary.tabulate_runs(records, repeat.command)))
+    _write(folder / "results.json", _to_json({"rows": [s.to_dict() for s in summaries], "records": records}))
+    _write(folder / "run.json", _to_json(run))
     context = _context(summaries, corpus, run, repeat)
     _write(folder / "report.md", _render("report.md.j2", context))
     figures = {drawing.name: drawing for drawing in drawings}
@@ -83,8 +75,8 @@ def write_report(
 
 
 @dataclass(frozen=True)
-class _Repeat:
-    """How single rows are run again.
+class _RerunCommands:
+    """Commands that run single rows again.
 
     A recipe that the package does not know under its name is written beside the report, and named by its file.
     """
@@ -111,14 +103,15 @@ class _Repeat:
         limit = recipe.training.max_epochs
         if recipe == known:
             return record["recipe"], None
+        # the package's recipe but for the limit on epochs, which --epochs gives
         return (record["recipe"], limit) if recipe == known.with_epochs(limit) else ("", None)
 
     def _file(self, record: Record) -> Path:
         return self.folder / "recipes" / f"{record['recipe']}.toml"
 
 
-def _run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict[str, str]) -> dict[str, Any]:
-    """Tell where all of it comes from."""
+def _describe_run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict[str, str]) -> dict[str, Any]:
+    """Return where all of it comes from, for ``run.json``."""
     seconds = {str(summary.row_of(record).place): record["seconds"] for record in records}
     return {
         **provenance(),
@@ -135,7 +128,9 @@ def _run(records: Sequence[Record], corpus: Corpus, command: str, failures: dict
     }
 
 
-def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], repeat: _Repeat) -> dict[str, Any]:
+def _context(
+    summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], repeat: _RerunCommands
+) -> dict[str, Any]:
     """Gather all that the templates speak of."""
 
     def among(names: Collection[str]) -> list[Summary]:
@@ -151,81 +146,55 @@ def _context(summaries: Sequence[Summary], corpus: Corpus, run: dict[str, Any], 
         "run": run,
         "corpus": corpus,
         "summaries": summaries,
-        "protocols": text.protocol_facts(summaries),
-        "warnings": text.warnings(summaries, corpus),
+        "protocols": text.gather_protocol_facts(summaries),
+        "warnings": text.list_warnings(summaries, corpus),
         "highlights": [summary.best_of(summaries, p) for p in summary.protocols_of(summaries)],
-        "chapters": [(name, title, tables.compare(some)) for name, title, some in chapters if some],
-        "leak": text.leak_in_words(summaries),
-        "losses": tables.losses(summaries),
+        "chapters": [(name, title, tables.tabulate_accuracy(some)) for name, title, some in chapters if some],
+        "leak": text.describe_leak(summaries),
+        "losses": tables.tabulate_losses(summaries),
         "appendix": [[s for s in summaries if s.recipe == name] for name in dict.fromkeys(s.recipe for s in summaries)],
         "repeat": repeat.command,
-        "commonest": max((s.commonest for s in summaries), default=None),
+        "majority_baseline": max((s.majority_baseline for s in summaries), default=None),
     }
 
 
 def _render(template: str, context: Mapping[str, Any]) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=jinja2.select_autoescape(["html.j2"], default=False),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = text.open_templates(keep_trailing_newline=True)
     environment.filters |= {
-        "percent": text.percent,
-        "brief": tables.format_spread,
+        "brief": tables.format_mean_std,
         "interval": tables.format_interval,
         "anchor": tables.anchor,
         "model_anchor": tables.model_anchor,
-        "inline": inline,
-        "cell": _cell,
+        "inline": inline_svg,
+        "cell": _escape_cell,
     }
     return environment.get_template(template).render(context)
 
 
-def inline(svg: bytes, name: str, alt: str) -> str:
-    """Turn an SVG file into an element of a page: no prolog, ids of its own, a name for who cannot see it.
+def inline_svg(svg: bytes, name: str, alt: str) -> str:
+    """Turn Matplotlib's SVG file into an element of a page, safe to be put into HTML, with `alt` as its description.
 
-    Parameters
-    ----------
-    svg : bytes
-        As Matplotlib writes it.
-    name : str
-        Put before its ids, which must not meet those of other figures.
-    alt : str
-
-    Returns
-    -------
-    str
-        Safe to be put into HTML.
+    `name` is put before its ids, which must not meet those of other figures.
     """
     from markupsafe import Markup, escape
 
     text = svg.decode("utf-8")
-    body = text[text.index("<svg") :]
-    # ids and what refers to them: id="x", href="#x", url(#x)
-    body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    # no prolog; ids and what refers to them get the name
+    body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text[text.index("<svg") :])
     head, rest = body.split(">", 1)
-    box = re.search(r'viewBox="[^"]*"', head)
+    box = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', head)
     assert box, "Matplotlib gives every figure a viewBox"
-    opening = f'<svg {box[0]} role="img" aria-label="{escape(alt)}" style="aspect-ratio: {_ratio(box[0])}"'
+    ratio = f"{float(box[1]):.0f} / {float(box[2]):.0f}"
+    opening = f'<svg {box[0]} role="img" aria-label="{escape(alt)}" style="aspect-ratio: {ratio}"'
     return Markup(f"{opening}>{rest.replace('xlink:href', 'href')}")  # our own drawing
 
 
-def _ratio(box: str) -> str:
-    _, _, width, height = box.split('"')[1].split()
-    return f"{float(width):.0f} / {float(height):.0f}"
-
-
-def _cell(text: object) -> str:
+def _escape_cell(text: object) -> str:
     """Escape text within a Markdown table."""
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 

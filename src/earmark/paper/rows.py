@@ -15,6 +15,7 @@ from earmark.errors import SettingError
 from earmark.training import sweeps
 from earmark.training.recipe import LOG, open_recipe
 
+# The paper's fifteen rows: in words, and the clip accuracy that it prints (Figures 3 and 5).
 PAPER: dict[str, tuple[str, float]] = {
     "svm-linear-l2": ("Linear SVM, L2 penalty, squared hinge", 0.343),
     "svm-linear-l1": ("Linear SVM, L1 penalty, squared hinge", 0.353),
@@ -32,10 +33,9 @@ PAPER: dict[str, tuple[str, float]] = {
     "attention-1x500": ("LSTM with attention, 1 layer of 500", 0.7316),
     "attention-2x60": ("LSTM with attention, 2 layers of 60", 0.758),
 }
-"""The paper's fifteen rows: in words, and the clip accuracy that it prints (Figures 3 and 5)."""
-
 FIGURE_3, FIGURE_5 = tuple(PAPER)[:9], tuple(PAPER)[9:]
 
+# What the paper says of other work (Figure 4).
 OTHERS = {
     "Bergstra et al. 2006": 0.825,
     "Li et al. 2003": 0.785,
@@ -44,23 +44,12 @@ OTHERS = {
     "Holzapfel et al. 2008": 0.74,
     "Tzanetakis et al. 2002": 0.61,
 }
-"""What the paper says of other work (Figure 4)."""
-
 _GROUPS = {"figure-3": FIGURE_3, "figure-5": FIGURE_5}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model to be fitted and judged.
-
-    Attributes
-    ----------
-    recipe : str
-        Name, or path of a TOML file.
-    protocol : str
-    seed : int
-    fold : Fold or None
-    """
+    """One model to be fitted and evaluated; `recipe` is a name or the path of a TOML file."""
 
     recipe: str
     protocol: Protocol
@@ -79,13 +68,9 @@ class Row:
         return PurePosixPath(self.protocol, self.name, f"seed-{self.seed}{fold}")
 
     def command(self, corpus: str, epochs: int | None = None) -> str:
-        """Return the command that fits and judges just this row again; of a cross-validation, with its other turns.
+        """Return the command that runs just this row again; of a cross-validation, with its other turns.
 
-        Parameters
-        ----------
-        corpus : str
-        epochs : int, optional
-            Limit on epochs, where it is not the recipe's own.
+        `epochs` is the limit on epochs, where it is not the recipe's own.
         """
         options = ["--rows", self.recipe, "--protocol", self.protocol, "--first-seed", str(self.seed)]
         options += ["--epochs", str(epochs)] if epochs else []
@@ -102,18 +87,8 @@ def choose_rows(
 ) -> list[Row]:
     """List rows, protocol by protocol, those of the paper in its order.
 
-    Parameters
-    ----------
-    patterns : sequence of str
-        As :func:`choose_recipes` takes them.
-    protocols : sequence of str
-    seeds : sequence of int
-    folds : int, optional
-        Each row becomes so many, one a turn of the cross-validation.
-
-    Returns
-    -------
-    list of Row
+    The patterns are those of :func:`choose_recipes`. With `folds`, each row becomes so many, one a turn of the
+    cross-validation.
     """
     recipes = choose_recipes(patterns)
     turns = [Fold(i, folds) for i in range(folds)] if folds else [None]
@@ -132,11 +107,6 @@ def choose_recipes(patterns: Sequence[str]) -> list[str]:
         Each is a name of a recipe, a TOML file, "figure-3", "figure-5", the name of a sweep
         (:mod:`earmark.training.sweeps`), or a pattern such as ``lstm-*``, which chooses among the paper's fifteen, or
         else among all sweeps. ``-log`` at its end chooses their logarithmic variants.
-
-    Returns
-    -------
-    list of str
-        Each once.
 
     Raises
     ------
@@ -157,6 +127,7 @@ def _resolve(pattern: str) -> list[str]:
         return [name + log for name in _GROUPS[plain]]
     if plain in sweeps.names_of_sweeps():
         return [name + log for name in sweeps.names(plain)]
+    # no pattern, but the name of a recipe, or a file
     if not any(sign in pattern for sign in "*?["):
         try:
             open_recipe(pattern)

@@ -1,11 +1,11 @@
-"""Many rows side by side: each is fitted in a process of its own, leaves a result behind, and survives a kill.
+"""Runs of many rows side by side, each in a process of its own, each resumed after a kill.
 
 A folder holds, for each row (:class:`~earmark.paper.rows.Row`), ``rows/PROTOCOL/RECIPE/seed-N/`` with::
 
-    experiment.json   what exactly it is; a folder of anything else is begun afresh
-    state.json        how far it is, while it runs
+    experiment.json   what exactly it is; a folder of anything else is started afresh
+    state.json        the last epoch's record, while it runs
     checkpoint.pt     a network's state after its last whole epoch, while it runs
-    result.json       all that came of it, once it is done
+    result.json       its record, once it is done
 """
 
 from __future__ import annotations
@@ -34,22 +34,13 @@ from earmark.training.recipe import Recipe, open_recipe
 if TYPE_CHECKING:
     from earmark.training.fit import Trial
 
+# A row's result, or what is known of it while it runs, as JSON holds it.
 Record = dict[str, Any]
-"""A row's result, or what is known of it while it runs, as JSON holds it."""
 
 
 @dataclass(frozen=True)
-class Done:
-    """A row that came to its end.
-
-    Attributes
-    ----------
-    row : Row
-    record : dict
-        Its result; empty where it failed.
-    error : str
-        Why it failed; empty where it did not.
-    """
+class RowResult:
+    """What came of a row: its record, or the error that it failed with; the other is empty."""
 
     row: Row
     record: Record
@@ -57,14 +48,13 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Laboratory:
-    """Where rows are run and their results kept.
+class Reproduction:
+    """Runs rows and keeps their results.
 
     Attributes
     ----------
-    corpus : Corpus
     folder : Path
-        Shared by all machines, where rows run on several.
+        For results; shared by all machines, where rows run on several.
     cache : Path
         Folder for features.
     device : str
@@ -80,40 +70,33 @@ class Laboratory:
     epochs: int | None = None
 
     def prepare(self, rows: Sequence[Row], jobs: int, on_track: Callable[[Track], None] | None = None) -> None:
-        """Make the features that rows need, once, before several of them would at the same time."""
-        for front_end, clip_seconds, hop_seconds in self._cuttings(rows):
+        """Compute the features that rows need, once, before several of them would at the same time."""
+        for front_end, clip_seconds, hop_seconds in self._feature_settings(rows):
             extract(
                 self.corpus, front_end, clip_seconds,
                 hop_seconds=hop_seconds, cache=self.cache, jobs=jobs, on_track=on_track,
             )  # fmt: skip
 
     def n_preparations(self, rows: Sequence[Row]) -> int:
-        """Calls of `on_track` that :meth:`prepare` will make."""
-        return len(self._cuttings(rows)) * len(self.corpus.tracks)
+        """Return the number of calls of `on_track` that :meth:`prepare` will make."""
+        return len(self._feature_settings(rows)) * len(self.corpus.tracks)
 
-    def run(self, rows: Sequence[Row], jobs: int) -> Iterator[Done]:
-        """Run rows in processes of this machine, each on one core.
+    def run(self, rows: Sequence[Row], jobs: int) -> Iterator[RowResult]:
+        """Yield the results of rows as they finish; those that have one already are not run again.
 
-        One core each, whatever `jobs`: sums of floating-point numbers depend on how many threads share them, and
-        the same seed shall give the same numbers.
-
-        Yields
-        ------
-        Done
-            As they come to their end; those that have a result already, without running them again.
+        Each runs in a process of this machine, on one core, whatever `jobs`: sums of floating-point numbers depend on
+        how many threads share them, and the same seed shall give the same numbers.
         """
-        for row in rows:  # what a killed run left behind runs no more
+        # what a killed run left behind runs no more
+        for row in rows:
             (self.place(row) / "state.json").unlink(missing_ok=True)
-        pool: Pool[Row, Done] = Pool(partial(_prepared, self), jobs, _crashed)
+        pool: Pool[Row, RowResult] = Pool(partial(partial, run_row, self), jobs, _report_crash)
         yield from pool.map_unordered(iter(rows))
 
-    def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[Done]:
+    def run_on_ray(self, rows: Sequence[Row], address: str) -> Iterator[RowResult]:
         """Run rows on a Ray cluster, through joblib; they read the corpus and write results on a shared disk.
 
-        Parameters
-        ----------
-        address : str
-            As ``ray.init`` takes it: "auto", "local", "ray://host:10001"…
+        `address` is that of ``ray.init``: "auto", "local", "ray://host:10001"…
         """
         try:
             import ray
@@ -134,82 +117,80 @@ class Laboratory:
         return self.folder / "rows" / row.place
 
     def result(self, row: Row) -> Record | None:
-        """Result of a row, if it is done and is of this very experiment."""
+        """Return the result of a row, if it is done and is of this very experiment."""
         record = _read(self.place(row) / "result.json")
         return record if record and record["identity"] == self.identity(row) else None
 
     def state(self, row: Row) -> Record | None:
-        """How far a row is: the last epoch's record, or None where it has not begun or is done."""
+        """Return the last epoch's record of a row; None where it has not started or is done."""
         return _read(self.place(row) / "state.json")
 
     def recipe(self, row: Row) -> Recipe:
-        """Return a row's recipe, with this laboratory's limit on epochs."""
+        """Return a row's recipe, with this reproduction's limit on epochs."""
         recipe = open_recipe(row.recipe)
         return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
 
     def identity(self, row: Row) -> Record:
-        """What makes a row's result the result of just this row."""
+        """Return what makes a row's result the result of just this row."""
         recipe = self.recipe(row).model_dump(mode="json")
         fold = asdict(row.fold) if row.fold else None
         own = {"recipe": recipe, "protocol": row.protocol, "seed": row.seed, "fold": fold}
         return {"corpus": self.corpus.fingerprint, **own}
 
-    def _absolute(self) -> Laboratory:
-        """The same, for processes that start in another folder."""
+    def _absolute(self) -> Reproduction:
+        """Return the same with absolute paths, for processes that start in another folder."""
         tracks = tuple(replace(track, path=track.path and track.path.absolute()) for track in self.corpus.tracks)
         corpus = replace(self.corpus, tracks=tracks)
         return replace(self, corpus=corpus, folder=self.folder.absolute(), cache=self.cache.absolute())
 
-    def _cuttings(self, rows: Sequence[Row]) -> list[tuple[FrontEnd, float, float]]:
-        """Front end, clip and hop in seconds of each kind of features that rows read, once."""
+    def _feature_settings(self, rows: Sequence[Row]) -> list[tuple[FrontEnd, float, float]]:
+        """Return front end, clip and hop in seconds of each kind of features that rows read, once."""
         recipes = [(row.protocol, self.recipe(row)) for row in rows]
         kinds = [(r.front_end, r.clip_seconds, hop) for protocol, r in recipes for hop in r.hops(protocol)]
         return list(dict.fromkeys(kinds))
 
 
-def run_row(laboratory: Laboratory, row: Row) -> Done:
-    """Fit and judge one row, unless it is done; what goes wrong with it is its own affair.
-
-    Returns
-    -------
-    Done
-    """
-    place = laboratory.place(row)
-    if record := laboratory.result(row):
-        return Done(row, record)
+def run_row(reproduction: Reproduction, row: Row) -> RowResult:
+    """Fit and evaluate one row, unless it is done; an error is part of the result."""
+    place = reproduction.place(row)
+    if record := reproduction.result(row):
+        return RowResult(row, record)
     try:
-        identity = laboratory.identity(row)
+        identity = reproduction.identity(row)
+        # a folder of another experiment: nothing in it may be resumed
         if _read(place / "experiment.json") != identity:
             shutil.rmtree(place, ignore_errors=True)
             _write(place / "experiment.json", identity)
-        record = {"identity": identity, **_run(laboratory, row, place)}
+        record = {"identity": identity, **_run(reproduction, row, place)}
     except EarmarkError as error:
-        return Done(row, {}, str(error))
-    except Exception as error:  # a bug in one row must not end the others
-        return Done(row, {}, f"{type(error).__name__}: {error}")
+        return RowResult(row, {}, str(error))
+    except Exception as error:
+        # a bug in one row must not end the others
+        return RowResult(row, {}, f"{type(error).__name__}: {error}")
     _write(place / "result.json", record)
     for name in ("checkpoint.pt", "state.json"):
         (place / name).unlink(missing_ok=True)
-    return Done(row, record)
+    return RowResult(row, record)
 
 
-def _run(laboratory: Laboratory, row: Row, place: Path) -> Record:
+def _run(reproduction: Reproduction, row: Row, place: Path) -> Record:
     import torch
     from threadpoolctl import threadpool_limits
 
     from earmark.training.experiment import Experiment, Watch
     from earmark.training.fit import run
 
-    experiment = Experiment(laboratory.corpus, laboratory.recipe(row), row.protocol, row.seed, row.fold)
+    experiment = Experiment(reproduction.corpus, reproduction.recipe(row), row.protocol, row.seed, row.fold)
     watch = Watch(on_epoch=lambda record: _write(place / "state.json", record))
     _write(place / "state.json", {})
+    # sums of floats depend on how many threads share them
     torch.set_num_threads(1)
     with threadpool_limits(1):
         trial = run(
             experiment,
             checkpoint=place / "checkpoint.pt",
-            cache=laboratory.cache,
-            device=laboratory.device,
+            cache=reproduction.cache,
+            device=reproduction.device,
             watch=watch,
         )
         return _record(row, trial)
@@ -217,6 +198,7 @@ def _run(laboratory: Laboratory, row: Row, place: Path) -> Record:
 
 def _record(row: Row, trial: Trial) -> Record:
     report = trial.reports[trial.part].to_dict()
+    # of the evaluation, and before it of the features
     failed = {**report.pop("failed"), **trial.material.failed}
     return {
         "recipe": row.name,
@@ -237,23 +219,20 @@ def _record(row: Row, trial: Trial) -> Record:
 
 
 def _attention(trial: Trial) -> dict[str, list[float]] | None:
-    """Attention over the judging clips' frames, averaged by genre; whole clips only."""
+    """Return the attention over the test clips' frames, averaged by genre; of whole clips only."""
     network = trial.pipeline[-1]
     if getattr(network, "attention", None) is None:
         return None
-    judged = trial.material.parts[trial.part]
-    whole = ~np.isnan(judged.X).any(axis=(1, 2))
-    weights = network.attend(trial.pipeline[:-1].transform(judged.X[whole]))  # (clips, frames)
-    genres = judged.y[whole]
+    tested = trial.material.parts[trial.part]
+    # NaN frames fill clips that are shorter than the others
+    whole = ~np.isnan(tested.X).any(axis=(1, 2))
+    weights = network.attend(trial.pipeline[:-1].transform(tested.X[whole]))  # (clips, frames)
+    genres = tested.y[whole]
     return {str(g): weights[genres == g].mean(axis=0).round(5).tolist() for g in np.unique(genres)}
 
 
-def _prepared(laboratory: Laboratory) -> Callable[[Row], Done]:
-    return partial(run_row, laboratory)
-
-
-def _crashed(row: Row, failure: str) -> Done:
-    return Done(row, {}, "its process died; was there enough memory? The same command tries again")
+def _report_crash(row: Row, failure: str) -> RowResult:
+    return RowResult(row, {}, "its process died; was there enough memory? The same command tries again")
 
 
 def _read(path: Path) -> Record | None:

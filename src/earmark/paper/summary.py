@@ -21,24 +21,17 @@ from earmark.paper.rows import PAPER, Row
 from earmark.paper.runs import Record
 from earmark.training.recipe import LOG, Recipe
 
+# Of ``results.csv``.
 COLUMNS = (
     "recipe", "protocol", "seed", "fold", "part", "clip_accuracy", "track_accuracy", "low", "high", "macro_f1",
     "top3_accuracy", "calibration_error", "leak_tracks", "leak_artists", "n_clips", "n_tracks", "epochs",
     "parameters", "seconds", "notes", "command",
 )  # fmt: skip
-"""Of ``results.csv``."""
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean and spread of a figure over runs.
-
-    Attributes
-    ----------
-    mean : float
-    deviation : float or None
-        Sample standard deviation; None for one run.
-    """
+class MeanStd:
+    """Mean and sample standard deviation of a figure over runs; no deviation for one run."""
 
     mean: float
     deviation: float | None = None
@@ -46,14 +39,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Summary:
-    """All runs (seeds, folds) of one recipe under one protocol.
-
-    Attributes
-    ----------
-    recipe, protocol : str
-    records : tuple of dict
-        In order of seed and fold; at least one.
-    """
+    """All runs, at least one, of one recipe under one protocol, in the order of seeds and folds."""
 
     recipe: str
     protocol: str
@@ -67,57 +53,58 @@ class Summary:
     @property
     def words(self) -> str:
         """The recipe as tables call it."""
-        return names.in_words(self.recipe, self.settings)
+        return names.full_name(self.recipe, self.settings)
 
     @property
     def short(self) -> str:
-        """The recipe as figures call it."""
-        return names.in_short(self.recipe, self.settings)
+        """The recipe's short name, for figures."""
+        return names.short_name(self.recipe, self.settings)
 
     @property
     def heading(self) -> str:
         """The protocol as a heading."""
         return names.PROTOCOLS[self.protocol]
 
-    def spread(self, key: str) -> Spread | None:
-        """Return mean and spread of one figure of the records; None where no run has it."""
+    def mean_std(self, key: str) -> MeanStd | None:
+        """Return mean and standard deviation of one figure of the records; None where no run has it."""
         values = [record[key] for record in self.records if record.get(key) is not None]
-        return spread(values) if values else None
+        return mean_std(values) if values else None
 
     @property
-    def clip_accuracy(self) -> Spread:
-        """As the paper counts: share of clips that are right."""
-        return spread([record["clip_accuracy"] for record in self.records])
+    def clip_accuracy(self) -> MeanStd:
+        """Share of clips that are right, as the paper counts."""
+        return mean_std([record["clip_accuracy"] for record in self.records])
 
     @property
-    def track_accuracy(self) -> Spread:
+    def track_accuracy(self) -> MeanStd:
         """Share of tracks that are right, their clips taken together."""
-        return spread([record["track_accuracy"] for record in self.records])
+        return mean_std([record["track_accuracy"] for record in self.records])
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of the track accuracy, over tracks, all runs taken together."""
+        # resampling tracks, not clips or runs: those of one track are not independent
         right, weights = pool_tracks(self.records)
         return bootstrap_interval(right, np.random.default_rng(0), weights)
 
     @property
     def n_tracks(self) -> int:
-        """Different tracks that were judged."""
+        """Different tracks that were tested."""
         return len({track["id"] for record in self.records for track in record["tracks"]})
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts that judged: "test", or "valid" where the split has none."""
+        """The parts that were tested: "test", or "valid" where the split has none."""
         return tuple(dict.fromkeys(record["part"] for record in self.records))
 
     @property
     def leak_tracks(self) -> float:
-        """Share of judging clips with a sibling in training."""
+        """Share of test clips with a sibling in training."""
         return float(np.mean([record["leak"]["tracks"] for record in self.records]))
 
     @property
     def leak_artists(self) -> float | None:
-        """Share of judging clips whose artist is in training; None where no artists are known."""
+        """Share of test clips whose artist is in training; None where no artists are known."""
         known = [r["leak"]["artists"] for r in self.records if r["leak"]["artists"] is not None]
         return float(np.mean(known)) if known else None
 
@@ -128,13 +115,12 @@ class Summary:
 
     @property
     def confusion(self) -> NDArray[np.intp]:
-        """Judged tracks, all runs together: row the truth, column the answer."""
-        counts: NDArray[np.intp] = np.sum([record["confusion"] for record in self.records], axis=0, dtype=np.intp)
-        return counts
+        """Tested tracks, all runs together: row the truth, column the prediction, shape (genres, genres)."""
+        return np.asarray(np.sum([record["confusion"] for record in self.records], axis=0, dtype=np.intp))
 
     @property
-    def commonest(self) -> float:
-        """What always answering the commonest judged genre would reach, over tracks."""
+    def majority_baseline(self) -> float:
+        """Track accuracy of always predicting the genre with the most tested tracks."""
         judged = self.confusion.sum(axis=1)
         return float(judged.max() / judged.sum())
 
@@ -152,7 +138,8 @@ class Summary:
         """Return the aggregate as plain types."""
         low, high = self.interval
         figures = ("clip_accuracy", "track_accuracy", "macro_f1", "top3_accuracy", "calibration_error")
-        spreads = {key: self.spread(key) for key in (*figures, "seconds", "epochs", "parameters")}
+        # None where no run has such a figure
+        spreads = {key: self.mean_std(key) for key in (*figures, "seconds", "epochs", "parameters")}
         return {
             "recipe": self.recipe,
             "protocol": self.protocol,
@@ -166,33 +153,21 @@ class Summary:
         }
 
 
-def spread(values: Sequence[float]) -> Spread:
+def mean_std(values: Sequence[float]) -> MeanStd:
     """Return mean and sample standard deviation.
 
     Examples
     --------
-    >>> spread([1.0, 3.0])
-    Spread(mean=2.0, deviation=1.4142135623730951)
-    >>> spread([1.0])
-    Spread(mean=1.0, deviation=None)
+    >>> mean_std([1.0, 3.0])
+    MeanStd(mean=2.0, deviation=1.4142135623730951)
+    >>> mean_std([1.0])
+    MeanStd(mean=1.0, deviation=None)
     """
-    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+    return MeanStd(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
 def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count, for each track, the share of its judgements that were right, and how many there were.
-
-    Parameters
-    ----------
-    records : sequence of dict
-
-    Returns
-    -------
-    right : ndarray, shape (tracks,)
-        0 to 1.
-    weights : ndarray, shape (tracks,)
-        Runs that judged the track.
-    """
+    """Return the share of each track's predictions that are right, and their number; both of shape (tracks,)."""
     judged: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for track in (track for record in records for track in record["tracks"]):
@@ -206,7 +181,7 @@ def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray
 def sort_records(records: Sequence[Record]) -> list[Record]:
     """Sort records: the paper's rows in its order, each variant ``-log`` after its row, then the others by name."""
     return sorted(
-        records, key=lambda r: (place(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
+        records, key=lambda r: (sort_key(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
     )
 
 
@@ -218,17 +193,17 @@ def summarize(records: Sequence[Record]) -> list[Summary]:
     return [Summary(recipe, protocol, tuple(group)) for (recipe, protocol), group in groups.items()]
 
 
-def place(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
+def sort_key(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
     """Return where a recipe stands among others; numbers in names count as numbers.
 
     Examples
     --------
-    >>> sorted(["mine", "lstm-1x250-log", "lstm-1x250", "rnn-2x125", "mlp-1000-elu", "mlp-60-elu"], key=place)
+    >>> sorted(["mine", "lstm-1x250-log", "lstm-1x250", "rnn-2x125", "mlp-1000-elu", "mlp-60-elu"], key=sort_key)
     ['rnn-2x125', 'lstm-1x250', 'lstm-1x250-log', 'mine', 'mlp-60-elu', 'mlp-1000-elu']
     """
     base = name.removesuffix(LOG)
     known = list(PAPER).index(base) if base in PAPER else len(PAPER)
-    # "lstm-2x60" → "lstm-", 2, "x", 60, "": widths in the order of numbers, not of letters
+    # "mlp-1000-elu" → text "mlp-", number 1000, text "-elu"; a number stands as (number, ""), text as (-1, text)
     pieces = [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", base)]
     return known, pieces, name != base, name
 
@@ -254,19 +229,10 @@ def recipe_of(record: Record) -> Recipe:
     return Recipe.model_validate_json(json.dumps(record["identity"]["recipe"]))
 
 
-def table(records: Sequence[Record], command: Callable[[Record], str]) -> list[dict[str, Any]]:
-    """Lay out one line for each run.
+def tabulate_runs(records: Sequence[Record], command: Callable[[Record], str]) -> list[dict[str, Any]]:
+    """Lay out one line for each run, with the keys :data:`COLUMNS`; None where a run has no such figure.
 
-    Parameters
-    ----------
-    records : sequence of dict
-    command : callable
-        Record → the command that repeats it.
-
-    Returns
-    -------
-    list of dict
-        With the keys :data:`COLUMNS`; None where a run has no such figure.
+    `command` gives the command that repeats a record.
     """
     lines = []
     for record in sort_records(records):
@@ -278,7 +244,7 @@ def table(records: Sequence[Record], command: Callable[[Record], str]) -> list[d
 
 
 def to_csv(lines: Sequence[dict[str, Any]]) -> str:
-    """Write the lines of :func:`table` as CSV with a header."""
+    """Write the lines of :func:`tabulate_runs` as CSV with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -8,22 +8,15 @@ from dataclasses import dataclass
 from earmark.files import slug
 from earmark.paper.names import PROTOCOLS
 from earmark.paper.rows import PAPER
-from earmark.paper.summary import Spread, Summary, protocols_of
-from earmark.paper.text import drops, percent
+from earmark.paper.summary import MeanStd, Summary, protocols_of
+from earmark.paper.text import accuracy_losses, percent
 
 
 @dataclass(frozen=True)
-class Figure:
-    """An accuracy in a table, in per cent.
+class Cell:
+    """An accuracy in a table, in per cent: of clips with its deviation over runs, of tracks with its 95 % interval.
 
-    Attributes
-    ----------
-    clips, deviation : str
-        Clip accuracy, and its spread over runs ("" for one run).
-    tracks, interval : str
-        Track accuracy, and its 95 % interval, "38–50".
-    anchor : str
-        Of the row's place in the appendix.
+    The deviation is "" for one run, the interval like "38–50"; `anchor` is the row's place in the appendix.
     """
 
     clips: str
@@ -35,35 +28,21 @@ class Figure:
 
 @dataclass(frozen=True)
 class Model:
-    """A line of a table.
+    """A line of a table: a model in words, its recipe and place in the appendix, and a cell for each column.
 
-    Attributes
-    ----------
-    words, name, anchor : str
-        In words, the recipe's name, and its place in the appendix.
-    paper : str
-        What the paper prints, per cent; empty for what it does not have.
-    cells : list of Figure or None
-        By column; None where nothing was run.
+    `paper` is what the paper prints, per cent, or ""; a cell is None where nothing was run.
     """
 
     words: str
     name: str
     anchor: str
     paper: str
-    cells: list[Figure | None]
+    cells: list[Cell | None]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The paper's figures beside ours.
-
-    Attributes
-    ----------
-    groups : list of (str, list of str)
-        Protocols' headings, and the variants of each: "linear", "dB".
-    models : list of Model
-    """
+    """The paper's figures beside ours; `groups` are protocols' headings, with the variants of each: "linear", "dB"."""
 
     groups: list[tuple[str, list[str]]]
     models: list[Model]
@@ -84,18 +63,8 @@ class Comparison:
         return [f"{head}, {name}" if self.variants else head for head, names in self.groups for name in names]
 
 
-def compare(summaries: Sequence[Summary]) -> Comparison:
-    """Lay out recipes by line, protocols and front ends by column.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        Recipes that differ only in ``-log`` share a line.
-
-    Returns
-    -------
-    Comparison
-    """
+def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
+    """Lay out recipes by line, protocols and front ends by column; a recipe and its ``-log`` variant share a line."""
     found = {(s.base, s.protocol, s.recipe != s.base): s for s in summaries}  # recipe, protocol, in dB
     ran = {key[1:] for key in found}
     columns = [(p, log) for p in protocols_of(summaries) for log in (False, True) if (p, log) in ran]
@@ -106,7 +75,7 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
     models = []
     for base in dict.fromkeys(key[0] for key in found):
         some = next(s for key, s in found.items() if key[0] == base)
-        cells = [_figure(found.get((base, p, log))) for p, log in columns]
+        cells = [_make_cell(found.get((base, p, log))) for p, log in columns]
         paper = percent(PAPER[base][1]) if base in PAPER else ""
         models.append(Model(some.words, base, model_anchor(some.recipe), paper, cells))
     return Comparison(groups, models)
@@ -116,14 +85,8 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
 class Losses:
     """What each model loses as protocols grow stricter, in clip accuracy.
 
-    Attributes
-    ----------
-    loosest : str
-        Heading of the protocol that the others are compared with.
-    stricter : list of str
-        Headings of the others.
-    lines : list of (words, anchor, accuracy, list of (accuracy, change) or None)
-        In per cent and percentage points, "−12.3".
+    `loosest` is the heading of the protocol that the others, `stricter`, are compared with. A line is a model in
+    words, its anchor, its accuracy under the loosest, and (accuracy, change) under each other, in per cent and points.
     """
 
     loosest: str
@@ -131,11 +94,12 @@ class Losses:
     lines: list[tuple[str, str, str, list[tuple[str, str] | None]]]
 
 
-def losses(summaries: Sequence[Summary]) -> Losses | None:
+def tabulate_losses(summaries: Sequence[Summary]) -> Losses | None:
     """Lay out the leak table; None where fewer than two protocols ran with the same recipe."""
     loosest, *stricter = protocols_of(summaries) or [""]
-    lost = {p: drops(summaries, p, loosest) for p in stricter}
+    lost = {p: accuracy_losses(summaries, p, loosest) for p in stricter}
     found = {(s.recipe, s.protocol): s for s in summaries}
+    # recipes that ran under the loosest protocol and at least one other
     recipes = [r for r in dict.fromkeys(s.recipe for s in summaries) if any(r in by for by in lost.values())]
     if not recipes:
         return None
@@ -143,10 +107,8 @@ def losses(summaries: Sequence[Summary]) -> Losses | None:
     for recipe in recipes:
         base = found[recipe, loosest]
         cells = [
-            (percent(found[recipe, p].clip_accuracy.mean), format_change(-lost[p][recipe]))
-            if recipe in lost[p]
-            else None
-            for p in stricter
+            (percent(found[recipe, p].clip_accuracy.mean), format_change(-by[recipe])) if recipe in by else None
+            for p, by in lost.items()
         ]
         lines.append((base.short, model_anchor(recipe), percent(base.clip_accuracy.mean), cells))
     return Losses(PROTOCOLS[loosest], [PROTOCOLS[p] for p in stricter], lines)
@@ -164,16 +126,17 @@ def format_change(change: float) -> str:
     return text if text == "0.0" else ("−" if change < 0 else "+") + text
 
 
-def format_spread(value: Spread | None, digits: int = 1, factor: float = 1.0) -> str:
-    """Write a mean ± its spread; a dash where there is none.
+def format_mean_std(value: MeanStd | None, digits: int = 1, factor: float = 1.0) -> str:
+    """Write a mean ± its standard deviation; a dash where there is none.
 
     Examples
     --------
-    >>> format_spread(Spread(0.5, 0.01), factor=100), format_spread(Spread(12.0, None), 0), format_spread(None)
+    >>> format_mean_std(MeanStd(0.5, 0.01), factor=100), format_mean_std(MeanStd(12.0, None), 0), format_mean_std(None)
     ('50.0 ± 1.0', '12', '–')
     """
     if value is None:
         return "–"
+    # a narrow no-break space between thousands
     mean = f"{factor * value.mean:,.{digits}f}".replace(",", "\u202f")
     return mean if value.deviation is None else f"{mean} ± {factor * value.deviation:.{digits}f}"
 
@@ -194,9 +157,9 @@ def anchor(s: Summary) -> str:
     return f"row-{slug(s.recipe)}-{s.protocol}"
 
 
-def _figure(s: Summary | None) -> Figure | None:
+def _make_cell(s: Summary | None) -> Cell | None:
     if s is None:
         return None
     clips, tracks = s.clip_accuracy, s.track_accuracy
     deviation = "" if clips.deviation is None else f"{100 * clips.deviation:.1f}"
-    return Figure(percent(clips.mean), deviation, percent(tracks.mean), format_interval(s), anchor(s))
+    return Cell(percent(clips.mean), deviation, percent(tracks.mean), format_interval(s), anchor(s))

@@ -1,4 +1,7 @@
-"""Numbers behind the sentences of a reproduction: protocols, their leak, warnings (see ``templates/sentences.j2``)."""
+"""The sentences of a reproduction's report, and the numbers in them: protocols, their leak, warnings.
+
+The words are in ``templates/sentences.j2``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +18,11 @@ from earmark.data.corpus import Corpus
 from earmark.paper.names import PROTOCOLS
 from earmark.paper.summary import Summary, protocols_of
 
+if TYPE_CHECKING:
+    import jinja2
+
+# Tracks of a genre below which its accuracy is an anecdote.
 _FEW = 10
-"""Tracks of a genre below which its accuracy is an anecdote."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,14 @@ class ProtocolFacts:
 
     Attributes
     ----------
-    protocol : str
     leak_tracks : float
-        Share of judging clips with a sibling in training.
+        Share of test clips with a sibling in training.
     leak_artists : float or None
         Share whose artist is in training; None where no artists are known.
     n_tracks : int
-        Different tracks that judged.
+        Different tracks that were tested.
     part : str
-        Who judged: "test", "valid".
+        Tested part: "test", "valid".
     in_folds : bool
         Whether all of it was cross-validation.
     """
@@ -51,12 +56,12 @@ class ProtocolFacts:
         return PROTOCOLS[self.protocol]
 
     @property
-    def explained(self) -> str:
+    def explanation(self) -> str:
         """What the protocol keeps on one side."""
-        return " ".join(_say("explain", fact=self))
+        return " ".join(_fill_macro("explain", fact=self))
 
 
-def protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
+def gather_protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
     """Gather the facts of each protocol that ran, in the order of strictness."""
     facts = []
     for protocol in protocols_of(summaries):
@@ -75,45 +80,40 @@ def protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
     return facts
 
 
-def drops(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str, float]:
-    """Return what each recipe loses from one protocol to a stricter one, in clip accuracy; negative where it gains.
-
-    Returns
-    -------
-    dict of str to float
-        Recipe → difference, 0 to 1, for recipes that ran under both.
-    """
+def accuracy_losses(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str, float]:
+    """Return the clip accuracy, 0 to 1, that each recipe loses from one protocol to a stricter; negative for a gain."""
     accuracy = {(s.recipe, s.protocol): s.clip_accuracy.mean for s in summaries}
     recipes = dict.fromkeys(s.recipe for s in summaries)
     both = [r for r in recipes if (r, stricter) in accuracy and (r, loosest) in accuracy]
     return {r: accuracy[r, loosest] - accuracy[r, stricter] for r in both}
 
 
-def leak_in_words(summaries: Sequence[Summary]) -> str:
+def describe_leak(summaries: Sequence[Summary]) -> str:
     """Say in one paragraph what leaked and what it was worth, with this run's numbers; "" where nothing ran."""
-    facts = protocol_facts(summaries)
+    facts = gather_protocol_facts(summaries)
     found = {(s.recipe, s.protocol): s for s in summaries}
     losses = []
     for fact in facts[1:]:
-        if lost := drops(summaries, fact.protocol, facts[0].protocol):
+        if lost := accuracy_losses(summaries, fact.protocol, facts[0].protocol):
             worst = max(lost, key=lost.__getitem__)
             before, after = found[worst, facts[0].protocol], found[worst, fact.protocol]
             losses.append((fact, float(np.mean(list(lost.values()))), len(lost), before, after))
-    return " ".join(_say("leak", facts=facts, losses=losses))
+    return " ".join(_fill_macro("leak", facts=facts, losses=losses))
 
 
-def warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
+def list_warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
     """Say what a reader must know before believing the numbers, each in a sentence or two."""
     by_protocol = {PROTOCOLS[p].lower(): [s for s in summaries if s.protocol == p] for p in protocols_of(summaries)}
     rare: dict[str, list[str]] = defaultdict(list)
-    noted: dict[str, dict[str, None]] = defaultdict(dict)  # inner: a set that keeps its order
+    # inner: a set that keeps its order
+    noted: dict[str, dict[str, None]] = defaultdict(dict)
     for heading, own in by_protocol.items():
         if genres := _rare_genres(own):
             rare[genres].append(heading)
     for s in summaries:
         for note in s.notes:
             noted[note][s.short] = None
-    return _say(
+    return _fill_macro(
         "warnings",
         corpus=corpus,
         counts=sorted(corpus.counts.values()),
@@ -121,15 +121,15 @@ def warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:
         few=_FEW,
         rare=rare,
         once=summaries and all(len(s.records) == 1 for s in summaries),
-        guessing=[s for s in summaries if s.track_accuracy.mean <= s.commonest],
+        guessing=[s for s in summaries if s.track_accuracy.mean <= s.majority_baseline],
         noted=noted,
         failed=sorted({track for s in summaries for record in s.records for track in record["failed"]}),
     )
 
 
 def _rare_genres(summaries: Sequence[Summary]) -> str:
-    judged = {track["id"]: track["genre"] for s in summaries for r in s.records for track in r["tracks"]}
-    return ", ".join(f"{genre} ({n})" for genre, n in sorted(Counter(judged.values()).items()) if n < _FEW)
+    tested = {track["id"]: track["genre"] for s in summaries for r in s.records for track in r["tracks"]}
+    return ", ".join(f"{genre} ({n})" for genre, n in sorted(Counter(tested.values()).items()) if n < _FEW)
 
 
 def percent(share: float) -> str:
@@ -143,27 +143,32 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _say(macro: str, **numbers: Any) -> list[str]:
-    """Fill in one of the sentences' macros; its lines."""
-    lines = getattr(_sentences(), macro)(**numbers).split("\n")
+def _fill_macro(macro: str, **numbers: Any) -> list[str]:
+    """Return the lines of one of the sentences' macros, filled in."""
+    lines = getattr(_load_sentences(), macro)(**numbers).split("\n")
     return [line for line in lines if line]
 
 
 @cache
-def _sentences() -> Any:
+def _load_sentences() -> Any:
+    # a line break within a genre's name must not end a sentence
+    environment = open_templates(finalize=lambda value: value.replace("\n", " ") if isinstance(value, str) else value)
+    # 0 and 100 as one says them, without a decimal
+    environment.filters |= {"share": lambda share: percent(share).removesuffix(".0")}
+    return environment.get_template("sentences.j2").module
+
+
+def open_templates(**settings: Any) -> jinja2.Environment:
+    """Return Jinja's environment for the report's templates: strict, and escaping what goes into HTML only."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=False,  # plain text: a page escapes it where it shows it
+        autoescape=jinja2.select_autoescape(["html.j2"], default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # a line break within a genre's name must not end a sentence
-        finalize=lambda value: value.replace("\n", " ") if isinstance(value, str) else value,
+        **settings,
     )
-    environment.filters |= {
-        "percent": percent,
-        "share": lambda share: percent(share).removesuffix(".0"),  # 0 and 100 as one says them
-    }
-    return environment.get_template("sentences.j2").module
+    environment.filters |= {"percent": percent}
+    return environment

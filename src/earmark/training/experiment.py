@@ -131,8 +131,7 @@ def gather(
 
     hop_seconds, train_hop_seconds = recipe.hops(experiment.protocol)
     every = clips(corpus, hop_seconds, on_track)
-    failed = {corpus.tracks[i].id: error for i, error in every.failed.items()}
-    kept = np.array(sorted(set(range(len(corpus.tracks))) - set(every.failed)))
+    kept = np.array([i for i, track in enumerate(corpus.tracks) if track.id not in every.failed])
     readable = corpus.subset(kept)
     every = replace(every, track=np.searchsorted(kept, every.track))
     split = split_clips(readable, every.track, experiment.protocol, experiment.seed, experiment.fold)
@@ -144,7 +143,7 @@ def gather(
         learning = np.unique(parts["train"].track)
         more = clips(readable.subset(learning), train_hop_seconds)
         parts["train"] = replace(more, track=learning[more.track])
-    return Material(parts, readable, leak, failed)
+    return Material(parts, readable, leak, every.failed)
 
 
 def _joined(split: Split, learns: Learns) -> Split:

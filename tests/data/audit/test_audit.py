@@ -14,8 +14,8 @@ from earmark.audio.decode import decode
 from earmark.data import gtzan as release
 from earmark.data.audit.audit import check_corpus
 from earmark.data.audit.findings import KINDS, Finding
-from earmark.data.audit.label_errors import Timbre, find_suspects
-from earmark.data.audit.track import FlatTops, inspect
+from earmark.data.audit.label_errors import Timbre, find_label_errors
+from earmark.data.audit.track import ClippingMeter, inspect
 from earmark.data.corpus import Corpus, Track, open_corpus
 from earmark.data.synth import compose, write_corpus
 from earmark.errors import CorpusError
@@ -74,7 +74,7 @@ def song(style, seed=2, seconds=8):
 
 
 def flat(samples, piece=RATE):
-    tops = FlatTops()
+    tops = ClippingMeter()
     for start in range(0, len(samples), piece):
         tops.add(np.asarray(samples[start : start + piece], np.float32))
     return tops.share
@@ -103,7 +103,7 @@ def test_clipped_and_turned_down_is_still_clipped(tone):
 @pytest.mark.parametrize("rate", [8000, 44100])
 def test_clipped_sound_is_found_at_the_rate_of_its_file(pair, tone, rate):
     pair("bossa/hot.wav", np.clip(1.5 * tone(300, 6, rate) * 2, -1, 1), rate)
-    (finding,) = check_corpus(open_corpus(pair.root), suspects=False).findings
+    (finding,) = check_corpus(open_corpus(pair.root), label_errors=False).findings
     assert (finding.track, finding.kind, finding.grade) == ("hot", "clipped", "fault")
     assert "% of its samples lie in flat tops" in finding.detail
 
@@ -111,7 +111,7 @@ def test_clipped_sound_is_found_at_the_rate_of_its_file(pair, tone, rate):
 def test_twins_are_found_through_codec_gain_and_offset(pair):
     pair("bossa/radio.mp3", 0.1 * song("bossa")[round(3.3 * RATE) :], bit_rate=64_000)
     pair("bossa/waltz-too.m4a", song("waltz"))
-    findings = {finding.track: finding for finding in check_corpus(open_corpus(pair.root), suspects=False).findings}
+    findings = {finding.track: finding for finding in check_corpus(open_corpus(pair.root), label_errors=False).findings}
     assert {track: f.kind for track, f in findings.items()} == {"radio": "twin", "waltz": "conflict"}
     assert findings["radio"].detail.startswith("same sound as bossa (bossa), 3.3 s earlier; ")
     assert findings["waltz"].detail.startswith("same sound as waltz-too (bossa); ")
@@ -119,7 +119,7 @@ def test_twins_are_found_through_codec_gain_and_offset(pair):
 
 def test_a_copy_is_not_called_a_twin_as_well(pair):
     shutil.copy(pair.root / "bossa" / "bossa.wav", pair.root / "bossa" / "same.wav")
-    assert kinds(check_corpus(open_corpus(pair.root), suspects=False).findings) == [("same", "copy")]
+    assert kinds(check_corpus(open_corpus(pair.root), label_errors=False).findings) == [("same", "copy")]
 
 
 def test_processes_find_the_same(styles, mislabelled):
@@ -152,7 +152,7 @@ def test_the_most_suspicious_comes_first_and_an_artist_never_vouches_for_himself
             features.append(rng.normal(centre, 0.3, 12))
     for i in (0, 10):  # all that one artist of dub made sounds like polka; alike enough to vouch for one another
         features[i] = rng.normal(1.0, 0.3, 12)
-    suspects = find_suspects(tracks, np.array(features))
+    suspects = find_label_errors(tracks, np.array(features))
     assert {s.track.id for s in suspects} == {"dub0", "dub10"}
     assert {s.genre for s in suspects} == {"polka"}
     margins = [s.probability - s.own for s in suspects]
@@ -164,9 +164,9 @@ def test_small_genres_are_set_aside_and_named(rng):
         Track(f"{g}{i}", g, spectrogram=None) for g, n in (("dub", 12), ("folk", 12), ("polka", 3)) for i in range(n)
     ]
     features = rng.normal(0, 1, (27, 6))
-    assert all(s.genre != "polka" and s.track.genre != "polka" for s in find_suspects(tracks, features))
+    assert all(s.genre != "polka" and s.track.genre != "polka" for s in find_label_errors(tracks, features))
     with pytest.raises(CorpusError, match="two genres with 10 tracks of 5 artists each, and 1 of 2 has so many"):
-        find_suspects(tracks[12:], features[12:])
+        find_label_errors(tracks[12:], features[12:])
 
 
 def test_timbre_ignores_loudness_and_piecing(rng):
@@ -203,11 +203,11 @@ def released(tmp_path, write_sound):
 
 
 def test_gtzan_is_held_against_its_list(released, monkeypatch):
-    facts = dict(release.facts())
+    facts = dict(release.load_index())
     true = hashlib.md5((released / "metal" / "metal.00040.wav").read_bytes()).hexdigest()
     facts["metal.00040"] = type(facts["metal.00040"])(**{**vars(facts["metal.00040"]), "md5": true})
-    monkeypatch.setattr(release, "facts", lambda: facts)
-    findings = check_corpus(open_corpus(released), suspects=False).findings
+    monkeypatch.setattr(release, "load_index", lambda: facts)
+    findings = check_corpus(open_corpus(released), label_errors=False).findings
     missing = {f.track: f.detail for f in findings if f.kind == "missing"}
     assert len(missing) == 10
     assert (missing["jazz"], missing["pop"]) == ("1 of 100 tracks", "0 of 100 tracks")
@@ -219,15 +219,15 @@ def test_gtzan_is_held_against_its_list(released, monkeypatch):
 
 
 def test_a_full_gtzan_lacks_nothing():
-    tracks = tuple(Track(t, fact.genre) for t, fact in release.facts().items())
-    found = kinds(check_corpus(Corpus("GTZAN", tracks), suspects=False).findings)
+    tracks = tuple(Track(t, fact.genre) for t, fact in release.load_index().items())
+    found = kinds(check_corpus(Corpus("GTZAN", tracks), label_errors=False).findings)
     assert {kind for _, kind in found} == {"known-fault"}
     assert len(found) == 70
 
 
 def test_a_few_names_do_not_make_it_gtzan(pair):
     pair("waltz/blues.00000.flac", song("march"))
-    assert check_corpus(open_corpus(pair.root), suspects=False).findings == []
+    assert check_corpus(open_corpus(pair.root), label_errors=False).findings == []
 
 
 def test_notes_leave_the_exit_status_alone_and_faults_do_not(mislabelled, tmp_path):

@@ -147,7 +147,7 @@ def test_ten_thousand_tracks_take_seconds(rng):
 def test_a_large_index_is_thinned_and_finds_the_same(rng, monkeypatch):
     prints = [rng.integers(0, 2**32, 1000, dtype=np.uint32) for _ in range(20)]
     prints.append(noisy(prints[3], rng, 0.03))
-    monkeypatch.setattr("earmark.data.audit.fingerprint._INDEXED", 5000)
+    monkeypatch.setattr("earmark.data.audit.fingerprint._MAX_INDEXED", 5000)
     assert pairs(find_twins(prints)) == [(3, 20)]
 
 

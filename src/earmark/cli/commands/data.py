@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from earmark.data.audit.findings import Finding
-    from earmark.data.fetch import Fetched
+    from earmark.data.fetch import FetchResult
 
 data = typer.Typer(name="data", help="Make, fetch and check corpora.", no_args_is_help=True)
 
@@ -102,7 +102,7 @@ def check(
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     say_summary(source)
     with show_progress("checking", len(source.tracks)) as advance:
-        outcome = check_corpus(source, jobs=jobs, suspects=suspects, on_track=lambda _: advance(1))
+        outcome = check_corpus(source, jobs=jobs, label_errors=suspects, on_track=lambda _: advance(1))
     if form is options.Shape.table and sys.stdout.isatty():
         terminal.console(sys.stdout).print(render_findings(outcome.findings))
     else:
@@ -193,7 +193,7 @@ def fetch(
     _tell(fetched)
 
 
-def _tell(fetched: Fetched) -> None:
+def _tell(fetched: FetchResult) -> None:
     from earmark.cli import writers
 
     there = len(fetched.matching) + len(fetched.differing)

@@ -16,7 +16,7 @@ from earmark.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
-    from earmark.paper.runs import Done
+    from earmark.paper.runs import RowResult
 
 _ROWS_HELP = (
     "Which rows: a recipe or TOML file, a pattern such as 'lstm-*', figure-3, figure-5, or a sweep: recurrent, mlp, "
@@ -94,7 +94,7 @@ def reproduce(
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
 
-        from earmark.paper.runs import Laboratory
+        from earmark.paper.runs import Reproduction
     from earmark.cli.commands.reproduce_view import Board
     from earmark.data.features.extract import default_cache
     from earmark.paper.progress import Progress
@@ -108,13 +108,13 @@ def reproduce(
     )
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     say_summary(source)
-    laboratory = Laboratory(source, output, default_cache(), device, epochs)
-    with show_progress("hearing", laboratory.n_preparations(chosen)) as advance:
-        laboratory.prepare(chosen, jobs, lambda _: advance(1))
-    board = Board(Progress(laboratory, chosen, jobs))
+    reproduction = Reproduction(source, output, default_cache(), device, epochs)
+    with show_progress("hearing", reproduction.n_preparations(chosen)) as advance:
+        reproduction.prepare(chosen, jobs, lambda _: advance(1))
+    board = Board(Progress(reproduction, chosen, jobs))
     try:
         with board.live():
-            results = laboratory.run_on_ray(chosen, address) if address else laboratory.run(chosen, jobs)
+            results = reproduction.run_on_ray(chosen, address) if address else reproduction.run(chosen, jobs)
             done = [_print_line(one) for one in results]
     except KeyboardInterrupt:
         terminal.say("the same command goes on from here")
@@ -125,7 +125,7 @@ def reproduce(
     _exit_after(done)
 
 
-def _print_line(done: Done) -> Done:
+def _print_line(done: RowResult) -> RowResult:
     """Print a row that is done, where no live table shows it."""
     if not sys.stderr.isatty():
         record = done.record
@@ -134,7 +134,7 @@ def _print_line(done: Done) -> Done:
     return done
 
 
-def _write_page(folder: Path, done: list[Done], corpus: Corpus, source: str) -> Path:
+def _write_page(folder: Path, done: list[RowResult], corpus: Corpus, source: str) -> Path:
     """Write the report; a row that failed stands in it with its error."""
     from earmark.paper.report import write_report
 
@@ -144,7 +144,7 @@ def _write_page(folder: Path, done: list[Done], corpus: Corpus, source: str) -> 
     return write_report(folder, records, corpus, source=source, command=command, failures=failures)
 
 
-def _exit_after(done: list[Done]) -> None:
+def _exit_after(done: list[RowResult]) -> None:
     """Name each row that failed and, once, each file that could not be read; exit status 1 where there are any."""
     from earmark.cli.writers import clean
 

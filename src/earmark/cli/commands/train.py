@@ -107,6 +107,8 @@ def train(
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:
     """Say where genres are so uneven that class weights may help."""
-    (rarest, fewest), (commonest, most) = (pick(corpus.counts.items(), key=lambda item: item[1]) for pick in (min, max))
+    (rarest, fewest), (majority_baseline, most) = (
+        pick(corpus.counts.items(), key=lambda item: item[1]) for pick in (min, max)
+    )
     if most >= _UNEVEN * fewest and not recipe.class_weight:
-        say(f"uneven: {commonest} {most}, {rarest} {fewest}; --balanced lets genres weigh alike")
+        say(f"uneven: {majority_baseline} {most}, {rarest} {fewest}; --balanced lets genres weigh alike")

@@ -12,8 +12,8 @@ Note = Literal["suspect", "missing", "extra", "known-fault"]
 Kind = Fault | Note
 Grade = Literal["fault", "note"]
 
+# In the order in which they are shown: what is surest first.
 KINDS: tuple[Kind, ...] = (*get_args(Fault), *get_args(Note))
-"""In the order in which they are shown: what is surest first."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,7 @@ class Finding:
     known-fault   note    GTZAN: left out of the fault-filtered split
     ============  ======  =========================================================================
 
-    Attributes
-    ----------
-    track : str
-        Id of the track; for "missing", the genre.
-    kind : str
-        One of :data:`KINDS`.
-    detail : str
-        In words.
+    `track` is the id of the track (for "missing", the genre), `detail` the finding in words.
     """
 
     track: str

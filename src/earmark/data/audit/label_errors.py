@@ -1,7 +1,7 @@
-"""Tracks that do not sound like the genre they are filed under: confident learning on summaries of timbre.
+"""Label errors: tracks that do not sound like their genre, by confident learning on summaries of timbre.
 
-A simple classifier judges each track without having seen it or its artist. Where it holds the track's own genre
-to be improbable, and another to be as probable as that genre's tracks usually are, the label is suspect.
+A simple classifier predicts each track without having seen it or its artist. Where it finds the track's own genre
+improbable, and another as probable as that genre's tracks usually are, the label is suspect.
 
 References
 ----------
@@ -20,20 +20,16 @@ from numpy.typing import NDArray
 from earmark.data.corpus import Track
 from earmark.errors import CorpusError
 
-FEWEST_TRACKS, FOLDS = 10, 5
-"""Tracks a genre needs; parts that are judged in turn, and so artists that a genre needs."""
-
-_GROUPS = 32
-"""Groups of neighbouring bands, so that few tracks suffice."""
-
+# Tracks a genre needs; folds that are predicted in turn, and so artists that a genre needs.
+MIN_TRACKS, FOLDS = 10, 5
+# Groups of neighbouring bands, so that few tracks suffice.
+_BAND_GROUPS = 32
+# Inverse strength of the regression's penalty.
 _PENALTY = 0.2
-"""Inverse strength of the regression's penalty."""
-
-_SURE = (0.4, 0.6)
-"""Bounds of the probability from which on a genre counts as confidently predicted."""
-
-_TIMES = 12
-"""How many times more probable than its own genre a suspect's other genre is."""
+# Bounds of the probability from which on a genre counts as confidently predicted.
+_CONFIDENT = (0.4, 0.6)
+# How many times more probable than its own genre a suspect's other genre is.
+_MIN_RATIO = 12
 
 
 class Timbre:
@@ -47,38 +43,28 @@ class Timbre:
         """Take the next frames, shape (frames, bands), log-mel in dB."""
         if not len(frames):
             return
-        edges = np.linspace(0, frames.shape[1], min(_GROUPS, frames.shape[1]) + 1).astype(int)
+        edges = np.linspace(0, frames.shape[1], min(_BAND_GROUPS, frames.shape[1]) + 1).astype(int)
         groups = np.add.reduceat(frames, edges[:-1], axis=1, dtype=np.float64) / np.diff(edges)  # (frames, groups)
+        # sums over frames suffice for mean, deviation and mean change, and let the sound come in pieces
         change = np.abs(np.diff(groups, axis=0)).sum(axis=0)
         self._sums.append(np.stack([groups.sum(axis=0), np.square(groups).sum(axis=0), change]))  # (3, groups)
         self._frames += len(groups)
         self._changes += len(groups) - 1
 
     def features(self) -> NDArray[np.float64] | None:
-        """Return the summary, shape (3 · groups,), whatever the loudness; None where there was nothing to hear."""
+        """Return the summary, shape (3 · groups,), whatever the loudness; None where all is silent."""
         if not self._changes:
             return None
         total, squares, change = np.sum(self._sums, axis=0)
-        mean = total / self._frames
+        mean = total / self._frames  # (groups,)
         deviation = np.sqrt(np.maximum(0, squares / self._frames - mean**2))
         summary = np.concatenate([mean - mean.mean(), deviation, change / self._changes])
         return summary if np.isfinite(summary).all() else None
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A track whose label is doubtful.
-
-    Attributes
-    ----------
-    track : Track
-    own : float
-        Probability of the genre it is filed under.
-    genre : str
-        What it sounds like.
-    probability : float
-        Of that genre.
-    """
+class LabelError:
+    """A track whose label is doubtful: `own` is the probability of its label, `probability` that of `genre` instead."""
 
     track: Track
     own: float
@@ -86,98 +72,78 @@ class Suspect:
     probability: float
 
 
-def judgeable(tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
-    """Divide genres into those with enough tracks of enough artists to be judged, and the others.
-
-    Returns
-    -------
-    (list of str, list of str)
-        Sorted.
-    """
+def screen_genres(tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
+    """Divide genres into those with enough tracks of enough artists to be judged, and the others; both sorted."""
     tally = Counter(track.genre for track in tracks)
-    artists = Counter(genre for genre, _ in {(track.genre, _origin(track)) for track in tracks})
-    enough = [genre for genre in sorted(tally) if tally[genre] >= FEWEST_TRACKS and artists[genre] >= FOLDS]
+    artists = Counter(genre for genre, _ in {(track.genre, _artist_key(track)) for track in tracks})
+    enough = [genre for genre in sorted(tally) if tally[genre] >= MIN_TRACKS and artists[genre] >= FOLDS]
     return enough, sorted(set(tally) - set(enough))
 
 
-def find_suspects(tracks: Sequence[Track], features: NDArray[np.float64], seed: int = 0) -> list[Suspect]:
-    """Find tracks that sound like another genre.
+def find_label_errors(tracks: Sequence[Track], features: NDArray[np.float64], seed: int = 0) -> list[LabelError]:
+    """Find tracks that sound like another genre, the surest first.
 
     Parameters
     ----------
     tracks : sequence of Track
-        No copies of one another, which would vouch for each other; tracks of one artist are judged together.
-        Tracks of genres that are not :func:`judgeable` are left out.
+        No copies of one another, which would vouch for each other; tracks of one artist share a fold.
+        Tracks of genres that :func:`screen_genres` refuses are left out.
     features : ndarray, shape (tracks, features)
         From :class:`Timbre`.
     seed : int
-        Of the deal into folds.
-
-    Returns
-    -------
-    list of Suspect
-        Most suspicious first.
+        Of the folds.
 
     Raises
     ------
     CorpusError
         If fewer than two genres can be judged.
     """
-    labels, _ = judgeable(tracks)
+    labels, _ = screen_genres(tracks)
     if len(labels) < 2:
         raise CorpusError(
-            f"labels cannot be judged: that takes two genres with {FEWEST_TRACKS} tracks of {FOLDS} artists each, "
+            f"labels cannot be judged: that takes two genres with {MIN_TRACKS} tracks of {FOLDS} artists each, "
             f"and {len(labels)} of {len({track.genre for track in tracks})} has so many"
         )
     kept = [i for i, track in enumerate(tracks) if track.genre in labels]
     tracks = [tracks[i] for i in kept]
     label = np.array([labels.index(track.genre) for track in tracks])
-    artist = np.unique([_origin(track) for track in tracks], return_inverse=True)[1]
-    probability = _out_of_fold(features[kept], label, artist, seed)
+    artist = np.unique([_artist_key(track) for track in tracks], return_inverse=True)[1]
+    probability = _predict_out_of_fold(features[kept], label, artist, seed)
     return [
-        Suspect(tracks[i], float(probability[i, label[i]]), labels[other], float(probability[i, other]))
-        for i, other in confidently_other(probability, label)
+        LabelError(tracks[i], float(probability[i, label[i]]), labels[other], float(probability[i, other]))
+        for i, other in find_confident_errors(probability, label)
     ]
 
 
-def confidently_other(probability: NDArray[np.float64], label: NDArray[np.intp]) -> list[tuple[int, int]]:
-    """Find what is labelled one thing and confidently another.
+def find_confident_errors(probability: NDArray[np.float64], label: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """Find what is labelled one class and confidently predicted another: (track, class), the largest margin first.
 
     A class is predicted confidently where its probability reaches its mean over the tracks that bear its label
-    (Northcutt et al., equation 2), held between 0.4 and 0.6: a guess below is no confidence, and where all else
-    is clear as day, a wrong label would never come up to the mean. Its own label must be 12 times less probable.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (tracks, classes)
-        Judged out of fold.
-    label : ndarray of int, shape (tracks,)
-
-    Returns
-    -------
-    list of (track, class)
-        By falling difference of the two probabilities.
+    (Northcutt et al., equation 2), clipped to 0.4 to 0.6: a guess below is no confidence, and where all else is
+    clear, a wrong label would never reach the mean. The track's own label must be 12 times less probable.
+    `probability` has shape (tracks, classes), predicted out of fold; `label` has shape (tracks,).
 
     Examples
     --------
     >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.02, 0.98], [0.1, 0.9], [0.7, 0.3]])
-    >>> confidently_other(p, np.array([0, 0, 0, 1, 1]))
+    >>> find_confident_errors(p, np.array([0, 0, 0, 1, 1]))
     [(2, 1)]
     """
     rows = np.arange(len(label))
     own = probability[rows, label]
-    usual = np.array([probability[label == j, j].mean() for j in range(probability.shape[1])])
-    sure = np.where(probability >= np.clip(usual, *_SURE), probability, 0)  # (tracks, classes)
-    other = sure.argmax(axis=1)
-    margin = sure[rows, other] - own
-    found = np.flatnonzero((_TIMES * own < sure[rows, other]) & (other != label))
+    # t_j = mean of p(j) over the tracks labelled j: shape (classes,)
+    threshold = np.array([probability[label == j, j].mean() for j in range(probability.shape[1])])
+    confident = np.where(probability >= np.clip(threshold, *_CONFIDENT), probability, 0)  # (tracks, classes)
+    other = confident.argmax(axis=1)
+    margin = confident[rows, other] - own
+    found = np.flatnonzero((_MIN_RATIO * own < confident[rows, other]) & (other != label))
     return [(int(i), int(other[i])) for i in found[np.argsort(-margin[found], kind="stable")]]
 
 
-def _out_of_fold(
+def _predict_out_of_fold(
     X: NDArray[np.float64], y: NDArray[np.intp], artist: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
-    """Probabilities, shape (tracks, classes), each by a classifier that has not heard the artist."""
+    """Return probabilities, shape (tracks, classes), each by a classifier that was not fitted on the artist."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.pipeline import make_pipeline
@@ -186,14 +152,15 @@ def _out_of_fold(
 
     probability = np.zeros((len(y), y.max() + 1))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    with threadpool_limits(1):  # so small a problem is slower on many
-        for learn, judge in folds.split(X, y, artist):
+    # so small a problem is slower on many threads
+    with threadpool_limits(1):
+        for train, test in folds.split(X, y, artist):
             regression = LogisticRegression(C=_PENALTY, max_iter=1000, class_weight="balanced")
-            model = make_pipeline(StandardScaler(), regression).fit(X[learn], y[learn])
-            probability[np.ix_(judge, model.classes_)] = model.predict_proba(X[judge])
+            model = make_pipeline(StandardScaler(), regression).fit(X[train], y[train])
+            probability[np.ix_(test, model.classes_)] = model.predict_proba(X[test])
     return probability
 
 
-def _origin(track: Track) -> str:
-    """Artist, or the track itself where none is known."""
+def _artist_key(track: Track) -> str:
+    """Return a key of the artist, or of the track itself where none is known."""
     return f"artist {track.artist.casefold()}" if track.artist else f"track {track.id}"

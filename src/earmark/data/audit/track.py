@@ -1,10 +1,10 @@
-"""One sound file, heard once from beginning to end: what is wrong with it, and what others are held against."""
+"""One sound file, decoded once: what is wrong with it, and what it is compared with others by."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -20,21 +20,18 @@ from earmark.data.corpus import Track
 from earmark.errors import AudioError
 from earmark.parallel import Pool, limit_for_file
 
+# Seconds below which a track gives less than one clip.
 _SHORT = 5.0
-"""Seconds below which a track gives less than one clip."""
-
+# Share of samples in flat tops. Of 342 excerpts of GTZAN one has more; driven 6 dB over their peak, 92 % have.
 _CLIPPED = 0.001
-"""Share of samples in flat tops. Of 342 excerpts of GTZAN one has more; driven 6 dB over their peak, 92 % have."""
-
-_WORTH = 8
-"""Files that are worth the start of a process."""
-
+# Files that are worth the start of a process.
+_FILES_PER_PROCESS = 8
 _FRONT_END = LogMel(n_mels=64, fmax=8000.0, hop_length=2048, center=False, top_db=None)
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What one file gave.
+    """What is known of one file.
 
     Attributes
     ----------
@@ -44,7 +41,7 @@ class Inspection:
     words : ndarray of uint32, shape (frames,)
         Acoustic fingerprint.
     timbre : ndarray, shape (features,), or None
-        Summary of its sound, None where there is none to hear.
+        Summary of its sound; None where it is silent.
     """
 
     findings: list[Finding]
@@ -53,18 +50,20 @@ class Inspection:
     timbre: NDArray[np.float64] | None = None
 
 
-class FlatTops:
+class ClippingMeter:
     """Counts the samples of a signal that lie in flat tops: three or more equal ones at its highest or lowest level.
 
     What exceeds full scale is taken for full scale, as in anything that plays it. A signal that was clipped
     and turned down afterwards shows, too; lossy codecs hide flat tops below full scale.
     """
 
-    _FAINTEST = 0.25  # full scale is 1; lower peaks may be flat because bits are coarse
+    # Full scale is 1; lower peaks may be flat because bits are coarse.
+    _FAINTEST = 0.25
 
     def __init__(self) -> None:
         self._samples = 0
-        self._tops = {+1: (self._FAINTEST, 0), -1: (self._FAINTEST, 0)}  # by side: level, samples that are flat there
+        # by side: level of the highest peak so far, and samples that are flat there
+        self._tops = {+1: (self._FAINTEST, 0), -1: (self._FAINTEST, 0)}
 
     def add(self, samples: NDArray[np.float32]) -> None:
         """Take the next samples, shape (samples,); tops across the border of two pieces count on each side."""
@@ -72,7 +71,7 @@ class FlatTops:
         for side, (level, count) in self._tops.items():
             peak = min(1.0, float((side * samples).max(initial=0.0)))
             if peak >= level:
-                self._tops[side] = (peak, (count if peak == level else 0) + _in_runs(side * samples >= peak))
+                self._tops[side] = (peak, (count if peak == level else 0) + _count_in_runs(side * samples >= peak))
 
     @property
     def share(self) -> float:
@@ -81,24 +80,12 @@ class FlatTops:
 
 
 def inspect_all(tracks: Sequence[Track], jobs: int) -> Iterator[Inspection]:
-    """Inspect many tracks, in order.
-
-    Parameters
-    ----------
-    tracks : sequence of Track
-        With a path each.
-    jobs : int
-        Processes at most; few files are inspected in this one.
-
-    Yields
-    ------
-    Inspection
-    """
-    jobs = min(jobs, len(tracks) // _WORTH)
+    """Yield inspections of tracks with a path, in order, by `jobs` processes at most; of few files, in this one."""
+    jobs = min(jobs, len(tracks) // _FILES_PER_PROCESS)
     if jobs <= 1:
         yield from map(inspect, tracks)
     else:
-        yield from Pool(partial(_prepared, inspect), jobs, _crashed, limit=_patience).map(iter(tracks))
+        yield from Pool(partial(partial, inspect), jobs, _report_crash, limit=_patience).map(iter(tracks))
 
 
 def inspect(track: Track) -> Inspection:
@@ -107,18 +94,18 @@ def inspect(track: Track) -> Inspection:
     try:
         with track.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        findings = _against_release(track)
-        heard = _listen(track)
+        findings = _compare_with_release(track)
+        analysed = _analyse(track)
     except (AudioError, OSError) as error:
         return Inspection([Finding(track.id, "unreadable", str(error))])
-    return Inspection(findings + heard.findings, digest, heard.words, heard.timbre)
+    return replace(analysed, findings=findings + analysed.findings, digest=digest)
 
 
-def _listen(track: Track) -> Inspection:
+def _analyse(track: Track) -> Inspection:
     assert track.path is not None
     with AudioFile(track.path) as recording:
         rate = recording.info.sample_rate
-        tops, printer, timbre = FlatTops(), Fingerprinter(rate), Timbre()
+        tops, printer, timbre = ClippingMeter(), Fingerprinter(rate), Timbre()
         resampler = soxr.ResampleStream(rate, _FRONT_END.sample_rate, 1, dtype="float32", quality="HQ")
         silent = True
         for second in cut(recording.blocks(rate), rate):
@@ -129,11 +116,11 @@ def _listen(track: Track) -> Inspection:
             if not second.silent:
                 silent = False
                 timbre.add(_FRONT_END(resampled))
-        findings = list(_faults(track.id, recording, silent, tops.share))
+        findings = list(_find_faults(track.id, recording, silent, tops.share))
     return Inspection(findings, "", printer.words(), timbre.features())
 
 
-def _faults(track: str, recording: AudioFile, silent: bool, flat: float) -> Iterator[Finding]:
+def _find_faults(track: str, recording: AudioFile, silent: bool, flat: float) -> Iterator[Finding]:
     if recording.read_error:
         yield Finding(track, "damaged", recording.read_error)
     if silent:
@@ -144,29 +131,26 @@ def _faults(track: str, recording: AudioFile, silent: bool, flat: float) -> Iter
         yield Finding(track, "clipped", f"{flat:.1%} of its samples lie in flat tops")
 
 
-def _against_release(track: Track) -> list[Finding]:
-    """Whether a file that calls itself GTZAN's is the one that was released."""
-    fact = gtzan.facts().get(track.id)
-    if fact is None or track.path is None or track.path.suffix.lower() != ".wav":
+def _compare_with_release(track: Track) -> list[Finding]:
+    """Find whether a file that calls itself GTZAN's is the one that was released."""
+    excerpt = gtzan.load_index().get(track.id)
+    if excerpt is None or track.path is None or track.path.suffix.lower() != ".wav":
         return []
     with track.path.open("rb") as file:
         digest = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
-    if digest == fact.md5:
+    if digest == excerpt.md5:
         return []
-    return [Finding(track.id, "altered", f"its md5 is {digest}, that of the released file {fact.md5}")]
+    return [Finding(track.id, "altered", f"its md5 is {digest}, that of the released file {excerpt.md5}")]
 
 
-def _in_runs(hot: NDArray[np.bool_]) -> int:
-    """How many trues stand in runs of three or more."""
+def _count_in_runs(hot: NDArray[np.bool_]) -> int:
+    """Count the trues that stand in runs of three or more."""
     three = hot[2:] & hot[1:-1] & hot[:-2]
+    # three[i] says that hot[i], hot[i + 1] and hot[i + 2] are all true: mark all three
     flat = np.zeros(len(hot), bool)
     for shift in range(3):
         flat[shift : shift + len(three)] |= three
     return int(flat.sum())
-
-
-def _prepared(function: Callable[[Track], Inspection]) -> Callable[[Track], Inspection]:
-    return function
 
 
 def _patience(track: Track) -> float:
@@ -174,5 +158,5 @@ def _patience(track: Track) -> float:
     return limit_for_file(track.path)
 
 
-def _crashed(track: Track, failure: str) -> Inspection:
+def _report_crash(track: Track, failure: str) -> Inspection:
     return Inspection([Finding(track.id, "unreadable", failure)])

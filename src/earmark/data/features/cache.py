@@ -1,4 +1,4 @@
-"""Clips kept on disk between runs, named by what was heard and how.
+"""Clips kept on disk between runs, named by the sound's content and the settings.
 
 ::
 
@@ -28,71 +28,45 @@ from earmark.audio.source import open_file
 from earmark.errors import AudioError, reason_of
 from earmark.files import replacing
 
+# Clips of one track, each of shape (frames, bins).
 Clips = list[NDArray[np.float32]]
-"""Clips of one track, each of shape (frames, bins)."""
-
+# Of the folder's layout; also to be raised when the same sound and settings give other clips than before.
 VERSION = 2
-"""Of the folder's layout; also to be raised when the same sound and settings give other clips than before."""
 
-_YOUNG = 2_000_000_000
-"""Nanoseconds: a file changed again within a file system's tick looks as if it had not changed (as git knows)."""
+# Nanoseconds: a file changed again within a file system's tick looks unchanged (git calls it "racily clean").
+_MIN_AGE = 2_000_000_000
 
-_State = tuple[int, int, int]
-"""Size in bytes, time of change in ns, and number of a file: while these stay, its content stays."""
+# Size in bytes, time of change in ns, and number of a file: while these stay, its content stays.
+_FileState = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a sound file held when it was read.
+    """What a sound file held when it was read: the SHA-256 of its bytes, and the file's state just before.
 
-    Attributes
-    ----------
-    digest : str
-        SHA-256 of its bytes.
-    state : tuple of int, or None
-        Its size, time of change and number just before; None where it was too young for them to tell a later change.
+    The state is None where the file was too young for size, time of change and number to show a later change.
     """
 
     digest: str
-    state: _State | None
+    state: _FileState | None
 
 
 def read_content(path: Path) -> Content:
-    """Read a sound file's content.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Content
-
-    Raises
-    ------
-    AudioError
-        If it is no regular file, is empty, or cannot be read.
-    """
+    """Read a sound file's content; AudioError if it is no regular file, is empty, or cannot be read."""
     with open_file(path) as file:
-        now, state = time.time_ns(), _state(os.fstat(file.fileno()))
+        now, state = time.time_ns(), _file_state(os.fstat(file.fileno()))
         try:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise AudioError(f"cannot be read ({reason_of(error)})") from error
-    return Content(digest, state if now - state[1] > _YOUNG else None)
+    return Content(digest, state if now - state[1] > _MIN_AGE else None)
 
 
 class Index:
-    """Remembers the content of files, so that unchanged ones need not be read again.
-
-    Parameters
-    ----------
-    cache : Path
-        Folder of the cache.
-    """
+    """Remembers the content of files in a cache's folder, so that unchanged ones need not be read again."""
 
     def __init__(self, cache: Path) -> None:
-        self._file = _versioned(cache) / "index.json"
+        self._file = cache / f"v{VERSION}" / "index.json"
         self._entries = self._read()
         self._new: dict[str, list[Any]] = {}
 
@@ -101,11 +75,12 @@ class Index:
         entry = self._entries.get(str(path.absolute()))
         try:
             *state, digest = entry  # type: ignore[misc]
-            return digest if isinstance(digest, str) and state == [*_state(path.stat())] else None
-        except (OSError, TypeError, ValueError):  # gone, not in the index, or the index is damaged
+            return digest if isinstance(digest, str) and state == [*_file_state(path.stat())] else None
+        except (OSError, TypeError, ValueError):
+            # gone, not in the index, or the index is damaged
             return None
 
-    def note(self, path: Path, content: Content) -> None:
+    def add(self, path: Path, content: Content) -> None:
         """Remember what a file held, unless it was too young."""
         if content.state:
             self._new[str(path.absolute())] = [*content.state, content.digest]
@@ -121,20 +96,14 @@ class Index:
     def _read(self) -> dict[str, Any]:
         try:
             entries = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):  # not there yet, or damaged: files are read again
+        except (OSError, ValueError):
+            # not there yet, or damaged: files are read again
             return {}
         return entries if isinstance(entries, dict) else {}
 
 
 class ClipCache:
-    """Clips by content, for one set of settings.
-
-    Parameters
-    ----------
-    cache : Path
-        Folder of the cache; made when missing.
-    settings : str
-        All that the clips depend on besides the sound.
+    """Clips by content, for one set of settings, in a folder that is made when missing.
 
     Examples
     --------
@@ -147,7 +116,7 @@ class ClipCache:
     """
 
     def __init__(self, cache: Path, settings: str) -> None:
-        self._folder, self._settings = _versioned(cache), settings
+        self._folder, self._settings = cache / f"v{VERSION}", settings
 
     def __contains__(self, digest: str) -> bool:
         return self._file(digest).exists()
@@ -155,45 +124,41 @@ class ClipCache:
     def get(self, digest: str) -> Clips | None:
         """Return the clips of a content, read-only; None where they are not kept, or damaged."""
         try:
-            return _unpacked(self._file(digest).read_bytes())
+            return _decode(self._file(digest).read_bytes())
         except (OSError, ValueError):
             return None
 
     def put(self, digest: str, clips: Clips) -> None:
         """Keep the clips of a content."""
         with replacing(self._file(digest)) as partial:
-            partial.write_bytes(_packed(clips))
+            partial.write_bytes(_encode(clips))
 
     def _file(self, digest: str) -> Path:
         key = hashlib.sha256(f"{digest} {self._settings}".encode()).hexdigest()
+        # two digits a folder, as git does: no folder grows too large
         return self._folder / key[:2] / f"{key}.clips"
 
 
-# A file of clips: CRC-32 of the rest, number of clips, bins, frames of each clip (int64), then all frames (float32).
-
-
-def _packed(clips: Sequence[NDArray[np.float32]]) -> bytes:
+def _encode(clips: Sequence[NDArray[np.float32]]) -> bytes:
+    # CRC-32 of the rest, number of clips, bins, frames of each clip (int64), then all frames (float32)
     bins = clips[0].shape[1] if clips else 0
     head = np.array([len(clips), bins, *map(len, clips)], "<i8")
     body = b"".join([head.tobytes(), *(clip.astype("<f4").tobytes() for clip in clips)])
     return np.array([zlib.crc32(body)], "<i8").tobytes() + body
 
 
-def _unpacked(content: bytes) -> Clips:
+def _decode(content: bytes) -> Clips:
     body = memoryview(content)[8:]
     if len(body) < 16 or zlib.crc32(body) != np.frombuffer(content, "<i8", 1)[0]:
         raise ValueError("the checksum is wrong: the file is damaged")
     number, bins = np.frombuffer(body, "<i8", 2)
     if not number:
         return []
-    ends = np.cumsum(np.frombuffer(body, "<i8", number, offset=16))  # in frames
+    # where each clip ends, in frames, and all frames, (frames, bins): behind 2 + number integers of 8 bytes
+    ends = np.cumsum(np.frombuffer(body, "<i8", number, offset=16))
     frames = np.frombuffer(body, "<f4", offset=8 * (2 + number)).reshape(ends[-1], bins)
     return np.split(frames.astype(np.float32, copy=False), ends[:-1])
 
 
-def _versioned(cache: Path) -> Path:
-    return cache / f"v{VERSION}"
-
-
-def _state(status: os.stat_result) -> _State:
+def _file_state(status: os.stat_result) -> _FileState:
     return status.st_size, status.st_mtime_ns, status.st_ino

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import FrontEnd
-from earmark.data.corpus import Corpus, Track
+from earmark.data.corpus import Corpus, Track, explain_failures
 from earmark.data.features.cache import Clips
-from earmark.data.features.worker import Cutting, hear
+from earmark.data.features.worker import ClipSettings, compute_clips
 from earmark.errors import CorpusError
 
 
@@ -29,14 +29,14 @@ class Features:
         Genres.
     track : ndarray of int, shape (clips,)
         Index of each clip's track in the corpus.
-    failed : dict of int to str
-        Tracks that could not be read, and why.
+    failed : dict of str to str
+        Ids of the tracks that could not be read, and why.
     """
 
     X: NDArray[np.float32]
     y: NDArray[np.str_]
     track: NDArray[np.intp]
-    failed: dict[int, str]
+    failed: dict[str, str]
 
     def part(self, clips: NDArray[np.intp]) -> Features:
         """Return only these clips."""
@@ -44,17 +44,9 @@ class Features:
 
 
 def stack(sequences: Sequence[NDArray[np.floating]], frames: int | None = None) -> NDArray[np.float32]:
-    """Put sequences of different lengths into one array, filled with NaN frames at their ends.
+    """Put sequences, each (frames, bins), into one array (clips, frames, bins), with NaN frames at their ends.
 
-    Parameters
-    ----------
-    sequences : sequence of ndarray, shape (frames, bins)
-    frames : int, optional
-        Frames of the array; those of the longest sequence when left out.
-
-    Returns
-    -------
-    ndarray of float32, shape (clips, frames, bins)
+    It has as many frames as the longest sequence, unless `frames` says how many.
 
     Examples
     --------
@@ -99,49 +91,40 @@ def extract(
     min_frames : int
         Clips with fewer frames are left out.
     cache : Path, optional
-        Folder to keep results in, named by the sound's content and the settings
-        (see :mod:`earmark.data.features.cache`).
+        Folder to keep results in (see :mod:`earmark.data.features.cache`).
     jobs : int
         Tracks worked on at once. More than a few are given to so many processes; a script must then begin its
         work under ``if __name__ == "__main__":``, as always with processes in Python.
     on_track : callable, optional
         Called after each track, in corpus order.
 
-    Returns
-    -------
-    Features
-        Clips in corpus order; tracks that cannot be read are in ``failed``.
-
     Raises
     ------
     CorpusError
         If no track can be read, or arrays do not fit the front end.
     """
-    cutting = Cutting(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
-    rows = _Rows(cutting.frames, front_end.n_bins)
-    failed: dict[int, str] = {}
-    with closing(hear(corpus.tracks, cutting, cache, jobs)) as each:
-        for i, (track, heard) in enumerate(zip(corpus.tracks, each, strict=True)):
-            if heard.error:
-                failed[i] = heard.error
-            rows.add(i, [clip for clip in heard.clips if len(clip) >= min_frames])
+    settings = ClipSettings(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
+    rows = _GrowingArray(settings.frames, front_end.n_bins)
+    failed: dict[str, str] = {}
+    with closing(compute_clips(corpus.tracks, settings, cache, jobs)) as computed:
+        for i, (track, result) in enumerate(zip(corpus.tracks, computed, strict=True)):
+            if result.error:
+                failed[track.id] = result.error
+            rows.add(i, [clip for clip in result.clips if len(clip) >= min_frames])
             if on_track:
                 on_track(track)
     if not rows.track:
-        first = next(iter(failed.items()), None)
-        raise CorpusError(
-            f"none of the {len(corpus.tracks)} tracks gave a clip"
-            + (f"; the first: {corpus.tracks[first[0]].id}: {first[1]}" if first else ": all are silent or too short")
-        )
+        raise CorpusError(f"none of the {len(corpus.tracks)} tracks gave a clip{explain_failures(failed)}")
     return Features(rows.array(), np.array([corpus.tracks[i].genre for i in rows.track]), np.array(rows.track), failed)
 
 
-class _Rows:
+class _GrowingArray:
     """One array that grows with each track's clips, so that these are never held twice."""
 
     def __init__(self, frames: int, bins: int) -> None:
         self.track: list[int] = []
-        self._X = np.empty((0, frames, bins), np.float32)  # (clips, frames, bins), and some to spare
+        # (clips, frames, bins); longer than what is in it by up to an eighth, so that it seldom has to grow
+        self._X = np.empty((0, frames, bins), np.float32)
 
     def add(self, track: int, clips: Clips) -> None:
         if not clips:
@@ -157,4 +140,5 @@ class _Rows:
         return self._X
 
     def _grow(self, length: int) -> None:
-        self._X.resize((length, *self._X.shape[1:]), refcheck=False)  # in place where the system can
+        # in place where the system can, which numpy refuses where it believes that others refer to the array
+        self._X.resize((length, *self._X.shape[1:]), refcheck=False)

@@ -18,15 +18,8 @@ from earmark.parallel import Pool, is_small, limit_for_file
 
 
 @dataclass(frozen=True)
-class Cutting:
-    """How a track becomes clips: all that they depend on besides the sound.
-
-    Attributes
-    ----------
-    front_end : StftDensity or LogMel
-    clip_seconds, hop_seconds : float
-        Of a clip, and from clip to clip.
-    """
+class ClipSettings:
+    """How a track becomes clips: front end, seconds of a clip, and seconds from clip to clip."""
 
     front_end: FrontEnd
     clip_seconds: float
@@ -38,19 +31,19 @@ class Cutting:
         return self.front_end.n_frames(round(self.clip_seconds * self.front_end.sample_rate))
 
     @property
-    def settings(self) -> str:
-        """All of it as text."""
+    def key(self) -> str:
+        """All settings as text: what clips depend on besides the sound."""
         return json.dumps([asdict(self.front_end), self.clip_seconds, self.hop_seconds], sort_keys=True)
 
-    def of_sound(self, path: Path) -> Clips:
-        """Clips of a file, silent ones left out."""
+    def read_file(self, path: Path) -> Clips:
+        """Return the clips of a file, silent ones left out."""
         rate = self.front_end.sample_rate
         with AudioFile(path) as recording:
             clips = cut(recording.blocks(rate), round(self.clip_seconds * rate), round(self.hop_seconds * rate))
             return [self.front_end(clip.samples[: clip.length]) for clip in clips if not clip.silent]
 
-    def of_array(self, track: Track) -> Clips:
-        """Clips of a track whose frames the corpus holds."""
+    def read_array(self, track: Track) -> Clips:
+        """Return the clips of a track whose frames the corpus holds."""
         assert track.spectrogram is not None
         frames, bins = track.spectrogram.shape
         if bins != self.front_end.n_bins:
@@ -63,14 +56,14 @@ class Cutting:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What became of one track.
+class TrackClips:
+    """The clips of one track.
 
     Attributes
     ----------
     clips : list of ndarray, shape (frames, bins)
     error : str
-        Why there are none; empty where it could be heard.
+        Why there are none; empty where the track could be read.
     content : Content or None
         Of its file, where that was read.
     """
@@ -80,85 +73,70 @@ class Heard:
     content: Content | None = None
 
 
-def hear(tracks: Sequence[Track], cutting: Cutting, cache: Path | None, jobs: int) -> Generator[Heard, None, None]:
-    """Hear every track, in order.
+def compute_clips(
+    tracks: Sequence[Track], settings: ClipSettings, cache: Path | None, jobs: int
+) -> Generator[TrackClips, None, None]:
+    """Yield the clips of every track, in order; `jobs` processes compute them where there is enough to do.
 
-    Parameters
-    ----------
-    tracks : sequence of Track
-    cutting : Cutting
-    cache : Path or None
-        Folder where clips are kept.
-    jobs : int
-        Processes, where there is enough to do.
-
-    Yields
-    ------
-    Heard
-        A file that cannot be heard, or kills its process, is one with an error.
-
-    Raises
-    ------
-    CorpusError
-        If an array does not fit the front end.
+    A file that cannot be read, or kills its process, gives an error instead of clips. `cache` is the folder where
+    clips are kept, if any. Raises CorpusError if an array does not fit the front end.
     """
-    listen = _Listener(cutting, cache)
+    reader = _ClipReader(settings, cache)
     paths = [track.path for track in tracks if track.path is not None and track.spectrogram is None]
     index = None if cache is None else Index(cache)
-    digests = {path: digest for path in paths if index and (digest := index.find(path)) and listen.keeps(digest)}
+    digests = {path: digest for path in paths if index and (digest := index.find(path)) and reader.caches(digest)}
     new = [path for path in paths if path not in digests]
-    with closing(_made(new, listen, 1 if is_small(paths) else jobs)) as made:
+    with closing(_compute_files(new, reader, 1 if is_small(paths) else jobs)) as computed:
         try:
             for track in tracks:
                 if track.spectrogram is not None:
-                    yield Heard(cutting.of_array(track))
+                    yield TrackClips(settings.read_array(track))
                     continue
                 assert track.path is not None
+                # `computed` holds the new files in the order of the tracks: take its next only for one of them
                 digest = digests.get(track.path)
-                heard = listen(track.path, digest) if digest else next(made)
-                if index and heard.content:
-                    index.note(track.path, heard.content)
-                yield heard
+                result = reader(track.path, digest) if digest else next(computed)
+                if index and result.content:
+                    index.add(track.path, result.content)
+                yield result
         finally:
             if index:
                 index.save()
 
 
-class _Listener:
-    """Hears one file after another, here or in a process of a pool."""
+class _ClipReader:
+    """Computes the clips of one file after another, here or in a process of a pool."""
 
-    def __init__(self, cutting: Cutting, cache: Path | None) -> None:
-        self.cutting, self.cache = cutting, cache
-        self._kept = None if cache is None else ClipCache(cache, cutting.settings)
+    def __init__(self, settings: ClipSettings, cache: Path | None) -> None:
+        self.settings, self.cache = settings, cache
+        self._clips = None if cache is None else ClipCache(cache, settings.key)
 
-    def keeps(self, digest: str) -> bool:
-        return self._kept is not None and digest in self._kept
+    def caches(self, digest: str) -> bool:
+        return self._clips is not None and digest in self._clips
 
-    def __call__(self, path: Path, digest: str | None = None) -> Heard:
-        """Hear a file, or take what is kept of it: without reading the file, where its digest is known."""
+    def __call__(self, path: Path, digest: str | None = None) -> TrackClips:
+        """Compute a file's clips, or take them from the cache: without reading the file, if its digest is known."""
         try:
-            if self._kept is None:
-                return Heard(self.cutting.of_sound(path))
-            if digest and (clips := self._kept.get(digest)) is not None:
-                return Heard(clips)
+            if self._clips is None:
+                return TrackClips(self.settings.read_file(path))
+            if digest and (clips := self._clips.get(digest)) is not None:
+                return TrackClips(clips)
             content = read_content(path)
-            clips = self._kept.get(content.digest)
-            if clips is None:  # not there yet, or damaged
-                clips = self.cutting.of_sound(path)
-                self._kept.put(content.digest, clips)
-            return Heard(clips, content=content)
+            clips = self._clips.get(content.digest)
+            # not there yet, or damaged
+            if clips is None:
+                clips = self.settings.read_file(path)
+                self._clips.put(content.digest, clips)
+            return TrackClips(clips, content=content)
         except AudioError as error:
-            return Heard([], str(error))
+            return TrackClips([], str(error))
 
 
-def _made(paths: Sequence[Path], listen: _Listener, jobs: int) -> Generator[Heard, None, None]:
-    """Hear files, in order. Even one goes to a process, for what kills it is never kept and always comes again."""
+def _compute_files(paths: Sequence[Path], reader: _ClipReader, jobs: int) -> Generator[TrackClips, None, None]:
     if jobs == 1:
-        yield from map(listen, paths)
+        yield from map(reader, paths)
     else:
-        prepare = partial(_Listener, listen.cutting, listen.cache)
-        yield from Pool(prepare, jobs, _crashed, limit=limit_for_file).map(iter(paths))
-
-
-def _crashed(path: Path, failure: str) -> Heard:
-    return Heard([], failure)
+        # Even a single file goes to a process: what kills one is never cached, and comes again in every run.
+        prepare = partial(_ClipReader, reader.settings, reader.cache)
+        pool = Pool(prepare, jobs, lambda path, failure: TrackClips([], failure), limit=limit_for_file)
+        yield from pool.map(iter(paths))

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from earmark.data.synth.instruments import Rng, Samples
-from earmark.data.synth.render import master, perform
+from earmark.data.synth.render import master, render_score
 from earmark.data.synth.score import Score
 from earmark.data.synth.styles import BOOK, STYLES, TEMPI
 from earmark.errors import SettingError
@@ -62,7 +62,7 @@ def compose(style: str, rng: Rng, *, seconds: float = 30.0, sample_rate: int = 2
     _check([style], seconds, sample_rate)
     score = Score(BOOK[style], rng, seconds)
     BOOK[style].write(score)
-    return master(perform(score, round(seconds * sample_rate), sample_rate), score, sample_rate)
+    return master(render_score(score, round(seconds * sample_rate), sample_rate), score, sample_rate)
 
 
 def _check(styles: Sequence[str], seconds: float, sample_rate: int) -> None:
@@ -106,10 +106,10 @@ def write_corpus(
     jobs: int = 1,
     on_track: Callable[[Path], None] | None = None,
 ) -> list[Path]:
-    """Write tracks of every style as ``folder/<style>/<style>.<number>.wav``, mono, 16-bit.
+    """Write tracks of every style as ``folder/<style>/<style>.<number>.wav``, mono, 16-bit; return their paths.
 
     A track depends on the seed, its style and its number only, and so is the same, byte for byte, however
-    many others are written, and by however many processes.
+    many others are written, and by however many processes. SettingError for what is not allowed: see :func:`compose`.
 
     Parameters
     ----------
@@ -130,16 +130,6 @@ def write_corpus(
     on_track : callable, optional
         Called with each path, in order, when its file is whole. What it raises ends the writing.
 
-    Returns
-    -------
-    list of Path
-        The files, style by style.
-
-    Raises
-    ------
-    SettingError
-        For a style, length, sample rate or number that is not allowed; nothing is written then.
-
     Examples
     --------
     >>> import tempfile
@@ -158,7 +148,8 @@ def write_corpus(
             path = folder / style / f"{style}.{track:05}.wav"
             queue.append(_Job(path, style, (seed, STYLES.index(style), track), seconds, sample_rate))
     written = []
-    with closing(_each(queue, jobs)) as paths:  # when on_track raises, the processes end before this does
+    # when on_track raises, the processes end before this does
+    with closing(_write_all(queue, jobs)) as paths:
         for path in paths:
             written.append(path)
             if on_track:
@@ -166,7 +157,7 @@ def write_corpus(
     return written
 
 
-def _each(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
+def _write_all(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
     """Yield the path of every job when it is written, in order."""
     if jobs == 1:
         yield from map(_write, queue)
@@ -174,4 +165,5 @@ def _each(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         with block_interrupts():
             written = pool.map(_write, queue)
-        yield from written  # when closed, it cancels what has not begun
+        # when closed, it cancels what has not started
+        yield from written

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 Rng = np.random.Generator
 
-_BLOCK, _SLAB = 128, 16  # samples in a row, and rows in a slab: too small a product to wake BLAS's threads
+# Samples in a row, and rows in a slab: too small a product to wake BLAS's threads.
+_BLOCK, _SLAB = 128, 16
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,17 @@ class Tone:
         """Return one note of `seconds` and its release: all partials in one matrix product."""
         ratios = np.asarray(self.partials)
         levels = ratios**-self.rolloff / np.linalg.norm(ratios**-self.rolloff)
+        # (2, partials): each partial twice, `chorus` cents apart
         hz = 440 * 2 ** ((pitch - 69) / 12) * ratios * 2 ** (self.chorus * np.array([[-1], [1]]) / 2400)
         decay = np.broadcast_to(ratios**self.damping / self.ring, hz.shape)
-        levels = np.where(hz < 0.46 * sample_rate, levels / math.sqrt(2), 0)  # nothing near Nyquist: no alias
-        heard = levels > 0
-        poles = (2j * np.pi * hz - decay)[heard] / sample_rate
+        # nothing near Nyquist: no alias
+        levels = np.where(hz < 0.46 * sample_rate, levels / math.sqrt(2), 0)
+        audible = levels > 0
+        poles = (2j * np.pi * hz - decay)[audible] / sample_rate
         size = round((seconds + self.release) * sample_rate)
         # sample b * _BLOCK + j of a partial is pole**(b * _BLOCK) * pole**j: rows times columns
         slabs = -(-size // (_BLOCK * _SLAB))
-        rows = np.exp(np.outer(np.arange(slabs * _SLAB) * _BLOCK, poles)) * levels[heard]
+        rows = np.exp(np.outer(np.arange(slabs * _SLAB) * _BLOCK, poles)) * levels[audible]
         columns = np.exp(np.outer(poles, np.arange(_BLOCK)))
         left = np.hstack([rows.imag, rows.real]).astype(np.float32).reshape(slabs, _SLAB, 2 * poles.size)
         note: Samples = (left @ np.vstack([columns.real, columns.imag]).astype(np.float32)).ravel()[:size]
@@ -88,17 +91,20 @@ class Drum:
         size = round(5 * max(self.ring * (self.hz > 0), self.hiss) * sample_rate)
         t = np.arange(size, dtype=np.float32) / sample_rate
         fall = 2 ** (self.drop / 12)
+        # phase of the falling sine, in turns: the integral of hz * (1 + (fall - 1) * exp(-t / 0.03))
         turns = self.hz * (t + 0.03 * (fall - 1) * (1 - np.exp(-t / 0.03)))
         skin = np.sin(2 * np.pi * turns) * np.exp(-t / self.ring) * (self.hz * fall < 0.46 * sample_rate)
         spectrum = np.fft.rfft(rng.standard_normal(size, dtype=np.float32))
         hz = np.fft.rfftfreq(size, 1 / sample_rate)
-        spectrum /= 1 + (self.band[0] / np.maximum(hz, 1)) ** 4 + (hz / self.band[1]) ** 4  # soft edges
+        # soft edges of the band
+        spectrum /= 1 + (self.band[0] / np.maximum(hz, 1)) ** 4 + (hz / self.band[1]) ** 4
         burst = np.fft.irfft(spectrum, size) * np.exp(-t / self.hiss)
         return ((skin + self.noise * burst) * np.linspace(1, 0, size)).astype(np.float32)
 
 
 def _harmonics(count: int) -> tuple[float, ...]:
-    return tuple(n * math.sqrt(1 + 1e-4 * n * n) for n in range(1, count + 1))  # strings are a little stiff
+    # strings are a little stiff: f_n = n f_1 sqrt(1 + B n²)
+    return tuple(n * math.sqrt(1 + 1e-4 * n * n) for n in range(1, count + 1))
 
 
 _ODD = (1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 13.0, 15.0)

@@ -19,12 +19,16 @@ import numpy as np
 from earmark.data.synth.instruments import Drum, Rng, Tone
 
 T = TypeVar("T")
-Scale = tuple[int, ...]  # semitones above the tonic
-Chord = tuple[int, ...]  # semitones above the key's tonic, the root first
-Sketch = tuple[float, float, float, float]  # onset and length in beats, MIDI pitch, velocity
-Line = Callable[[list[Chord]], Iterator[Sketch]]  # writes a phrase over its chords
-
-_PHRASE = 4  # bars in a phrase: chords, melodies and fills all turn over with it
+# Semitones above the tonic.
+Scale = tuple[int, ...]
+# Semitones above the key's tonic, the root first.
+Chord = tuple[int, ...]
+# Onset and length in beats, MIDI pitch, velocity.
+Sketch = tuple[float, float, float, float]
+# Writes a phrase over its chords.
+Line = Callable[[list[Chord]], Iterator[Sketch]]
+# Bars in a phrase: chords, melodies and fills all turn over with it.
+_PHRASE = 4
 _ROOTS = {name: n for n, name in enumerate(["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"])}
 MAJOR: Scale = (0, 2, 4, 5, 7, 9, 11)
 MINOR: Scale = (0, 2, 3, 5, 7, 8, 10)
@@ -36,7 +40,8 @@ _QUALITIES = {
     "6": (0, 4, 7, 9), "m6": (0, 3, 7, 9), "9": (0, 4, 7, 10, 14), "m9": (0, 3, 7, 10, 14),
     "maj9": (0, 4, 7, 11, 14), "sus": (0, 5, 7), "dim": (0, 3, 6, 9), "pelog": PELOG, "slendro": SLENDRO,
 }  # fmt: skip
-_VELOCITIES = {"X": 1.0, "o": 0.35}  # every other mark has 0.7
+# Every other mark has 0.7.
+_VELOCITIES = {"X": 1.0, "o": 0.35}
 
 
 class Note(NamedTuple):
@@ -70,12 +75,13 @@ class Score:
         self.tempo = rng.uniform(*style.tempo)
         self.swing = rng.uniform(0, style.swing)
         self.tonic = 60 + int(rng.integers(-6, 6))
-        self.tuning = np.zeros(12)  # semitones by which each degree departs from equal temperament
+        # semitones by which each degree departs from equal temperament
+        self.tuning = np.zeros(12)
         self.scale = self.pick(*style.modes)
         phrases = math.ceil(seconds * self.tempo / 60 / style.beats / _PHRASE)
         form = self.pick("AABA", "ABAC", "ABAB", "AABB", "ABCB")
         self.form = [form[n % 4] for n in range(phrases)]
-        progressions = [chords(symbols) for symbols in style.modes[self.scale].split("|")]
+        progressions = [parse_chords(symbols) for symbols in style.modes[self.scale].split("|")]
         order = rng.permutation(len(progressions))
         self.chords = {part: progressions[order[n % len(order)]] for n, part in enumerate("ABC")}
 
@@ -87,19 +93,19 @@ class Score:
         """Return `pattern` with soft strokes in some of its rests."""
         return "".join("o" if mark == "." and self.rng.random() < chance else mark for mark in pattern)
 
-    def part(self, voice: Tone | Drum, bars: str, low: int = 60, **mix: float) -> None:
+    def play(self, voice: Tone | Drum, bars: str, low: int = 60, **mix: float) -> None:
         """Play `bars` over and over, upwards from MIDI pitch `low`; see `_place` for `mix`."""
         patterns = bars.split()
 
         def line(chords: list[Chord]) -> Iterator[Sketch]:
             for bar, chord in enumerate(chords):
-                for onset, length, mark in strokes(patterns[bar % len(patterns)], self.style.beats):
+                for onset, length, mark in parse_pattern(patterns[bar % len(patterns)], self.style.beats):
                     for pitch in (0,) if isinstance(voice, Drum) else self._pitches(mark, chord, low):
                         yield bar * self.style.beats + onset, length, pitch, _VELOCITIES.get(mark, 0.7)
 
         self._place(voice, line, **mix)
 
-    def tune(self, voice: Tone, bars: str, low: int, octave: float = 0.0, **mix: float) -> None:
+    def sing(self, voice: Tone, bars: str, low: int, octave: float = 0.0, **mix: float) -> None:
         """Sing a melody between MIDI pitches `low` and ``low + 18``; see `_place` for `mix`.
 
         A phrase is a motif, the motif over the next chord, a turn, and a close in the last of `bars`.
@@ -108,13 +114,14 @@ class Score:
         """
         *rhythms, close = bars.split()
         motif, turn = self.pick(*rhythms), self.pick(*rhythms)
-        turns = np.where(self.rng.random(32) < 0.35, -1, 1)  # now and then the line turns round
+        # steps of the melody on the ladder of allowed pitches; now and then the line turns round
+        turns = np.where(self.rng.random(32) < 0.35, -1, 1)
         moves = np.cumprod(turns) * self.rng.choice([0, 1, 1, 1, 1, 2, 2], 32)
 
         def line(chords: list[Chord]) -> Iterator[Sketch]:
             pitch = low + int(self.rng.integers(5, 14))
             for bar, (chord, rhythm) in enumerate(zip(chords, (motif, motif, turn, close), strict=True)):
-                for i, (onset, length, mark) in enumerate(strokes(rhythm, self.style.beats)):
+                for i, (onset, length, mark) in enumerate(parse_pattern(rhythm, self.style.beats)):
                     pitch = _climb(self._ladder(chord, low, chordal=onset % 1 == 0), pitch, moves[i])
                     beat, velocity = bar * self.style.beats + onset, _VELOCITIES.get(mark, 0.7)
                     yield beat, length, pitch, velocity
@@ -142,20 +149,24 @@ class Score:
 
     def _pitches(self, mark: str, chord: Chord, low: int) -> list[int]:
         """Return the MIDI pitches that `mark` plays: one tone of `chord`, or all in close position."""
-        if not mark.isdigit():  # every chord in one octave: voices keep common tones and move little
+        # every chord in one octave: voices keep common tones and move little
+        if not mark.isdigit():
             return sorted({low + (self.tonic + tone - low) % 12 for tone in chord})
+        # digits count on into the next octave, after the chord's last tone
         octave, tone = divmod(int(mark), len(chord))
         return [low + (self.tonic + chord[0] - low) % 12 + chord[tone] - chord[0] + 12 * octave]
 
     def _ladder(self, chord: Chord, low: int, *, chordal: bool) -> list[int]:
         """Return the pitches a melody may take: tones of `chord`, or of the scale that do not rub with it."""
         tones = {tone % 12 for tone in chord}
+        # between the beats: tones of the scale, too, unless they are a semitone from one of the chord
         if not chordal:
             tones |= {tone for tone in self.scale if not {(tone - 1) % 12, (tone + 1) % 12} & tones}
         return [pitch for pitch in range(low, low + 19) if (pitch - self.tonic) % 12 in tones]
 
     def seconds(self, beat: float) -> float:
         """Return when `beat` sounds, in seconds; every second sixteenth comes late by the swing."""
+        # the middle of an eighth is late by all of the swing, its ends by nothing
         eighth, within = divmod(beat * 2, 1)
         late = self.swing / 2 * (1 - abs(2 * within - 1))
         return max(0.0, (eighth + within + late) / 2 * 60 / self.tempo)
@@ -169,14 +180,14 @@ def _climb(rungs: list[int], pitch: int, move: int) -> int:
     return sorted(ahead, key=lambda rung: abs(rung - pitch))[max(0, min(abs(move), len(ahead)) - 1)]
 
 
-def strokes(pattern: str, beats: int) -> Iterator[tuple[float, float, str]]:
+def parse_pattern(pattern: str, beats: int) -> Iterator[tuple[float, float, str]]:
     """Yield onset and length, in beats, and the mark of every stroke in a bar's `pattern`."""
     step = beats / len(pattern)
     for stroke in re.finditer("[^.-]-*", pattern):
         yield stroke.start() * step, len(stroke[0]) * step, stroke[0][0]
 
 
-def chords(symbols: str) -> list[Chord]:
+def parse_chords(symbols: str) -> list[Chord]:
     """Return the chords of a progression as semitones above the tonic, roots first."""
     chords = []
     for symbol in symbols.split():

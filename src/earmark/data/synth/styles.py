@@ -5,44 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from earmark.data.synth.instruments import (
-    ACCORDION,
-    ACID,
-    BASS,
-    BELL,
-    BONANG,
-    BOOM,
-    BRASS,
-    CHOIR,
-    CLAP,
-    CLARINET,
-    CRASH,
-    FLUTE,
-    GLASS,
-    GONG,
-    GUITAR,
-    HAT,
-    HONKY_TONK,
-    KICK,
-    NOISE,
-    OPEN_HAT,
-    PAD,
-    PIANO,
-    PICCOLO,
-    PULSE,
-    REESE,
-    RIM,
-    SARON,
-    SHAKER,
-    SNARE,
-    SQUARE,
-    STAB,
-    STRINGS,
-    SUB,
-    TOM,
-    TRIANGLE,
-    TUBA,
-)
+from earmark.data.synth import instruments as band
 from earmark.data.synth.score import DORIAN, MAJOR, MINOR, PELOG, SLENDRO, Scale, Score, Style
 
 BOOK: dict[str, Style] = {}
@@ -70,12 +33,12 @@ _WASHES = {
 @_style(50, 66, _WASHES, room=0.8, feel=0.02)
 def _ambient(score: Score) -> None:
     """Write slow washes of wide chords over a drone, and single drops of glass."""
-    score.part(score.pick(PAD, CHOIR, STRINGS), "x", low=score.pick(50, 53, 55), level=0.3)
-    score.part(score.pick(SUB, PAD), "0", low=36, level=0.4)
-    score.part(PAD, ".x", low=67, level=0.12, presence=0.6)
-    drops = score.pick(GLASS, FLUTE, BELL)
-    score.tune(drops, "x-..x--- ..x---x- x---..x- x", low=67, level=0.4, echo=0.5)
-    score.part(GLASS, "..0.2.4. ....3.1.", low=72, level=0.2, presence=0.5, echo=0.5)
+    score.play(score.pick(band.PAD, band.CHOIR, band.STRINGS), "x", low=score.pick(50, 53, 55), level=0.3)
+    score.play(score.pick(band.SUB, band.PAD), "0", low=36, level=0.4)
+    score.play(band.PAD, ".x", low=67, level=0.12, presence=0.6)
+    drops = score.pick(band.GLASS, band.FLUTE, band.BELL)
+    score.sing(drops, "x-..x--- ..x---x- x---..x- x", low=67, level=0.4, echo=0.5)
+    score.play(band.GLASS, "..0.2.4. ....3.1.", low=72, level=0.2, presence=0.5, echo=0.5)
 
 
 _SEVENTHS = {
@@ -88,13 +51,13 @@ _SEVENTHS = {
 def _bossa(score: Score) -> None:
     """Write guitar chords around the clave, root and fifth in the bass, and a soft tune."""
     chops = score.pick("x-.x-.x- .x-.x-x.", "x-.xx-.x x..x-x..", "x-.x-.x- x-.xx-.x")
-    score.part(score.pick(GUITAR, PIANO), chops, low=score.pick(50, 53), level=0.35)
-    score.part(BASS, score.pick("0--02--0 0--02--2", "0--02--0 0--22-2-", "0--0 0--2"), low=36, level=0.8)
-    score.part(RIM, score.pick("x..x..x. ..x..x..", "..x.x... x..x..x."), level=0.5)
-    score.part(SHAKER, score.ghosts(score.pick("XoxoXoxo", "oXooxXoo", "x.x.x.x."), 0.3), level=0.6)
-    score.part(BOOM, score.pick("ox", "o..xo..x", "o..ox..o"), level=0.3, presence=0.8)
-    lead, rhythms = score.pick(FLUTE, CLARINET, GUITAR), "x--x--x- .x-x-x-- x-xx-x-- .x-xx-x- x"
-    score.tune(lead, rhythms, low=score.pick(64, 67), presence=0.8)
+    score.play(score.pick(band.GUITAR, band.PIANO), chops, low=score.pick(50, 53), level=0.35)
+    score.play(band.BASS, score.pick("0--02--0 0--02--2", "0--02--0 0--22-2-", "0--0 0--2"), low=36, level=0.8)
+    score.play(band.RIM, score.pick("x..x..x. ..x..x..", "..x.x... x..x..x."), level=0.5)
+    score.play(band.SHAKER, score.ghosts(score.pick("XoxoXoxo", "oXooxXoo", "x.x.x.x."), 0.3), level=0.6)
+    score.play(band.BOOM, score.pick("ox", "o..xo..x", "o..ox..o"), level=0.3, presence=0.8)
+    lead, rhythms = score.pick(band.FLUTE, band.CLARINET, band.GUITAR), "x--x--x- .x-x-x-- x-xx-x-- .x-xx-x- x"
+    score.sing(lead, rhythms, low=score.pick(64, 67), presence=0.8)
 
 
 @_style(160, 178, {MINOR: "Cm9 Cm9 Abmaj7 Bb | Cm7 Ebmaj7 Fm9 Gm7 | Abmaj9 Gm7 Cm9 Cm9"}, swing=0.2, feel=0.002)
@@ -103,15 +66,15 @@ def _breakbeat(score: Score) -> None:
     kick = score.pick("x.x.......xx....", "x.....x...x.....", "x..x......x..x..")
     snare = score.pick("....x..o.o..x..o", ".x.x", "....x..x.o..x.o.", "....x.....x...x.")
     fill = score.pick("....x..x..x.x.xx", "x.xxx.x.xxx.xxxx", "....x.......xxxx")
-    score.part(KICK, f"{kick} {kick} {kick} x.x.......x..x..", level=1.1)
-    score.part(SNARE, f"{score.ghosts(snare, 0.1)} {snare} {score.ghosts(snare, 0.1)} {fill}", level=0.8)
-    score.part(HAT, score.ghosts("x.x.x.x.x.x.x.x.", 0.3), level=0.4)
-    score.part(OPEN_HAT, ".......x .", level=0.3)
+    score.play(band.KICK, f"{kick} {kick} {kick} x.x.......x..x..", level=1.1)
+    score.play(band.SNARE, f"{score.ghosts(snare, 0.1)} {snare} {score.ghosts(snare, 0.1)} {fill}", level=0.8)
+    score.play(band.HAT, score.ghosts("x.x.x.x.x.x.x.x.", 0.3), level=0.4)
+    score.play(band.OPEN_HAT, ".......x .", level=0.3)
     bass = score.pick("0-----2-", "0--..0-3", "0-0----.....0-3-", "0-------0---1---")
-    score.part(score.pick(REESE, SUB), f"{bass} {score.pick(bass, '0')}", low=31, level=0.9)
-    score.part(PAD, "x", low=57, level=0.16, presence=0.7)
-    score.part(STAB, score.pick("...x............ .", "x.....x......... ."), level=0.2, presence=0.7, echo=0.5)
-    score.tune(score.pick(GLASS, SQUARE), "x-..x-....x-.... x--..x-. .", low=69, level=0.2, presence=0.5)
+    score.play(score.pick(band.REESE, band.SUB), f"{bass} {score.pick(bass, '0')}", low=31, level=0.9)
+    score.play(band.PAD, "x", low=57, level=0.16, presence=0.7)
+    score.play(band.STAB, score.pick("...x............ .", "x.....x......... ."), level=0.2, presence=0.7, echo=0.5)
+    score.sing(score.pick(band.GLASS, band.SQUARE), "x-..x-....x-.... x--..x-. .", low=69, level=0.2, presence=0.5)
 
 
 _HYMNS = {
@@ -123,12 +86,12 @@ _HYMNS = {
 @_style(66, 92, _HYMNS, room=0.5, feel=0.012)
 def _carillon(score: Score) -> None:
     """Write for a tower of bells: a hymn tune, great bells below it, and peals that run down."""
-    score.tune(BELL, "xxxx x--xx-x- x-xxx--- xx-x x-xxx-x- xx", low=67, level=0.7)
-    score.part(BELL, f"0 {score.pick('02', '0', '0..2')}", low=48, level=0.7)
+    score.sing(band.BELL, "xxxx x--xx-x- x-xxx--- xx-x x-xxx-x- xx", low=67, level=0.7)
+    score.play(band.BELL, f"0 {score.pick('02', '0', '0..2')}", low=48, level=0.7)
     inner = score.pick(".012.012", "02120212", "..12", ".2.1.2.1", "..0121..")
-    score.part(BELL, inner, low=60, level=0.35, presence=0.8)
+    score.play(band.BELL, inner, low=60, level=0.35, presence=0.8)
     peal = score.pick("76543210", "..654321", "45342312", "7654321076543210")
-    score.part(BELL, f". {score.pick('.', peal)} . {peal}", low=72, level=0.4, presence=0.8)
+    score.play(band.BELL, f". {score.pick('.', peal)} . {peal}", low=72, level=0.4, presence=0.8)
 
 
 _CARTRIDGES = {
@@ -141,49 +104,49 @@ _CARTRIDGES = {
 def _chiptune(score: Score) -> None:
     """Write for a sound chip's voices and its noise: racing arpeggios, leaping bass, square tune."""
     run = score.pick("0120", "0123", "0213", "0012", "3210") * 4
-    score.part(PULSE, run, low=60, level=0.3, presence=0.9)
+    score.play(band.PULSE, run, low=60, level=0.3, presence=0.9)
     bass = score.pick("03030303", "00300032", "0-..0-3-0-..3-2-", "0-003-000-003-20")
-    score.part(score.pick(TRIANGLE, SQUARE), bass, low=36, level=0.7)
+    score.play(score.pick(band.TRIANGLE, band.SQUARE), bass, low=36, level=0.7)
     rhythms = "xxx-xxx- x--x--x-x---x-x- xxx-x-x-x---x--- x-------x---x-x- x--xx---"
-    score.tune(score.pick(SQUARE, PULSE), rhythms, low=69, presence=0.9, echo=0.3)
-    score.part(KICK, score.pick("xxxx", "x..xx...", "x..x..x.x..x...."), level=0.6)
+    score.sing(score.pick(band.SQUARE, band.PULSE), rhythms, low=69, presence=0.9, echo=0.3)
+    score.play(band.KICK, score.pick("xxxx", "x..xx...", "x..x..x.x..x...."), level=0.6)
     fill = score.pick("....x.....x.x.xx", "x.x.x.x.xxxxxxxx", "..x...x...x.xxxx")
-    score.part(NOISE, f".x.x .x.x .x.x {fill}", level=0.4)
-    score.part(replace(NOISE, hiss=0.012), score.pick("xxxxxxxx", "xoxoxoxoxoxoxoxo", ".x.x.x.x"), level=0.3)
+    score.play(band.NOISE, f".x.x .x.x .x.x {fill}", level=0.4)
+    score.play(replace(band.NOISE, hiss=0.012), score.pick("xxxxxxxx", "xoxoxoxoxoxoxoxo", ".x.x.x.x"), level=0.3)
 
 
 @_style(58, 80, {PELOG: "Cpelog " * 4, SLENDRO: "Cslendro " * 4}, room=0.35, feel=0.012)
 def _gamelan(score: Score) -> None:
     """Write for bronze in a tuning of its own: gongs mark the cycle, slow tunes, parts that interlock."""
     score.tuning = score.rng.uniform(-0.35, 0.35, 12)
-    score.part(GONG, "0 . . .", low=34, level=1.0)
-    score.part(GONG, score.pick("..2. ..1.", ".2.1", "..1. 0.3."), low=46, level=0.4)
-    score.tune(SARON, "xxxx x-xx xxx- xxxx xx-x", low=60, level=0.6)
-    score.tune(replace(SARON, ring=1.5), "xx x xx xx", low=48, level=0.4)
+    score.play(band.GONG, "0 . . .", low=34, level=1.0)
+    score.play(band.GONG, score.pick("..2. ..1.", ".2.1", "..1. 0.3."), low=46, level=0.4)
+    score.sing(band.SARON, "xxxx x-xx xxx- xxxx xx-x", low=60, level=0.6)
+    score.sing(replace(band.SARON, ring=1.5), "xx x xx xx", low=48, level=0.4)
     first, second = score.pick(
         ("0.10.10.10.10.10", ".2.32.3.2.32.3.2"),
         ("1.21.2.11.21.2.1", ".3.34.4..3.34.4."),
         ("01010101", ".2.3.2.3"),
     )
-    score.part(BONANG, f"{first} {first[::-1]}", low=72, level=0.35)
-    score.part(BONANG, f"{second} {second[::-1]}", low=72, level=0.35, presence=0.8)
-    score.part(RIM, "xxxx", level=0.15)
-    score.part(TOM, score.ghosts(score.pick("x..xx..x", "....x..x....x.x."), 0.15), level=0.35, presence=0.8)
+    score.play(band.BONANG, f"{first} {first[::-1]}", low=72, level=0.35)
+    score.play(band.BONANG, f"{second} {second[::-1]}", low=72, level=0.35, presence=0.8)
+    score.play(band.RIM, "xxxx", level=0.15)
+    score.play(band.TOM, score.ghosts(score.pick("x..xx..x", "....x..x....x.x."), 0.15), level=0.35, presence=0.8)
 
 
 @_style(108, 124, {MAJOR: "C C G7 G7 | C F G7 C | F C G7 C | C A7 D7 G7 | Am Em D7 G7"}, room=0.3, feel=0.008)
 def _march(score: Score) -> None:
     """Write for a parade band: tuba and drum on the beat, horns off it, snare rolls, brass tune, piccolo."""
-    score.part(TUBA, f"0.2.0.2. 0.2.0.2. 0.2.0.2. {score.pick('0.2.0.2.', '0.0.1.2.')}", low=36, level=0.8)
-    score.part(BRASS, ".x.x.x.x", low=55, level=0.2)
-    score.part(BOOM, score.pick("xxxx", "XoXo", "xxx."), level=0.9)
+    score.play(band.TUBA, f"0.2.0.2. 0.2.0.2. 0.2.0.2. {score.pick('0.2.0.2.', '0.0.1.2.')}", low=36, level=0.8)
+    score.play(band.BRASS, ".x.x.x.x", low=55, level=0.2)
+    score.play(band.BOOM, score.pick("xxxx", "XoXo", "xxx."), level=0.9)
     taps = score.pick("x..xx.x.x..xx.x.", "x.xxx.x.x.xxx.x.", "x.x.x.xxx.x.x.xx", ".x.x.x.x")
     roll = score.pick("x.x.x.x.x.x.xxxxxxxxxxxxxxxxxxxx", "x.x.xxxxx.x.xxxxx.x.xxxxxxxxxxxx")
-    score.part(SNARE, f"{taps} {taps} {taps} {roll}", level=0.5)
-    score.part(CRASH, score.pick("x... . . .", "x... . x... ."), level=0.35)
+    score.play(band.SNARE, f"{taps} {taps} {taps} {roll}", level=0.5)
+    score.play(band.CRASH, score.pick("x... . . .", "x... . x... ."), level=0.35)
     rhythms = "x---x--xx---x--- xx-xx-x- xx-x x--xx--xx---x--- x---x---x--xx--- x-xxx-xx x-x."
-    score.tune(BRASS, rhythms, low=score.pick(60, 63), level=0.6)
-    score.tune(score.pick(PICCOLO, CLARINET), rhythms, low=77, level=0.2, presence=0.6)
+    score.sing(band.BRASS, rhythms, low=score.pick(60, 63), level=0.6)
+    score.sing(score.pick(band.PICCOLO, band.CLARINET), rhythms, low=77, level=0.2, presence=0.6)
 
 
 _RAGS = {MAJOR: "C A7 D7 G7 | C E7 F G7 | F Cdim C A7 | D7 G7 C C | C G7 C G7 | Am E7 D7 G7"}
@@ -192,11 +155,11 @@ _RAGS = {MAJOR: "C A7 D7 G7 | C E7 F G7 | F Cdim C A7 | D7 G7 C C | C G7 C G7 | 
 @_style(84, 106, _RAGS, beats=2, swing=0.15, room=0.12, feel=0.008)
 def _ragtime(score: Score) -> None:
     """Write a striding left hand and a right hand against the beat, for a piano that wants tuning."""
-    piano = score.pick(HONKY_TONK, PIANO)
-    score.part(piano, f"0-..2-.. 0-..2-.. 0-..2-.. {score.pick('0.2.', '0210')}", low=36, level=0.7)
-    score.part(piano, ".x.x", low=52, level=0.3)
+    piano = score.pick(band.HONKY_TONK, band.PIANO)
+    score.play(piano, f"0-..2-.. 0-..2-.. 0-..2-.. {score.pick('0.2.', '0210')}", low=36, level=0.7)
+    score.play(piano, ".x.x", low=52, level=0.3)
     rhythms = f"xx-xx-x- x-xx-xx- .x-xx-x- x-x-xx-x xx-x.xx- xxxxx-x- {score.pick('x--xx---', 'xxx.')}"
-    score.tune(piano, rhythms, low=score.pick(64, 67, 70), octave=score.pick(0.0, 0.6), level=0.6)
+    score.sing(piano, rhythms, low=score.pick(64, 67, 70), octave=score.pick(0.0, 0.6), level=0.6)
 
 
 _LOOPS = {MINOR: "Cm Cm Cm Cm | Cm7 Cm7 Abmaj7 Bb | Cm9 Cm9 Fm9 Fm9 | Cm Eb Cm Bb"}
@@ -205,16 +168,16 @@ _LOOPS = {MINOR: "Cm Cm Cm Cm | Cm7 Cm7 Abmaj7 Bb | Cm9 Cm9 Fm9 Fm9 | Cm Eb Cm B
 @_style(124, 138, _LOOPS, swing=0.2, feel=0.0)
 def _techno(score: Score) -> None:
     """Write four on the floor, hats off the beat, a bass riff without end and stabs that echo."""
-    score.part(KICK, f"xxxx xxxx xxxx {score.pick('xxxx', 'x.x.x.xx', 'x...x...x...xxxx')}", level=1.3)
-    score.part(OPEN_HAT, ".x.x.x.x", level=0.6)
-    score.part(HAT, score.ghosts("x.x.x.x.x.x.x.x.", 0.4), level=0.45, presence=0.8)
-    score.part(CLAP, ".x.x", level=0.4, presence=0.7)
+    score.play(band.KICK, f"xxxx xxxx xxxx {score.pick('xxxx', 'x.x.x.xx', 'x...x...x...xxxx')}", level=1.3)
+    score.play(band.OPEN_HAT, ".x.x.x.x", level=0.6)
+    score.play(band.HAT, score.ghosts("x.x.x.x.x.x.x.x.", 0.4), level=0.45, presence=0.8)
+    score.play(band.CLAP, ".x.x", level=0.4, presence=0.7)
     riff = "0" + "".join(score.pick(*"000122334-....") for _ in range(15))
-    score.part(score.pick(ACID, REESE), riff, low=33, level=0.8)
+    score.play(score.pick(band.ACID, band.REESE), riff, low=33, level=0.8)
     stab = score.pick("..x..x....x.....", "...x..x.........", "x..x..x.........")
-    score.part(STAB, f"{stab} {score.pick(stab, '.')}", level=0.25, presence=0.8, echo=0.45)
-    score.part(PAD, "x", low=55, level=0.12, presence=0.4)
-    score.part(TOM, score.ghosts("................", 0.2), level=0.4, presence=0.5)
+    score.play(band.STAB, f"{stab} {score.pick(stab, '.')}", level=0.25, presence=0.8, echo=0.45)
+    score.play(band.PAD, "x", low=55, level=0.12, presence=0.4)
+    score.play(band.TOM, score.ghosts("................", 0.2), level=0.4, presence=0.5)
 
 
 _DANCES = {
@@ -226,12 +189,14 @@ _DANCES = {
 @_style(156, 190, _DANCES, beats=3, room=0.4, feel=0.01)
 def _waltz(score: Score) -> None:
     """Write one in the bass, two and three above it, and strings or an accordion that sing and turn."""
-    score.part(score.pick(BASS, TUBA), "0.. 2..", low=36, level=0.8)
-    score.part(score.pick(STRINGS, ACCORDION, PIANO), score.pick("..x.x.", ".xx", "..x-x."), low=55, level=0.35)
-    lead = score.pick(STRINGS, ACCORDION, CLARINET)
-    score.tune(lead, "x-x xxx x--xx- x-xxxx x x-.", low=67, level=0.6)
-    score.tune(score.pick(FLUTE, STRINGS), "x x-x x", low=74, level=0.25, presence=0.5)
-    score.part(STRINGS, "x", low=60, level=0.15, presence=0.6)
+    score.play(score.pick(band.BASS, band.TUBA), "0.. 2..", low=36, level=0.8)
+    score.play(
+        score.pick(band.STRINGS, band.ACCORDION, band.PIANO), score.pick("..x.x.", ".xx", "..x-x."), low=55, level=0.35
+    )
+    lead = score.pick(band.STRINGS, band.ACCORDION, band.CLARINET)
+    score.sing(lead, "x-x xxx x--xx- x-xxxx x x-.", low=67, level=0.6)
+    score.sing(score.pick(band.FLUTE, band.STRINGS), "x x-x x", low=74, level=0.25, presence=0.5)
+    score.play(band.STRINGS, "x", low=60, level=0.15, presence=0.6)
 
 
 STYLES: tuple[str, ...] = tuple(sorted(BOOK))

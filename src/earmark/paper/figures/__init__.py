@@ -19,25 +19,15 @@ __all__ = ["Drawing", "draw_all"]
 
 
 def draw_all(summaries: Sequence[Summary], corpus: Corpus) -> list[Drawing]:
-    """Draw every figure that there is something to draw for.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-    corpus : Corpus
-
-    Returns
-    -------
-    list of Drawing
-    """
+    """Draw every figure that there is something to draw for."""
     with figure_style():
-        return list(_drawings(summaries, corpus))
+        return list(_draw_each(summaries, corpus))
 
 
-def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]:
+def _draw_each(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]:
     networks = [s for s in summaries if s.settings.kind in ("network", "mlp")]
     if networks:
-        shown = _typical(networks)
+        shown = _choose_network(networks)
         yield draw_network(shown.settings, shown.labels)
     if spectrogram := draw_spectrogram(corpus):
         yield spectrogram
@@ -50,27 +40,28 @@ def _drawings(summaries: Sequence[Summary], corpus: Corpus) -> Iterator[Drawing]
     if summaries:
         yield draw_others(summaries)
     if networks:
-        yield from _networks(networks)
-    if len(summaries) > len({s.recipe for s in summaries}):  # some recipe ran under two protocols
+        yield from _draw_networks(networks)
+    # some recipe ran under two protocols
+    if len(summaries) > len({s.recipe for s in summaries}):
         yield draw_leak(summaries)
 
 
-def _networks(networks: Sequence[Summary]) -> Iterator[Drawing]:
+def _draw_networks(networks: Sequence[Summary]) -> Iterator[Drawing]:
     """Draw what only networks have: epochs, widths, attention."""
     yield draw_confusion([best_of(networks, p) for p in protocols_of(networks)])
     yield draw_learning(networks)
     if width := draw_width(networks):
         yield width
-    if attentive := _strictest([s for s in networks if any(record["attention"] for record in s.records)]):
+    if attentive := _keep_strictest([s for s in networks if any(record["attention"] for record in s.records)]):
         yield draw_attention(attentive)
 
 
-def _typical(networks: Sequence[Summary]) -> Summary:
+def _choose_network(networks: Sequence[Summary]) -> Summary:
     """Return the best network with attention; without any, the best recurrent one, or else the best."""
     return max(networks, key=lambda s: (bool(s.settings.attention), s.settings.kind == "network", s.clip_accuracy.mean))
 
 
-def _strictest(summaries: Sequence[Summary]) -> list[Summary]:
+def _keep_strictest(summaries: Sequence[Summary]) -> list[Summary]:
     """Return, for each recipe, the summary of the strictest protocol that it was run under."""
     strict = sorted(summaries, key=lambda s: PROTOCOLS.index(s.protocol))
     by_recipe = {s.recipe: s for s in strict}

@@ -27,31 +27,21 @@ from earmark.training.recipe import LOG
 
 
 def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
-    """Draw rows of the paper: ours by protocol, and what the paper prints.
-
-    Parameters
-    ----------
-    name, title : str
-    summaries : sequence of Summary
-        At least one.
-
-    Returns
-    -------
-    Drawing
-    """
+    """Draw rows of the paper, at least one: ours by protocol, and what the paper prints."""
     names = {s.recipe: s.short for s in summaries}
     recipes = list(names)
     protocols = protocols_of(summaries)
+    # height in mm: for each recipe a bar of each protocol, and a gap
     figure, (axes,) = make_figure(15 + (3.5 + 2.6 * len(protocols)) * len(recipes))
     for s in summaries:
-        _bar(axes, s, recipes.index(s.recipe) + _offset(protocols, s.protocol), 0.8 / len(protocols))
+        _draw_bar(axes, s, recipes.index(s.recipe) + _offset(protocols, s.protocol), 0.8 / len(protocols))
     for i, recipe in enumerate(recipes):
         if printed := PAPER.get(recipe.removesuffix(LOG)):
             axes.plot([printed[1]] * 2, [i - 0.45, i + 0.45], color=INK, linewidth=1.6, zorder=4)
     label_rows(axes, range(len(recipes)), [names[recipe] for recipe in recipes])
     percent_axis(axes, max(_reach(s) for s in summaries))
     axes.set_xlabel("accuracy, %")
-    _legend(figure, protocols)
+    _draw_legend(figure, protocols)
     seen = "; ".join(f"{s.short}, {s.protocol}: {100 * s.clip_accuracy.mean:.1f} %" for s in summaries)
     caption = (
         "Bars: share of clips that are right, as the paper counts. Dots: share of whole tracks, with the 95 % interval "
@@ -109,7 +99,7 @@ def draw_leak(summaries: Sequence[Summary]) -> Drawing:
     return render_figure(figure, "leak", "What the leak is worth", caption, alt)
 
 
-def _bar(axes: Axes, s: Summary, y: float, height: float) -> None:
+def _draw_bar(axes: Axes, s: Summary, y: float, height: float) -> None:
     axes.barh(y, s.clip_accuracy.mean, 0.92 * height, color=PROTOCOL_COLOURS[s.protocol])
     low, high = s.interval
     axes.plot([low, high], [y, y], color=QUIET, linewidth=0.8, zorder=3)
@@ -119,6 +109,7 @@ def _bar(axes: Axes, s: Summary, y: float, height: float) -> None:
 
 
 def _reach(s: Summary) -> float:
+    # the largest number that a line shows
     printed = PAPER.get(s.base, ("", 0.0))[1]
     return max(s.clip_accuracy.mean, s.interval[1], printed)
 
@@ -128,7 +119,7 @@ def _offset(protocols: Sequence[str], protocol: str) -> float:
     return (protocols.index(protocol) - (len(protocols) - 1) / 2) * 0.8 / len(protocols)
 
 
-def _legend(figure: Figure, protocols: Sequence[str]) -> None:
+def _draw_legend(figure: Figure, protocols: Sequence[str]) -> None:
     handles = [
         *(Patch(color=PROTOCOL_COLOURS[p], label=PROTOCOLS[p]) for p in protocols),
         Line2D([], [], marker="|", linestyle="", color=INK, markersize=7, markeredgewidth=1.6, label="paper"),

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from earmark.paper.summary import Summary
 from earmark.plotting import INK, Drawing, make_figure, render_figure
 
+# Genres beyond which counts are left out: they would not be readable.
 _MOST = 16
-"""Genres beyond which counts are left out: they would not be readable."""
 
 
 def draw_confusion(best: Sequence[Summary]) -> Drawing:
@@ -22,18 +22,18 @@ def draw_confusion(best: Sequence[Summary]) -> Drawing:
     size = 62 + 18 * (len(best[0].labels) > _MOST)
     figure, panels = make_figure((size + 9) * len(best), len(best))
     for axes, summary in zip(panels, best, strict=True):
-        _matrix(axes, summary)
+        _draw_matrix(axes, summary)
     caption = (
         "Tracks of each genre (rows) by the genre they were heard as (columns): darker, the larger share of the row; "
         "numbers count judgements, over all runs."
     )
-    alt = "Confusion matrices. " + " ".join(_worst(summary) for summary in best)
+    alt = "Confusion matrices. " + " ".join(_describe_worst(summary) for summary in best)
     return render_figure(figure, "figure-6-confusion", "What is mistaken for what", caption, alt)
 
 
-def _matrix(axes: Axes, summary: Summary) -> None:
+def _draw_matrix(axes: Axes, summary: Summary) -> None:
     counts = summary.confusion
-    # each row by its sum; a genre that nothing judged stays 0
+    # share of the genre's tracks; a genre without tested tracks gives zeros
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     n = len(counts)
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=0.4)
@@ -52,7 +52,7 @@ def _matrix(axes: Axes, summary: Summary) -> None:
     axes.set_ylabel("genre")
 
 
-def _worst(summary: Summary) -> str:
+def _describe_worst(summary: Summary) -> str:
     counts = summary.confusion.copy()
     np.fill_diagonal(counts, 0)
     i, j = np.unravel_index(int(counts.argmax()), counts.shape)

@@ -30,20 +30,13 @@ from earmark.plotting import (
 )
 from earmark.training.recipe import Recipe
 
+# Networks in one figure of learning curves.
 _MOST = 12
-"""Networks in one figure of learning curves."""
-
 _LINES = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 
 
 def draw_learning(summaries: Sequence[Summary]) -> Drawing:
-    """Draw losses and validation accuracy of networks, one a line of panels; the first twelve.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        Of networks only, at least one.
-    """
+    """Draw losses and validation accuracy of networks, at least one, each in a line of panels; the first twelve."""
     recipes = list(dict.fromkeys(s.recipe for s in summaries))[:_MOST]
     figure, panels = make_figure(14 + 25 * len(recipes), len(recipes), 2, sharex="row", sharey="col")
     for recipe, loss, accuracy in zip(recipes, panels[::2], panels[1::2], strict=True):
@@ -51,6 +44,7 @@ def draw_learning(summaries: Sequence[Summary]) -> Drawing:
         for s in own:
             _plot_learning(loss, accuracy, s)
         loss.set_title(own[0].short)
+    # panels: loss and accuracy of the first network, then of the second, …
     for axes in panels[:2]:
         axes.text(1, 1.04, "loss" if axes is panels[0] else "valid accuracy, %", transform=axes.transAxes, ha="right")
     _loss_axis(panels[0])
@@ -106,11 +100,11 @@ def _plot_learning(loss: Axes, accuracy: Axes, s: Summary) -> None:
         loss.plot(epochs, [row["valid_loss"] for row in history], color=colour)
         accuracy.plot(epochs, [row["valid_acc"] for row in history], color=colour)
         if history and s.settings.training.keep == "best":
-            kept = _find_kept(history, s.settings.training.choose_by)
+            kept = _best_epoch(history, s.settings.training.choose_by)
             accuracy.plot(kept["epoch"], kept["valid_acc"], "o", color=colour, markerfacecolor="white", markersize=3.5)
 
 
-def _find_kept(history: Sequence[Record], choose_by: str) -> Record:
+def _best_epoch(history: Sequence[Record], choose_by: str) -> Record:
     """Return the epoch whose weights were kept: the first of the best."""
     by_loss = choose_by == "loss"
     return min(history, key=lambda row: row["valid_loss"] if by_loss else -row["valid_acc"])
@@ -128,6 +122,7 @@ def _loss_axis(axes: Axes) -> None:
 
 def _families(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], list[Summary]]:
     """Group summaries that differ in nothing but units: (protocol, kind, name) → by width."""
+    # protocol and all settings but the units, as JSON → units → summary
     groups: dict[str, dict[int, Summary]] = defaultdict(dict)
     for s in summaries:
         settings = s.settings.model_dump(mode="json")

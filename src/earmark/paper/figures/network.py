@@ -15,58 +15,37 @@ from earmark.paper.names import family
 from earmark.plotting import BLUE, COLUMN, INK, QUIET, VERMILION, Drawing, make_figure, render_figure
 from earmark.training.recipe import Recipe
 
+# Where x_1, x_2, x_3 and x_T stand, mm from the left; dots stand between the last two.
 _COLUMNS = (26.0, 40.0, 54.0, 76.0)
-"""Where x_1, x_2, x_3 and x_T stand, mm from the left; dots stand between the last two."""
-
 _DOTS = 65.0
+# Of a cell, and from one layer's middle to the next, mm.
 _WIDTH, _HEIGHT, _STEP = 10.0, 6.0, 11.0
-"""Of a cell, and from one layer's middle to the next, mm."""
-
 _MIDDLE = (_COLUMNS[0] + _COLUMNS[-1]) / 2
+# Tints of boxes.
 _INPUT, _CELL, _ATTENTION, _OUTPUT = "#ffffff", "#d6e8f4", "#fbe6bf", "#cfe9df"
-"""Tints of boxes."""
 
 
 def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
-    """Draw a recurrent network or a perceptron.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Of kind "network" or "mlp".
-    labels : sequence of str
-        Genres.
-
-    Returns
-    -------
-    Drawing
-    """
+    """Draw a recurrent network or a perceptron, by a recipe of kind "network" or "mlp", for these genres."""
     sheet = _Sheet()
     frames = recipe.front_end.n_frames(round(recipe.clip_seconds * recipe.front_end.sample_rate))
-    sheet.row(
-        [f"$x_{index}$" for index in "123T"],
-        f"{frames} frames\nof {recipe.n_bins} bins",
-        _INPUT,
-    )
+    sheet.row([f"$x_{index}$" for index in "123T"], f"{frames} frames\nof {recipe.n_bins} bins", _INPUT)
     if recipe.mlp:
-        _perceptron(sheet, recipe, frames)
+        _draw_perceptron(sheet, recipe, frames)
     else:
-        _recurrent(sheet, recipe)
+        _draw_recurrent(sheet, recipe)
     many = recipe.network.members if recipe.kind == "network" else 1
     sheet.wide(f"softmax over {len(labels)} genres", _OUTPUT, f"mean of\n{many} such" if many > 1 else "")
     sheet.note(textwrap.fill(", ".join(labels), 44, max_lines=3, placeholder=" …"))
     figure = sheet.figure()
-    words = _words(recipe, frames, len(labels))
+    words = _describe(recipe, frames, len(labels))
     return render_figure(figure, "figure-1-network", "The network", words, f"Diagram of the network. {words}")
 
 
 class _Sheet:
     """Boxes and arrows, from the bottom up; kept as drawing steps until the height is known.
 
-    Attributes
-    ----------
-    y : float
-        Middle of the present step, mm from the bottom.
+    `y` is the middle of the present step, mm from the bottom.
     """
 
     def __init__(self) -> None:
@@ -142,7 +121,7 @@ class _Sheet:
         self._steps.append(lambda axes: axes.annotate("", end, begin, arrowprops=style))
 
 
-def _perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
+def _draw_perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     assert recipe.mlp is not None
     bins = recipe.n_bins
     sheet.up()
@@ -152,9 +131,9 @@ def _perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     sheet.up([_MIDDLE])
 
 
-def _recurrent(sheet: _Sheet, recipe: Recipe) -> None:
+def _draw_recurrent(sheet: _Sheet, recipe: Recipe) -> None:
     network = recipe.network
-    for text in _before(recipe):
+    for text in _describe_input(recipe):
         sheet.up()
         sheet.wide(text, _INPUT)
     if network.cell == "rnn":
@@ -168,19 +147,21 @@ def _recurrent(sheet: _Sheet, recipe: Recipe) -> None:
         sheet.row([network.cell.upper()] * 4, f"layer {layer}:\n{units}", _CELL)
         sheet.along(both=both)
     if network.attention:
-        _attend(sheet, network.attention, skip=network.skip)
-    last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]  # a backward layer ends at x_1
+        _draw_attention(sheet, network.attention, skip=network.skip)
+    # the last output is classified; a backward layer's is at x_1
+    last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]
     sheet.up([_MIDDLE] if network.attention else last)
 
 
-def _before(recipe: Recipe) -> list[str]:
-    """Say what stands between frames and recurrence, beyond the paper."""
+def _describe_input(recipe: Recipe) -> list[str]:
+    """Return what stands between frames and recurrence, beyond the paper."""
     network = recipe.network
     texture = f"windows of {network.texture_window} frames, every {network.texture_hop}"
     projection = f"projected to {network.projection}"
     return [texture] * (network.texture_window > 0) + [projection] * (network.projection > 0)
 
 
+# Each scorer: what it gives a frame, and the query that is joined to the context.
 _SCORES = {
     "dot": (r"$c_T \cdot h_t$", "$c_T$"),
     "scaled-dot": (r"$c_T \cdot h_t / \sqrt{H}$", "$c_T$"),
@@ -188,21 +169,21 @@ _SCORES = {
     "additive": (r"$v \cdot \tanh(W_q h_T + W_h h_t)$", "$h_T$"),
     "learned": (r"$v \cdot \tanh(W_h h_t + b)$", ""),
 }
-"""Each scorer: what it gives a frame, and the query that is joined to the context."""
 
 
-def _attend(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
+def _draw_attention(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
     score, query = _SCORES[scorer]
     sheet.up(colour=BLUE, texts=[f"$h_{index}$" for index in "123T"])
     sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, "attention")
     sheet.up([_MIDDLE], VERMILION, [r"$c = \Sigma_t\, \alpha_t h_t$"])
-    parts = ["c", r"\Sigma_t\, \alpha_t u_t"] if skip else ["c"]  # u: what entered the recurrence
+    # u_t is what entered the recurrence at frame t, q the query
+    parts = ["c", r"\Sigma_t\, \alpha_t u_t"] if skip else ["c"]
     parts += ["q"] if query else []
     joined = parts[0] if len(parts) == 1 else f"[{'; '.join(parts)}]"
     sheet.wide(rf"$\tilde{{h}}$ = tanh($W_c\,{joined}$)" + (f", $q$ = {query}" if query else ""), _ATTENTION)
 
 
-def _words(recipe: Recipe, frames: int, genres: int) -> str:
+def _describe(recipe: Recipe, frames: int, genres: int) -> str:
     if recipe.mlp:
         hidden = f"{recipe.mlp.units} hidden units ({recipe.mlp.activation})"
         whole = f"A whole clip of {frames} frames at once"

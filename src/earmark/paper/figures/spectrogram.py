@@ -1,4 +1,4 @@
-"""What networks hear, and when: the paper's Figure 2, and attention over a clip."""
+"""The input of the networks, and their attention over a clip: the paper's Figure 2, and one more."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from earmark.errors import AudioError
 from earmark.paper.summary import Summary
 from earmark.plotting import Drawing, make_figure, render_figure
 
+# Shown below the loudest point of a spectrogram.
 _RANGE_DB = 80
-"""Shown below the loudest point of a spectrogram."""
-
+# Networks in one figure of attention.
 _MOST = 4
-"""Networks in one figure of attention."""
 
 
 def draw_spectrogram(corpus: Corpus) -> Drawing | None:
     """Draw the paper's spectrogram of one clip, of a jazz track where there is one; None without any sound."""
-    heard = next(_clips(corpus), None)
-    if heard is None:
+    found = next(_clips(corpus), None)
+    if found is None:
         return None
-    track, clip = heard
+    track, clip = found
     front_end = StftDensity(log=True)
     level = front_end(clip.samples)  # (frames, bins), dB
     figure, (axes,) = make_figure(58)
@@ -50,17 +49,11 @@ def draw_spectrogram(corpus: Corpus) -> Drawing | None:
 
 
 def draw_attention(summaries: Sequence[Summary]) -> Drawing:
-    """Draw the mean attention of each genre over a clip's frames, one panel a network.
-
-    Parameters
-    ----------
-    summaries : sequence of Summary
-        With attention, at least one; the first four are drawn.
-    """
+    """Draw the mean attention of each genre over a clip's frames, one panel for each of the first four networks."""
     summaries = summaries[:_MOST]
     genres = max(len(s.labels) for s in summaries)
     figure, panels = make_figure((8 + 3.6 * genres) * len(summaries) + 12, len(summaries), sharex=True)
-    maps = [_attention_map(axes, s) for axes, s in zip(panels, summaries, strict=True)]
+    maps = [_draw_attention_map(axes, s) for axes, s in zip(panels, summaries, strict=True)]
     panels[-1].set_xlabel("seconds into the clip")
     ticks = [1 / 4, 1 / 2, 1, 2, 4]
     bar = figure.colorbar(maps[0], ax=panels, location="bottom", ticks=ticks, aspect=40, shrink=0.7, pad=0.01)
@@ -72,11 +65,11 @@ def draw_attention(summaries: Sequence[Summary]) -> Drawing:
         "purple less; four times and more look alike."
     )
     return render_figure(
-        figure, "attention", "Where attention lies", caption, "Heat maps of attention. " + _peaks(summaries)
+        figure, "attention", "Where attention lies", caption, "Heat maps of attention. " + _describe_peaks(summaries)
     )
 
 
-def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
+def _draw_attention_map(axes: Axes, s: Summary) -> QuadMesh:
     """Draw genres by time; colour is the share of attention, against an even one."""
     names, weights = mean_attention(s)
     n_frames = weights.shape[1]
@@ -84,6 +77,7 @@ def _attention_map(axes: Axes, s: Summary) -> QuadMesh:
     centres, half = front_end.times(n_frames), front_end.hop_length / front_end.sample_rate / 2
     # a frame's cell reaches half a hop to either side of its centre: (frames + 1,)
     edges = np.append(centres - half, centres[-1] + half)
+    # times an even share, 1 / frames: from a quarter to four times, on a logarithmic scale
     picture = axes.pcolormesh(
         edges, np.arange(len(names) + 1), weights * n_frames, norm=LogNorm(1 / 4, 4, clip=True), cmap="PuOr_r",
         edgecolors="face", linewidth=0.2,
@@ -103,7 +97,7 @@ def mean_attention(s: Summary) -> tuple[list[str], NDArray[np.float64]]:
     return names, np.array([np.mean([run[genre] for run in runs if genre in run], axis=0) for genre in names])
 
 
-def _peaks(summaries: Sequence[Summary]) -> str:
+def _describe_peaks(summaries: Sequence[Summary]) -> str:
     said = []
     for s in summaries:
         _, weights = mean_attention(s)
