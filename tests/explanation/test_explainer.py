@@ -22,8 +22,16 @@ from earmark.audio.encode import PLAY_RATE, mp3
 from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explainer import Explainer
-from earmark.explanation.occlusion import WINDOW, Cells, Occlusion, evidence, log_odds, neutral, windows
-from earmark.explanation.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.explanation.occlusion import (
+    WINDOW,
+    Cells,
+    Occlusion,
+    compute_evidence,
+    list_windows,
+    log_odds,
+    make_neutral,
+)
+from earmark.explanation.track_axis import ENVELOPE_SECONDS, Piece, compute_envelope, compute_levels, join_pieces
 from earmark.inference.card import Card, Training
 from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
@@ -78,7 +86,7 @@ FRONT_ENDS = [
 
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_every_cell_is_hidden_equally_often(columns, bands):
-    assert (windows(columns, bands).sum(axis=0) == WINDOW**2).all()
+    assert (list_windows(columns, bands).sum(axis=0) == WINDOW**2).all()
 
 
 @settings(deadline=None)
@@ -97,7 +105,7 @@ def test_what_is_nearly_certain_keeps_its_digits():
 @pytest.mark.parametrize("front_end", [*FRONT_ENDS, StftDensity()], ids=str)
 def test_what_replaces_a_region_is_steady_and_as_loud_and_sloped_as_the_clip(front_end, rng):
     frames = front_end(rng.normal(0, 0.1, front_end.sample_rate).astype(np.float32))
-    base = neutral(frames, front_end)
+    base = make_neutral(frames, front_end)
     assert (base == base[0]).all()
     if getattr(front_end, "log", True):
         mels = np.log1p(front_end.frequencies / 700)
@@ -116,11 +124,11 @@ def test_occlusion_finds_exactly_what_a_known_model_hears(front_end, rng):
     cells, steps = Cells.of(tagger.card, len(frames)), []
     found = Occlusion(tagger)(frames, steps.append)
     assert sum(steps) == Occlusion(tagger).steps(len(frames))
-    share = (frames - neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
+    share = (frames - make_neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
     share[:, : band.start] = share[:, band.stop :] = 0
-    each = cells.added(share)
+    each = cells.sum_cells(share)
     total = np.zeros(cells.shape)
-    for window in windows(*cells.shape):  # slowly, one by one
+    for window in list_windows(*cells.shape):  # slowly, one by one
         total += window * each[window].sum()
     np.testing.assert_allclose(found[..., 0], total / WINDOW**2, atol=1e-4)
     np.testing.assert_allclose(found[..., 1], -found[..., 0], atol=1e-9)
@@ -138,14 +146,14 @@ def test_integrated_gradients_share_out_the_whole_difference(tagger, sound):
     front_end = FRONT_ENDS[0]
     known = planted(slice(8, 16), front_end)
     frames = front_end(compose("ragtime", np.random.default_rng(0), seconds=1)[:4000].astype(np.float32))
-    ends = evidence(Tagger(known), np.stack([frames, neutral(frames, front_end)]))
+    ends = compute_evidence(Tagger(known), np.stack([frames, make_neutral(frames, front_end)]))
     shares = IntegratedGradients(known, 4).shares(frames)
     np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=1e-3)
-    expected = (frames - neutral(frames, front_end))[:, 8:16] * 0.01 / len(frames) / np.log(2)
+    expected = (frames - make_neutral(frames, front_end))[:, 8:16] * 0.01 / len(frames) / np.log(2)
     np.testing.assert_allclose(shares[:, 8:16, 0], expected, atol=1e-5)
     assert not shares[:, :8].any() and not shares[:, 16:].any()
     frames = tagger.card.front_end(sound[: 5 * RATE])
-    ends = evidence(tagger, np.stack([frames, neutral(frames, tagger.card.front_end)]))
+    ends = compute_evidence(tagger, np.stack([frames, make_neutral(frames, tagger.card.front_end)]))
     shares = IntegratedGradients(tagger.model, 128)(frames, lambda _: None)
     np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=0.1)
 
@@ -156,7 +164,7 @@ def test_integrated_gradients_share_out_the_whole_difference(tagger, sound):
 def test_clips_are_joined_by_their_mean():
     pieces = [Piece(0.0, 2.0, np.array([1.0, 2.0])), Piece(1.0, 3.0, np.array([4.0, 8.0]))]
     times = np.array([0.5, 1.5, 2.5, 3.5])
-    np.testing.assert_array_equal(joined(times, pieces, 1.0), [1, (2 + 4) / 2, 8, np.nan])
+    np.testing.assert_array_equal(join_pieces(times, pieces, 1.0), [1, (2 + 4) / 2, 8, np.nan])
 
 
 @pytest.mark.parametrize(
@@ -171,12 +179,12 @@ def test_a_long_spectrogram_is_computed_piece_by_piece(front_end, rng):
     else:
         whole = replace(front_end, log=True)(samples)
     assert len(whole) > 1024
-    np.testing.assert_allclose(decibels(front_end, samples), whole, atol=1e-3)
+    np.testing.assert_allclose(compute_levels(front_end, samples), whole, atol=1e-3)
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda f: f.kind)
 def test_a_moment_of_sound_has_a_spectrogram(front_end):
-    assert decibels(front_end, np.ones(5, np.float32)).shape == (1, front_end.n_bins)
+    assert compute_levels(front_end, np.ones(5, np.float32)).shape == (1, front_end.n_bins)
 
 
 def test_bins_know_their_frequency():
@@ -191,9 +199,9 @@ def test_bins_know_their_frequency():
 @given(st.integers(1, 5000))
 def test_the_envelope_holds_every_sample(n):
     samples = np.random.default_rng(n).normal(size=n).astype(np.float32)
-    found = envelope(samples, 8000)
+    found = compute_envelope(samples, 8000)
     assert found.min() == samples.min() and found.max() == samples.max()
-    assert len(found) == -(-n // round(ENVELOPE * 8000))
+    assert len(found) == -(-n // round(ENVELOPE_SECONDS * 8000))
 
 
 # ---- the whole ----

@@ -113,14 +113,14 @@ class Ascent:
     ) -> None:
         self.model, self.target, self.prior, self.rate = model, target, prior, rate
         self.card, self.regularisation = model.card, regularisation
-        self.front_end = dense(self.card.front_end)
+        self.front_end = densify(self.card.front_end)
         self._frame_rate = self.front_end.sample_rate / self.front_end.hop_length
         self.frames = round(seconds * self._frame_rate)
         self._random = np.random.default_rng(seed)
         white = noisy * self._random.standard_normal((self.frames, self.card.n_bins)).astype(np.float32)
         self._modes = torch.fft.rfft(torch.from_numpy(white), dim=0, norm="ortho").requires_grad_()
         self._mean = torch.from_numpy(prior.mean).float()
-        self._weights = torch.from_numpy(power_of_bins(self.front_end)).float()
+        self._weights = torch.from_numpy(bin_power(self.front_end)).float()
         self._starts = clip_starts(round(seconds * self.card.front_end.sample_rate), self.card)
 
     def levels(self) -> Tensor:
@@ -130,21 +130,21 @@ class Ascent:
         power = ((10 ** (levels / 10)).mean(0) * self._weights).sum()  # mean square of the sound
         return levels + (_LEVEL - 10 * torch.log10(power))
 
-    def climb(self, steps: int) -> Iterator[float]:
+    def optimize(self, steps: int) -> Iterator[float]:
         """Climb, giving the calibrated probability of the target after each step, as heard in that step."""
-        climber = Climber(self._modes, self.rate, steps)
+        climber = ModeOptimizer(self._modes, self.rate, steps)
         for _ in range(steps):
             levels = self.levels()
             clips = self._shifted(levels)
-            pull, probability = pulls(self._hear, clips, self.target, self.model)
+            pull, probability = clip_gradients(self._hear, clips, self.target, self.model)
             (slope,) = torch.autograd.grad(clips, self._modes, pull, retain_graph=True)
             roughness = levels.diff(dim=0).abs().mean() + levels.diff(dim=1).abs().mean()
             (rough,) = torch.autograd.grad(roughness, self._modes)
-            climber.step(direction(slope) - self.regularisation.roughness * direction(rough))
+            climber.step(normalize(slope) - self.regularisation.roughness * normalize(rough))
             yield probability
 
     def _hear(self, clips: Tensor) -> Tensor:
-        answer: Tensor = self.model(read(clips, self.card.front_end)).log_probabilities
+        answer: Tensor = self.model(levels_to_features(clips, self.card.front_end)).log_probabilities
         return answer
 
     def spectrogram(self) -> NDArray[np.float32]:
@@ -165,7 +165,7 @@ class Ascent:
         return rolled[torch.from_numpy(index)]
 
 
-class Climber:
+class ModeOptimizer:
     """Moves modes uphill: with momentum, no mode far at once, and none out of what the prior can imagine.
 
     Parameters
@@ -193,7 +193,7 @@ class Climber:
         self.modes /= self.modes.abs().square().mean().sqrt().clamp(min=1)
 
 
-def pulls(
+def clip_gradients(
     hear: Callable[[Tensor], Tensor], clips: Tensor, target: int, model: DifferentiableModel
 ) -> tuple[Tensor, float]:
     """Which way each clip has to change, and the probability of the target in all of them together.
@@ -221,11 +221,11 @@ def pulls(
     answer = hear(clips)
     own = answer[:, target]
     (slopes,) = torch.autograd.grad(own.sum(), clips)
-    each = [(_LEAST_PULL + 1 - p) * direction(slope) for p, slope in zip(own.detach().exp(), slopes, strict=True)]
+    each = [(_LEAST_PULL + 1 - p) * normalize(slope) for p, slope in zip(own.detach().exp(), slopes, strict=True)]
     return torch.stack(each), float(model.track(answer.detach())[target].exp())
 
 
-def direction(slope: Tensor) -> Tensor:
+def normalize(slope: Tensor) -> Tensor:
     """A slope, of length 1; zero where there is none."""
     most = slope.abs().max()
     if not torch.isfinite(most) or most == 0:
@@ -240,14 +240,14 @@ def _within(modes: Tensor, most: float) -> Tensor:
     return modes * (most / size.clamp(min=most))
 
 
-def dense(front_end: FrontEnd) -> FrontEnd:
+def densify(front_end: FrontEnd) -> FrontEnd:
     """The same front end with three, four or more times as many frames: at most 0.3 of one from each to the next."""
     times = int(np.ceil(front_end.hop_length / (_CLOSEST * front_end.n_fft)))
     hop = max(1, round(front_end.hop_length / times))
     return dataclasses.replace(front_end, hop_length=hop)
 
 
-def power_of_bins(front_end: FrontEnd) -> NDArray[np.float64]:
+def bin_power(front_end: FrontEnd) -> NDArray[np.float64]:
     """What each bin or band adds to the mean square of a sound, for each unit of power in it, (bins,)."""
     n_fft, energy = front_end.n_fft, np.sum(front_end.window**2)
     if isinstance(front_end, StftDensity):
@@ -257,7 +257,7 @@ def power_of_bins(front_end: FrontEnd) -> NDArray[np.float64]:
     return share
 
 
-def read(levels: Tensor, front_end: FrontEnd) -> Tensor:
+def levels_to_features(levels: Tensor, front_end: FrontEnd) -> Tensor:
     """Levels in dB (clips, frames, bins) → what the front end would give the network of such clips."""
     if isinstance(front_end, LogMel):
         levels = levels.clamp(min=10 * np.log10(front_end.amin))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from earmark.audio.spectrogram import mel_edges
-from earmark.auralization.ascent import Climber, clip_starts, direction, pulls
-from earmark.auralization.prior import Prior, covariance, modulation
+from earmark.auralization.ascent import ModeOptimizer, clip_gradients, clip_starts, normalize
+from earmark.auralization.prior import Prior, covariance, modulation_power
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
 _BANDS = 64
@@ -27,7 +27,7 @@ _JITTER = 0.25
 """Seconds by which a step hears the sound earlier or later."""
 
 
-class Shaping:
+class Equalizer:
     """Makes parts of a sound louder or quieter, until a model is sure of a genre.
 
     Parameters
@@ -69,7 +69,7 @@ class Shaping:
         hz = np.fft.rfftfreq(self._stft.size, 1 / self.card.front_end.sample_rate)
         bands, self._onto_bins = _bands(hz)
         rates = np.geomspace(0.02, 200, 60)
-        self._field = Prior(np.zeros(len(bands)), covariance(bands, self.gain), rates, modulation(rates))
+        self._field = Prior(np.zeros(len(bands)), covariance(bands, self.gain), rates, modulation_power(rates))
         self._frames = self._spectrum.shape[1]
         self._modes = torch.zeros(self._frames // 2 + 1, len(bands), dtype=torch.complex64, requires_grad=True)
 
@@ -78,19 +78,21 @@ class Shaping:
         field = self._field.deviation(self._modes, self._frames, self._frame_rate)
         return self._onto_bins @ (self.gain * torch.tanh(field / self.gain)).T
 
-    def sound(self) -> Tensor:
+    def render(self) -> Tensor:
         """The sound as it is, (samples,)."""
         shaped = self._stft.back(self._spectrum * 10 ** (self.gains() / 20), self._length)
         return shaped * self.level(shaped.detach().numpy())
 
-    def climb(self, steps: int) -> Iterator[float]:
+    def optimize(self, steps: int) -> Iterator[float]:
         """Climb, giving the calibrated probability of the target after each step, as heard in that step."""
-        climber = Climber(self._modes, self.rate, steps)
+        climber = ModeOptimizer(self._modes, self.rate, steps)
         for _ in range(steps):
-            clips = self._clips(self.sound())
-            pull, probability = pulls(lambda x: self.model(x).log_probabilities, clips, self.target, self.model)
+            clips = self._clips(self.render())
+            pull, probability = clip_gradients(
+                lambda x: self.model(x).log_probabilities, clips, self.target, self.model
+            )
             (slope,) = torch.autograd.grad(clips, self._modes, pull)
-            climber.step(direction(slope))
+            climber.step(normalize(slope))
             yield probability
 
     def _clips(self, sound: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class Moment:
         }
 
 
-def cut_out(moment: Moment, sample_rate: int) -> Samples:
+def decode_moment(moment: Moment, sample_rate: int) -> Samples:
     """Decode a moment.
 
     Parameters
@@ -79,7 +79,7 @@ def cut_out(moment: Moment, sample_rate: int) -> Samples:
     return np.concatenate(blocks)
 
 
-def medley(
+def make_medley(
     moments: Sequence[Moment], sample_rate: int, *, on_error: Callable[[Moment, str], None] | None = None
 ) -> tuple[Samples, int, list[Moment]]:
     """Join moments into one sound, all equally loud, each running into the next.
@@ -106,13 +106,13 @@ def medley(
     AudioError
         If none can be heard.
     CorpusError
-        As :func:`cut_out`.
+        As :func:`decode_moment`.
     """
     pieces: list[Samples] = []
     heard, rate, words = [], sample_rate, "there are none"
     for moment in moments:
         try:
-            piece, rate = master(cut_out(moment, sample_rate), sample_rate)
+            piece, rate = master(decode_moment(moment, sample_rate), sample_rate)
         except AudioError as error:
             words = str(error)
             if on_error:

@@ -11,11 +11,11 @@ from typing import Any
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import master
 from earmark.audio.spectrogram import Samples
-from earmark.auralization.excerpts import Moment, medley
+from earmark.auralization.excerpts import Moment, make_medley
 from earmark.auralization.input_weights import InputWeights, input_weights
-from earmark.auralization.listening_page import Entry, listening_page
+from earmark.auralization.listening_page import Entry, write_listening_page
 from earmark.auralization.prototypes import Prototypes
-from earmark.auralization.units import Excitement, UnitProbe
+from earmark.auralization.units import PeakActivations, UnitProbe
 from earmark.errors import AudioError, ModelError
 from earmark.files import replacing, slug
 from earmark.inference.classifier import Tagger
@@ -44,7 +44,7 @@ class Gallery:
     failed: dict[str, str]
 
 
-def prototype_gallery(
+def write_prototype_gallery(
     tagger: Tagger, found: Prototypes, folder: Path, *, corpus: str, on_sound: Callable[[str], None] | None = None
 ) -> Gallery:
     """Write what a model finds typical: for each genre a medley.
@@ -66,20 +66,20 @@ def prototype_gallery(
     Gallery
     """
     name = tagger.card.name
-    shelf = _Shelf(tagger, folder, on_sound)
+    writer = _GalleryWriter(tagger, folder, on_sound)
     for genre, moments in found.by_genre.items():
         if not moments:
-            shelf.failed[genre] = "no track of it could be heard, or none is in the corpus"
+            writer.failed[genre] = "no track of it could be heard, or none is in the corpus"
         else:
-            shelf.add_medley(genre, genre, moments, {"corpus": corpus, "model": name}, wanted=genre)
+            writer.add_medley(genre, genre, moments, {"corpus": corpus, "model": name}, wanted=genre)
     notes = [f"The clips of {corpus} that {name} is surest of: one of each artist or track, equally loud, joined."]
-    return shelf.closed(f"What {name} finds typical", [*notes, _LICENCE])
+    return writer.finish(f"What {name} finds typical", [*notes, _LICENCE])
 
 
-def unit_gallery(
+def write_unit_gallery(
     tagger: Tagger,
     probe: UnitProbe,
-    excitement: Excitement,
+    peaks: PeakActivations,
     units: Iterable[int],
     folder: Path,
     *,
@@ -95,9 +95,9 @@ def unit_gallery(
     tagger : Tagger
     probe : UnitProbe
         Of the same model.
-    excitement : Excitement
+    peaks : PeakActivations
     units : iterable of int
-        See :meth:`earmark.auralization.units.Excitement.selectivity` for which may be worth it.
+        See :meth:`earmark.auralization.units.PeakActivations.selectivity` for which may be worth it.
     folder : Path
         Made where missing; files of the same names are replaced.
     count : int
@@ -113,20 +113,20 @@ def unit_gallery(
     -------
     Gallery
     """
-    name, corpus = tagger.card.name, excitement.corpus.name
-    selectivity = excitement.selectivity()
+    name, corpus = tagger.card.name, peaks.corpus.name
+    selectivity = peaks.selectivity()
     weights = _weights(tagger)
-    shelf = _Shelf(tagger, folder, on_sound)
+    writer = _GalleryWriter(tagger, folder, on_sound)
     for unit in units:
         title, facts = probe.name(unit), {"corpus": corpus, "model": name, **_likes(selectivity, unit)}
-        shelf.add_medley(title, f"unit-{unit}", excitement.moments(unit, count, seconds=seconds), facts)
+        writer.add_medley(title, f"unit-{unit}", peaks.moments(unit, count, seconds=seconds), facts)
         if weights:
-            sound, rate = master(weights.sound(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
-            shelf.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
+            sound, rate = master(weights.synthesize(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
+            writer.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
     notes = [f"The moments of {corpus} that excite units of the first recurrent layer of {name} most, equally loud."]
     if weights:
         notes.append("Its weights: the training music's mean spectrum, moved to where it drives the unit, as noise.")
-    return shelf.closed(f"Units of {name}", [*notes, _LICENCE])
+    return writer.finish(f"Units of {name}", [*notes, _LICENCE])
 
 
 def _weights(tagger: Tagger) -> InputWeights | None:
@@ -143,7 +143,7 @@ def _likes(selectivity: Mapping[str, Any], unit: int) -> dict[str, object]:
     return {"tells best": f"{genre} (d' {selectivity[genre][unit]:.1f})"}
 
 
-class _Shelf:
+class _GalleryWriter:
     """A gallery in the making."""
 
     def __init__(self, tagger: Tagger, folder: Path, on_sound: Callable[[str], None] | None) -> None:
@@ -159,7 +159,7 @@ class _Shelf:
             self.failed[moment.track.id] = words
 
         try:
-            sound, rate, heard = medley(moments, self.tagger.card.front_end.sample_rate, on_error=failed)
+            sound, rate, heard = make_medley(moments, self.tagger.card.front_end.sample_rate, on_error=failed)
         except AudioError as error:
             self.failed[title] = str(error)
             return
@@ -185,11 +185,11 @@ class _Shelf:
         if self.on_sound:
             self.on_sound(title)
 
-    def closed(self, title: str, notes: Sequence[str]) -> Gallery:
+    def finish(self, title: str, notes: Sequence[str]) -> Gallery:
         with replacing(self.folder / TABLE) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             columns = ("sound", "place", "track", "genre", "artist", "path", "start", "end", "value")
             writer = csv.DictWriter(file, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
-        page = listening_page(self.entries, self.folder / PAGE, title=title, notes=notes)
+        page = write_listening_page(self.entries, self.folder / PAGE, title=title, notes=notes)
         return Gallery(page, {entry.title: entry.sound for entry in self.entries}, self.failed)

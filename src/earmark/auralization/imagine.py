@@ -1,6 +1,6 @@
 """What a genre sounds like to a network: a sound is imagined that it is sure of, and can be listened to.
 
-Three steps, each told apart in :attr:`Imagined.history`:
+Three steps, each told apart in :attr:`ImaginedSound.history`:
 
 1. **ascent**: from noise or silence, the spectrogram climbs (:mod:`earmark.auralization.ascent`) …
 2. and is turned into sound by :func:`earmark.audio.griffin_lim.invert`, which finds phases;
@@ -37,7 +37,7 @@ from earmark.audio.griffin_lim import invert
 from earmark.audio.loudness import LOUDNESS, loudness, master
 from earmark.audio.spectrogram import FrontEnd, Samples, Spectrogram
 from earmark.auralization.ascent import Ascent
-from earmark.auralization.equalizer import Shaping
+from earmark.auralization.equalizer import Equalizer
 from earmark.auralization.prior import Prior
 from earmark.errors import AudioError, SettingError
 from earmark.inference.classifier import Tagger
@@ -78,7 +78,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Imagined:
+class ImaginedSound:
     """A sound that was imagined.
 
     Attributes
@@ -121,7 +121,7 @@ def imagine(
     steps: int | None = None,
     prior: Prior | None = None,
     on_step: Callable[[Step], None] | None = None,
-) -> Imagined:
+) -> ImaginedSound:
     """Imagine a sound that a model takes for a genre.
 
     Parameters
@@ -146,7 +146,7 @@ def imagine(
 
     Returns
     -------
-    Imagined
+    ImaginedSound
 
     Raises
     ------
@@ -165,7 +165,7 @@ def imagine(
     ('jazz', (110250,), 22050)
     """
     with _one_thread():
-        imagining = _Imagining(model, genre, seconds, seed, prior, on_step)
+        imagining = _Run(model, genre, seconds, seed, prior, on_step)
         return replace(imagining.run(start, steps), history=tuple(imagining.history))
 
 
@@ -181,7 +181,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-class _Imagining:
+class _Run:
     """One run, and what all its steps share."""
 
     def __init__(
@@ -204,47 +204,51 @@ class _Imagining:
         self.history: list[Step] = []
         self.tagger = Tagger(model)
 
-    def run(self, start: Start, steps: int | None) -> Imagined:
+    def run(self, start: Start, steps: int | None) -> ImaginedSound:
         if steps is not None and steps < 1:
             raise SettingError(f"{steps} steps: need 1 or more")
         if isinstance(start, tuple):
             song = self._song(*start)
-            return self._shaped(song, steps or _PATIENCE * SHAPING_STEPS, look=steps or SHAPING_STEPS)
+            return self._equalize(song, steps or _PATIENCE * SHAPING_STEPS, look=steps or SHAPING_STEPS)
         if start not in ("noise", "silence"):
             raise SettingError(f"start {start!r}: need 'noise', 'silence' or (samples, sample_rate)")
-        sound = self._ascended(start == "noise", steps or STEPS)
-        heard = self._finished(sound)
-        return heard if heard.confidence >= SURE else _surer(heard, self._shaped(sound, SHAPING_STEPS, look=_LOOK))
+        sound = self._ascend(start == "noise", steps or STEPS)
+        heard = self._finish(sound)
+        return (
+            heard
+            if heard.confidence >= SURE
+            else _more_confident(heard, self._equalize(sound, SHAPING_STEPS, look=_LOOK))
+        )
 
-    def _ascended(self, noisy: bool, steps: int) -> Samples:
+    def _ascend(self, noisy: bool, steps: int) -> Samples:
         differentiable = DifferentiableModel(self.model)
         ascent = Ascent(differentiable, self.target, self.prior, self.seconds, noisy=noisy, seed=self.seed)
-        self._note("ascent", ascent.climb(steps))
+        self._note("ascent", ascent.optimize(steps))
         length = round(self.seconds * self.rate)
         return invert(ascent.spectrogram(), ascent.front_end, length=length, seed=self.seed)
 
-    def _shaped(self, sound: Samples, steps: int, look: int) -> Imagined:
+    def _equalize(self, sound: Samples, steps: int, look: int) -> ImaginedSound:
         """Shape a sound, by so many steps; or by fewer, if after `look` of them it is heard as the genre."""
         model = DifferentiableModel(self.model, waveform=True)
-        shaping = Shaping(model, self.target, sound, level=self._level, seed=self.seed)
-        climb = shaping.climb(steps)
-        heard: Imagined | None = None
+        shaping = Equalizer(model, self.target, sound, level=self._level, seed=self.seed)
+        climb = shaping.optimize(steps)
+        heard: ImaginedSound | None = None
         for first in range(0, steps, look):
             self._note("shaping", islice(climb, min(look, steps - first)))
-            now = self._finished(shaping.sound().detach().numpy())
-            heard = now if heard is None else _surer(now, heard)
+            now = self._finish(shaping.render().detach().numpy())
+            heard = now if heard is None else _more_confident(now, heard)
             if heard.confidence >= SURE:
                 break
         assert heard is not None
         return heard
 
-    def _finished(self, sound: Samples) -> Imagined:
+    def _finish(self, sound: Samples) -> ImaginedSound:
         """Master a sound, and hear it as it will be read from a file."""
         samples, rate = master(sound, self.rate)
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
         front_end = self.model.card.front_end
         spectrogram = front_end(np.asarray(sound * self._level(sound), np.float32))
-        return Imagined(self.genre, samples, rate, spectrogram, front_end, verdict)
+        return ImaginedSound(self.genre, samples, rate, spectrogram, front_end, verdict)
 
     def _song(self, samples: ArrayLike, sample_rate: float) -> Samples:
         """A song, at the front end's rate and as long as wanted."""
@@ -267,7 +271,7 @@ class _Imagining:
                 self.on_step(self.history[-1])
 
 
-def _surer(one: Imagined, other: Imagined) -> Imagined:
+def _more_confident(one: ImaginedSound, other: ImaginedSound) -> ImaginedSound:
     return max(one, other, key=lambda imagined: imagined.confidence)
 
 

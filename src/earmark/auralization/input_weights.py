@@ -22,7 +22,7 @@ from onnx import numpy_helper
 
 from earmark.audio.griffin_lim import invert
 from earmark.audio.spectrogram import FrontEnd, LogMel, Samples
-from earmark.auralization.units import first_layers
+from earmark.auralization.units import find_first_layers
 from earmark.errors import ModelError, SettingError
 from earmark.inference.model import Model
 
@@ -84,7 +84,7 @@ class InputWeights:
             return np.where(self.heard, spectrum, -100.0)
         return np.where(self.heard, np.maximum(spectrum, 0), 0.0)
 
-    def sound(self, unit: int, *, strength: float = 1.0, seconds: float = 5.0, seed: int = 0) -> Samples:
+    def synthesize(self, unit: int, *, strength: float = 1.0, seconds: float = 5.0, seed: int = 0) -> Samples:
         """Let a unit's spectrum sound.
 
         Parameters
@@ -137,7 +137,7 @@ def input_weights(model: Model, gate: Gate = "cell") -> InputWeights:
     if gate not in GATES:
         raise SettingError(f"gate is {gate!r}: must be one of {', '.join(GATES)}")
     graph = onnx.load_from_string(model.graph).graph
-    layers = first_layers(graph)
+    layers = find_first_layers(graph)
     if not layers:
         raise ModelError(f"{model.name}: no layer of it is recurrent")
     constants = {weight.name: numpy_helper.to_array(weight).astype(np.float64) for weight in graph.initializer}
@@ -148,10 +148,10 @@ def input_weights(model: Model, gate: Gate = "cell") -> InputWeights:
     weights = constants[node.input[1]][:, part * size : (part + 1) * size].reshape(
         -1, constants[node.input[1]].shape[2]
     )
-    return _laid_out(model, *_walked_back(model, node.input[0], weights, constants, makers))
+    return _pad_to_front_end(model, *_trace_to_input(model, node.input[0], weights, constants, makers))
 
 
-def _walked_back(
+def _trace_to_input(
     model: Model,
     value: str,
     weights: NDArray[np.float64],
@@ -181,7 +181,7 @@ def _walked_back(
     return weights, mean, deviation
 
 
-def _laid_out(
+def _pad_to_front_end(
     model: Model, weights: NDArray[np.float64], mean: NDArray[np.float64], deviation: NDArray[np.float64]
 ) -> InputWeights:
     """As many bins as the front end gives: those that the network cuts off are the highest."""

@@ -64,7 +64,7 @@ class Entry:
     highest: float | None = None
 
 
-def listening_page(
+def write_listening_page(
     entries: Sequence[Entry], path: str | os.PathLike[str], *, title: str, notes: Sequence[str] = (), shown: int = 3
 ) -> Path:
     """Write a page that plays sounds: one row each, with a picture and what the model says.
@@ -118,7 +118,7 @@ def listening_page(
     return page
 
 
-def picture(samples: Samples, sample_rate: int, highest: float | None = None) -> bytes:
+def draw_spectrogram(samples: Samples, sample_rate: int, highest: float | None = None) -> bytes:
     """Draw a small spectrogram: mel bands upwards, the 70 dB below its loudest point.
 
     Parameters
@@ -170,7 +170,7 @@ def _row(entry: Entry, folder: Path, shown: int) -> _Row:
         (genre, p, genre == entry.wanted) for i, (genre, p) in enumerate(ranked) if i < shown or genre == entry.wanted
     ]
     highest = entry.highest or rate / 2
-    png = base64.b64encode(picture(samples, rate, entry.highest)).decode()
+    png = base64.b64encode(draw_spectrogram(samples, rate, entry.highest)).decode()
     return _Row(entry, quote(within.as_posix()), png, len(samples) / rate, highest / 1000, bars)
 
 

@@ -69,10 +69,10 @@ class Prior:
         """Music in general, as a front end hears it: a few figures measured on GTZAN, no corpus needed."""
         hz = front_end.frequencies
         rates = np.geomspace(0.05, 100, 60)
-        return cls(_density(front_end, hz), covariance(hz), rates, modulation(rates))
+        return cls(_density(front_end, hz), covariance(hz), rates, modulation_power(rates))
 
     @classmethod
-    def measured(cls, clips: ArrayLike, front_end: FrontEnd) -> Prior:
+    def from_clips(cls, clips: ArrayLike, front_end: FrontEnd) -> Prior:
         """A corpus' own statistics.
 
         Parameters
@@ -81,7 +81,7 @@ class Prior:
             What the front end gives, such as :attr:`earmark.data.features.extract.Features.X`; NaN is filling.
         front_end : StftDensity or LogMel
         """
-        level = decibels(np.asarray(clips, np.float32), front_end)
+        level = to_decibels(np.asarray(clips, np.float32), front_end)
         level = level[~np.isnan(level).any(axis=(1, 2))].astype(np.float64)
         mean = level.mean(axis=(0, 1))
         centred = level - mean
@@ -91,12 +91,12 @@ class Prior:
         power = (np.abs(np.fft.rfft(centred * window, axis=1)) ** 2).mean(axis=(0, 2))
         rates = np.fft.rfftfreq(centred.shape[1], 1 / frame_rate)
         beyond = np.geomspace(rates[-1] * 1.2, max(100.0, rates[-1] * 2), 20)  # where frames are too sparse to tell
-        known = power[-1] / modulation(rates[-1:])
+        known = power[-1] / modulation_power(rates[-1:])
         return cls(
             mean,
             flat.T @ flat / len(flat),
             np.concatenate([rates[1:], beyond]),
-            np.concatenate([power[1:], known * modulation(beyond)]),
+            np.concatenate([power[1:], known * modulation_power(beyond)]),
         )
 
     @cached_property
@@ -156,14 +156,14 @@ def covariance(hz: ArrayLike, deviation: float = _DEVIATION) -> Array:
     return matrix
 
 
-def modulation(rate: ArrayLike) -> Array:
+def modulation_power(rate: ArrayLike) -> Array:
     """Power of modulation at a rate in Hz, relative."""
     hz = np.asarray(rate, np.float64)
     power: Array = hz**-_SLOPE / (1 + (hz / _CORNER) ** 4)
     return power
 
 
-def decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+def to_decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
     """What a front end gives, in dB."""
     if front_end.log:
         return frames

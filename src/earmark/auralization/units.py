@@ -53,7 +53,7 @@ class Layer:
     directions: int
 
 
-def first_layers(graph: onnx.GraphProto) -> list[Layer]:
+def find_first_layers(graph: onnx.GraphProto) -> list[Layer]:
     """Find the recurrent nodes nearest to the input.
 
     Parameters
@@ -111,7 +111,7 @@ class UnitProbe:
     def __init__(self, model: Model) -> None:
         graph = onnx.load_from_string(model.graph)
         self.card = model.card
-        self.layers = first_layers(graph.graph)
+        self.layers = find_first_layers(graph.graph)
         if not self.layers:
             raise ModelError(f"{model.name}: no layer of it is recurrent")
         self.n_units = sum(layer.size * layer.directions for layer in self.layers)
@@ -129,9 +129,9 @@ class UnitProbe:
 
     def name(self, unit: int) -> str:
         """How to speak of a unit."""
-        return self._labels[self.require(unit)]
+        return self._labels[self.check_unit(unit)]
 
-    def require(self, unit: int) -> int:
+    def check_unit(self, unit: int) -> int:
         """Return the unit's number, or raise :class:`SettingError` where there is no such unit."""
         if not 0 <= unit < self.n_units:
             raise SettingError(f"unit {unit}: {self.card.name} has units 0 to {self.n_units - 1}")
@@ -175,7 +175,7 @@ class UnitProbe:
 
 
 @dataclass(frozen=True)
-class Excitement:
+class PeakActivations:
     """How much each track excites each unit at its most exciting moment.
 
     Attributes
@@ -241,7 +241,9 @@ class Excitement:
         return found
 
 
-def excite(probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None] | None = None) -> Excitement:
+def find_peak_activations(
+    probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None] | None = None
+) -> PeakActivations:
     """Play a corpus to a network and note what excites each of its units most.
 
     Parameters
@@ -254,7 +256,7 @@ def excite(probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None
 
     Returns
     -------
-    Excitement
+    PeakActivations
         All units at once: hearing takes longer than looking.
 
     Raises
@@ -277,7 +279,7 @@ def excite(probe: UnitProbe, corpus: Corpus, *, on_track: Callable[[Track], None
         first = next(iter(failed.items()), None)
         why = f"; the first: {first[0]}: {first[1]}" if first else ": all are silent or too short"
         raise CorpusError(f"none of the {len(corpus.tracks)} tracks could be heard{why}")
-    return Excitement(corpus, highest, at, failed)
+    return PeakActivations(corpus, highest, at, failed)
 
 
 def _heard(probe: UnitProbe, track: Track) -> Iterator[tuple[float, NDArray[np.float32], NDArray[np.float64]]]:

@@ -18,16 +18,16 @@ from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explanation import Explanation
 from earmark.explanation.occlusion import Cells, Occlusion, cell_seconds
-from earmark.explanation.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.explanation.track_axis import ENVELOPE_SECONDS, Piece, compute_envelope, compute_levels, join_pieces
 from earmark.inference.aggregate import pooled
 from earmark.inference.classifier import Tagger
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
 
-LONGEST = 600.0
+MAX_SECONDS = 600.0
 """Seconds that are explained where nobody says how much: longer files make pages that no browser likes."""
 
-MOMENT = 0.25
+MOMENT_SECONDS = 0.25
 """Seconds from one moment to the next at which the network is asked what it hears."""
 
 _BATCH = 32
@@ -105,7 +105,7 @@ class Explainer:
         start : float
             Seconds into the track.
         duration : float, optional
-            Seconds to explain; to the end, or :data:`LONGEST`, when left out.
+            Seconds to explain; to the end, or :data:`MAX_SECONDS`, when left out.
         method : Method, optional
             What finds the regions that mattered; occlusion when left out.
         relevance : bool
@@ -128,10 +128,10 @@ class Explainer:
         """
         if not 0 <= start < np.inf or (duration is not None and not 0 < duration < np.inf):
             raise SettingError(f"start {start} and duration {duration}: need 0 or more, and more than 0 seconds")
-        heard = self._read(source, start, duration or LONGEST, sound)
+        heard = self._read(source, start, duration or MAX_SECONDS, sound)
         card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
         verdict = replace(self.tagger.classify(heard.samples, rate), path=heard.path, error=heard.damage)
-        levels = decibels(card.front_end, heard.samples)
+        levels = compute_levels(card.front_end, heard.samples)
         times = card.front_end.times(len(levels))
         moments, probabilities = self._moments(heard.samples)
         method = (method or Occlusion(self.tagger, self.jobs)) if relevance else None
@@ -141,8 +141,8 @@ class Explainer:
             start=heard.start,
             duration=len(heard.samples) / rate,
             whole=heard.whole,
-            envelope=envelope(heard.samples, rate),
-            envelope_seconds=ENVELOPE,
+            envelope=compute_envelope(heard.samples, rate),
+            envelope_seconds=ENVELOPE_SECONDS,
             spectrogram=levels,
             times=times,
             frequencies=card.front_end.frequencies,
@@ -186,7 +186,7 @@ class Explainer:
     def _moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What is heard in the clip around each moment: times (moments,), probabilities (moments, labels)."""
         card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
-        times = np.arange(0, len(samples) / rate, MOMENT)
+        times = np.arange(0, len(samples) / rate, MOMENT_SECONDS)
         middles = np.round(times * rate).astype(int)
         firsts = np.maximum(middles - card.clip_length // 2, 0)
         lasts = np.minimum(middles + (card.clip_length + 1) // 2, len(samples))
@@ -216,7 +216,7 @@ class Explainer:
             pieces.append(Piece(clip.start / rate, (clip.start + clip.length) / rate, cells))
         columns = np.arange(max(1, int(np.ceil(len(samples) / rate / step - 1e-6))), dtype=np.float64)
         shape = Cells.of(card, 1).shape[1], len(card.labels)
-        return joined((columns + 0.5) * step, pieces, step, shape=shape)
+        return join_pieces((columns + 0.5) * step, pieces, step, shape=shape)
 
     def _attention(self, verdict: Verdict, times: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if not self.tagger.card.attention:
@@ -229,7 +229,7 @@ class Explainer:
         ]
         offset = float(front_end.times(1)[0])
         step = front_end.hop_length / front_end.sample_rate
-        return joined(times, pieces, step, offset - step / 2)
+        return join_pieces(times, pieces, step, offset - step / 2)
 
 
 def _batches(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

@@ -109,10 +109,10 @@ class Explanation:
         return self.labels.index(genre)
 
     def to_html(self, genres: Sequence[str] = (), title: str | None = None) -> str:
-        """A page that needs nothing else: see :func:`earmark.explanation.page.page`."""
-        from earmark.explanation.page import page
+        """A page that needs nothing else: see :func:`earmark.explanation.page.make_page`."""
+        from earmark.explanation.page import make_page
 
-        return page(self, genres, title)
+        return make_page(self, genres, title)
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers, rounded, with None for NaN; without the sound."""

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.explanation.occlusion import Cells, neutral
+from earmark.explanation.occlusion import Cells, make_neutral
 from earmark.inference.model import Model
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
@@ -25,8 +25,8 @@ class IntegratedGradients:
     """Walks from a neutral clip to the real one, and adds up what each bin of each frame does to every genre.
 
     The way is straight, and begins at the clip that occlusion replaces regions by
-    (:func:`earmark.explanation.occlusion.neutral`). The shares of all bins add up to the difference of the log-odds
-    between its ends.
+    (:func:`earmark.explanation.occlusion.make_neutral`). The shares of all bins add up to the difference of the
+    log-odds between its ends.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ class IntegratedGradients:
         ndarray, shape (columns, bands, labels)
             Bits that each cell speaks for each genre: the sum over its frames and bins.
         """
-        return Cells.of(self.card, len(frames)).added(self.shares(frames, advance))
+        return Cells.of(self.card, len(frames)).sum_cells(self.shares(frames, advance))
 
     def shares(
         self, frames: NDArray[np.float32], advance: Callable[[int], None] = lambda done: None
     ) -> NDArray[np.float64]:
         """As a call, but of every bin of every frame: shape (frames, bins, labels)."""
-        base = neutral(frames, self.card.front_end)
+        base = make_neutral(frames, self.card.front_end)
         way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
         clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
         clips.requires_grad_()

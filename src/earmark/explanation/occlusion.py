@@ -72,11 +72,11 @@ class Cells:
         """The first bin of each band, and one behind the last, shape (bands + 1,)."""
         return np.searchsorted(self.bands, np.arange(self.shape[1] + 1))
 
-    def spread(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
+    def expand(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
         """Values of cells, shape (..., columns, bands) → of frames and bins, shape (..., frames, bins)."""
         return cells[..., self.times, :][..., self.bands]
 
-    def added(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def sum_cells(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Sum over each cell, shape (frames, bins, ...) → (columns, bands, ...)."""
         sums = np.zeros((*self.shape, *values.shape[2:]))
         np.add.at(sums, (self.times[:, None], self.bands[None, :]), values)
@@ -92,7 +92,7 @@ def _columns(card: Card) -> int:
     return max(1, min(PARTS, card.front_end.n_frames(card.clip_length) // _DENSEST))
 
 
-def neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+def make_neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
     """What a hidden region is replaced by: steady noise of the clip's own loudness and slope, and nothing else.
 
     The clip's spectrum is averaged over time, in dB, and a straight line laid through it over the mel scale. So what
@@ -165,7 +165,7 @@ class Occlusion:
 
     name = "occlusion"
 
-    def __init__(self, tagger: Tagger, jobs: int = 1, replacement: Replacement = neutral) -> None:
+    def __init__(self, tagger: Tagger, jobs: int = 1, replacement: Replacement = make_neutral) -> None:
         self.tagger, self.jobs, self.replacement = tagger, jobs, replacement
 
     def steps(self, n_frames: int) -> int:
@@ -189,12 +189,12 @@ class Occlusion:
         """
         card = self.tagger.card
         cells = Cells.of(card, len(frames))
-        hidden = windows(*cells.shape)
+        hidden = list_windows(*cells.shape)
         base = self.replacement(frames, card.front_end)
-        whole = evidence(self.tagger, frames[None])
+        whole = compute_evidence(self.tagger, frames[None])
 
         def without(some: NDArray[np.bool_]) -> NDArray[np.float64]:
-            return evidence(self.tagger, np.where(cells.spread(some), base, frames))
+            return compute_evidence(self.tagger, np.where(cells.expand(some), base, frames))
 
         lost = []
         with ThreadPoolExecutor(self.jobs) as pool:
@@ -206,12 +206,12 @@ class Occlusion:
         return worth
 
 
-def evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
+def compute_evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log-odds of every genre, shape (clips, frames, bins) → (clips, labels); bits."""
     return log_odds(tagger.infer(clips)[0], tagger.card.calibration.clip_temperature)
 
 
-def windows(columns: int, bands: int) -> NDArray[np.bool_]:
+def list_windows(columns: int, bands: int) -> NDArray[np.bool_]:
     """Every place of the window, hanging over the edges too, so that each cell is hidden equally often.
 
     Returns

@@ -31,7 +31,7 @@ _METHODS = {
 }
 
 
-def page(explanation: Explanation, genres: Sequence[str] = (), title: str | None = None) -> str:
+def make_page(explanation: Explanation, genres: Sequence[str] = (), title: str | None = None) -> str:
     """Make the page.
 
     Parameters

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrogram import FrontEnd, StftDensity
 
-ENVELOPE = 0.02
+ENVELOPE_SECONDS = 0.02
 """Seconds of sound for each column of the waveform."""
 
 _FRAMES = 1024
@@ -26,7 +26,7 @@ class Piece:
     values: NDArray[np.floating]
 
 
-def joined(
+def join_pieces(
     times: NDArray[np.float64],
     pieces: Sequence[Piece],
     step: float,
@@ -62,7 +62,7 @@ def joined(
     return mean
 
 
-def decibels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the front end gives of a whole track, in dB, in constant memory but for the answer.
 
     Unlike a clip's, no level is relative to the loudest of anything.
@@ -90,8 +90,8 @@ def decibels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.fl
     return np.concatenate(parts)
 
 
-def envelope(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+def compute_envelope(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """Lowest and highest sample of every column of the waveform, shape (columns, 2)."""
-    width = round(ENVELOPE * rate)
+    width = round(ENVELOPE_SECONDS * rate)
     padded = np.pad(samples, (0, -len(samples) % width), mode="edge").reshape(-1, width)
     return np.stack([padded.min(axis=1), padded.max(axis=1)], axis=1)

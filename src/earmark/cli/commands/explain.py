@@ -127,9 +127,9 @@ def _writer(path: Path) -> Writer:
     if path.is_dir():
         raise SettingError(f"{path} is a folder: need the name of a file")
     if suffix in _PAGES:
-        from earmark.explanation.page import page
+        from earmark.explanation.page import make_page
 
-        return page
+        return make_page
     if suffix == ".json":
         return lambda explanation, genres: explanation.to_json() + "\n"
     if suffix in (".png", ".svg"):

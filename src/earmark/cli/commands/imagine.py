@@ -140,7 +140,7 @@ def _measured(source: str, model: Model, jobs: int) -> Prior:
         found = extract(
             corpus, card.front_end, card.clip_seconds, cache=default_cache(), jobs=jobs, on_track=lambda _: advance(1)
         )
-    return Prior.measured(found.X, card.front_end)
+    return Prior.from_clips(found.X, card.front_end)
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def _report(heard: Mapping[Path, tuple[str, Verdict]]) -> None:
 def _page(path: Path, heard: Mapping[Path, tuple[str, Verdict]], model: Model, facts: Mapping[str, object]) -> None:
     from rich.text import Text
 
-    from earmark.auralization.listening_page import Entry, listening_page
+    from earmark.auralization.listening_page import Entry, write_listening_page
     from earmark.cli.writers import clean
 
     highest = model.card.front_end.sample_rate / 2
@@ -185,5 +185,5 @@ def _page(path: Path, heard: Mapping[Path, tuple[str, Verdict]], model: Model, f
         "until the network was sure, and then heard again as files. They are not what the genres sound like, but what "
         "this network listens for."
     ]
-    listening_page(entries, path, title="Genres as a network imagines them", notes=notes)
+    write_listening_page(entries, path, title="Genres as a network imagines them", notes=notes)
     terminal.console(sys.stdout).print(Text(f"open {clean(str(path))}"), soft_wrap=True)

@@ -16,7 +16,7 @@ from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.auralization.gallery import Gallery
-    from earmark.auralization.units import Excitement
+    from earmark.auralization.units import PeakActivations
     from earmark.data.corpus import Corpus
     from earmark.inference.classifier import Tagger
 
@@ -72,38 +72,38 @@ def medley(
 def _of_genres(
     tagger: Tagger, corpus: Corpus, folder: Path, genres: Sequence[str] | None, count: int, jobs: int
 ) -> Gallery:
-    from earmark.auralization.gallery import prototype_gallery
+    from earmark.auralization.gallery import write_prototype_gallery
     from earmark.auralization.prototypes import find_prototypes
 
     with terminal.progress("listening", len(corpus.tracks)) as advance:
         found = find_prototypes(tagger, corpus, genres, count=count, jobs=jobs, on_track=lambda _: advance(1))
     with terminal.progress("joining", len(found.by_genre)) as advance:
-        gallery = prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
+        gallery = write_prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
     gallery.failed.update(found.failed)
     return gallery
 
 
 def _of_units(tagger: Tagger, corpus: Corpus, folder: Path, units: int, count: int, seed: int) -> Gallery:
-    from earmark.auralization.gallery import unit_gallery
-    from earmark.auralization.units import UnitProbe, excite
+    from earmark.auralization.gallery import write_unit_gallery
+    from earmark.auralization.units import UnitProbe, find_peak_activations
 
     probe = UnitProbe(tagger.model)
     if units > probe.n_units:
         raise SettingError(f"--units {units}: the first recurrent layer of {tagger.card.name} has {probe.n_units}")
     with terminal.progress("listening", len(corpus.tracks)) as advance:
-        excitement = excite(probe, corpus, on_track=lambda _: advance(1))
+        peaks = find_peak_activations(probe, corpus, on_track=lambda _: advance(1))
     with terminal.progress("joining", None) as advance:
-        gallery = unit_gallery(
-            tagger, probe, excitement, _tellers(excitement, units), folder, count=count, seed=seed,
+        gallery = write_unit_gallery(
+            tagger, probe, peaks, _tellers(peaks, units), folder, count=count, seed=seed,
             on_sound=lambda _: advance(1),
         )  # fmt: skip
-    gallery.failed.update(excitement.failed)
+    gallery.failed.update(peaks.failed)
     return gallery
 
 
-def _tellers(excitement: Excitement, units: int) -> list[int]:
+def _tellers(peaks: PeakActivations, units: int) -> list[int]:
     """The units that tell a genre best from the others: the best one of each genre, then the second best, and so on."""
-    ranked = [(-told).argsort(kind="stable").tolist() for told in excitement.selectivity().values()]
+    ranked = [(-told).argsort(kind="stable").tolist() for told in peaks.selectivity().values()]
     if not ranked:  # of one genre alone there is nothing to tell
         return list(range(units))
     chosen: dict[int, None] = {}
