@@ -1,4 +1,4 @@
-"""Integrated gradients: a difference between two answers, shared out among all that differs in what was heard.
+"""Integrated gradients: the difference between the answers to two clips, shared out among their bins and frames.
 
 M. Sundararajan, A. Taly, Q. Yan, *Axiomatic Attribution for Deep Networks*, 2017.
 """
@@ -42,7 +42,7 @@ class IntegratedGradients:
         self.card, self.n_steps = model.card, steps
 
     def steps(self, n_frames: int) -> int:
-        """One for each genre."""
+        """Return how many steps a clip takes: one for each genre."""
         return len(self.card.labels)
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
@@ -64,12 +64,14 @@ class IntegratedGradients:
     def shares(
         self, frames: NDArray[np.float32], advance: Callable[[int], None] = lambda done: None
     ) -> NDArray[np.float64]:
-        """As a call, but of every bin of every frame: shape (frames, bins, labels)."""
+        """Return the bits that each bin of each frame speaks for each genre, shape (frames, bins, labels)."""
         base = make_neutral(frames, self.card.front_end)
+        # Midpoint rule: the slope is taken in the middle of each of n_steps pieces of the way.
         way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
         clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
         clips.requires_grad_()
         slopes = []
+        # Equation 1 of the paper: (x - x') times the mean slope on the way, for each genre.
         with _one_thread():
             bits = self._log_odds(self.network(clips).log_probabilities).sum(dim=0)  # (labels,)
             for label in range(len(bits)):
@@ -89,7 +91,7 @@ class IntegratedGradients:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing by more threads, and lose a lot where cores are busy."""
+    """Keep torch to one thread: networks this small gain nothing by more, and lose a lot where cores are busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

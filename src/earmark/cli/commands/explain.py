@@ -91,8 +91,7 @@ def explain(
 
     tagger = Tagger(model)
     for one in genre or ():
-        if one not in tagger.labels:
-            raise SettingError(f"{one!r} is no genre of {tagger.card.name}: it knows {', '.join(tagger.labels)}")
+        tagger.card.index_of(one)
     chosen = _method(method, tagger)
     try:
         with terminal.late_progress("explaining") as advance:
@@ -153,10 +152,8 @@ def _write(writers: list[tuple[Path, Writer]], explanation: Explanation, genres:
     from earmark.cli.writers import clean
     from earmark.files import replacing
 
-    verdict = explanation.verdict
-    said = f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
     for path, writer in writers:
         content = writer(explanation, genres)
         with terminal.writing(path), replacing(path) as partial:
             partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        print(f"{clean(str(path))}: {said}; {path.stat().st_size / 1e6:.1f} MB")
+        print(f"{clean(str(path))}: {explanation.answer}; {path.stat().st_size / 1e6:.1f} MB")

@@ -77,10 +77,9 @@ def imagine(
     with extra("imagining", "learn"):
         from earmark.audio.encode import write_wav
         from earmark.auralization.imagine import imagine as let_sound
-        from earmark.auralization.imagine import index_of
         from earmark.files import slug
     if genre:
-        index_of(genre, tagger.labels)
+        tagger.card.index_of(genre)
     beginning = _beginning(start, tagger.model, seconds)
     prior = None if corpus is None else _measured(corpus, tagger.model, cores(jobs))
     heard: dict[Path, tuple[str, Verdict]] = {}
