@@ -11,8 +11,9 @@ from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import loudness, true_peak
 from earmark.auralization.gallery import write_prototype_gallery, write_unit_gallery
+from earmark.auralization.peak_activations import PeakActivations, find_peak_activations
 from earmark.auralization.prototypes import Prototypes, find_prototypes
-from earmark.auralization.units import PeakActivations, UnitProbe, find_peak_activations
+from earmark.auralization.units import UnitProbe
 from earmark.data.corpus import from_folder
 
 
@@ -46,20 +47,19 @@ def test_selectivity_is_d_prime(peaks, corpus):
     found = peaks.selectivity()
     assert list(found) == ["blues", "metal"]
     np.testing.assert_allclose(found["blues"], -found["metal"])
-    made = PeakActivations(corpus, np.array([[1.0], [3.0], [0.0], [-2.0]], np.float32), np.zeros((4, 1)), {})
+    made = PeakActivations(
+        peaks.probe, corpus, np.array([[1.0], [3.0], [0.0], [-2.0]], np.float32), np.zeros((4, 1)), {}
+    )
     assert made.selectivity()["blues"][0] == pytest.approx(3 / np.sqrt(2))
     made.highest[0] = np.nan
     assert list(made.selectivity()) == []  # one track is no genre
 
 
 def test_units_in_a_folder(tagger, peaks, tmp_path):
-    watched = UnitProbe(tagger.model)
     unit = int(peaks.selectivity()["metal"].argmax())
     told = []
-    gallery = write_unit_gallery(
-        tagger, watched, peaks, [unit, 5], tmp_path, count=2, seconds=2.0, on_sound=told.append
-    )
-    name = watched.name(unit)
+    gallery = write_unit_gallery(tagger, peaks, [unit, 5], tmp_path, count=2, seconds=2.0, on_sound=told.append)
+    name = peaks.probe.name(unit)
     assert told == list(gallery.sounds) == [name, f"{name}, its weights", "unit 5", "unit 5, its weights"]
     assert gallery.failed == {}
     for path in gallery.sounds.values():

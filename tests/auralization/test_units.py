@@ -13,7 +13,8 @@ from earmark.audio.encode import write_wav
 from earmark.audio.loudness import loudness, master, true_peak
 from earmark.auralization.excerpts import Moment, decode_moment, make_medley
 from earmark.auralization.input_weights import GATES, input_weights
-from earmark.auralization.units import UnitProbe, find_peak_activations
+from earmark.auralization.peak_activations import find_peak_activations
+from earmark.auralization.units import UnitProbe
 from earmark.data.corpus import Corpus, Track, from_folder
 from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.inference.model import Model, open_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from earmark.audio import Recording
 from earmark.audio.loudness import crossfade, master
 from earmark.audio.spectrogram import Samples
-from earmark.data.corpus import Track
+from earmark.data.corpus import Corpus, Track
 from earmark.errors import AudioError, CorpusError
 
 _CROSSFADE = 0.15
@@ -20,7 +20,7 @@ _CROSSFADE = 0.15
 
 @dataclass(frozen=True)
 class Moment:
-    """A stretch of a track, and what makes it worth hearing.
+    """A stretch of a track, and why it was chosen.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Moment:
     value: float
 
     def to_record(self) -> dict[str, Any]:
-        """As a row of a table."""
+        """Return it as a row of a table."""
         return {
             "track": self.track.id,
             "genre": self.track.genre,
@@ -47,6 +47,13 @@ class Moment:
             "end": round(self.end, 3),
             "value": round(self.value, 4),
         }
+
+
+def no_track_heard(corpus: Corpus, failed: Mapping[str, str], otherwise: str = "") -> CorpusError:
+    """Return the error that says that no track of a corpus could be heard, and why the first could not."""
+    first = next(iter(failed.items()), None)
+    why = f"; the first: {first[0]}: {first[1]}" if first else otherwise
+    return CorpusError(f"none of the {len(corpus.tracks)} tracks could be heard{why}")
 
 
 def decode_moment(moment: Moment, sample_rate: int) -> Samples:

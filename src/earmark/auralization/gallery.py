@@ -14,8 +14,8 @@ from earmark.audio.spectrogram import Samples
 from earmark.auralization.excerpts import Moment, make_medley
 from earmark.auralization.input_weights import InputWeights, input_weights
 from earmark.auralization.listening_page import Entry, write_listening_page
+from earmark.auralization.peak_activations import PeakActivations
 from earmark.auralization.prototypes import Prototypes
-from earmark.auralization.units import PeakActivations, UnitProbe
 from earmark.errors import AudioError, ModelError
 from earmark.files import replacing, slug
 from earmark.inference.classifier import Tagger
@@ -27,7 +27,7 @@ PAGE, TABLE = "index.html", "moments.csv"
 
 @dataclass(frozen=True)
 class Gallery:
-    """What was written.
+    """A folder of sounds.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Gallery:
     sounds : dict of str to Path
         WAV files by what they are of.
     failed : dict of str to str
-        Sounds that there are none of, and tracks that are missing in one, and why.
+        Sounds that could not be made, and tracks that are missing in one, and why.
     """
 
     page: Path
@@ -47,12 +47,12 @@ class Gallery:
 def write_prototype_gallery(
     tagger: Tagger, found: Prototypes, folder: Path, *, corpus: str, on_sound: Callable[[str], None] | None = None
 ) -> Gallery:
-    """Write what a model finds typical: for each genre a medley.
+    """Write a medley of what a model finds typical for each genre.
 
     Parameters
     ----------
     tagger : Tagger
-        It is asked what it says of each medley.
+        Classifies each medley.
     found : Prototypes
     folder : Path
         Made where missing; files of the same names are replaced.
@@ -66,19 +66,19 @@ def write_prototype_gallery(
     Gallery
     """
     name = tagger.card.name
+    facts = {"corpus": corpus, "model": name}
     writer = _GalleryWriter(tagger, folder, on_sound)
     for genre, moments in found.by_genre.items():
         if not moments:
             writer.failed[genre] = "no track of it could be heard, or none is in the corpus"
         else:
-            writer.add_medley(genre, genre, moments, {"corpus": corpus, "model": name}, wanted=genre)
+            writer.add_medley(genre, genre, moments, facts, wanted=genre)
     notes = [f"The clips of {corpus} that {name} is surest of: one of each artist or track, equally loud, joined."]
     return writer.finish(f"What {name} finds typical", [*notes, _LICENCE])
 
 
 def write_unit_gallery(
     tagger: Tagger,
-    probe: UnitProbe,
     peaks: PeakActivations,
     units: Iterable[int],
     folder: Path,
@@ -88,16 +88,15 @@ def write_unit_gallery(
     seed: int = 0,
     on_sound: Callable[[str], None] | None = None,
 ) -> Gallery:
-    """Write what excites units of a network: for each a medley, and its own weights as sound where they are spectra.
+    """Write a medley of what excites each unit, and the unit's weights as sound where they are spectra.
 
     Parameters
     ----------
     tagger : Tagger
-    probe : UnitProbe
-        Of the same model.
     peaks : PeakActivations
+        Of the same model.
     units : iterable of int
-        See :meth:`earmark.auralization.units.PeakActivations.selectivity` for which may be worth it.
+        See :meth:`PeakActivations.most_selective` for which may be worth it.
     folder : Path
         Made where missing; files of the same names are replaced.
     count : int
@@ -115,13 +114,15 @@ def write_unit_gallery(
     """
     name, corpus = tagger.card.name, peaks.corpus.name
     selectivity = peaks.selectivity()
-    weights = _weights(tagger)
+    weights = _try_input_weights(tagger)
     writer = _GalleryWriter(tagger, folder, on_sound)
     for unit in units:
-        title, facts = probe.name(unit), {"corpus": corpus, "model": name, **_likes(selectivity, unit)}
+        title, facts = peaks.probe.name(unit), {"corpus": corpus, "model": name, **_best_genre(selectivity, unit)}
         writer.add_medley(title, f"unit-{unit}", peaks.moments(unit, count, seconds=seconds), facts)
         if weights:
-            sound, rate = master(weights.synthesize(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
+            sound, rate = master(
+                weights.synthesize(unit, seconds=seconds, seed=seed), tagger.card.front_end.sample_rate
+            )
             writer.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
     notes = [f"The moments of {corpus} that excite units of the first recurrent layer of {name} most, equally loud."]
     if weights:
@@ -129,14 +130,15 @@ def write_unit_gallery(
     return writer.finish(f"Units of {name}", [*notes, _LICENCE])
 
 
-def _weights(tagger: Tagger) -> InputWeights | None:
+def _try_input_weights(tagger: Tagger) -> InputWeights | None:
     try:
         return input_weights(tagger.model)
-    except ModelError:  # it reads no frames
+    except ModelError:
+        # it reads no frames
         return None
 
 
-def _likes(selectivity: Mapping[str, Any], unit: int) -> dict[str, object]:
+def _best_genre(selectivity: Mapping[str, Any], unit: int) -> dict[str, object]:
     if not selectivity:
         return {}
     genre = max(selectivity, key=lambda genre: selectivity[genre][unit])
@@ -144,7 +146,7 @@ def _likes(selectivity: Mapping[str, Any], unit: int) -> dict[str, object]:
 
 
 class _GalleryWriter:
-    """A gallery in the making."""
+    """Writes sounds, classifies them, and lists them in a table and on a page."""
 
     def __init__(self, tagger: Tagger, folder: Path, on_sound: Callable[[str], None] | None) -> None:
         self.tagger, self.folder, self.on_sound = tagger, folder, on_sound
@@ -155,15 +157,15 @@ class _GalleryWriter:
     def add_medley(
         self, title: str, name: str, moments: Sequence[Moment], facts: Mapping[str, object], wanted: str = ""
     ) -> None:
-        def failed(moment: Moment, words: str) -> None:
+        def report(moment: Moment, words: str) -> None:
             self.failed[moment.track.id] = words
 
         try:
-            sound, rate, heard = make_medley(moments, self.tagger.card.front_end.sample_rate, on_error=failed)
+            sound, rate, used = make_medley(moments, self.tagger.card.front_end.sample_rate, on_error=report)
         except AudioError as error:
             self.failed[title] = str(error)
             return
-        records = [moment.to_record() for moment in heard]
+        records = [moment.to_record() for moment in used]
         self.rows += [{"sound": title, "place": i, **record} for i, record in enumerate(records, 1)]
         parts = [{key: value for key, value in record.items() if key != "path"} for record in records]
         self.add(title, name, sound, rate, facts, wanted, parts)

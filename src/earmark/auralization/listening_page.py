@@ -23,14 +23,15 @@ from earmark.errors import SettingError
 from earmark.files import replacing
 
 _WIDTH, _HEIGHT, _RANGE_DB = 480, 96, 70.0
+"""Pixels; dB below the loudest point."""
 
 _COLOURS = np.array(
     [(0, 0, 4), (59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191)], np.float64
 )
 """Six colours of Matplotlib's magma: evenly spaced in lightness, also for who sees no red."""
 
-_FEW = 24
-"""Sounds whose lengths are fetched when the page opens; of more, when they are played."""
+_PRELOAD_LIMIT = 24
+"""Sounds whose lengths are fetched when the page opens; of more sounds, when they are played."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Entry:
     sound : Path
         A WAV file in the page's folder, or below.
     genres : dict of str to float
-        What the model says on hearing it: probabilities.
+        Its probabilities.
     wanted : str
         The genre that was aimed at; empty where none was.
     facts : dict of str to object
@@ -108,10 +109,10 @@ def write_listening_page(
         title=title,
         notes=notes,
         version=version("earmark"),
-        rows=[_row(entry, page.parent, shown) for entry in entries],
-        preload="metadata" if len(entries) <= _FEW else "none",
-        style=_own(templates.joinpath("listening.css").read_text(encoding="utf-8")),
-        script=_own(templates.joinpath("listening.js").read_text(encoding="utf-8")),
+        rows=[_make_row(entry, page.parent, shown) for entry in entries],
+        preload="metadata" if len(entries) <= _PRELOAD_LIMIT else "none",
+        style=_trust(templates.joinpath("listening.css").read_text(encoding="utf-8")),
+        script=_trust(templates.joinpath("listening.js").read_text(encoding="utf-8")),
     )
     with replacing(page) as partial:
         partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")
@@ -137,10 +138,13 @@ def draw_spectrogram(samples: Samples, sample_rate: int, highest: float | None =
     n_fft = 2048
     padded = np.pad(samples, (0, max(0, n_fft - len(samples)))).astype(np.float32)
     hop = max(1, len(padded) // _WIDTH)
-    bands = _HEIGHT // 2  # more would lie between the bins of the lowest octaves
+    # Two pixels a band: more bands would lie between the bins of the lowest octaves.
+    bands = _HEIGHT // 2
     front_end = LogMel(sample_rate, n_fft, hop, bands, fmin=30.0, fmax=highest, top_db=_RANGE_DB, relative=True)
-    level = front_end(padded)[:_WIDTH].T[::-1] / _RANGE_DB + 1  # (bands, frames), highest above, 0 to 1
+    # (frames, bands) → (bands, frames), highest above, 0 to 1
+    level = front_end(padded)[:_WIDTH].T[::-1] / _RANGE_DB + 1
     level = np.repeat(level, _HEIGHT // bands, axis=0)
+    # place among the colours; silence, which is all as loud as its loudest point, gets the darkest
     place = level * (len(_COLOURS) - 1) * (samples.any() if len(samples) else 0)
     colours = np.stack([np.interp(place, np.arange(len(_COLOURS)), channel) for channel in _COLOURS.T], axis=2)
     return _png(np.rint(colours).astype(np.uint8))
@@ -158,7 +162,7 @@ class _Row:
     bars: list[tuple[str, float, bool]]
 
 
-def _row(entry: Entry, folder: Path, shown: int) -> _Row:
+def _make_row(entry: Entry, folder: Path, shown: int) -> _Row:
     try:
         within = entry.sound.resolve().relative_to(folder.resolve())
     except ValueError:
@@ -175,7 +179,7 @@ def _row(entry: Entry, folder: Path, shown: int) -> _Row:
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """(height, width, 3) → PNG."""
+    """Encode pixels, (height, width, 3), as PNG."""
     codec = av.CodecContext.create("png", "w")
     codec.height, codec.width = pixels.shape[:2]
     codec.pix_fmt = "rgb24"
@@ -183,8 +187,8 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     return b"".join(bytes(packet) for packet in packets)
 
 
-def _own(text: str) -> Any:
-    """Part of the page that is ours, not to be escaped."""
+def _trust(text: str) -> Any:
+    """Mark a part of the page as our own, not to be escaped."""
     from markupsafe import Markup
 
     return Markup(text)

@@ -16,7 +16,6 @@ from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.auralization.gallery import Gallery
-    from earmark.auralization.units import PeakActivations
     from earmark.data.corpus import Corpus
     from earmark.inference.classifier import Tagger
 
@@ -85,7 +84,8 @@ def _of_genres(
 
 def _of_units(tagger: Tagger, corpus: Corpus, folder: Path, units: int, count: int, seed: int) -> Gallery:
     from earmark.auralization.gallery import write_unit_gallery
-    from earmark.auralization.units import UnitProbe, find_peak_activations
+    from earmark.auralization.peak_activations import find_peak_activations
+    from earmark.auralization.units import UnitProbe
 
     probe = UnitProbe(tagger.model)
     if units > probe.n_units:
@@ -94,22 +94,11 @@ def _of_units(tagger: Tagger, corpus: Corpus, folder: Path, units: int, count: i
         peaks = find_peak_activations(probe, corpus, on_track=lambda _: advance(1))
     with terminal.progress("joining", None) as advance:
         gallery = write_unit_gallery(
-            tagger, probe, peaks, _tellers(peaks, units), folder, count=count, seed=seed,
+            tagger, peaks, peaks.most_selective(units), folder, count=count, seed=seed,
             on_sound=lambda _: advance(1),
         )  # fmt: skip
     gallery.failed.update(peaks.failed)
     return gallery
-
-
-def _tellers(peaks: PeakActivations, units: int) -> list[int]:
-    """The units that tell a genre best from the others: the best one of each genre, then the second best, and so on."""
-    ranked = [(-told).argsort(kind="stable").tolist() for told in peaks.selectivity().values()]
-    if not ranked:  # of one genre alone there is nothing to tell
-        return list(range(units))
-    chosen: dict[int, None] = {}
-    for place in zip(*ranked, strict=True):
-        chosen.update(dict.fromkeys(place))
-    return list(chosen)[:units]
 
 
 def _report(gallery: Gallery) -> None:
