@@ -154,7 +154,8 @@ def test_a_corpus_has_statistics_of_its_own(rng):
     clips = []
     for _ in range(60):
         white = torch.from_numpy(rng.standard_normal((frames, 24)).astype(np.float32))
-        clips.append(typical.levels(torch.fft.rfft(white, dim=0, norm="ortho"), frames, rate).numpy())
+        field = typical.deviation(torch.fft.rfft(white, dim=0, norm="ortho"), frames, rate)
+        clips.append((field + torch.from_numpy(typical.mean).float()).numpy())
     short = np.full((1, frames, 24), np.nan, np.float32)
     short[0, :30] = 0
     found = Prior.from_clips(np.concatenate([np.stack(clips), short]), FRONT_END)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from earmark.audio.clips import spans
 from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.auralization.prior import Prior
 from earmark.inference.card import Card
-from earmark.networks.onnx.differentiable import DifferentiableModel
+from earmark.networks.onnx.differentiable import Answer, DifferentiableModel
 
 _MOMENTUM = 0.9
 
@@ -44,29 +43,18 @@ _MAX_HOP = 0.3
 """Of a frame's length, from one frame to the next in the spectrogram that is imagined."""
 
 
-@dataclass(frozen=True)
-class Regularisation:
-    """What keeps an ascent among sounds that may be music.
+_RANGE_DB = 20.0
+"""By which a level may lie above or below the prior's mean."""
 
-    Attributes
-    ----------
-    range : float
-        Decibels by which a level may lie above or below the prior's mean.
-    roughness : float
-        Share of each step that goes towards less total variation, from frame to frame and bin to bin.
-    roll : int
-        Bins by which a step may shift the spectrogram, up or down.
-    jitter : float
-        Seconds by which it may shift it in time, forth or back: so that no frame's phase matters.
-    far : float
-        Share of the steps that shift it by up to half a clip, so that no clip's beginning matters either.
-    """
+_ROUGHNESS = 0.1
+"""Share of each step that goes towards less total variation, from frame to frame and bin to bin."""
 
-    range: float = 20.0
-    roughness: float = 0.1
-    roll: int = 1
-    jitter: float = 0.25
-    far: float = 0.5
+_ROLL = 1
+"""Bins by which a step may shift the spectrogram, up or down."""
+
+_JITTER, _FAR_SHARE = 0.25, 0.5
+"""Seconds by which a step may shift it in time, so that no frame's phase matters; and the share of the steps that shift
+it by up to half a clip, so that no clip's beginning matters either."""
 
 
 class Ascent:
@@ -87,7 +75,6 @@ class Ascent:
         Of noise and shifts.
     rate : float
         Length of a step, root mean square, in standard deviations of the prior.
-    regularisation : Regularisation
 
     Attributes
     ----------
@@ -99,18 +86,11 @@ class Ascent:
 
     def __init__(
         self,
-        model: DifferentiableModel,
-        target: int,
-        prior: Prior,
-        seconds: float,
-        *,
-        noisy: bool = True,
-        seed: int = 0,
-        rate: float = 0.05,
-        regularisation: Regularisation = Regularisation(),
-    ) -> None:
+        model: DifferentiableModel, target: int, prior: Prior, seconds: float, *,
+        noisy: bool = True, seed: int = 0, rate: float = 0.05,
+    ) -> None:  # fmt: skip
         self.model, self.target, self.prior, self.rate = model, target, prior, rate
-        self.card, self.regularisation = model.card, regularisation
+        self.card = model.card
         self.front_end = densify(self.card.front_end)
         self._frame_rate = self.front_end.sample_rate / self.front_end.hop_length
         self.frames = round(seconds * self._frame_rate)
@@ -125,8 +105,8 @@ class Ascent:
     def levels(self) -> Tensor:
         """Compute the present spectrogram, (frames, bins), dB, at the loudness of the finished sound."""
         deviation = self.prior.deviation(self._modes, self.frames, self._frame_rate)
-        # tanh: never more than `range` from the mean, and differentiable
-        levels = self._mean + self.regularisation.range * torch.tanh(deviation / self.regularisation.range)
+        # tanh: never more than the range from the mean, and differentiable
+        levels = self._mean + _RANGE_DB * torch.tanh(deviation / _RANGE_DB)
         # mean square of the sound
         power = ((10 ** (levels / 10)).mean(0) * self._weights).sum()
         return levels + (_RMS_DB - 10 * torch.log10(power))
@@ -142,12 +122,12 @@ class Ascent:
             # total variation, in time and in frequency
             roughness = levels.diff(dim=0).abs().mean() + levels.diff(dim=1).abs().mean()
             (rough,) = torch.autograd.grad(roughness, self._modes)
-            optimizer.step(normalize(slope) - self.regularisation.roughness * normalize(rough))
+            optimizer.step(normalize(slope) - _ROUGHNESS * normalize(rough))
             yield probability
 
     def _classify(self, clips: Tensor) -> Tensor:
-        answer: Tensor = self.model(levels_to_features(clips, self.card.front_end)).log_probabilities
-        return answer
+        answer: Answer = self.model(levels_to_features(clips, self.card.front_end))
+        return answer.log_probabilities
 
     def spectrogram(self) -> NDArray[np.float32]:
         """Return the spectrogram as :attr:`front_end` would give it, (frames, bins)."""
@@ -157,9 +137,9 @@ class Ascent:
 
     def _cut_clips(self, levels: Tensor) -> Tensor:
         """Cut clips as the network reads them, at random shifts: (frames, bins) → (clips, fewer frames, bins)."""
-        settings, front_end = self.regularisation, self.card.front_end
-        rolled = levels.roll(int(self._random.integers(-settings.roll, settings.roll + 1)), dims=1)
-        farthest = self.card.clip_seconds / 2 if self._random.random() < settings.far else settings.jitter
+        front_end = self.card.front_end
+        rolled = levels.roll(int(self._random.integers(-_ROLL, _ROLL + 1)), dims=1)
+        farthest = self.card.clip_seconds / 2 if self._random.random() < _FAR_SHARE else _JITTER
         offset = self._random.uniform(-farthest, farthest) * front_end.sample_rate
         each = np.arange(front_end.n_frames(self.card.clip_length)) * front_end.hop_length
         # where each frame of each clip begins, (clips, frames); the end joins on the beginning

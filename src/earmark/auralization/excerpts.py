@@ -57,17 +57,7 @@ def no_track_heard(corpus: Corpus, failed: Mapping[str, str], otherwise: str = "
 
 
 def decode_moment(moment: Moment, sample_rate: int) -> Samples:
-    """Decode a moment.
-
-    Parameters
-    ----------
-    moment : Moment
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
+    """Decode a moment at a sample rate in Hz.
 
     Raises
     ------

@@ -60,10 +60,6 @@ def write_prototype_gallery(
         Its name.
     on_sound : callable, optional
         Called with each genre when its sound is written.
-
-    Returns
-    -------
-    Gallery
     """
     name = tagger.card.name
     facts = {"corpus": corpus, "model": name}
@@ -107,10 +103,6 @@ def write_unit_gallery(
         Of the noise that the weights colour.
     on_sound : callable, optional
         Called with the name of each sound when it is written.
-
-    Returns
-    -------
-    Gallery
     """
     name, corpus = tagger.card.name, peaks.corpus.name
     selectivity = peaks.selectivity()

@@ -143,10 +143,6 @@ def imagine(
     on_step : callable, optional
         Called after each step.
 
-    Returns
-    -------
-    ImaginedSound
-
     Raises
     ------
     SettingError

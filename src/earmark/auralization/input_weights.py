@@ -84,21 +84,10 @@ class InputWeights:
         return np.where(self.is_read, np.maximum(spectrum, 0), 0.0)
 
     def synthesize(self, unit: int, *, strength: float = 1.0, seconds: float = 5.0, seed: int = 0) -> Samples:
-        """Turn a unit's spectrum into sound.
+        """Turn a unit's spectrum into noise of that colour, at the front end's rate.
 
-        Parameters
-        ----------
-        unit : int
-        strength : float
-            As in :meth:`spectrum`.
-        seconds : float
-        seed : int
-            Of the noise.
-
-        Returns
-        -------
-        ndarray of float32, shape (samples,)
-            At the front end's rate, as loud as it happens to be (see :func:`earmark.audio.loudness.master`).
+        `strength` is that of :meth:`spectrum`, `seed` of the noise. The sound is as loud as it happens to be (see
+        :func:`earmark.audio.loudness.master`).
         """
         if not seconds > 0:
             raise SettingError(f"seconds is {seconds}: must be greater than 0")
@@ -115,10 +104,6 @@ def input_weights(model: Model, gate: Gate = "cell") -> InputWeights:
     model : Model
     gate : {"input", "output", "forget", "cell"}
         Of an LSTM; a plain recurrent layer has only one kind.
-
-    Returns
-    -------
-    InputWeights
 
     Raises
     ------

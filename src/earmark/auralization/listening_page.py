@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 import av
+import jinja2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from earmark.audio import LogMel, probe
@@ -83,10 +85,6 @@ def write_listening_page(
     shown : int
         Genres shown for each, the most probable first, and the one that was wanted in any case.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     SettingError
@@ -94,8 +92,6 @@ def write_listening_page(
     AudioError
         If a sound cannot be read.
     """
-    import jinja2
-
     page = Path(path)
     templates = resources.files("earmark.auralization") / "templates"
     environment = jinja2.Environment(
@@ -111,8 +107,8 @@ def write_listening_page(
         version=version("earmark"),
         rows=[_make_row(entry, page.parent, shown) for entry in entries],
         preload="metadata" if len(entries) <= _PRELOAD_LIMIT else "none",
-        style=_trust(templates.joinpath("listening.css").read_text(encoding="utf-8")),
-        script=_trust(templates.joinpath("listening.js").read_text(encoding="utf-8")),
+        style=Markup(templates.joinpath("listening.css").read_text(encoding="utf-8")),
+        script=Markup(templates.joinpath("listening.js").read_text(encoding="utf-8")),
     )
     with replacing(page) as partial:
         partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")
@@ -120,20 +116,9 @@ def write_listening_page(
 
 
 def draw_spectrogram(samples: Samples, sample_rate: int, highest: float | None = None) -> bytes:
-    """Draw a small spectrogram: mel bands upwards, the 70 dB below its loudest point.
+    """Draw a small spectrogram as PNG, 480 × 96: mel bands upwards, the 70 dB below its loudest point.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (samples,)
-    sample_rate : int
-        Hz.
-    highest : float, optional
-        Hz at the upper edge; half the sample rate when left out.
-
-    Returns
-    -------
-    bytes
-        PNG, 480 × 96.
+    The upper edge is `highest` Hz, or half the sample rate.
     """
     n_fft = 2048
     padded = np.pad(samples, (0, max(0, n_fft - len(samples)))).astype(np.float32)
@@ -185,10 +170,3 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     codec.pix_fmt = "rgb24"
     packets = codec.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24"))
     return b"".join(bytes(packet) for packet in packets)
-
-
-def _trust(text: str) -> Any:
-    """Mark a part of the page as our own, not to be escaped."""
-    from markupsafe import Markup
-
-    return Markup(text)

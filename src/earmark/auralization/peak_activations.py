@@ -55,19 +55,9 @@ class PeakActivations:
     failed: dict[str, str]
 
     def moments(self, unit: int, count: int = 6, *, seconds: float = 3.0) -> list[Moment]:
-        """List the moments of different tracks that excite a unit most.
+        """List the moments of `count` tracks, at most, that excite a unit most, the most exciting first.
 
-        Parameters
-        ----------
-        unit : int
-        count : int
-        seconds : float
-            Length, around the highest activation.
-
-        Returns
-        -------
-        list of Moment
-            The most exciting first; fewer where there are fewer tracks.
+        Each lasts `seconds`, around the highest activation in the track.
         """
         values = self.highest[:, unit]
         # NaN stands last, and is left out
@@ -101,15 +91,8 @@ class PeakActivations:
     def most_selective(self, count: int) -> list[int]:
         """Return the units that tell a genre best from the others.
 
-        Parameters
-        ----------
-        count : int
-
-        Returns
-        -------
-        list of int
-            The best one of each genre, then the second best of each, and so on; the first units where the corpus is of
-            one genre alone, and there is nothing to tell.
+        The best one of each genre, then the second best of each, and so on; the first units where the corpus is of one
+        genre alone, and there is nothing to tell.
         """
         ranked = [(-values).argsort(kind="stable").tolist() for values in self.selectivity().values()]
         if not ranked:

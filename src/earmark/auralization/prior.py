@@ -124,35 +124,18 @@ class Prior:
     def deviation(self, modes: Tensor, frames: int, frame_rate: float) -> Tensor:
         """Turn modes into deviations from the mean, (frames, bins), dB; the end joins on the beginning.
 
-        Parameters
-        ----------
-        modes : Tensor of complex, shape (frames // 2 + 1, bins)
-            How strongly each axis swings at each rate, in standard deviations.
-        frames : int
-        frame_rate : float
-            Hz.
+        `modes`, complex, (frames // 2 + 1, bins), tells how strongly each axis swings at each rate, in standard
+        deviations.
         """
         spectrum = modes * self.gains(frames, frame_rate)[:, None]
         field: Tensor = torch.fft.irfft(spectrum, frames, dim=0, norm="ortho") @ self.axes
         return field
 
-    def levels(self, modes: Tensor, frames: int, frame_rate: float) -> Tensor:
-        """Turn modes into levels (frames, bins), dB."""
-        return self.deviation(modes, frames, frame_rate) + torch.from_numpy(self.mean).float()
-
 
 def covariance(hz: ArrayLike, deviation: float = _DEVIATION) -> Array:
-    """Return how levels at such frequencies vary together: bins near each other much, far ones somewhat.
+    """Return how levels at such frequencies vary together, (bins, bins): near ones much, far ones somewhat.
 
-    Parameters
-    ----------
-    hz : array, shape (bins,)
-    deviation : float
-        Standard deviation of each, dB.
-
-    Returns
-    -------
-    ndarray, shape (bins, bins)
+    `deviation` is the standard deviation of each, dB.
     """
     band = np.interp(np.asarray(hz, np.float64), _BANDS, np.arange(len(_BANDS)))
     distance = np.abs(band[:, None] - band)

@@ -73,10 +73,6 @@ def find_prototypes(
     on_track : callable, optional
         Called after each track.
 
-    Returns
-    -------
-    Prototypes
-
     Raises
     ------
     CorpusError

@@ -35,17 +35,7 @@ class Layer:
 
 
 def find_first_layers(graph: onnx.GraphProto) -> list[Layer]:
-    """Find the recurrent nodes nearest to the input.
-
-    Parameters
-    ----------
-    graph : onnx.GraphProto
-
-    Returns
-    -------
-    list of Layer
-        In the graph's order; empty where nothing in it is recurrent.
-    """
+    """Find the recurrent nodes nearest to the input, in the graph's order; none where nothing in it is recurrent."""
     # values that depend on a recurrent node
     behind: set[str] = set()
     found = []
@@ -121,36 +111,17 @@ class UnitProbe:
         return unit
 
     def activations(self, spectrogram: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute the outputs of all units.
+        """Compute the outputs of all units, −1 to 1, from a spectrogram by the model's front end.
 
-        Parameters
-        ----------
-        spectrogram : ndarray, shape (clips, frames, bins)
-            By the model's front end.
-
-        Returns
-        -------
-        ndarray of float32, shape (clips, steps, units)
-            −1 to 1. A step is a frame, or a window of frames where the network reads such.
+        (clips, frames, bins) → (clips, steps, units). A step is a frame, or a window of frames where the
+        network reads such.
         """
         every = self._session.run(self._names, {"spectrogram": spectrogram})
         # each (steps, directions, clips, size) → (clips, steps, directions · size)
         return np.concatenate([h.transpose(2, 0, 1, 3).reshape(h.shape[2], len(h), -1) for h in every], axis=2)
 
     def times(self, n_frames: int, n_steps: int) -> NDArray[np.float64]:
-        """Return the middle of each step, seconds from the clip's start.
-
-        Parameters
-        ----------
-        n_frames : int
-            Frames of the clip.
-        n_steps : int
-            Steps that the network made of them.
-
-        Returns
-        -------
-        ndarray, shape (steps,)
-        """
+        """Return the middles of the steps made of so many frames, (steps,), seconds from the clip's start."""
         # frames that one step reads
         window = self.card.min_frames
         hop = (n_frames - window) // (n_steps - 1) if n_steps > 1 else 1

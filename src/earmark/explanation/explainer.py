@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -115,10 +115,6 @@ class Explainer:
         advance : callable
             Told of the progress: steps done since it was last called, and steps in all.
 
-        Returns
-        -------
-        Explanation
-
         Raises
         ------
         AudioError
@@ -167,10 +163,10 @@ class Explainer:
             blocks = list(recording.blocks(rate, start=start, duration=duration))
             if not blocks:
                 raise AudioError(f"nothing to hear from {start:g} s on: the file ends before")
+            # of the first pass: the second, for the player, has another sample rate
             damage = recording.damage
-            playing = recording.blocks(PLAY_RATE, start=start, duration=duration) if sound else None
+            encoded = mp3(recording.blocks(PLAY_RATE, start=start, duration=duration)) if sound else None
             path = os.fsdecode(source) if is_path(source) else None
-            encoded = None if playing is None else mp3(playing)
             return _Sound(np.concatenate(blocks), path, start, recording.info.duration, damage, encoded)
 
     def _cut_array(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
@@ -195,7 +191,8 @@ class Explainer:
         found = np.full((len(times), len(card.labels)), np.nan)
         # Clips of one length go together: whole ones, and near the ends shorter ones.
         for length in np.unique(lasts - firsts):
-            for some in _batches(np.flatnonzero(lasts - firsts == length)):
+            alike = np.flatnonzero(lasts - firsts == length)
+            for some in np.split(alike, range(_BATCH, len(alike), _BATCH)):
                 clips = np.stack([samples[firsts[i] : lasts[i]] for i in some])
                 audible = [not Clip(0, clip, int(length)).silent for clip in clips]
                 if self.tagger.enough(int(length)) and any(audible):
@@ -235,11 +232,6 @@ class Explainer:
         offset = float(front_end.times(1)[0])
         step = front_end.hop_length / front_end.sample_rate
         return join_pieces(times, pieces, step, offset - step / 2)
-
-
-def _batches(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    for first in range(0, len(indices), _BATCH):
-        yield indices[first : first + _BATCH]
 
 
 def _part(samples: NDArray[Any], rate: float, start: float, duration: float) -> NDArray[Any]:

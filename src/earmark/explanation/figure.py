@@ -47,10 +47,6 @@ def draw_explanation(explanation: ExplanationData, genres: Sequence[str] = ()) -
     genres : sequence of str
         Those with a map and a curve beside the most probable one, six at most; the three most probable when left out.
 
-    Returns
-    -------
-    Drawing
-
     Raises
     ------
     SettingError

@@ -46,18 +46,9 @@ class IntegratedGradients:
         return len(self.card.labels)
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Explain one clip.
+        """Return the bits that each cell of a clip, (frames, bins), speaks for each genre, (columns, bands, labels).
 
-        Parameters
-        ----------
-        frames : ndarray, shape (frames, bins)
-        advance : callable
-            Told after each genre.
-
-        Returns
-        -------
-        ndarray, shape (columns, bands, labels)
-            Bits that each cell speaks for each genre: the sum over its frames and bins.
+        A cell's are the sum over its frames and bins. `advance` is told after each genre.
         """
         return Cells.of(self.card, len(frames)).sum_cells(self.shares(frames, advance))
 

@@ -99,16 +99,7 @@ def make_neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np
     and so does every peak and notch of the mean spectrum, by which networks know genres just as well; loudness and
     slope stay, so that a hole is neither click nor silence. ``docs/explain.md`` compares it with others.
 
-    Parameters
-    ----------
-    frames : ndarray, shape (frames, bins)
-        One clip, from the front end.
-    front_end : FrontEnd
-
-    Returns
-    -------
-    ndarray, shape (frames, bins)
-        The same in every frame.
+    Takes one clip, (frames, bins), from the front end, and returns as many frames, all alike.
     """
     exact = frames.astype(np.float64)
     level = exact if front_end.log else 10 * np.log10(exact + 1e-10)
@@ -124,16 +115,7 @@ def make_neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np
 def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """Turn log-probabilities into calibrated log-odds, ``log2(p / (1 - p))``, without losing digits near 0 and 1.
 
-    Parameters
-    ----------
-    log_probabilities : ndarray, shape (..., labels)
-    temperature : float
-        Of the calibration.
-
-    Returns
-    -------
-    ndarray, shape (..., labels)
-        Bits: one more, and the odds are doubled.
+    Shape (..., labels) both. In bits: one more, and the odds are doubled. `temperature` is the calibration's.
 
     Examples
     --------
@@ -175,18 +157,10 @@ class Occlusion:
         return (columns + WINDOW - 1) * (bands + WINDOW - 1)
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Explain one clip.
+        """Return the bits that each cell of a clip, (frames, bins), speaks for each genre, (columns, bands, labels).
 
-        Parameters
-        ----------
-        frames : ndarray, shape (frames, bins)
-        advance : callable
-            Told how many of the :meth:`steps` have been done since it was last called.
-
-        Returns
-        -------
-        ndarray, shape (columns, bands, labels)
-            Bits that each cell speaks for each genre; negative where it speaks against it.
+        Negative where it speaks against it. `advance` is told how many of the :meth:`steps` have been done since it was
+        last called.
         """
         card = self.tagger.card
         cells = Cells.of(card, len(frames))
@@ -214,12 +188,7 @@ def compute_evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.f
 
 
 def list_windows(columns: int, bands: int) -> NDArray[np.bool_]:
-    """List every place of the window, beyond the edges too, so that each cell is hidden equally often.
-
-    Returns
-    -------
-    ndarray, shape (places, columns, bands)
-    """
+    """List every place of the window, over the edges too: every cell is hidden as often, (places, columns, bands)."""
     # offset of each cell from each place of the window: (places, cells) along time, and along frequency
     time, band = (np.arange(n + WINDOW - 1)[:, None] - np.arange(n)[None, :] for n in (columns, bands))
     over_time, over_bands = ((offset >= 0) & (offset < WINDOW) for offset in (time, band))

@@ -63,7 +63,7 @@ def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: s
         ranking=html.escape(_ranking(explanation)),
         notes="".join(f'<p class="note">{html.escape(note)}</p>' for note in _notes(explanation)),
         aid=html.escape(_aid(explanation)),
-        clip=html.escape(_clip(explanation)),
+        clip=html.escape(f"{explanation.clip_seconds:g} seconds"),
         footer=html.escape(_footer(explanation)),
         style=style,
         script=script,
@@ -110,7 +110,7 @@ def _clock(seconds: float) -> str:
 
 
 def _aid(explanation: ExplanationData) -> str:
-    curves = f"The curves show what the network hears in the {_clip(explanation)} around each moment"
+    curves = f"The curves show what the network hears in the {explanation.clip_seconds:g} seconds around each moment"
     if explanation.relevance is None:
         return f"{curves}. The whole track's answer stands above, and is made of clips."
     return (
@@ -119,19 +119,13 @@ def _aid(explanation: ExplanationData) -> str:
     )
 
 
-def _clip(explanation: ExplanationData) -> str:
-    return f"{explanation.clip_seconds:g} seconds"
-
-
 def _footer(explanation: ExplanationData) -> str:
     method = _METHODS.get(explanation.method or "", explanation.method or "")
     regions = f" Regions by {method}." if method else ""
-    attention = (
-        " Attention tells where the network looked, not what for: it is no evidence."
-        if explanation.attention is not None
-        else ""
-    )
-    return f"{explanation.verdict.model}, explained by Earmark {version('earmark')}.{regions}{attention}"
+    footer = f"{explanation.verdict.model}, explained by Earmark {version('earmark')}.{regions}"
+    if explanation.attention is None:
+        return footer
+    return f"{footer} Attention tells where the network looked, not what for: it is no evidence."
 
 
 def _data(explanation: ExplanationData, genres: Sequence[str]) -> dict[str, Any]:

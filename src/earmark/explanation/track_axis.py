@@ -64,19 +64,10 @@ def join_pieces(
 
 
 def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the spectrogram of a whole track in dB, in constant memory but for the answer.
+    """Compute the spectrogram of a whole track in dB, (frames, bins), in constant memory but for the answer.
 
-    Unlike a clip's, no level is relative to the loudest of anything.
-
-    Parameters
-    ----------
-    front_end : FrontEnd
-    samples : ndarray, shape (samples,)
-
-    Returns
-    -------
-    ndarray, shape (frames, bins)
-        At least one frame: what is too short for one is padded with zeros.
+    Unlike a clip's, no level is relative to the loudest of anything. There is at least one frame: what is too short is
+    padded with zeros.
     """
     if isinstance(front_end, StftDensity):
         plain: FrontEnd = replace(front_end, log=True)
