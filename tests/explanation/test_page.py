@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pages import watch
+from support.pages import watch
 
 from earmark.data.synth import compose
 from earmark.explanation.explainer import Explainer

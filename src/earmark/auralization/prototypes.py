@@ -80,9 +80,7 @@ def find_prototypes(
     SettingError
         If the model does not know a genre, or `one_per` is neither.
     """
-    wanted = tagger.labels if genres is None else tuple(genres)
-    for genre in wanted:
-        tagger.card.index_of(genre)
+    wanted = _check_genres(tagger, genres)
     if one_per not in ONE_PER:
         raise SettingError(f"one_per is {one_per!r}: must be one of {', '.join(ONE_PER)}")
     if labelled:
@@ -102,6 +100,13 @@ def find_prototypes(
     groups = known_artist_groups(corpus) if one_per == "artist" else kept_together(corpus, "fault-filtered")
     group = {track.id: int(i) for track, i in zip(corpus.tracks, groups, strict=True)}
     return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed)
+
+
+def _check_genres(tagger: Tagger, genres: Sequence[str] | None) -> tuple[str, ...]:
+    wanted = tagger.labels if genres is None else tuple(genres)
+    for genre in wanted:
+        tagger.card.index_of(genre)
+    return wanted
 
 
 def _rank(moment: Moment) -> tuple[float, str, float]:
