@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.explanation.occlusion import Cells, Replacement, neutral
+from earmark.explanation.occlusion import Cells, Replacement, make_neutral
 from earmark.inference.aggregate import pool_clips
 from earmark.inference.tagger import Tagger
 
@@ -74,7 +74,7 @@ def curves(
     cells: Cells,
     orders: NDArray[np.intp],
     label: int,
-    replacement: Replacement = neutral,
+    replacement: Replacement = make_neutral,
 ) -> Curves:
     """Delete and insert the cells of a clip, in each of the orders.
 
@@ -116,6 +116,6 @@ def _probabilities(
     temperature = tagger.card.calibration.clip_temperature
     found = []
     for first in range(0, len(touched), _BATCH):
-        clips = np.where(cells.spread(touched[first : first + _BATCH]), inside, outside)
+        clips = np.where(cells.expand(touched[first : first + _BATCH]), inside, outside)
         found += [pool_clips(log_p[None], temperature)[label] for log_p in tagger.predict_log_proba(clips)]
     return np.array(found)

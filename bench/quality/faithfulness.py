@@ -21,7 +21,7 @@ from rich.progress import track
 from earmark.audio import AudioFile
 from earmark.audio.spectrogram import FrontEnd
 from earmark.explanation.integrated_gradients import IntegratedGradients
-from earmark.explanation.occlusion import Cells, Occlusion, neutral
+from earmark.explanation.occlusion import Cells, Occlusion, make_neutral
 from earmark.inference.aggregate import pool_clips
 from earmark.inference.tagger import Tagger
 
@@ -46,7 +46,7 @@ def silence(frames: Frames, front_end: FrontEnd) -> Frames:
     return np.full_like(frames, max(frames.min(), frames.max() - 80))
 
 
-REPLACEMENTS = {"line (used)": neutral, "own mean spectrum": mean_spectrum, "flat": level, "silence": silence}
+REPLACEMENTS = {"line (used)": make_neutral, "own mean spectrum": mean_spectrum, "flat": level, "silence": silence}
 
 
 @dataclass
@@ -101,7 +101,10 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
                 first = orders[0].size // 10
                 shared.append(len({*orders[0][:first]} & {*orders[1][:first]}) / first)
             orders += [rng.permutation(orders[0].size) for _ in range(RANDOM)]
-            _note(found[shape], *(curves(tagger, frames, cells, np.stack(orders), label, r) for r in (neutral, level)))
+            _note(
+                found[shape],
+                *(curves(tagger, frames, cells, np.stack(orders), label, r) for r in (make_neutral, level)),
+            )
     print(f"Of the tenth that occlusion finds, gradients find {np.mean(shared):.0%}.\n")
     return found
 
@@ -119,8 +122,8 @@ def _fitted(values: NDArray[np.floating], cells: Cells, tagger: Tagger) -> NDArr
         values = np.repeat(values[:, None] / tagger.card.n_bins, tagger.card.n_bins, axis=1)
     elif len(values) < len(cells.times):
         own = Cells.of(tagger.card, len(cells.times))
-        values = own.spread(values / own.added(np.ones((len(own.times), len(own.bands)))))
-    return cells.added(values)
+        values = own.expand(values / own.sum_cells(np.ones((len(own.times), len(own.bands)))))
+    return cells.sum_cells(values)
 
 
 def _note(figures: dict[str, Figures], ours: Curves, others: Curves) -> None:

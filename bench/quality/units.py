@@ -33,7 +33,7 @@ def main() -> None:
         units = np.linspace(0, probe.n_units - 1, options.units).astype(int)
         heard, negated = (
             probe.activations(
-                np.stack([model.card.front_end(weights.sound(u, strength=s * options.strength)) for u in units])
+                np.stack([model.card.front_end(weights.synthesize(u, strength=s * options.strength)) for u in units])
             ).mean(axis=1)[:, units]  # (sounds, units)
             for s in (1, -1)
         )

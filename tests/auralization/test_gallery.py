@@ -10,9 +10,10 @@ from earmark.audio import probe
 from earmark.audio.decode import decode
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import loudness, true_peak
-from earmark.auralization.gallery import prototype_gallery, unit_gallery
+from earmark.auralization.gallery import write_prototype_gallery, write_unit_gallery
+from earmark.auralization.peak_activations import PeakActivations, find_peak_activations
 from earmark.auralization.prototypes import Prototypes, find_prototypes
-from earmark.auralization.units import Excitement, UnitProbe, excite
+from earmark.auralization.units import UnitProbe
 from earmark.data.corpus import read_folder
 
 
@@ -33,8 +34,8 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def excitement(tagger, corpus):
-    return excite(UnitProbe(tagger.model), corpus)
+def peaks(tagger, corpus):
+    return find_peak_activations(UnitProbe(tagger.model), corpus)
 
 
 def rows(gallery):
@@ -42,22 +43,23 @@ def rows(gallery):
         return list(csv.DictReader(file))
 
 
-def test_selectivity_is_d_prime(excitement, corpus):
-    found = excitement.selectivity()
+def test_selectivity_is_d_prime(peaks, corpus):
+    found = peaks.selectivity()
     assert list(found) == ["blues", "metal"]
     np.testing.assert_allclose(found["blues"], -found["metal"])
-    made = Excitement(corpus, np.array([[1.0], [3.0], [0.0], [-2.0]], np.float32), np.zeros((4, 1)), {})
+    made = PeakActivations(
+        peaks.probe, corpus, np.array([[1.0], [3.0], [0.0], [-2.0]], np.float32), np.zeros((4, 1)), {}
+    )
     assert made.selectivity()["blues"][0] == pytest.approx(3 / np.sqrt(2))
     made.highest[0] = np.nan
     assert list(made.selectivity()) == []  # one track is no genre
 
 
-def test_units_in_a_folder(tagger, excitement, tmp_path):
-    watched = UnitProbe(tagger.model)
-    unit = int(excitement.selectivity()["metal"].argmax())
+def test_units_in_a_folder(tagger, peaks, tmp_path):
+    unit = int(peaks.selectivity()["metal"].argmax())
     told = []
-    gallery = unit_gallery(tagger, watched, excitement, [unit, 5], tmp_path, count=2, seconds=2.0, on_sound=told.append)
-    name = watched.name(unit)
+    gallery = write_unit_gallery(tagger, peaks, [unit, 5], tmp_path, count=2, seconds=2.0, on_sound=told.append)
+    name = peaks.probe.name(unit)
     assert told == list(gallery.sounds) == [name, f"{name}, its weights", "unit 5", "unit 5, its weights"]
     assert gallery.failed == {}
     for path in gallery.sounds.values():
@@ -73,7 +75,7 @@ def test_units_in_a_folder(tagger, excitement, tmp_path):
 
 def test_prototypes_in_a_folder(tagger, corpus, tmp_path):
     found = find_prototypes(tagger, corpus, ["blues", "metal", "pop"], count=2)
-    gallery = prototype_gallery(tagger, found, tmp_path, corpus="noise & more")
+    gallery = write_prototype_gallery(tagger, found, tmp_path, corpus="noise & more")
     assert list(gallery.sounds) == ["blues", "metal"]
     assert list(gallery.failed) == ["pop"]
     said = tagger.classify(gallery.sounds["metal"]).genres["metal"]
@@ -89,7 +91,7 @@ def test_a_track_that_has_gone_meanwhile(tagger, corpus, tmp_path):
     (moment,) = found.by_genre["blues"]
     kept = moment.track.path.read_bytes()
     moment.track.path.unlink()
-    gallery = prototype_gallery(tagger, Prototypes({"blues": [moment]}, {}), tmp_path, corpus="c")
+    gallery = write_prototype_gallery(tagger, Prototypes({"blues": [moment]}, {}), tmp_path, corpus="c")
     assert gallery.sounds == {}
     assert list(gallery.failed) == [moment.track.id, "blues"]
     assert "none of 1 moments could be heard: cannot be opened" in gallery.failed["blues"]

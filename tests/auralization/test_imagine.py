@@ -17,10 +17,18 @@ from earmark.audio import LogMel, StftDensity, probe
 from earmark.audio.clips import cut
 from earmark.audio.decode import decode
 from earmark.audio.loudness import loudness, true_peak
-from earmark.auralization.ascent import Ascent, Climber, clip_starts, dense, direction, power_of_bins, read
-from earmark.auralization.equalizer import Shaping
+from earmark.auralization.ascent import (
+    Ascent,
+    ModeOptimizer,
+    bin_power,
+    clip_starts,
+    densify,
+    levels_to_features,
+    normalize,
+)
+from earmark.auralization.equalizer import Equalizer
 from earmark.auralization.imagine import count_steps, imagine, read_start
-from earmark.auralization.prior import Prior, decibels, measure_prior
+from earmark.auralization.prior import Prior, measure_prior, to_decibels
 from earmark.data.corpus import Corpus, Track
 from earmark.data.features.extract import extract
 from earmark.data.synth import compose
@@ -87,7 +95,7 @@ def test_levels_are_read_as_the_front_end_gives_them(front_end, rng):
     clips = (0.1 * rng.standard_normal((2, 3 * front_end.sample_rate))).astype(np.float32)
     clips[:, : front_end.sample_rate] *= 1e-6  # below the floor
     frames = front_end(clips)
-    again = read(torch.from_numpy(decibels(frames, front_end)), front_end).numpy()
+    again = levels_to_features(torch.from_numpy(to_decibels(frames, front_end)), front_end).numpy()
     np.testing.assert_allclose(again, frames, rtol=1e-3, atol=1e-3)
 
 
@@ -98,14 +106,14 @@ def test_the_power_of_bins_adds_up_to_that_of_the_sound(front_end, rng):
     if isinstance(front_end, LogMel) and front_end.fmax:  # what lies beyond the bands is not counted
         spectrum, hz = np.fft.rfft(samples), np.fft.rfftfreq(len(samples), 1 / front_end.sample_rate)
         samples = np.fft.irfft(spectrum * ((hz > 60) & (hz < 7800))).astype(np.float32)
-    power = 10 ** (decibels(front_end(samples), front_end) / 10)
-    found = 10 * np.log10((power.mean(0) * power_of_bins(front_end)).sum())
+    power = 10 ** (to_decibels(front_end(samples), front_end) / 10)
+    found = 10 * np.log10((power.mean(0) * bin_power(front_end)).sum())
     assert found == pytest.approx(10 * np.log10(np.mean(samples**2)), abs=0.3)
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=str)
 def test_dense_frames_overlap_and_hold_those_that_are_read(front_end):
-    made = dense(front_end)
+    made = densify(front_end)
     assert made.hop_length <= max(0.3 * front_end.n_fft, 1)
     assert dataclasses.replace(made, hop_length=front_end.hop_length) == front_end
     times = front_end.hop_length / made.hop_length
@@ -137,7 +145,7 @@ def test_the_prior_makes_what_it_says(front_end, rng):
 def test_typical_music_is_as_loud_as_records_are():
     """The same table of levels, whatever the front end: it must give the same sound."""
     front_ends = StftDensity(sample_rate=22050, n_fft=2048), LogMel()
-    levels = [10 * np.log10(10 ** (Prior.typical(one).mean / 10) @ power_of_bins(one)) for one in front_ends]
+    levels = [10 * np.log10(10 ** (Prior.typical(one).mean / 10) @ bin_power(one)) for one in front_ends]
     assert levels[0] == pytest.approx(levels[1], abs=0.5)
     assert -35 < levels[0] < -15
 
@@ -148,16 +156,17 @@ def test_a_corpus_has_statistics_of_its_own(rng):
     clips = []
     for _ in range(60):
         white = torch.from_numpy(rng.standard_normal((frames, 24)).astype(np.float32))
-        clips.append(typical.levels(torch.fft.rfft(white, dim=0, norm="ortho"), frames, rate).numpy())
+        field = typical.deviation(torch.fft.rfft(white, dim=0, norm="ortho"), frames, rate)
+        clips.append((field + torch.from_numpy(typical.mean).float()).numpy())
     short = np.full((1, frames, 24), np.nan, np.float32)
     short[0, :30] = 0
-    found = Prior.measured(np.concatenate([np.stack(clips), short]), FRONT_END)
+    found = Prior.from_clips(np.concatenate([np.stack(clips), short]), FRONT_END)
     np.testing.assert_allclose(found.mean, typical.mean, atol=2)
     np.testing.assert_allclose(found.covariance, typical.covariance, atol=12)  # of 81
     ours, theirs = (np.interp([0.5, 5.0], p.rates, p.power) for p in (found, typical))
     assert ours[0] / ours[1] == pytest.approx(theirs[0] / theirs[1], rel=0.4)
     linear = StftDensity(sample_rate=8000, n_fft=46, hop_length=23)
-    again = Prior.measured(10 ** (np.stack(clips) / 10), linear)
+    again = Prior.from_clips(10 ** (np.stack(clips) / 10), linear)
     np.testing.assert_allclose(again.mean, found.mean, atol=0.01)
 
 
@@ -167,12 +176,12 @@ def test_no_mode_goes_far_at_once_nor_out_of_what_the_prior_imagines(rate, steps
     generator = torch.Generator().manual_seed(seed)
     modes = torch.randn(8, 5, dtype=torch.complex64, generator=generator)
     modes /= modes.abs().square().mean().sqrt()
-    climber = Climber(modes, rate, steps)
+    climber = ModeOptimizer(modes, rate, steps)
     for _ in range(steps):
         before = modes.clone()
         slope = torch.zeros(8, 5, dtype=torch.complex64)
         slope[0, 0] = 1e30  # one mode promises everything
-        climber.step(direction(slope))
+        climber.step(normalize(slope))
         assert (modes - before).abs().max() < 0.6
         assert modes.abs().max() <= 3.5001
         assert modes.abs().square().mean() <= 1.0001
@@ -180,33 +189,31 @@ def test_no_mode_goes_far_at_once_nor_out_of_what_the_prior_imagines(rate, steps
 
 def test_a_slope_that_is_none_leads_nowhere():
     for value in (0.0, torch.nan, torch.inf):
-        assert direction(torch.full((3,), value)).tolist() == [0, 0, 0]
-    assert torch.linalg.vector_norm(direction(torch.tensor([3e30, 4e30]))) == pytest.approx(1)
-    assert torch.linalg.vector_norm(direction(torch.tensor([3e-30, 4e-30]))) == pytest.approx(1)
+        assert normalize(torch.full((3,), value)).tolist() == [0, 0, 0]
+    assert torch.linalg.vector_norm(normalize(torch.tensor([3e30, 4e30]))) == pytest.approx(1)
+    assert torch.linalg.vector_norm(normalize(torch.tensor([3e-30, 4e-30]))) == pytest.approx(1)
 
 
 def test_an_ascent_stays_within_its_range_and_level(tilt):
     prior = Prior.typical(FRONT_END)
     ascent = Ascent(DifferentiableModel(tilt), 0, prior, 4.0, seed=1, rate=0.5)
-    probabilities = list(ascent.climb(40))
+    probabilities = list(ascent.optimize(40))
     assert probabilities[-1] > 0.9 > probabilities[0]
     levels = ascent.levels().detach()
     spread = levels - torch.from_numpy(prior.mean).float()
     assert spread.max() - spread.min() <= 40.001  # whatever the overall level
-    assert 10 * np.log10((10 ** (levels.numpy() / 10)).mean(0) @ power_of_bins(FRONT_END)) == pytest.approx(
-        -17, abs=0.1
-    )
+    assert 10 * np.log10((10 ** (levels.numpy() / 10)).mean(0) @ bin_power(FRONT_END)) == pytest.approx(-17, abs=0.1)
     assert ascent.spectrogram().shape == (ascent.frames, 24)
 
 
 def test_a_sound_that_is_not_shaped_yet_is_itself(tilt, song):
     sound = np.asarray(song[:40_000], np.float32)
-    shaping = Shaping(DifferentiableModel(tilt, waveform=True), 0, sound, level=lambda _: 0.5)
-    np.testing.assert_allclose(shaping.sound().detach(), 0.5 * sound, atol=1e-5)
+    shaping = Equalizer(DifferentiableModel(tilt, waveform=True), 0, sound, level=lambda _: 0.5)
+    np.testing.assert_allclose(shaping.render().detach(), 0.5 * sound, atol=1e-5)
     before = tilt_of(sound, 8000)
-    assert list(shaping.climb(60))[-1] > 0.9
+    assert list(shaping.optimize(60))[-1] > 0.9
     assert 1 < shaping.gains().abs().max() <= 12.001
-    assert tilt_of(shaping.sound().detach().numpy(), 8000) > before + 3
+    assert tilt_of(shaping.render().detach().numpy(), 8000) > before + 3
 
 
 @pytest.mark.parametrize(("genre", "start"), [("bright", "noise"), ("dark", "noise"), ("bright", "silence")])
@@ -262,7 +269,7 @@ def test_a_song_keeps_its_tune(song):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"genre": "brigth"}, "knows no genre 'brigth': did you mean 'bright'\\? it knows bright, dark, odd/one"),
+        ({"genre": "brigth"}, "'brigth' is no genre of tilt: it knows bright, dark, odd/one; did you mean 'bright'\\?"),
         ({"seconds": 1.0}, r"1 seconds: need one clip \(2 s\) to 120"),
         ({"seconds": 121.0}, "121 seconds: need one clip"),
         ({"steps": 0}, "0 steps: need 1 or more"),

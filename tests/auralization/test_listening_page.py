@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from earmark.audio.encode import write_wav
-from earmark.auralization.listening_page import Entry, listening_page, picture
+from earmark.auralization.listening_page import Entry, draw_spectrogram, write_listening_page
 from earmark.errors import AudioError, SettingError
 
 SOUNDS = ("jazz.wav", "a b/100% #1.wav", "off.wav")
@@ -42,7 +42,7 @@ def page(tmp_path_factory, tone):
         ),
         Entry("silence", root / "off.wav", highest=2000.0),
     ]
-    return listening_page(entries, root / "index.html", title=f"All {NASTY}", notes=["Licence: " + NASTY])
+    return write_listening_page(entries, root / "index.html", title=f"All {NASTY}", notes=["Licence: " + NASTY])
 
 
 def pixels(png):
@@ -85,7 +85,7 @@ def test_pictures_show_the_sound(page):
 
 @pytest.mark.parametrize("n", [1, 100, 5000, 200000])
 def test_pictures_of_any_length(n, rng):
-    image = pixels(picture(rng.normal(0, 0.1, n).astype(np.float32), 22050))
+    image = pixels(draw_spectrogram(rng.normal(0, 0.1, n).astype(np.float32), 22050))
     assert image.shape[0] == 96
     assert 1 <= image.shape[1] <= 480
 
@@ -93,14 +93,16 @@ def test_pictures_of_any_length(n, rng):
 def test_what_cannot_be_shown(tmp_path, tone):
     elsewhere = write_wav(tmp_path / "a.wav", tone(440, 0.1, 16000), 16000)
     with pytest.raises(SettingError, match="its own folder"):
-        listening_page([Entry("x", elsewhere)], tmp_path / "pages" / "index.html", title="x")
+        write_listening_page([Entry("x", elsewhere)], tmp_path / "pages" / "index.html", title="x")
     with pytest.raises(AudioError):
-        listening_page([Entry("x", tmp_path / "gone.wav")], tmp_path / "index.html", title="x")
+        write_listening_page([Entry("x", tmp_path / "gone.wav")], tmp_path / "index.html", title="x")
     assert not (tmp_path / "index.html").exists()
 
 
 def test_a_page_without_sounds(tmp_path):
-    assert "<h1>Nothing</h1>" in listening_page([], tmp_path / "i.html", title="Nothing").read_text(encoding="utf-8")
+    assert "<h1>Nothing</h1>" in write_listening_page([], tmp_path / "i.html", title="Nothing").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_in_a_browser(open_page, page):

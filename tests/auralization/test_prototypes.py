@@ -84,7 +84,7 @@ def test_arrays_do_too(tagger, gtzan):
 
 def test_what_makes_no_sense_is_refused(tagger, shelf):
     corpus = read_folder(shelf)
-    with pytest.raises(SettingError, match="genre 'polka': gtzan-attention knows blues"):
+    with pytest.raises(SettingError, match="'polka' is no genre of gtzan-attention: it knows blues"):
         find_prototypes(tagger, corpus, ["polka"])
     with pytest.raises(SettingError, match="must be one of artist, track"):
         find_prototypes(tagger, corpus, one_per="album")

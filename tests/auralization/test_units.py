@@ -11,9 +11,10 @@ from onnx import numpy_helper
 from earmark.audio import StftDensity
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import loudness, master, true_peak
-from earmark.auralization.excerpts import Moment, cut_out, medley
+from earmark.auralization.excerpts import Moment, decode_moment, make_medley
 from earmark.auralization.input_weights import GATES, input_weights
-from earmark.auralization.units import Excitement, UnitProbe, excite
+from earmark.auralization.peak_activations import find_peak_activations
+from earmark.auralization.units import Excitement, UnitProbe
 from earmark.data.corpus import Corpus, Track, read_folder
 from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.inference.model import Model, open_model
@@ -111,7 +112,7 @@ def test_a_units_weights_sound_like_what_excites_it(paper, probe):
     weights, units = input_weights(paper), range(0, 60, 6)
     heard = {
         sign: probe.activations(
-            np.stack([paper.card.front_end(weights.sound(u, strength=sign, seconds=3)) for u in units])
+            np.stack([paper.card.front_end(weights.synthesize(u, strength=sign, seconds=3)) for u in units])
         ).mean(axis=1)[:, units]  # (sounds, units)
         for sign in (1, -1)
     }
@@ -129,7 +130,7 @@ def test_weights_of_other_kinds_of_network():
     embedded = network.recurrences[0].weight_ih_l0 @ network.embed.weight
     np.testing.assert_allclose(weights.weights, embedded.detach().numpy(), atol=1e-6)
     assert (weights.mean[0], weights.deviation[0]) == (3.0, 2.0)
-    sound = weights.sound(3, seconds=2.0)
+    sound = weights.synthesize(3, seconds=2.0)
     assert len(sound) == 8000
     assert np.isfinite(sound).all()
     lstm, network = made(front_end)
@@ -162,7 +163,7 @@ def folder(paper, tmp_path_factory):
     rate = paper.card.front_end.sample_rate
     rng = np.random.default_rng(0)
     noise, planted = (rng.normal(0, 0.02, 20 * rate).astype(np.float32) for _ in range(2))
-    unit, _ = master(input_weights(paper).sound(30, seconds=3), rate)
+    unit, _ = master(input_weights(paper).synthesize(30, seconds=3), rate)
     planted[11 * rate : 14 * rate] += 2 * unit
     write_wav(root / "a" / "noise.wav", noise, rate)
     write_wav(root / "b" / "planted.wav", planted / 4, rate)
@@ -172,36 +173,36 @@ def folder(paper, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def excitement(probe, folder):
+def peaks(probe, folder):
     told = []
-    found = excite(probe, read_folder(folder), on_track=lambda track: told.append(track.id))
+    found = find_peak_activations(probe, read_folder(folder), on_track=lambda track: told.append(track.id))
     assert told == ["noise", "broken", "planted", "silence"]
     return found
 
 
-def test_the_exciting_moment_is_where_it_was_planted(excitement):
-    first, second = excitement.moments(30, 5, seconds=2.0)
+def test_the_exciting_moment_is_where_it_was_planted(peaks):
+    first, second = peaks.moments(30, 5, seconds=2.0)
     assert (first.track.id, second.track.id) == ("planted", "noise")
     assert first.value > second.value
     assert 10 <= first.start < first.end <= 15
     assert first.end - first.start == pytest.approx(2)
-    assert list(excitement.failed) == ["broken"]
-    assert "not a sound file" in excitement.failed["broken"]
+    assert list(peaks.failed) == ["broken"]
+    assert "not a sound file" in peaks.failed["broken"]
     assert first.to_record()["path"].endswith("planted.wav")
 
 
-def test_a_medley_is_as_long_and_as_loud_as_it_should_be(excitement, folder):
+def test_a_medley_is_as_long_and_as_loud_as_it_should_be(peaks, folder):
     gone = Moment(Track("gone", "a", path=folder / "gone.wav"), 0.0, 2.0, 1.0)
     told = []
-    moments = excitement.moments(30, 2, seconds=2.0)
-    sound, rate, heard = medley(
+    moments = peaks.moments(30, 2, seconds=2.0)
+    sound, rate, heard = make_medley(
         [gone, *moments], 22050, on_error=lambda moment, words: told.append((moment.track.id, words))
     )
     assert heard == moments
     assert [name for name, _ in told] == ["gone"]
     assert "cannot be opened" in told[0][1]
     with pytest.raises(AudioError, match="none of 1 moments could be heard: cannot be opened"):
-        medley([gone], 22050)
+        make_medley([gone], 22050)
     assert len(sound) / rate == pytest.approx(2 * 2 - 0.15, abs=0.01)
     assert loudness(sound, rate) == pytest.approx(-16, abs=0.2)
     assert true_peak(sound, rate) <= -1
@@ -210,26 +211,26 @@ def test_a_medley_is_as_long_and_as_loud_as_it_should_be(excitement, folder):
 def test_a_corpus_that_cannot_be_heard(probe, folder):
     corpus = read_folder(folder)
     with pytest.raises(CorpusError, match="none of the 1 tracks could be heard; the first: broken"):
-        excite(probe, corpus.subset([1]))
+        find_peak_activations(probe, corpus.subset([1]))
     with pytest.raises(CorpusError, match="silent or too short"):
-        excite(probe, corpus.subset([3]))
+        find_peak_activations(probe, corpus.subset([3]))
 
 
 def test_arrays_are_heard_but_cannot_be_cut_out(probe, rng):
     track = Track("x", "a", spectrogram=rng.normal(-40, 10, (150, 128)).astype(np.float32))
-    found = excite(probe, Corpus("arrays", (track,)))
+    found = find_peak_activations(probe, Corpus("arrays", (track,)))
     (moment,) = found.moments(0)
     assert 0 <= moment.start < 150 * 1707 / 22050
     with pytest.raises(CorpusError, match="only tracks with sound"):
-        cut_out(moment, 22050)
+        decode_moment(moment, 22050)
     odd = Track("odd", "a", spectrogram=np.zeros((150, 96), np.float32))
     with pytest.raises(CorpusError, match="96 bins a frame"):
-        excite(probe, Corpus("arrays", (track, odd)))
+        find_peak_activations(probe, Corpus("arrays", (track, odd)))
 
 
 def test_what_lies_beyond_a_files_end(folder):
     track = next(t for t in read_folder(folder).tracks if t.id == "noise")
-    assert len(cut_out(Moment(track, 19.0, 22.0, 1.0), 22050)) == pytest.approx(22050, abs=2)
+    assert len(decode_moment(Moment(track, 19.0, 22.0, 1.0), 22050)) == pytest.approx(22050, abs=2)
 
 
 def test_nothing_recurrent(paper):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from earmark.audio.decode import decode
 from earmark.data.synth import compose
-from earmark.explanation.occlusion import Cells, Occlusion, evidence, neutral
+from earmark.explanation.occlusion import Cells, Occlusion, compute_evidence, make_neutral
 from earmark.inference.tagger import Tagger
 
 RATE = 22050
@@ -25,8 +25,8 @@ def test_curves_meet_at_their_ends(rng):
     np.testing.assert_allclose(found.deletion[:, 0], found.insertion[:, -1], atol=1e-5)
     np.testing.assert_allclose(found.deletion[:, -1], found.insertion[:, 0], atol=1e-5)
     hidden = np.isin(np.arange(256), orders[1, :26]).reshape(cells.shape)
-    altered = np.where(cells.spread(hidden), neutral(frames, tagger.card.front_end), frames)
-    odds = evidence(tagger, altered[None])[0, 1]
+    altered = np.where(cells.expand(hidden), make_neutral(frames, tagger.card.front_end), frames)
+    odds = compute_evidence(tagger, altered[None])[0, 1]
     assert found.deletion[1, TENTH] == pytest.approx(1 / (1 + 2**-odds), abs=1e-5)
 
 
@@ -48,7 +48,7 @@ def test_deleting_what_matters_hurts_more_than_deleting_anything(model, gtzan, r
     for genre in ("blues", "classical", "metal", "reggae"):
         path = min((gtzan / "audio" / genre).glob("*.ogg"))
         frames = tagger.card.front_end(decode(path, RATE)[10 * RATE : 15 * RATE])
-        label = int(tagger.infer(frames[None])[0][0].argmax())
+        label = int(tagger.predict_log_proba(frames[None])[0].argmax())
         cells = Cells.of(tagger.card, len(frames))
         ranked = [order(find(frames, lambda _: None)[..., label], rng) for find in methods]
         orders = np.stack(ranked + [rng.permutation(ranked[0].size) for _ in range(8)])

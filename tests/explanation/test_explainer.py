@@ -10,22 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.command import run
+from support.models import FRONT_ENDS, planted
 from support.paths import REPOSITORY
 
 import earmark
-from earmark.audio import LogMel, StftDensity
+from earmark.audio import StftDensity
 from earmark.audio.decode import decode
 from earmark.audio.encode import PLAY_RATE, encode_mp3
 from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explainer import Explainer
-from earmark.explanation.occlusion import WINDOW, Cells, Occlusion, evidence, log_odds, neutral, windows
-from earmark.explanation.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.explanation.occlusion import Occlusion
 from earmark.inference.aggregate import sort_genres
-from earmark.inference.card import Card, Training
 from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 
@@ -33,171 +30,8 @@ RATE = 22050
 
 
 @pytest.fixture(scope="module")
-def tagger():
-    return Tagger("paper-attention-2x60")  # a quarter of the default model's time
-
-
-@pytest.fixture(scope="module")
-def sound():
-    """12.5 s: carillon, two and a half clips, of which the middle one is silent."""
-    samples = compose("carillon", np.random.default_rng(1), seconds=13)[: int(12.5 * RATE)].astype(np.float32)
-    samples[5 * RATE : 10 * RATE] = 0
-    return samples
-
-
-@pytest.fixture(scope="module")
 def explanation(tagger, sound):
     return Explainer(tagger).explain((sound, RATE))
-
-
-def planted(band, front_end, weight=0.01):
-    """A model whose log-odds for "yes" are the mean level of one band of bins, and nothing else."""
-    from earmark.networks.onnx.builder import Graph
-
-    weights = np.zeros((front_end.n_bins, 2), np.float32)
-    weights[band, 0] = weight
-    g = Graph()
-    x = g.input("spectrogram", ["clips", "frames", front_end.n_bins])
-    logits = g("MatMul", g("ReduceMean", x, axes=[1], keepdims=0), g.constant(weights))
-    g.output(g("Softmax", logits, axis=1), "probabilities", ["clips", 2])
-    training = Training(corpus="", fingerprint="", protocol="track", n_tracks=9, n_clips=9, recipe="", seed=0, epochs=1)
-    card = Card(
-        name="planted", labels=("yes", "no"), clip_seconds=1.0, front_end=front_end, n_bins=front_end.n_bins,
-        attention=False, training=training, created="2026-01-01", earmark="0",
-    )  # fmt: skip
-    return Model(card, g.model("planted").SerializeToString())
-
-
-FRONT_ENDS = [
-    LogMel(sample_rate=4000, n_fft=256, hop_length=128, n_mels=40),
-    StftDensity(n_fft=256, hop_length=128, log=True),
-]
-
-
-# ---- occlusion ----
-
-
-@given(st.integers(1, 20), st.integers(1, 20))
-def test_every_cell_is_hidden_equally_often(columns, bands):
-    assert (windows(columns, bands).sum(axis=0) == WINDOW**2).all()
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(-30, 0), min_size=2, max_size=12), st.floats(0.3, 5))
-def test_log_odds_are_those_of_the_calibrated_probabilities(log_p, temperature):
-    tempered = np.exp(np.array(log_p) / temperature)
-    p = tempered / tempered.sum()
-    others = np.array([np.delete(tempered, k).sum() for k in range(len(p))]) / tempered.sum()
-    np.testing.assert_allclose(log_odds(np.array([log_p]), temperature)[0], np.log2(p / others), rtol=1e-6, atol=1e-9)
-
-
-def test_what_is_nearly_certain_keeps_its_digits():
-    assert log_odds(np.log([[1.0, 1e-12]]), 1.0)[0, 0] == pytest.approx(np.log2(1e12))
-
-
-@pytest.mark.parametrize("front_end", [*FRONT_ENDS, StftDensity()], ids=str)
-def test_what_replaces_a_region_is_steady_and_as_loud_and_sloped_as_the_clip(front_end, rng):
-    frames = front_end(rng.normal(0, 0.1, front_end.sample_rate).astype(np.float32))
-    base = neutral(frames, front_end)
-    assert (base == base[0]).all()
-    if getattr(front_end, "log", True):
-        mels = np.log1p(front_end.frequencies / 700)
-        assert base.mean() == pytest.approx(frames.mean(), abs=1e-3)
-        np.testing.assert_allclose(np.polyfit(mels, base[0], 1), np.polyfit(mels, frames.mean(axis=0), 1), rtol=1e-3)
-        np.testing.assert_allclose(np.polyval(np.polyfit(mels, base[0], 1), mels), base[0], atol=1e-3)
-    else:
-        assert (base > 0).all()
-
-
-@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda f: f.kind)
-def test_occlusion_finds_exactly_what_a_known_model_hears(front_end, rng):
-    band = slice(8, 16)
-    tagger = Tagger(planted(band, front_end))
-    frames = front_end(rng.normal(0, 0.1, 4000).astype(np.float32))
-    cells, steps = Cells.of(tagger.card, len(frames)), []
-    found = Occlusion(tagger)(frames, steps.append)
-    assert sum(steps) == Occlusion(tagger).steps(len(frames))
-    share = (frames - neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
-    share[:, : band.start] = share[:, band.stop :] = 0
-    each = cells.added(share)
-    total = np.zeros(cells.shape)
-    for window in windows(*cells.shape):  # slowly, one by one
-        total += window * each[window].sum()
-    np.testing.assert_allclose(found[..., 0], total / WINDOW**2, atol=1e-4)
-    np.testing.assert_allclose(found[..., 1], -found[..., 0], atol=1e-9)
-
-
-def test_threads_change_nothing(tagger, sound):
-    frames = tagger.card.front_end(sound[: 5 * RATE])
-    one, two = (Occlusion(tagger, jobs)(frames, lambda _: None) for jobs in (1, 2))
-    np.testing.assert_allclose(one, two, atol=1e-5)
-
-
-def test_integrated_gradients_share_out_the_whole_difference(tagger, sound):
-    from earmark.explanation.integrated_gradients import IntegratedGradients
-
-    front_end = FRONT_ENDS[0]
-    known = planted(slice(8, 16), front_end)
-    frames = front_end(compose("ragtime", np.random.default_rng(0), seconds=1)[:4000].astype(np.float32))
-    ends = evidence(Tagger(known), np.stack([frames, neutral(frames, front_end)]))
-    shares = IntegratedGradients(known, 4).shares(frames)
-    np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=1e-3)
-    expected = (frames - neutral(frames, front_end))[:, 8:16] * 0.01 / len(frames) / np.log(2)
-    np.testing.assert_allclose(shares[:, 8:16, 0], expected, atol=1e-5)
-    assert not shares[:, :8].any() and not shares[:, 16:].any()
-    frames = tagger.card.front_end(sound[: 5 * RATE])
-    ends = evidence(tagger, np.stack([frames, neutral(frames, tagger.card.front_end)]))
-    shares = IntegratedGradients(tagger.model, 128)(frames, lambda _: None)
-    np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=0.1)
-
-
-# ---- one axis of time ----
-
-
-def test_clips_are_joined_by_their_mean():
-    pieces = [Piece(0.0, 2.0, np.array([1.0, 2.0])), Piece(1.0, 3.0, np.array([4.0, 8.0]))]
-    times = np.array([0.5, 1.5, 2.5, 3.5])
-    np.testing.assert_array_equal(joined(times, pieces, 1.0), [1, (2 + 4) / 2, 8, np.nan])
-
-
-@pytest.mark.parametrize(
-    "front_end",
-    [LogMel(center=False), LogMel(n_mels=16, relative=True), StftDensity(n_fft=64, hop_length=32)],
-    ids=str,
-)
-def test_a_long_spectrogram_is_computed_piece_by_piece(front_end, rng):
-    samples = rng.normal(0, 0.1, 40_000 if front_end.kind == "stft-density" else 1_200_000).astype(np.float32)
-    if isinstance(front_end, LogMel):
-        whole = replace(front_end, top_db=None, relative=False)(samples)
-    else:
-        whole = replace(front_end, log=True)(samples)
-    assert len(whole) > 1024
-    np.testing.assert_allclose(decibels(front_end, samples), whole, atol=1e-3)
-
-
-@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda f: f.kind)
-def test_a_moment_of_sound_has_a_spectrogram(front_end):
-    assert decibels(front_end, np.ones(5, np.float32)).shape == (1, front_end.n_bins)
-
-
-def test_bins_know_their_frequency():
-    for front_end in (LogMel(sample_rate=8000, n_mels=64), StftDensity()):
-        for hz in (300, 1000, 1500):
-            tone = np.sin(2 * np.pi * hz * np.arange(front_end.sample_rate) / front_end.sample_rate)
-            loudest = front_end(tone.astype(np.float32)).mean(axis=0).argmax()
-            near = np.diff(front_end.frequencies)[loudest]
-            assert front_end.frequencies[loudest] == pytest.approx(hz, abs=near)
-
-
-@given(st.integers(1, 5000))
-def test_the_envelope_holds_every_sample(n):
-    samples = np.random.default_rng(n).normal(size=n).astype(np.float32)
-    found = envelope(samples, 8000)
-    assert found.min() == samples.min() and found.max() == samples.max()
-    assert len(found) == -(-n // round(ENVELOPE * 8000))
-
-
-# ---- the whole ----
 
 
 def test_the_verdict_is_the_taggers(explanation, tagger, sound):

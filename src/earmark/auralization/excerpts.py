@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from earmark.audio import AudioFile
 from earmark.audio.loudness import crossfade, master
 from earmark.audio.spectrogram import Samples
-from earmark.data.corpus import Track
+from earmark.data.corpus import Corpus, Track
 from earmark.errors import AudioError, CorpusError
 
 _CROSSFADE = 0.15
@@ -20,7 +20,7 @@ _CROSSFADE = 0.15
 
 @dataclass(frozen=True)
 class Moment:
-    """A stretch of a track, and what makes it worth hearing.
+    """A stretch of a track, and why it was chosen.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Moment:
     value: float
 
     def to_record(self) -> dict[str, Any]:
-        """As a row of a table."""
+        """Return it as a row of a table."""
         return {
             "track": self.track.id,
             "genre": self.track.genre,
@@ -49,18 +49,15 @@ class Moment:
         }
 
 
-def cut_out(moment: Moment, sample_rate: int) -> Samples:
-    """Decode a moment.
+def no_track_heard(corpus: Corpus, failed: Mapping[str, str], otherwise: str = "") -> CorpusError:
+    """Return the error that says that no track of a corpus could be heard, and why the first could not."""
+    first = next(iter(failed.items()), None)
+    why = f"; the first: {first[0]}: {first[1]}" if first else otherwise
+    return CorpusError(f"none of the {len(corpus.tracks)} tracks could be heard{why}")
 
-    Parameters
-    ----------
-    moment : Moment
-    sample_rate : int
-        Hz.
 
-    Returns
-    -------
-    ndarray of float32, shape (samples,)
+def decode_moment(moment: Moment, sample_rate: int) -> Samples:
+    """Decode a moment at a sample rate in Hz.
 
     Raises
     ------
@@ -79,7 +76,7 @@ def cut_out(moment: Moment, sample_rate: int) -> Samples:
     return np.concatenate(blocks)
 
 
-def medley(
+def make_medley(
     moments: Sequence[Moment], sample_rate: int, *, on_error: Callable[[Moment, str], None] | None = None
 ) -> tuple[Samples, int, list[Moment]]:
     """Join moments into one sound, all equally loud, each running into the next.
@@ -106,13 +103,13 @@ def medley(
     AudioError
         If none can be heard.
     CorpusError
-        As :func:`cut_out`.
+        As :func:`decode_moment`.
     """
     pieces: list[Samples] = []
     heard, rate, words = [], sample_rate, "there are none"
     for moment in moments:
         try:
-            piece, rate = master(cut_out(moment, sample_rate), sample_rate)
+            piece, rate = master(decode_moment(moment, sample_rate), sample_rate)
         except AudioError as error:
             words = str(error)
             if on_error:

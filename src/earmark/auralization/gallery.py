@@ -11,11 +11,11 @@ from typing import Any
 from earmark.audio.encode import write_wav
 from earmark.audio.loudness import master
 from earmark.audio.spectrogram import Samples
-from earmark.auralization.excerpts import Moment, medley
+from earmark.auralization.excerpts import Moment, make_medley
 from earmark.auralization.input_weights import InputWeights, input_weights
-from earmark.auralization.listening_page import Entry, listening_page
+from earmark.auralization.listening_page import Entry, write_listening_page
+from earmark.auralization.peak_activations import PeakActivations
 from earmark.auralization.prototypes import Prototypes
-from earmark.auralization.units import Excitement, UnitProbe
 from earmark.errors import AudioError, ModelError
 from earmark.files import replacing, slug
 from earmark.inference.model import Model
@@ -29,7 +29,7 @@ PAGE, TABLE = "index.html", "moments.csv"
 
 @dataclass(frozen=True)
 class Gallery:
-    """What was written.
+    """A folder of sounds.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Gallery:
     sounds : dict of str to Path
         WAV files by what they are of.
     failed : dict of str to str
-        Sounds that there are none of, and tracks that are missing in one, and why.
+        Sounds that could not be made, and tracks that are missing in one, and why.
     """
 
     page: Path
@@ -46,15 +46,15 @@ class Gallery:
     failed: dict[str, str]
 
 
-def prototype_gallery(
+def write_prototype_gallery(
     tagger: Tagger, found: Prototypes, folder: Path, *, corpus: str, on_sound: Callable[[str], None] | None = None
 ) -> Gallery:
-    """Write what a model finds typical: for each genre a medley.
+    """Write a medley of what a model finds typical for each genre.
 
     Parameters
     ----------
     tagger : Tagger
-        It is asked what it says of each medley.
+        Classifies each medley.
     found : Prototypes
     folder : Path
         Made where missing; files of the same names are replaced.
@@ -62,26 +62,22 @@ def prototype_gallery(
         Its name.
     on_sound : callable, optional
         Called with each genre when its sound is written.
-
-    Returns
-    -------
-    Gallery
     """
     name = tagger.card.name
-    shelf = _Shelf(tagger, folder, on_sound)
+    facts = {"corpus": corpus, "model": name}
+    writer = _GalleryWriter(tagger, folder, on_sound)
     for genre, moments in found.by_genre.items():
         if not moments:
-            shelf.failed[genre] = "no track of it could be heard, or none is in the corpus"
+            writer.failed[genre] = "no track of it could be heard, or none is in the corpus"
         else:
-            shelf.add_medley(genre, genre, moments, {"corpus": corpus, "model": name}, wanted=genre)
+            writer.add_medley(genre, genre, moments, facts, wanted=genre)
     notes = [f"The clips of {corpus} that {name} is surest of: one of each artist or track, equally loud, joined."]
-    return shelf.closed(f"What {name} finds typical", [*notes, _LICENCE])
+    return writer.finish(f"What {name} finds typical", [*notes, _LICENCE])
 
 
-def unit_gallery(
+def write_unit_gallery(
     tagger: Tagger,
-    probe: UnitProbe,
-    excitement: Excitement,
+    peaks: PeakActivations,
     units: Iterable[int],
     folder: Path,
     *,
@@ -90,16 +86,15 @@ def unit_gallery(
     seed: int = 0,
     on_sound: Callable[[str], None] | None = None,
 ) -> Gallery:
-    """Write what excites units of a network: for each a medley, and its own weights as sound where they are spectra.
+    """Write a medley of what excites each unit, and the unit's weights as sound where they are spectra.
 
     Parameters
     ----------
     tagger : Tagger
-    probe : UnitProbe
+    peaks : PeakActivations
         Of the same model.
-    excitement : Excitement
     units : iterable of int
-        See :meth:`earmark.auralization.units.Excitement.selectivity` for which may be worth it.
+        See :meth:`PeakActivations.most_selective` for which may be worth it.
     folder : Path
         Made where missing; files of the same names are replaced.
     count : int
@@ -110,28 +105,26 @@ def unit_gallery(
         Of the noise that the weights colour.
     on_sound : callable, optional
         Called with the name of each sound when it is written.
-
-    Returns
-    -------
-    Gallery
     """
-    name, corpus = tagger.card.name, excitement.corpus.name
-    selectivity = excitement.selectivity()
-    weights = _weights(tagger)
-    shelf = _Shelf(tagger, folder, on_sound)
+    name, corpus = tagger.card.name, peaks.corpus.name
+    selectivity = peaks.selectivity()
+    weights = _try_input_weights(tagger)
+    writer = _GalleryWriter(tagger, folder, on_sound)
     for unit in units:
-        title, facts = probe.name(unit), {"corpus": corpus, "model": name, **_likes(selectivity, unit)}
-        shelf.add_medley(title, f"unit-{unit}", excitement.moments(unit, count, seconds=seconds), facts)
+        title, facts = peaks.probe.name(unit), {"corpus": corpus, "model": name, **_best_genre(selectivity, unit)}
+        writer.add_medley(title, f"unit-{unit}", peaks.moments(unit, count, seconds=seconds), facts)
         if weights:
-            sound, rate = master(weights.sound(unit, seconds=seconds, seed=seed), probe.card.front_end.sample_rate)
-            shelf.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
+            sound, rate = master(
+                weights.synthesize(unit, seconds=seconds, seed=seed), tagger.card.front_end.sample_rate
+            )
+            writer.add(f"{title}, its weights", f"unit-{unit}-weights", sound, rate, {"seed": seed, "model": name})
     notes = [f"The moments of {corpus} that excite units of the first recurrent layer of {name} most, equally loud."]
     if weights:
         notes.append("Its weights: the training music's mean spectrum, moved to where it drives the unit, as noise.")
-    return shelf.closed(f"Units of {name}", [*notes, _LICENCE])
+    return writer.finish(f"Units of {name}", [*notes, _LICENCE])
 
 
-def imagined_page(
+def write_imagined_page(
     path: Path, verdicts: Mapping[Path, tuple[str, Verdict]], model: Model, facts: Mapping[str, object]
 ) -> Path:
     """Write a page to listen through sounds that were imagined.
@@ -160,25 +153,26 @@ def imagined_page(
         "until the network was sure, and then heard again as files. They are not what the genres sound like, but what "
         "this network listens for."
     )
-    return listening_page(entries, path, title="Genres as a network imagines them", notes=[note])
+    return write_listening_page(entries, path, title="Genres as a network imagines them", notes=[note])
 
 
-def _weights(tagger: Tagger) -> InputWeights | None:
+def _try_input_weights(tagger: Tagger) -> InputWeights | None:
     try:
         return input_weights(tagger.model)
-    except ModelError:  # it reads no frames
+    except ModelError:
+        # it reads no frames
         return None
 
 
-def _likes(selectivity: Mapping[str, Any], unit: int) -> dict[str, object]:
+def _best_genre(selectivity: Mapping[str, Any], unit: int) -> dict[str, object]:
     if not selectivity:
         return {}
     genre = max(selectivity, key=lambda genre: selectivity[genre][unit])
     return {"tells best": f"{genre} (d' {selectivity[genre][unit]:.1f})"}
 
 
-class _Shelf:
-    """A gallery in the making."""
+class _GalleryWriter:
+    """Writes sounds, classifies them, and lists them in a table and on a page."""
 
     def __init__(self, tagger: Tagger, folder: Path, on_sound: Callable[[str], None] | None) -> None:
         self.tagger, self.folder, self.on_sound = tagger, folder, on_sound
@@ -189,15 +183,15 @@ class _Shelf:
     def add_medley(
         self, title: str, name: str, moments: Sequence[Moment], facts: Mapping[str, object], wanted: str = ""
     ) -> None:
-        def failed(moment: Moment, words: str) -> None:
+        def report(moment: Moment, words: str) -> None:
             self.failed[moment.track.id] = words
 
         try:
-            sound, rate, heard = medley(moments, self.tagger.card.front_end.sample_rate, on_error=failed)
+            sound, rate, used = make_medley(moments, self.tagger.card.front_end.sample_rate, on_error=report)
         except AudioError as error:
             self.failed[title] = str(error)
             return
-        records = [moment.to_record() for moment in heard]
+        records = [moment.to_record() for moment in used]
         self.rows += [{"sound": title, "place": i, **record} for i, record in enumerate(records, 1)]
         parts = [{key: value for key, value in record.items() if key != "path"} for record in records]
         self.add(title, name, sound, rate, facts, wanted, parts)
@@ -219,11 +213,11 @@ class _Shelf:
         if self.on_sound:
             self.on_sound(title)
 
-    def closed(self, title: str, notes: Sequence[str]) -> Gallery:
+    def finish(self, title: str, notes: Sequence[str]) -> Gallery:
         with replacing(self.folder / TABLE) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             columns = ("sound", "place", "track", "genre", "artist", "path", "start", "end", "value")
             writer = csv.DictWriter(file, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
-        page = listening_page(self.entries, self.folder / PAGE, title=title, notes=notes)
+        page = write_listening_page(self.entries, self.folder / PAGE, title=title, notes=notes)
         return Gallery(page, {entry.title: entry.sound for entry in self.entries}, self.failed)

@@ -1,14 +1,11 @@
-"""What a genre sounds like to a network: a sound is imagined that it is sure of, and can be listened to.
+"""What a genre sounds like to a network: make a sound that it is sure of.
 
-Three steps, each told apart in :attr:`Imagined.history`:
+1. **ascent**: gradient ascent turns noise or silence into a spectrogram (:mod:`earmark.auralization.ascent`);
+2. :func:`earmark.audio.griffin_lim.invert` turns it into sound;
+3. **shaping**: where the network is not sure of that sound, a moving equaliser goes over it
+   (:mod:`earmark.auralization.equalizer`). A given song goes through this step alone: it keeps tune, rhythm and phases.
 
-1. **ascent**: from noise or silence, the spectrogram climbs (:mod:`earmark.auralization.ascent`) …
-2. and is turned into sound by :func:`earmark.audio.griffin_lim.invert`, which finds phases;
-3. **shaping**: a moving equaliser (:mod:`earmark.auralization.equalizer`) goes over the sound, where the network is not
-   yet sure of what came out of step 2, and loudness and limiting after it. A given song goes through this step alone:
-   it keeps its tune, its rhythm and its phases, and gets the genre's colours.
-
-What is returned has been heard: mastered, rounded to 16 bits, and classified by the ordinary
+What is returned is mastered, rounded to 16 bits, and classified by the ordinary
 :class:`~earmark.inference.tagger.Tagger`.
 
 References
@@ -21,7 +18,6 @@ C. Olah, A. Mordvintsev, L. Schubert: Feature visualization. Distill, 2017.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,7 +34,7 @@ from earmark.audio.griffin_lim import invert
 from earmark.audio.loudness import LOUDNESS, loudness, master
 from earmark.audio.spectrogram import FrontEnd, Samples, Spectrogram
 from earmark.auralization.ascent import Ascent
-from earmark.auralization.equalizer import Shaping
+from earmark.auralization.equalizer import Equalizer
 from earmark.auralization.prior import Prior
 from earmark.errors import AudioError, SettingError
 from earmark.inference.model import Model
@@ -47,18 +43,20 @@ from earmark.inference.verdict import Verdict
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
 STEPS = 120
-"""Steps of the ascent from noise or silence; most are sure after thirty, the others make it plainer."""
+"""Steps of the ascent from noise or silence; most networks are sure after thirty, more make it plainer."""
 
 SHAPING_STEPS = 60
-"""Steps that go over a song; three times as many where it is not sure by then."""
+"""Steps that go over a song; up to three times as many where the network is not sure by then."""
 
 SURE = 0.9
-"""Confidence with which the finished sound should be heard as the genre."""
+"""Confidence with which the finished sound should be classified as the genre."""
 
-_LONGEST, _PATIENCE = 120.0, 3
-_LOOK = 10
-"""Shaping steps after which it is tried whether it is enough."""
+_MAX_SECONDS = 120.0
+_MAX_ROUNDS = 3
+"""Times that the shaping of a song is repeated at most."""
 
+_CHECK_EVERY = 10
+"""Shaping steps after which the sound is classified, to see whether it is enough."""
 
 Start = Literal["noise", "silence"] | tuple[ArrayLike, float]
 """Where to begin; a song is its samples and their rate in Hz."""
@@ -71,7 +69,7 @@ class Step(NamedTuple):
     ----------
     stage : {"ascent", "shaping"}
     probability : float
-        The genre's, calibrated, as heard in this step.
+        The genre's, calibrated, of the sound as this step shifts it.
     """
 
     stage: Literal["ascent", "shaping"]
@@ -79,7 +77,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Imagined:
+class ImaginedSound:
     """A sound that was imagined.
 
     Attributes
@@ -94,8 +92,9 @@ class Imagined:
     front_end : StftDensity or LogMel
         The model's.
     verdict : Verdict
-        What the model says of the samples in 16 bits.
+        Of the samples in 16 bits.
     history : tuple of Step
+        Of ascent and shaping.
     """
 
     genre: str
@@ -122,8 +121,8 @@ def imagine(
     steps: int | None = None,
     prior: Prior | None = None,
     on_step: Callable[[Step], None] | None = None,
-) -> Imagined:
-    """Imagine a sound that a model takes for a genre.
+) -> ImaginedSound:
+    """Make a sound that a model takes for a genre.
 
     Parameters
     ----------
@@ -138,16 +137,12 @@ def imagine(
     seed : int
         The same seed, the same sound.
     steps : int, optional
-        More make it plainer, fewer leave more of where it started: 120 from noise and silence; from a song 60, or up to
-        180 until it is heard as the genre.
+        More make it plainer, fewer leave more of the start: 120 from noise and silence; from a song 60, or up to 180
+        until it is classified as the genre.
     prior : Prior, optional
         What music is like; in general (:meth:`Prior.typical`) when left out.
     on_step : callable, optional
         Called after each step.
-
-    Returns
-    -------
-    Imagined
 
     Raises
     ------
@@ -166,13 +161,13 @@ def imagine(
     ('jazz', (110250,), 22050)
     """
     with _one_thread():
-        imagining = _Imagining(model, genre, seconds, seed, prior, on_step)
-        return replace(imagining.run(start, steps), history=tuple(imagining.history))
+        run = _Run(model, genre, seconds, seed, prior, on_step)
+        return replace(run.run(start, steps), history=tuple(run.history))
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch and BLAS to one: the steps are so small that several would mostly wait for one another."""
+    """Keep torch and BLAS to one thread: in steps this small several would mostly wait for one another."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -182,8 +177,8 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-class _Imagining:
-    """One run, and what all its steps share."""
+class _Run:
+    """One call of :func:`imagine`."""
 
     def __init__(
         self,
@@ -195,9 +190,9 @@ class _Imagining:
         on_step: Callable[[Step], None] | None,
     ) -> None:
         card = model.card
-        self.target = index_of(genre, card.labels)
-        if not card.clip_seconds <= seconds <= _LONGEST:
-            raise SettingError(f"{seconds:g} seconds: need one clip ({card.clip_seconds:g} s) to {_LONGEST:g}")
+        self.target = card.index_of(genre)
+        if not card.clip_seconds <= seconds <= _MAX_SECONDS:
+            raise SettingError(f"{seconds:g} seconds: need one clip ({card.clip_seconds:g} s) to {_MAX_SECONDS:g}")
         self.model, self.genre, self.seconds, self.seed = model, genre, seconds, seed
         self.rate = card.front_end.sample_rate
         self.prior = prior or Prior.typical(card.front_end)
@@ -205,50 +200,51 @@ class _Imagining:
         self.history: list[Step] = []
         self.tagger = Tagger(model)
 
-    def run(self, start: Start, steps: int | None) -> Imagined:
+    def run(self, start: Start, steps: int | None) -> ImaginedSound:
         if steps is not None and steps < 1:
             raise SettingError(f"{steps} steps: need 1 or more")
         if isinstance(start, tuple):
-            song = self._song(*start)
-            return self._shaped(song, steps or _PATIENCE * SHAPING_STEPS, look=steps or SHAPING_STEPS)
+            song = self._prepare_song(*start)
+            return self._equalize(song, steps or _MAX_ROUNDS * SHAPING_STEPS, check_every=steps or SHAPING_STEPS)
         if start not in ("noise", "silence"):
             raise SettingError(f"start {start!r}: need 'noise', 'silence' or (samples, sample_rate)")
-        sound = self._ascended(start == "noise", steps or STEPS)
-        heard = self._finished(sound)
-        return heard if heard.confidence >= SURE else _surer(heard, self._shaped(sound, SHAPING_STEPS, look=_LOOK))
+        sound = self._ascend(start == "noise", steps or STEPS)
+        made = self._finish(sound)
+        if made.confidence >= SURE:
+            return made
+        return max(made, self._equalize(sound, SHAPING_STEPS, check_every=_CHECK_EVERY), key=_confidence)
 
-    def _ascended(self, noisy: bool, steps: int) -> Samples:
+    def _ascend(self, noisy: bool, steps: int) -> Samples:
         differentiable = DifferentiableModel(self.model)
         ascent = Ascent(differentiable, self.target, self.prior, self.seconds, noisy=noisy, seed=self.seed)
-        self._note("ascent", ascent.climb(steps))
+        self._record("ascent", ascent.optimize(steps))
         length = round(self.seconds * self.rate)
         return invert(ascent.spectrogram(), ascent.front_end, length=length, seed=self.seed)
 
-    def _shaped(self, sound: Samples, steps: int, look: int) -> Imagined:
-        """Shape a sound, by so many steps; or by fewer, if after `look` of them it is heard as the genre."""
+    def _equalize(self, sound: Samples, steps: int, check_every: int) -> ImaginedSound:
+        """Take so many shaping steps; fewer, where one of the checks finds the network sure."""
         model = DifferentiableModel(self.model, waveform=True)
-        shaping = Shaping(model, self.target, sound, level=self._level, seed=self.seed)
-        climb = shaping.climb(steps)
-        heard: Imagined | None = None
-        for first in range(0, steps, look):
-            self._note("shaping", islice(climb, min(look, steps - first)))
-            now = self._finished(shaping.sound().detach().numpy())
-            heard = now if heard is None else _surer(now, heard)
-            if heard.confidence >= SURE:
+        equalizer = Equalizer(model, self.target, sound, level=self._loudness_gain, seed=self.seed)
+        climb = equalizer.optimize(steps)
+        tries: list[ImaginedSound] = []
+        for first in range(0, steps, check_every):
+            self._record("shaping", islice(climb, min(check_every, steps - first)))
+            tries.append(self._finish(equalizer.render().detach().numpy()))
+            if tries[-1].confidence >= SURE:
                 break
-        assert heard is not None
-        return heard
+        # of equals the last
+        return max(reversed(tries), key=_confidence)
 
-    def _finished(self, sound: Samples) -> Imagined:
-        """Master a sound, and hear it as it will be read from a file."""
+    def _finish(self, sound: Samples) -> ImaginedSound:
+        """Master a sound, and classify it as it will be read from a file."""
         samples, rate = master(sound, self.rate)
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
         front_end = self.model.card.front_end
-        spectrogram = front_end(np.asarray(sound * self._level(sound), np.float32))
-        return Imagined(self.genre, samples, rate, spectrogram, front_end, verdict)
+        spectrogram = front_end(np.asarray(sound * self._loudness_gain(sound), np.float32))
+        return ImaginedSound(self.genre, samples, rate, spectrogram, front_end, verdict)
 
-    def _song(self, samples: ArrayLike, sample_rate: float) -> Samples:
-        """A song, at the front end's rate and as long as wanted."""
+    def _prepare_song(self, samples: ArrayLike, sample_rate: float) -> Samples:
+        """Resample a song to the front end's rate, and cut it to the length that is wanted."""
         sound = self.tagger.resample(np.asarray(samples), sample_rate)[: round(self.seconds * self.rate)]
         if len(sound) < self.model.card.clip_length:
             raise AudioError(f"the song has {len(sound) / self.rate:.1f} s: need {self.model.card.clip_seconds:g} s")
@@ -256,35 +252,20 @@ class _Imagining:
             raise AudioError("the song is silent: begin with silence instead")
         return sound
 
-    def _level(self, samples: NDArray[np.float32]) -> float:
-        """The factor that brings samples to the loudness at which they will be heard."""
+    def _loudness_gain(self, samples: NDArray[np.float32]) -> float:
+        """Return the factor that brings samples to the loudness of the finished sound."""
         now = loudness(samples, self.rate)
         return float(10 ** ((LOUDNESS - now) / 20)) if np.isfinite(now) else 1.0
 
-    def _note(self, stage: Literal["ascent", "shaping"], climb: Iterator[float]) -> None:
+    def _record(self, stage: Literal["ascent", "shaping"], climb: Iterator[float]) -> None:
         for probability in climb:
             self.history.append(Step(stage, probability))
             if self.on_step:
                 self.on_step(self.history[-1])
 
 
-def _surer(one: Imagined, other: Imagined) -> Imagined:
-    return max(one, other, key=lambda imagined: imagined.confidence)
-
-
-def index_of(genre: str, labels: tuple[str, ...]) -> int:
-    """Where a genre stands among the labels.
-
-    Raises
-    ------
-    SettingError
-        If it is none of them; says which there are.
-    """
-    if genre in labels:
-        return labels.index(genre)
-    near = difflib.get_close_matches(genre, labels, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise SettingError(f"the model knows no genre {genre!r}: {hint}it knows {', '.join(labels)}")
+def _confidence(sound: ImaginedSound) -> float:
+    return sound.confidence
 
 
 def read_start(start: str, model: Model, seconds: float) -> Start:

@@ -1,13 +1,12 @@
 """Weights to sound: the input weights of a network's units, read as spectra (Section 6 of the paper).
 
-A unit of the first recurrent layer adds up its inputs, each times a weight. Where those inputs are the bins of a
-frame, scaled, its weights are a spectrum: by how much each bin, made louder, drives the unit. They are signed and
-say nothing of the average sound, so they are laid onto it: what is heard is the training music's mean spectrum,
-moved some standard deviations in the direction that drives the unit fastest. Weights know no time; neither does
-the sound, which is a steady noise of that colour.
+A unit of the first recurrent layer adds up its inputs, each times a weight. Where those inputs are the scaled bins of
+a frame, its weights are a spectrum: how much each bin, made louder, drives the unit. They are signed, so they are added
+to the training music's mean spectrum, some standard deviations in the direction that drives the unit fastest. The sound
+is a steady noise of that colour.
 
-A network that reads statistics of texture, as the bundled one does, has no such weights: between spectrum and unit
-lie logarithms, deviations and covariances. :mod:`earmark.auralization.units` is for those.
+A network that reads statistics of texture, as the bundled one does, has no such weights: between spectrum and unit lie
+logarithms, deviations and covariances. :mod:`earmark.auralization.peak_activations` is for those.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from onnx import numpy_helper
 
 from earmark.audio.griffin_lim import invert
 from earmark.audio.spectrogram import FrontEnd, LogMel, Samples
-from earmark.auralization.units import first_layers
+from earmark.auralization.units import find_first_layers
 from earmark.errors import ModelError, SettingError
 from earmark.inference.model import Model
 
@@ -30,7 +29,7 @@ Gate = Literal["input", "output", "forget", "cell"]
 GATES = ("input", "output", "forget", "cell")
 """In ONNX's order. "cell" is the candidate: what would be remembered."""
 
-_PASSED = frozenset({"Identity", "Max", "Reshape", "Slice", "Transpose"})
+_BIN_PRESERVING = frozenset({"Identity", "Max", "Reshape", "Slice", "Transpose"})
 """Operators that leave a bin a bin: flooring, cutting the highest off, turning axes."""
 
 
@@ -42,21 +41,21 @@ class InputWeights:
     ----------
     front_end : LogMel or StftDensity
     weights : ndarray, shape (units, bins)
-        Drive per standard deviation of each bin; 0 where the network does not listen.
+        Drive per standard deviation of each bin; 0 where the network does not read it.
     mean, deviation : ndarray, shape (bins,)
         Of the training frames, as the network's scaler knows them, in the front end's unit (of dB, up to an offset).
-    heard : ndarray of bool, shape (bins,)
-        Bins that the network reads at all.
+    is_read : ndarray of bool, shape (bins,)
+        Which bins the network reads.
     """
 
     front_end: FrontEnd
     weights: NDArray[np.float64]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
-    heard: NDArray[np.bool_]
+    is_read: NDArray[np.bool_]
 
     def spectrum(self, unit: int, strength: float = 1.0) -> NDArray[np.float64]:
-        """Mean spectrum, moved towards what drives a unit.
+        """Return the mean spectrum, moved towards what drives a unit.
 
         Parameters
         ----------
@@ -77,29 +76,18 @@ class InputWeights:
         if not 0 <= unit < len(self.weights):
             raise SettingError(f"unit {unit}: there are units 0 to {len(self.weights) - 1}")
         weights = self.weights[unit]
-        size = np.sqrt(np.mean(weights[self.heard] ** 2))
+        size = np.sqrt(np.mean(weights[self.is_read] ** 2))
         spectrum = self.mean + strength * self.deviation * weights / max(size, 1e-30)
         if isinstance(self.front_end, LogMel) or self.front_end.log:
-            spectrum = spectrum - spectrum[self.heard].max() + 20
-            return np.where(self.heard, spectrum, -100.0)
-        return np.where(self.heard, np.maximum(spectrum, 0), 0.0)
+            spectrum = spectrum - spectrum[self.is_read].max() + 20
+            return np.where(self.is_read, spectrum, -100.0)
+        return np.where(self.is_read, np.maximum(spectrum, 0), 0.0)
 
-    def sound(self, unit: int, *, strength: float = 1.0, seconds: float = 5.0, seed: int = 0) -> Samples:
-        """Let a unit's spectrum sound.
+    def synthesize(self, unit: int, *, strength: float = 1.0, seconds: float = 5.0, seed: int = 0) -> Samples:
+        """Turn a unit's spectrum into noise of that colour, at the front end's rate.
 
-        Parameters
-        ----------
-        unit : int
-        strength : float
-            As in :meth:`spectrum`.
-        seconds : float
-        seed : int
-            Of the noise.
-
-        Returns
-        -------
-        ndarray of float32, shape (samples,)
-            At the front end's rate, as loud as it happens to be (see :func:`earmark.audio.loudness.master`).
+        `strength` is that of :meth:`spectrum`, `seed` of the noise. The sound is as loud as it happens to be (see
+        :func:`earmark.audio.loudness.master`).
         """
         if not seconds > 0:
             raise SettingError(f"seconds is {seconds}: must be greater than 0")
@@ -117,10 +105,6 @@ def input_weights(model: Model, gate: Gate = "cell") -> InputWeights:
     gate : {"input", "output", "forget", "cell"}
         Of an LSTM; a plain recurrent layer has only one kind.
 
-    Returns
-    -------
-    InputWeights
-
     Raises
     ------
     ModelError
@@ -137,7 +121,7 @@ def input_weights(model: Model, gate: Gate = "cell") -> InputWeights:
     if gate not in GATES:
         raise SettingError(f"gate is {gate!r}: must be one of {', '.join(GATES)}")
     graph = onnx.load_from_string(model.graph).graph
-    layers = first_layers(graph)
+    layers = find_first_layers(graph)
     if not layers:
         raise ModelError(f"{model.name}: no layer of it is recurrent")
     constants = {weight.name: numpy_helper.to_array(weight).astype(np.float64) for weight in graph.initializer}
@@ -145,20 +129,20 @@ def input_weights(model: Model, gate: Gate = "cell") -> InputWeights:
     node = makers[layers[0].node]
     part = GATES.index(gate) if node.op_type == "LSTM" else 0
     size = layers[0].size
-    weights = constants[node.input[1]][:, part * size : (part + 1) * size].reshape(
-        -1, constants[node.input[1]].shape[2]
-    )
-    return _laid_out(model, *_walked_back(model, node.input[0], weights, constants, makers))
+    # W of ONNX: (directions, gates * size, inputs) → one gate of all directions, (units, inputs)
+    weights = constants[node.input[1]][:, part * size : (part + 1) * size]
+    weights = weights.reshape(-1, weights.shape[2])
+    return _pad_to_front_end(model, *_trace_to_input(model, node.input[0], weights, constants, makers))
 
 
-def _walked_back(
+def _trace_to_input(
     model: Model,
     value: str,
     weights: NDArray[np.float64],
     constants: dict[str, NDArray[np.float64]],
     makers: dict[str, onnx.NodeProto],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """From the layer's input to the spectrogram: weights per standard deviation, mean, deviation.
+    """Follow the layer's input back to the spectrogram: weights per standard deviation, mean, deviation.
 
     A linear embedding before the layer is multiplied into the weights; biases change no direction.
     """
@@ -171,8 +155,9 @@ def _walked_back(
         elif node.op_type == "Div" and constant is not None:
             deviation = constant
         elif node.op_type == "Sub":
-            mean = mean if constant is None else constant  # or the clip's own mean, an offset
-        elif node.op_type not in _PASSED and not (node.op_type == "Add" and constant is not None):
+            # without a constant it is the clip's own mean that is subtracted, an offset
+            mean = mean if constant is None else constant
+        elif node.op_type not in _BIN_PRESERVING and not (node.op_type == "Add" and constant is not None):
             raise ModelError(
                 f"{model.name}: its recurrent layer reads no frames, so its weights are no spectra (between them lies "
                 f"{node.op_type}): listen to what excites its units instead"
@@ -181,10 +166,10 @@ def _walked_back(
     return weights, mean, deviation
 
 
-def _laid_out(
+def _pad_to_front_end(
     model: Model, weights: NDArray[np.float64], mean: NDArray[np.float64], deviation: NDArray[np.float64]
 ) -> InputWeights:
-    """As many bins as the front end gives: those that the network cuts off are the highest."""
+    """Pad to as many bins as the front end gives: those that the network cuts off are the highest."""
     front_end = model.card.front_end
     bins, read = front_end.n_bins, weights.shape[1]
     if read > bins or any(x.size not in (1, read) for x in (mean, deviation)):

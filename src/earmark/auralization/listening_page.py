@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 import av
+import jinja2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from earmark.audio import LogMel, probe
@@ -23,14 +25,15 @@ from earmark.errors import SettingError
 from earmark.files import replacing
 
 _WIDTH, _HEIGHT, _RANGE_DB = 480, 96, 70.0
+"""Pixels; dB below the loudest point."""
 
 _COLOURS = np.array(
     [(0, 0, 4), (59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191)], np.float64
 )
 """Six colours of Matplotlib's magma: evenly spaced in lightness, also for who sees no red."""
 
-_FEW = 24
-"""Sounds whose lengths are fetched when the page opens; of more, when they are played."""
+_PRELOAD_LIMIT = 24
+"""Sounds whose lengths are fetched when the page opens; of more sounds, when they are played."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Entry:
     sound : Path
         A WAV file in the page's folder, or below.
     genres : dict of str to float
-        What the model says on hearing it: probabilities.
+        Its probabilities.
     wanted : str
         The genre that was aimed at; empty where none was.
     facts : dict of str to object
@@ -64,7 +67,7 @@ class Entry:
     highest: float | None = None
 
 
-def listening_page(
+def write_listening_page(
     entries: Sequence[Entry], path: str | os.PathLike[str], *, title: str, notes: Sequence[str] = (), shown: int = 3
 ) -> Path:
     """Write a page that plays sounds: one row each, with a picture and what the model says.
@@ -82,10 +85,6 @@ def listening_page(
     shown : int
         Genres shown for each, the most probable first, and the one that was wanted in any case.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     SettingError
@@ -93,8 +92,6 @@ def listening_page(
     AudioError
         If a sound cannot be read.
     """
-    import jinja2
-
     page = Path(path)
     templates = resources.files("earmark.auralization") / "templates"
     environment = jinja2.Environment(
@@ -108,39 +105,31 @@ def listening_page(
         title=title,
         notes=notes,
         version=version("earmark"),
-        rows=[_row(entry, page.parent, shown) for entry in entries],
-        preload="metadata" if len(entries) <= _FEW else "none",
-        style=_own(templates.joinpath("listening.css").read_text(encoding="utf-8")),
-        script=_own(templates.joinpath("listening.js").read_text(encoding="utf-8")),
+        rows=[_make_row(entry, page.parent, shown) for entry in entries],
+        preload="metadata" if len(entries) <= _PRELOAD_LIMIT else "none",
+        style=Markup(templates.joinpath("listening.css").read_text(encoding="utf-8")),
+        script=Markup(templates.joinpath("listening.js").read_text(encoding="utf-8")),
     )
     with replacing(page) as partial:
         partial.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     return page
 
 
-def picture(samples: Samples, sample_rate: int, highest: float | None = None) -> bytes:
-    """Draw a small spectrogram: mel bands upwards, the 70 dB below its loudest point.
+def draw_spectrogram(samples: Samples, sample_rate: int, highest: float | None = None) -> bytes:
+    """Draw a small spectrogram as PNG, 480 × 96: mel bands upwards, the 70 dB below its loudest point.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (samples,)
-    sample_rate : int
-        Hz.
-    highest : float, optional
-        Hz at the upper edge; half the sample rate when left out.
-
-    Returns
-    -------
-    bytes
-        PNG, 480 × 96.
+    The upper edge is `highest` Hz, or half the sample rate.
     """
     n_fft = 2048
     padded = np.pad(samples, (0, max(0, n_fft - len(samples)))).astype(np.float32)
     hop = max(1, len(padded) // _WIDTH)
-    bands = _HEIGHT // 2  # more would lie between the bins of the lowest octaves
+    # Two pixels a band: more bands would lie between the bins of the lowest octaves.
+    bands = _HEIGHT // 2
     front_end = LogMel(sample_rate, n_fft, hop, bands, fmin=30.0, fmax=highest, top_db=_RANGE_DB, relative=True)
-    level = front_end(padded)[:_WIDTH].T[::-1] / _RANGE_DB + 1  # (bands, frames), highest above, 0 to 1
+    # (frames, bands) → (bands, frames), highest above, 0 to 1
+    level = front_end(padded)[:_WIDTH].T[::-1] / _RANGE_DB + 1
     level = np.repeat(level, _HEIGHT // bands, axis=0)
+    # place among the colours; silence, which is all as loud as its loudest point, gets the darkest
     place = level * (len(_COLOURS) - 1) * (samples.any() if len(samples) else 0)
     colours = np.stack([np.interp(place, np.arange(len(_COLOURS)), channel) for channel in _COLOURS.T], axis=2)
     return _png(np.rint(colours).astype(np.uint8))
@@ -158,7 +147,7 @@ class _Row:
     bars: list[tuple[str, float, bool]]
 
 
-def _row(entry: Entry, folder: Path, shown: int) -> _Row:
+def _make_row(entry: Entry, folder: Path, shown: int) -> _Row:
     try:
         within = entry.sound.resolve().relative_to(folder.resolve())
     except ValueError:
@@ -170,21 +159,14 @@ def _row(entry: Entry, folder: Path, shown: int) -> _Row:
         (genre, p, genre == entry.wanted) for i, (genre, p) in enumerate(ranked) if i < shown or genre == entry.wanted
     ]
     highest = entry.highest or rate / 2
-    png = base64.b64encode(picture(samples, rate, entry.highest)).decode()
+    png = base64.b64encode(draw_spectrogram(samples, rate, entry.highest)).decode()
     return _Row(entry, quote(within.as_posix()), png, len(samples) / rate, highest / 1000, bars)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """(height, width, 3) → PNG."""
+    """Encode pixels, (height, width, 3), as PNG."""
     codec = av.CodecContext.create("png", "w")
     codec.height, codec.width = pixels.shape[:2]
     codec.pix_fmt = "rgb24"
     packets = codec.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24"))
     return b"".join(bytes(packet) for packet in packets)
-
-
-def _own(text: str) -> Any:
-    """Part of the page that is ours, not to be escaped."""
-    from markupsafe import Markup
-
-    return Markup(text)

@@ -1,16 +1,15 @@
-"""What spectrograms of music are like, whatever the genre: how loud each frequency is, and what moves together.
+"""What spectrograms of music are like, whatever the genre: how loud each frequency is, and what varies together.
 
-A Gaussian field over frames × bins, in decibels: a mean spectrum, a covariance between bins, and a spectrum of the
-modulation in time. White noise becomes such a field by three linear steps, which is also the better coordinate
-system to climb in: steps along it are as smooth in time and frequency as music is, not as rough as a network's
-gradients (Olah et al. 2017 decorrelate pictures in the same way).
+A Gaussian field over frames × bins, in decibels: a mean spectrum, a covariance between bins, and a power spectrum of
+the modulation in time. Three linear steps turn white noise into such a field. Its modes are also the coordinates for
+gradient ascent: steps along them are as smooth in time and frequency as music is (Olah et al. 2017 decorrelate pictures
+in the same way).
 
 References
 ----------
 C. Olah, A. Mordvintsev, L. Schubert: Feature visualization. Distill, 2017, section "Preconditioning and
 parameterization".
-R. Voss, J. Clarke: "1/f noise" in music and speech. Nature 258, 1975: loudness of music moves much more slowly than
-white noise.
+R. Voss, J. Clarke: "1/f noise" in music and speech. Nature 258, 1975.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ _DEVIATION = 9.0
 """Standard deviation of a bin's level around that, dB, as there."""
 
 _COMMON, _BROAD, _FINE = 0.55, 95.0, 1.3
-"""Share of the variance that bins have in common, over how many bands it fades, and over how many the rest does:
-partials and chance. As there, in bands of which 158 are below 24 kHz, and 128 below 11."""
+"""Share of the variance that bins have in common, over how many bands it fades, and over how many the rest does. As
+there, in mel bands of which 158 are below 24 kHz, and 128 below 11."""
 
 _BANDS = mel_edges(158, 0.0, 24_000.0)
 
@@ -72,14 +71,14 @@ class Prior:
 
     @classmethod
     def typical(cls, front_end: FrontEnd) -> Prior:
-        """Music in general, as a front end hears it: a few figures measured on GTZAN, no corpus needed."""
+        """Make the prior of music in general, for a front end, from a few figures measured on GTZAN."""
         hz = front_end.frequencies
         rates = np.geomspace(0.05, 100, 60)
-        return cls(_density(front_end, hz), covariance(hz), rates, modulation(rates))
+        return cls(_mean_levels(front_end, hz), covariance(hz), rates, modulation_power(rates))
 
     @classmethod
-    def measured(cls, clips: ArrayLike, front_end: FrontEnd) -> Prior:
-        """A corpus' own statistics.
+    def from_clips(cls, clips: ArrayLike, front_end: FrontEnd) -> Prior:
+        """Measure the prior of a corpus.
 
         Parameters
         ----------
@@ -87,59 +86,56 @@ class Prior:
             What the front end gives, such as :attr:`earmark.data.features.extract.Features.X`; NaN is filling.
         front_end : StftDensity or LogMel
         """
-        level = decibels(np.asarray(clips, np.float32), front_end)
+        level = to_decibels(np.asarray(clips, np.float32), front_end)
         level = level[~np.isnan(level).any(axis=(1, 2))].astype(np.float64)
         mean = level.mean(axis=(0, 1))
         centred = level - mean
+        # (clips · frames, bins)
         flat = centred.reshape(-1, centred.shape[2])
         frame_rate = front_end.sample_rate / front_end.hop_length
+        # of the clips' length, without the zeros at its ends
         window = np.hanning(centred.shape[1] + 2)[1:-1, None]
         power = (np.abs(np.fft.rfft(centred * window, axis=1)) ** 2).mean(axis=(0, 2))
         rates = np.fft.rfftfreq(centred.shape[1], 1 / frame_rate)
-        beyond = np.geomspace(rates[-1] * 1.2, max(100.0, rates[-1] * 2), 20)  # where frames are too sparse to tell
-        known = power[-1] / modulation(rates[-1:])
+        # Above half the frame rate nothing was measured: there the typical law goes on from the last value.
+        beyond = np.geomspace(rates[-1] * 1.2, max(100.0, rates[-1] * 2), 20)
+        known = power[-1] / modulation_power(rates[-1:])
         return cls(
             mean,
             flat.T @ flat / len(flat),
             np.concatenate([rates[1:], beyond]),
-            np.concatenate([power[1:], known * modulation(beyond)]),
+            np.concatenate([power[1:], known * modulation_power(beyond)]),
         )
 
     @cached_property
     def axes(self) -> Tensor:
-        """The covariance's principal axes, each as long as its standard deviation, (bins, bins): one a row."""
+        """Principal axes of the covariance, each as long as its standard deviation, (bins, bins): one a row."""
         variances, axes = np.linalg.eigh(self.covariance)
         return torch.from_numpy(np.sqrt(np.maximum(variances, 0))[:, None] * axes.T).float()
 
     def gains(self, frames: int, frame_rate: float) -> Tensor:
-        """By how much to raise each rate of modulation of white noise, for so many frames a second, (rates,)."""
+        """Compute the gain of each rate of modulation that white noise needs, for so many frames a second, (rates,)."""
         rate = np.fft.rfftfreq(frames, 1 / frame_rate)
+        # interpolated over logarithms, where 0 Hz has none
         rate[0] = rate[1] if len(rate) > 1 else 1.0
         power = np.exp(np.interp(np.log(rate), np.log(self.rates), np.log(self.power)))
-        counted = np.full(len(rate), 2.0)  # how often each stands in the whole spectrum
+        # How often each rate stands in the whole spectrum; only 0 and half the frame rate have no mirror image.
+        counted = np.full(len(rate), 2.0)
         counted[0] = 1
         if frames % 2 == 0:
             counted[-1] = 1
+        # so that the field keeps the variance of the noise
         return torch.from_numpy(np.sqrt(power * frames / (counted * power).sum())).float()
 
     def deviation(self, modes: Tensor, frames: int, frame_rate: float) -> Tensor:
-        """Modes → a field of deviations from the mean, (frames, bins), dB; its end joins on its beginning.
+        """Turn modes into deviations from the mean, (frames, bins), dB; the end joins on the beginning.
 
-        Parameters
-        ----------
-        modes : Tensor of complex, shape (frames // 2 + 1, bins)
-            How strongly each axis swings at each rate, in standard deviations.
-        frames : int
-        frame_rate : float
-            Hz.
+        `modes`, complex, (frames // 2 + 1, bins), tells how strongly each axis swings at each rate, in standard
+        deviations.
         """
         spectrum = modes * self.gains(frames, frame_rate)[:, None]
         field: Tensor = torch.fft.irfft(spectrum, frames, dim=0, norm="ortho") @ self.axes
         return field
-
-    def levels(self, modes: Tensor, frames: int, frame_rate: float) -> Tensor:
-        """Modes → levels (frames, bins), dB."""
-        return self.deviation(modes, frames, frame_rate) + torch.from_numpy(self.mean).float()
 
 
 def measure_prior(
@@ -165,21 +161,13 @@ def measure_prior(
     """
     card = model.card
     features = extract(corpus, card.front_end, card.clip_seconds, cache=cache, jobs=jobs, on_track=on_track)
-    return Prior.measured(features.X, card.front_end)
+    return Prior.from_clips(features.X, card.front_end)
 
 
 def covariance(hz: ArrayLike, deviation: float = _DEVIATION) -> Array:
-    """How levels at such frequencies vary together: bins near each other much, far ones somewhat.
+    """Return how levels at such frequencies vary together, (bins, bins): near ones much, far ones somewhat.
 
-    Parameters
-    ----------
-    hz : array, shape (bins,)
-    deviation : float
-        Standard deviation of each, dB.
-
-    Returns
-    -------
-    ndarray, shape (bins, bins)
+    `deviation` is the standard deviation of each, dB.
     """
     band = np.interp(np.asarray(hz, np.float64), _BANDS, np.arange(len(_BANDS)))
     distance = np.abs(band[:, None] - band)
@@ -188,23 +176,24 @@ def covariance(hz: ArrayLike, deviation: float = _DEVIATION) -> Array:
     return matrix
 
 
-def modulation(rate: ArrayLike) -> Array:
-    """Power of modulation at a rate in Hz, relative."""
+def modulation_power(rate: ArrayLike) -> Array:
+    """Return the relative power of modulation at a rate in Hz."""
     hz = np.asarray(rate, np.float64)
     power: Array = hz**-_SLOPE / (1 + (hz / _CORNER) ** 4)
     return power
 
 
-def decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
-    """What a front end gives, in dB."""
+def to_decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+    """Return what a front end gives in dB."""
     if front_end.log:
         return frames
     return (10 * np.log10(np.maximum(frames, 1e-10))).astype(np.float32)
 
 
-def _density(front_end: FrontEnd, hz: Array) -> Array:
-    """The mean level of each bin, dB, of music at the level at which records are made."""
+def _mean_levels(front_end: FrontEnd, hz: Array) -> Array:
+    """Return the mean level of each bin, dB, of music as loud as records are."""
     level: Array = np.interp(np.log(np.maximum(hz, 1.0)), np.log(_HZ), _DB)
+    # What the front end makes of 1 full scale²/Hz.
     if isinstance(front_end, StftDensity):
         unit = np.full(len(hz), front_end.sample_rate * front_end.amplitude**2)
     else:

@@ -1,7 +1,6 @@
 """Prototypes: the clips of a corpus that a network finds most typical of a genre.
 
-What a network takes for the essence of jazz is heard most plainly in the jazz that it is surest of. Such clips are
-mostly ones that it learned from, so its confidence in them is no measure of how good it is.
+Such clips are mostly ones that it learned from, so its confidence in them is no measure of how good it is.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from earmark.audio import AudioFile
-from earmark.auralization.excerpts import Moment
+from earmark.auralization.excerpts import Moment, no_track_heard
 from earmark.data.audit.fingerprint import Fingerprinter, Words, find_twins
 from earmark.data.corpus import Corpus, Track
 from earmark.data.groups import group_by_known_artist, group_by_protocol
-from earmark.errors import CorpusError, SettingError
+from earmark.errors import SettingError
 from earmark.evaluation.evaluate import predict_corpus
 from earmark.inference.aggregate import make_verdict
 from earmark.inference.tagger import Tagger
@@ -24,7 +23,7 @@ OnePer = Literal["artist", "track"]
 ONE_PER = ("artist", "track")
 
 _AROUND = 15.0
-"""Seconds before and after a clip that are looked at too when it is compared with others: copies may be shifted."""
+"""Seconds before and after a clip that are compared with others too: copies may be shifted."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,6 @@ def find_prototypes(
     on_track : callable, optional
         Called after each track.
 
-    Returns
-    -------
-    Prototypes
-
     Raises
     ------
     CorpusError
@@ -86,9 +81,7 @@ def find_prototypes(
     SettingError
         If the model does not know a genre, or `one_per` is neither.
     """
-    wanted = tagger.labels if genres is None else tuple(genres)
-    if unknown := [genre for genre in wanted if genre not in tagger.labels]:
-        raise SettingError(f"genre {unknown[0]!r}: {tagger.card.name} knows {', '.join(tagger.labels)}")
+    wanted = _check_genres(tagger, genres)
     if one_per not in ONE_PER:
         raise SettingError(f"one_per is {one_per!r}: must be one of {', '.join(ONE_PER)}")
     if labelled:
@@ -101,29 +94,34 @@ def find_prototypes(
             failed[track.id] = verdict.error
         for genre in [track.genre] if labelled else wanted:
             clips = [Moment(track, c.start, c.end, c.genres[genre]) for c in verdict.clips if c.genres]
-            best[genre] += sorted(clips, key=_typical)[:1]
+            best[genre] += sorted(clips, key=_rank)[:1]
         if on_track:
             on_track(track)
     if not any(best.values()):
-        first = next(iter(failed.items()), None)
-        why = f"; the first: {first[0]}: {first[1]}" if first else ""
-        raise CorpusError(f"none of the {len(corpus.tracks)} tracks could be heard{why}")
+        raise no_track_heard(corpus, failed)
     groups = group_by_known_artist(corpus) if one_per == "artist" else group_by_protocol(corpus, "fault-filtered")
     group = {track.id: int(i) for track, i in zip(corpus.tracks, groups, strict=True)}
-    return Prototypes({genre: _different(found, group, count) for genre, found in best.items()}, failed)
+    return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed)
 
 
-def _typical(moment: Moment) -> tuple[float, str, float]:
-    """What to sort by: the most typical first, ties always in the same order."""
+def _check_genres(tagger: Tagger, genres: Sequence[str] | None) -> tuple[str, ...]:
+    wanted = tagger.labels if genres is None else tuple(genres)
+    for genre in wanted:
+        tagger.card.index_of(genre)
+    return wanted
+
+
+def _rank(moment: Moment) -> tuple[float, str, float]:
+    """Return the key to sort by: the most typical first, ties always in the same order."""
     return -moment.value, moment.track.id, moment.start
 
 
-def _different(moments: list[Moment], group: dict[str, int], count: int) -> list[Moment]:
-    """The most typical ones, one of each group, none of which is the same sound as another."""
+def _select_distinct(moments: list[Moment], group: dict[str, int], count: int) -> list[Moment]:
+    """Select the most typical ones, one of each group, none of which is the same sound as another."""
     chosen: list[Moment] = []
     taken: set[int] = set()
     prints: list[Words] = []
-    for moment in sorted(moments, key=_typical):
+    for moment in sorted(moments, key=_rank):
         if len(chosen) == count:
             break
         if group[moment.track.id] in taken:
@@ -138,7 +136,7 @@ def _different(moments: list[Moment], group: dict[str, int], count: int) -> list
 
 
 def _fingerprint(moment: Moment) -> Words:
-    """Of the clip and its surroundings; of arrays, that of nothing, which is like nothing else."""
+    """Compute the fingerprint of a clip and its surroundings; of arrays an empty one, which is like no other."""
     rate = 8000
     printer = Fingerprinter(rate)
     if moment.track.path is not None:

@@ -1,9 +1,9 @@
-"""Why a track was called what it was: what the network heard, when, and which regions of the sound carried it."""
+"""Why a track was called what it was: probabilities over time, and which regions of its sound carried the answer."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -18,20 +18,20 @@ from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explanation import Explanation
 from earmark.explanation.occlusion import Cells, Occlusion, cell_seconds
-from earmark.explanation.track_axis import ENVELOPE, Piece, decibels, envelope, joined
+from earmark.explanation.track_axis import ENVELOPE_SECONDS, Piece, compute_envelope, compute_levels, join_pieces
 from earmark.inference.aggregate import pool_clips
 from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 
-LONGEST = 600.0
-"""Seconds that are explained where nobody says how much: longer files make pages that no browser likes."""
+MAX_SECONDS = 600.0
+"""Seconds that are explained by default: longer files make pages that no browser likes."""
 
-MOMENT = 0.25
-"""Seconds from one moment to the next at which the network is asked what it hears."""
+MOMENT_SECONDS = 0.25
+"""Seconds between the middles of the clips that are classified to follow a track."""
 
 _BATCH = 32
-"""Clips, or as much sound, that go through the front end at once; bounds the memory."""
+"""Clips that go through the front end and the network at once; bounds the memory."""
 
 Advance = Callable[[int, int], None]
 """Told how many steps have been done since it was last called, and how many there are in all."""
@@ -43,10 +43,10 @@ class Method(Protocol):
     name: str
 
     def steps(self, n_frames: int) -> int:
-        """How many steps a clip of so many frames takes."""
+        """Return how many steps a clip of so many frames takes."""
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Bits that each cell of a clip speaks for each genre, (frames, bins) → (columns, bands, labels)."""
+        """Return the bits that each cell of a clip speaks for each genre, (frames, bins) → (columns, bands, labels)."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Explainer:
         start : float
             Seconds into the track.
         duration : float, optional
-            Seconds to explain; to the end, or :data:`LONGEST`, when left out.
+            Seconds to explain; to the end, or :data:`MAX_SECONDS`, when left out.
         method : Method, optional
             What finds the regions that mattered; occlusion when left out.
         relevance : bool
@@ -114,10 +114,6 @@ class Explainer:
             Keep the sound too, so that a page can play it.
         advance : callable
             Told of the progress: steps done since it was last called, and steps in all.
-
-        Returns
-        -------
-        Explanation
 
         Raises
         ------
@@ -128,50 +124,52 @@ class Explainer:
         """
         if not 0 <= start < np.inf or (duration is not None and not 0 < duration < np.inf):
             raise SettingError(f"start {start} and duration {duration}: need 0 or more, and more than 0 seconds")
-        heard = self._read(source, start, duration or LONGEST, sound)
-        card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
-        verdict = replace(self.tagger.classify(heard.samples, rate), path=heard.path, error=heard.damage)
-        levels = decibels(card.front_end, heard.samples)
+        part = self._decode(source, start, duration or MAX_SECONDS, sound)
+        return self._explain(part, (method or Occlusion(self.tagger, self.jobs)) if relevance else None, advance)
+
+    def _explain(self, part: _Sound, method: Method | None, advance: Advance) -> Explanation:
+        card, samples, rate = self.tagger.card, part.samples, self.tagger.card.front_end.sample_rate
+        verdict = replace(self.tagger.classify(samples, rate), path=part.path, error=part.damage)
+        levels = compute_levels(card.front_end, samples)
         times = card.front_end.times(len(levels))
-        moments, probabilities = self._moments(heard.samples)
-        method = (method or Occlusion(self.tagger, self.jobs)) if relevance else None
+        moments, probabilities = self._classify_moments(samples)
         return Explanation(
             verdict=verdict,
             labels=self.tagger.labels,
-            start=heard.start,
-            duration=len(heard.samples) / rate,
-            whole=heard.whole,
-            envelope=envelope(heard.samples, rate),
-            envelope_seconds=ENVELOPE,
+            start=part.start,
+            duration=len(samples) / rate,
+            whole=part.whole,
+            envelope=compute_envelope(samples, rate),
+            envelope_seconds=ENVELOPE_SECONDS,
             spectrogram=levels,
             times=times,
             frequencies=card.front_end.frequencies,
             moments=moments,
             probabilities=probabilities,
-            attention=self._attention(verdict, times),
-            relevance=None if method is None else self._relevance(heard.samples, method, advance),
+            attention=self._join_attention(verdict, times),
+            relevance=None if method is None else self._find_relevance(samples, method, advance),
             clip_seconds=card.clip_seconds,
             cell_seconds=cell_seconds(card),
             bands=Cells.of(card, 1).edges,
             method=None if method is None else method.name,
-            sound=heard.mp3,
+            sound=part.mp3,
         )
 
-    def _read(self, source: Source | tuple[ArrayLike, float], start: float, duration: float, sound: bool) -> _Sound:
+    def _decode(self, source: Source | tuple[ArrayLike, float], start: float, duration: float, sound: bool) -> _Sound:
         rate = self.tagger.card.front_end.sample_rate
         if isinstance(source, tuple):
-            return self._cut(*source, start, duration, sound)
+            return self._cut_array(*source, start, duration, sound)
         with AudioFile(source) as recording:
             blocks = list(recording.blocks(rate, start=start, duration=duration))
             if not blocks:
                 raise AudioError(f"nothing to hear from {start:g} s on: the file ends before")
+            # of the first pass: the second, for the player, has another sample rate
             damage = recording.read_error
-            playing = recording.blocks(PLAY_RATE, start=start, duration=duration) if sound else None
+            encoded = encode_mp3(recording.blocks(PLAY_RATE, start=start, duration=duration)) if sound else None
             path = os.fsdecode(source) if is_path(source) else None
-            encoded = None if playing is None else encode_mp3(playing)
             return _Sound(np.concatenate(blocks), path, start, recording.info.duration, damage, encoded)
 
-    def _cut(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
+    def _cut_array(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
         samples = np.asarray(array)
         mono = self.tagger.resample(samples, sample_rate)
         part = _part(mono, self.tagger.card.front_end.sample_rate, start, duration)
@@ -183,16 +181,18 @@ class Explainer:
             encoded = encode_mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
         return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
 
-    def _moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What is heard in the clip around each moment: times (moments,), probabilities (moments, labels)."""
+    def _classify_moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Classify the clip around each moment: times (moments,), probabilities (moments, labels)."""
         card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
-        times = np.arange(0, len(samples) / rate, MOMENT)
+        times = np.arange(0, len(samples) / rate, MOMENT_SECONDS)
         middles = np.round(times * rate).astype(int)
         firsts = np.maximum(middles - card.clip_length // 2, 0)
         lasts = np.minimum(middles + (card.clip_length + 1) // 2, len(samples))
         found = np.full((len(times), len(card.labels)), np.nan)
-        for length in np.unique(lasts - firsts):  # whole clips together; near the ends there is less to hear
-            for some in _batches(np.flatnonzero(lasts - firsts == length)):
+        # Clips of one length go together: whole ones, and near the ends shorter ones.
+        for length in np.unique(lasts - firsts):
+            alike = np.flatnonzero(lasts - firsts == length)
+            for some in np.split(alike, range(_BATCH, len(alike), _BATCH)):
                 clips = np.stack([samples[firsts[i] : lasts[i]] for i in some])
                 audible = [card.reason_to_skip(Clip(0, clip, int(length))) is None for clip in clips]
                 if any(audible):
@@ -200,8 +200,8 @@ class Explainer:
                     found[some[audible]] = [pool_clips(p[None], card.calibration.clip_temperature) for p in log_p]
         return times, found
 
-    def _relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
-        """What each cell is worth, shape (columns, bands, labels), found clip by clip."""
+    def _find_relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
+        """Find what each cell is worth, clip by clip, shape (columns, bands, labels)."""
         card = self.tagger.card
         rate, front_end, step = card.front_end.sample_rate, card.front_end, cell_seconds(card)
         clips = [
@@ -212,27 +212,24 @@ class Explainer:
         for clip in clips:
             cells = method(front_end(clip.samples[: clip.length]), lambda done: advance(done, total))
             pieces.append(Piece(clip.start / rate, (clip.start + clip.length) / rate, cells))
+        # As many columns as the sound needs, but for rounding errors; each is looked up at its middle.
         columns = np.arange(max(1, int(np.ceil(len(samples) / rate / step - 1e-6))), dtype=np.float64)
         shape = Cells.of(card, 1).shape[1], len(card.labels)
-        return joined((columns + 0.5) * step, pieces, step, shape=shape)
+        return join_pieces((columns + 0.5) * step, pieces, step, shape=shape)
 
-    def _attention(self, verdict: Verdict, times: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def _join_attention(self, verdict: Verdict, times: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if not self.tagger.card.attention:
             return None
         front_end = self.tagger.card.front_end
         pieces = [
+            # times the number of frames: 1 is an even share
             Piece(clip.start, clip.end, np.array(clip.attention) * len(clip.attention))
             for clip in verdict.clips
             if clip.attention
         ]
         offset = float(front_end.times(1)[0])
         step = front_end.hop_length / front_end.sample_rate
-        return joined(times, pieces, step, offset - step / 2)
-
-
-def _batches(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    for first in range(0, len(indices), _BATCH):
-        yield indices[first : first + _BATCH]
+        return join_pieces(times, pieces, step, offset - step / 2)
 
 
 def _part(samples: NDArray[Any], rate: float, start: float, duration: float) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
-from earmark.explanation.explanation import Explanation
+from earmark.explanation.data import RANGE_DB, ExplanationData
 from earmark.plotting import (
     BLUE,
     GREEN,
@@ -33,25 +32,20 @@ WIDTH = 180.0
 MOST = 6
 """Genres in one figure."""
 
-_RANGE_DB = 80
 _HZ = (8000, 4000, 2000, 1000, 500, 200, 100)
 _FOR, _AGAINST = "#005ab5", "#dc5a00"
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 _HEIGHTS = {"wave": 10.0, "spectrogram": 26.0, "regions": 20.0, "probability": 24.0, "attention": 11.0}
 
 
-def draw_explanation(explanation: Explanation, genres: Sequence[str] = ()) -> Drawing:
+def draw_explanation(explanation: ExplanationData, genres: Sequence[str] = ()) -> Drawing:
     """Draw everything over one axis of time.
 
     Parameters
     ----------
-    explanation : Explanation
+    explanation : ExplanationData
     genres : sequence of str
         Those with a map and a curve beside the most probable one, six at most; the three most probable when left out.
-
-    Returns
-    -------
-    Drawing
 
     Raises
     ------
@@ -77,8 +71,8 @@ def draw_explanation(explanation: Explanation, genres: Sequence[str] = ()) -> Dr
         if explanation.attention is not None:
             _attention(panels[-1], explanation)
         panels[-1].set_xlabel("seconds")
-        panels[-1].set_xlim(explanation.start, explanation.start + explanation.duration)
-        return render_figure(figure, "explanation", _title(explanation), _CAPTION, _alt(explanation, shown))
+        panels[-1].set_xlim(explanation.start, explanation.end)
+        return render_figure(figure, "explanation", explanation.answer, _CAPTION, _alt(explanation, shown))
 
 
 _CAPTION = (
@@ -87,40 +81,31 @@ _CAPTION = (
 )
 
 
-def _title(explanation: Explanation) -> str:
-    verdict = explanation.verdict
-    return f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
-
-
-def _name(explanation: Explanation) -> str:
-    name = PurePath(explanation.verdict.path or "").name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return f"{name}: " if name else ""
-
-
-def _alt(explanation: Explanation, shown: Sequence[str]) -> str:
+def _alt(explanation: ExplanationData, shown: Sequence[str]) -> str:
     asked = f" Regions for {', '.join(shown)}." if explanation.relevance is not None and shown else ""
     rows = f"waveform, spectrogram and probabilities over {explanation.duration:.0f} seconds"
-    return f"{_title(explanation)}: {rows}.{asked}"
+    return f"{explanation.answer}: {rows}.{asked}"
 
 
-def _waveform(axes: Axes, explanation: Explanation) -> None:
+def _waveform(axes: Axes, explanation: ExplanationData) -> None:
     low, high = explanation.envelope.T
     times = explanation.start + (np.arange(len(low)) + 0.5) * explanation.envelope_seconds
     axes.fill_between(times, low, high, color=QUIET, linewidth=0)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_title(f"{_name(explanation)}{_title(explanation)}  ({explanation.verdict.model})", fontsize=8)
+    name = f"{explanation.file_name}: " if explanation.file_name else ""
+    axes.set_title(f"{name}{explanation.answer}  ({explanation.verdict.model})", fontsize=8)
 
 
-def _spectrogram(axes: Axes, explanation: Explanation) -> None:
+def _spectrogram(axes: Axes, explanation: ExplanationData) -> None:
     top = float(explanation.spectrogram.max())
-    _picture(axes, explanation, cmap="magma", vmin=top - _RANGE_DB, vmax=top)
+    _picture(axes, explanation, cmap="magma", vmin=top - RANGE_DB, vmax=top)
     axes.set_title("what the network reads (Hz)")
 
 
-def _picture(axes: Axes, explanation: Explanation, **settings: object) -> None:
-    frames, bins = explanation.spectrogram.shape
-    half = (explanation.times[1] - explanation.times[0]) / 2 if frames > 1 else explanation.duration / 2
+def _picture(axes: Axes, explanation: ExplanationData, **settings: object) -> None:
+    bins = explanation.spectrogram.shape[1]
+    half = explanation.frame_seconds / 2
     ends = explanation.start + explanation.times[0] - half, explanation.start + explanation.times[-1] + half
     axes.imshow(
         explanation.spectrogram.T, origin="lower", aspect="auto", interpolation="bilinear", extent=(*ends, 0, bins),
@@ -129,8 +114,8 @@ def _picture(axes: Axes, explanation: Explanation, **settings: object) -> None:
     _frequency_axis(axes, explanation)
 
 
-def _frequency_axis(axes: Axes, explanation: Explanation) -> None:
-    """Set marks in Hz, from the top down, as far apart as their letters are high."""
+def _frequency_axis(axes: Axes, explanation: ExplanationData) -> None:
+    """Mark frequencies in Hz, from the top down, no closer than their letters are high."""
     known = explanation.frequencies
     marks: list[tuple[float, str]] = []
     for hz in _HZ:
@@ -140,20 +125,22 @@ def _frequency_axis(axes: Axes, explanation: Explanation) -> None:
     axes.set_yticks([at for at, _ in marks], [text for _, text in marks])
 
 
-def _regions(figure: Figure, panels: Sequence[Axes], explanation: Explanation, shown: Sequence[str]) -> None:
+def _regions(figure: Figure, panels: Sequence[Axes], explanation: ExplanationData, shown: Sequence[str]) -> None:
     if explanation.relevance is None or not panels:
         return
-    most = max(0.1, float(np.nanquantile(np.abs(explanation.relevance), 0.998)))
+    most = explanation.relevance_limit
     top = float(explanation.spectrogram.max())
     bins = explanation.spectrogram.shape[1]
     for axes, genre in zip(panels, shown, strict=True):
-        _picture(axes, explanation, cmap="Greys", vmin=top - _RANGE_DB, vmax=top + _RANGE_DB)
+        _picture(axes, explanation, cmap="Greys", vmin=top - RANGE_DB, vmax=top + RANGE_DB)
         worth = np.nan_to_num(explanation.of(genre).T)  # (bands, columns)
         strength = np.clip(np.abs(worth) / most, 0, 1) ** 0.8
+        end = explanation.start + worth.shape[1] * explanation.cell_seconds
+        # blue or orange by the sign; how opaque by the bits, small ones raised a little
         colours = np.where(worth[..., None] < 0, to_rgb(_AGAINST), to_rgb(_FOR))
         axes.imshow(
             np.concatenate([colours, strength[..., None]], axis=-1), origin="lower", aspect="auto",
-            interpolation="bilinear", extent=(explanation.start, _end(explanation, worth.shape[1]), 0, bins),
+            interpolation="bilinear", extent=(explanation.start, end, 0, bins),
         )  # fmt: skip
         share = explanation.verdict.genres.get(genre, 0.0)
         why = "why" if genre == explanation.verdict.best else "why not"
@@ -164,11 +151,7 @@ def _regions(figure: Figure, panels: Sequence[Axes], explanation: Explanation, s
     bar.outline.set_visible(False)
 
 
-def _end(explanation: Explanation, columns: int) -> float:
-    return explanation.start + columns * explanation.cell_seconds
-
-
-def _probabilities(axes: Axes, explanation: Explanation, shown: Sequence[str]) -> None:
+def _probabilities(axes: Axes, explanation: ExplanationData, shown: Sequence[str]) -> None:
     times = explanation.start + explanation.moments
     for i, genre in enumerate(shown):
         style = ("-", "--", ":", "-.")[i % 4]
@@ -182,7 +165,7 @@ def _probabilities(axes: Axes, explanation: Explanation, shown: Sequence[str]) -
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=MOST, borderpad=0, borderaxespad=0.2)
 
 
-def _attention(axes: Axes, explanation: Explanation) -> None:
+def _attention(axes: Axes, explanation: ExplanationData) -> None:
     weights = explanation.attention
     assert weights is not None
     times = explanation.start + explanation.times

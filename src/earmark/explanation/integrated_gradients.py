@@ -1,4 +1,4 @@
-"""Integrated gradients: a difference between two answers, shared out among all that differs in what was heard.
+"""Integrated gradients: the difference between the answers to two clips, shared out among their bins and frames.
 
 M. Sundararajan, A. Taly, Q. Yan, *Axiomatic Attribution for Deep Networks*, 2017.
 """
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.explanation.occlusion import Cells, neutral
+from earmark.explanation.occlusion import Cells, make_neutral
 from earmark.inference.model import Model
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
@@ -25,8 +25,8 @@ class IntegratedGradients:
     """Walks from a neutral clip to the real one, and adds up what each bin of each frame does to every genre.
 
     The way is straight, and begins at the clip that occlusion replaces regions by
-    (:func:`earmark.explanation.occlusion.neutral`). The shares of all bins add up to the difference of the log-odds
-    between its ends.
+    (:func:`earmark.explanation.occlusion.make_neutral`). The shares of all bins add up to the difference of the
+    log-odds between its ends.
 
     Parameters
     ----------
@@ -42,34 +42,27 @@ class IntegratedGradients:
         self.card, self.n_steps = model.card, steps
 
     def steps(self, n_frames: int) -> int:
-        """One for each genre."""
+        """Return how many steps a clip takes: one for each genre."""
         return len(self.card.labels)
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Explain one clip.
+        """Return the bits that each cell of a clip, (frames, bins), speaks for each genre, (columns, bands, labels).
 
-        Parameters
-        ----------
-        frames : ndarray, shape (frames, bins)
-        advance : callable
-            Told after each genre.
-
-        Returns
-        -------
-        ndarray, shape (columns, bands, labels)
-            Bits that each cell speaks for each genre: the sum over its frames and bins.
+        A cell's are the sum over its frames and bins. `advance` is told after each genre.
         """
-        return Cells.of(self.card, len(frames)).added(self.shares(frames, advance))
+        return Cells.of(self.card, len(frames)).sum_cells(self.shares(frames, advance))
 
     def shares(
         self, frames: NDArray[np.float32], advance: Callable[[int], None] = lambda done: None
     ) -> NDArray[np.float64]:
-        """As a call, but of every bin of every frame: shape (frames, bins, labels)."""
-        base = neutral(frames, self.card.front_end)
+        """Return the bits that each bin of each frame speaks for each genre, shape (frames, bins, labels)."""
+        base = make_neutral(frames, self.card.front_end)
+        # Midpoint rule: the slope is taken in the middle of each of n_steps pieces of the way.
         way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
         clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
         clips.requires_grad_()
         slopes = []
+        # Equation 1 of the paper: (x - x') times the mean slope on the way, for each genre.
         with _one_thread():
             bits = self._log_odds(self.network(clips).log_probabilities).sum(dim=0)  # (labels,)
             for label in range(len(bits)):
@@ -89,7 +82,7 @@ class IntegratedGradients:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing by more threads, and lose a lot where cores are busy."""
+    """Keep torch to one thread: networks this small gain nothing by more, and lose a lot where cores are busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

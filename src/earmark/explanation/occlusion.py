@@ -22,17 +22,17 @@ PARTS = 16
 """Cells along a full clip, and along its frequencies."""
 
 WINDOW = 2
-"""Cells along each side of the region that is hidden at once."""
+"""Cells along each side of the square that is hidden at once."""
 
 _BATCH = 32
 """Altered clips that go through the network at once."""
 
-_DENSEST = 2
-"""Frames a cell at least: where a clip has few, it has fewer cells."""
+_MIN_FRAMES = 2
+"""Frames a cell at least: a clip of few frames has fewer cells."""
 
 
 Replacement = Callable[[NDArray[np.float32], FrontEnd], NDArray[np.float32]]
-"""What is heard where a region is hidden: a clip of the same shape."""
+"""Makes what a hidden region is replaced by: a clip of the same shape."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Cells:
 
     @classmethod
     def of_frames(cls, card: Card, n_frames: int) -> Cells:
-        """Each frame a cell, with all its bins: what attention tells apart."""
+        """Make a cell of each frame, with all its bins: what attention tells apart."""
         return cls(np.arange(n_frames), np.zeros(card.n_bins, np.intp))
 
     @cached_property
@@ -69,14 +69,14 @@ class Cells:
 
     @property
     def edges(self) -> NDArray[np.intp]:
-        """The first bin of each band, and one behind the last, shape (bands + 1,)."""
+        """First bin of each band, and one behind the last, shape (bands + 1,)."""
         return np.searchsorted(self.bands, np.arange(self.shape[1] + 1))
 
-    def spread(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Values of cells, shape (..., columns, bands) → of frames and bins, shape (..., frames, bins)."""
+    def expand(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Repeat values of cells, (..., columns, bands), for each frame and bin: shape (..., frames, bins)."""
         return cells[..., self.times, :][..., self.bands]
 
-    def added(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def sum_cells(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Sum over each cell, shape (frames, bins, ...) → (columns, bands, ...)."""
         sums = np.zeros((*self.shape, *values.shape[2:]))
         np.add.at(sums, (self.times[:, None], self.bands[None, :]), values)
@@ -84,56 +84,38 @@ class Cells:
 
 
 def cell_seconds(card: Card) -> float:
-    """How long a column of cells lasts; a clip is a whole number of them."""
+    """Return how long a column of cells lasts; a clip is a whole number of them."""
     return card.clip_seconds / _columns(card)
 
 
 def _columns(card: Card) -> int:
-    return max(1, min(PARTS, card.front_end.n_frames(card.clip_length) // _DENSEST))
+    return max(1, min(PARTS, card.front_end.n_frames(card.clip_length) // _MIN_FRAMES))
 
 
-def neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
-    """What a hidden region is replaced by: steady noise of the clip's own loudness and slope, and nothing else.
+def make_neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+    """Make what a hidden region is replaced by: steady noise of the clip's own loudness and slope.
 
-    The clip's spectrum is averaged over time, in dB, and a straight line laid through it over the mel scale. So what
-    changes in time goes, and so does every hump and hollow of the average spectrum, by which networks know genres just
-    as well; what stays is how loud the clip is and how its level falls towards the treble, so that a hole is no click,
-    no silence and nothing unheard of. ``docs/explain.md`` compares it with others.
+    A straight line is fitted, over the mel scale, to the clip's mean spectrum in dB. So all that changes in time goes,
+    and so does every peak and notch of the mean spectrum, by which networks know genres just as well; loudness and
+    slope stay, so that a hole is neither click nor silence. ``docs/explain.md`` compares it with others.
 
-    Parameters
-    ----------
-    frames : ndarray, shape (frames, bins)
-        One clip, from the front end.
-    front_end : FrontEnd
-
-    Returns
-    -------
-    ndarray, shape (frames, bins)
-        The same in every frame.
+    Takes one clip, (frames, bins), from the front end, and returns as many frames, all alike.
     """
     exact = frames.astype(np.float64)
     level = exact if front_end.log else 10 * np.log10(exact + 1e-10)
     mean = level.mean(axis=0)
+    # Least squares; with centred mels the intercept is the mean level.
     mels = np.log1p(front_end.frequencies / 700)
     mels -= mels.mean()
     slope = (mels @ mean) / max(mels @ mels, 1e-12)
-    line = mean.mean() + slope * mels  # least squares
+    line = mean.mean() + slope * mels
     return np.broadcast_to((line if front_end.log else 10 ** (line / 10)).astype(np.float32), frames.shape)
 
 
 def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Calibrated probabilities as log-odds, ``log2(p / (1 - p))``, without losing digits near 0 and 1.
+    """Turn log-probabilities into calibrated log-odds, ``log2(p / (1 - p))``, without losing digits near 0 and 1.
 
-    Parameters
-    ----------
-    log_probabilities : ndarray, shape (..., labels)
-    temperature : float
-        Of the calibration.
-
-    Returns
-    -------
-    ndarray, shape (..., labels)
-        Bits: one more, and the odds are doubled.
+    Shape (..., labels) both. In bits: one more, and the odds are doubled. `temperature` is the calibration's.
 
     Examples
     --------
@@ -141,6 +123,7 @@ def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDAr
     array([[ 0.   , -1.585, -1.585]])
     """
     scores = log_probabilities / temperature
+    # log(1 - p) up to the same constant as log(p): all others are added up, never subtracted from 1.
     others = np.stack(
         [np.logaddexp.reduce(np.delete(scores, k, axis=-1), axis=-1) for k in range(scores.shape[-1])], axis=-1
     )
@@ -160,64 +143,53 @@ class Occlusion:
     jobs : int
         Batches at once, each in a thread.
     replacement : callable
-        What is heard where a region is hidden.
+        Makes what a hidden region is replaced by.
     """
 
     name = "occlusion"
 
-    def __init__(self, tagger: Tagger, jobs: int = 1, replacement: Replacement = neutral) -> None:
+    def __init__(self, tagger: Tagger, jobs: int = 1, replacement: Replacement = make_neutral) -> None:
         self.tagger, self.jobs, self.replacement = tagger, jobs, replacement
 
     def steps(self, n_frames: int) -> int:
-        """How often the network is asked about a clip of `n_frames` frames."""
+        """Return how often the network is asked about a clip of `n_frames` frames."""
         columns, bands = Cells.of(self.tagger.card, n_frames).shape
         return (columns + WINDOW - 1) * (bands + WINDOW - 1)
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Explain one clip.
+        """Return the bits that each cell of a clip, (frames, bins), speaks for each genre, (columns, bands, labels).
 
-        Parameters
-        ----------
-        frames : ndarray, shape (frames, bins)
-        advance : callable
-            Told how many of the :meth:`steps` have been done since it was last called.
-
-        Returns
-        -------
-        ndarray, shape (columns, bands, labels)
-            Bits that each cell speaks for each genre; negative where it speaks against it.
+        Negative where it speaks against it. `advance` is told how many of the :meth:`steps` have been done since it was
+        last called.
         """
         card = self.tagger.card
         cells = Cells.of(card, len(frames))
-        hidden = windows(*cells.shape)
+        hidden = list_windows(*cells.shape)
         base = self.replacement(frames, card.front_end)
-        whole = evidence(self.tagger, frames[None])
+        whole = compute_evidence(self.tagger, frames[None])
 
         def without(some: NDArray[np.bool_]) -> NDArray[np.float64]:
-            return evidence(self.tagger, np.where(cells.spread(some), base, frames))
+            return compute_evidence(self.tagger, np.where(cells.expand(some), base, frames))
 
         lost = []
         with ThreadPoolExecutor(self.jobs) as pool:
             for bits in pool.map(without, [hidden[i : i + _BATCH] for i in range(0, len(hidden), _BATCH)]):
                 advance(len(bits))
                 lost.append(whole - bits)  # (windows, labels)
-        total = np.tensordot(hidden.astype(np.float64), np.concatenate(lost), (0, 0))  # (columns, bands, labels)
+        # Sum over the windows that hid a cell, then their mean: (columns, bands, labels).
+        total = np.tensordot(hidden.astype(np.float64), np.concatenate(lost), (0, 0))
         worth: NDArray[np.float64] = total / hidden.sum(axis=0)[..., None]
         return worth
 
 
-def evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log-odds of every genre, shape (clips, frames, bins) → (clips, labels); bits."""
+def compute_evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the log-odds of every genre in bits, shape (clips, frames, bins) → (clips, labels)."""
     return log_odds(tagger.predict_log_proba(clips), tagger.card.calibration.clip_temperature)
 
 
-def windows(columns: int, bands: int) -> NDArray[np.bool_]:
-    """Every place of the window, hanging over the edges too, so that each cell is hidden equally often.
-
-    Returns
-    -------
-    ndarray, shape (places, columns, bands)
-    """
+def list_windows(columns: int, bands: int) -> NDArray[np.bool_]:
+    """List every place of the window, over the edges too: every cell is hidden as often, (places, columns, bands)."""
+    # offset of each cell from each place of the window: (places, cells) along time, and along frequency
     time, band = (np.arange(n + WINDOW - 1)[:, None] - np.arange(n)[None, :] for n in (columns, bands))
     over_time, over_bands = ((offset >= 0) & (offset < WINDOW) for offset in (time, band))
     both = over_time[:, None, :, None] & over_bands[None, :, None, :]

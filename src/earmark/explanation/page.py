@@ -10,18 +10,15 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.explanation.explanation import Explanation
-
-RANGE_DB = 80.0
-"""Shown below the loudest point of the spectrogram."""
+from earmark.explanation.data import RANGE_DB, ExplanationData
 
 _SILENT_SHARE, _SILENT_CELL = 65535, -128
+"""What stands for NaN among 16-bit shares and 8-bit cells; draw.js knows both."""
 
 _METHODS = {
     "occlusion": "occlusion: each is replaced by steady noise of the clip's loudness and slope, and the network asked "
@@ -31,12 +28,12 @@ _METHODS = {
 }
 
 
-def page(explanation: Explanation, genres: Sequence[str] = (), title: str | None = None) -> str:
-    """Make the page.
+def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: str | None = None) -> str:
+    """Make the page of an explanation.
 
     Parameters
     ----------
-    explanation : Explanation
+    explanation : ExplanationData
     genres : sequence of str
         Drawn as curves beside the most probable one, the first of them chosen; the three most probable when left out.
     title : str, optional
@@ -54,19 +51,19 @@ def page(explanation: Explanation, genres: Sequence[str] = (), title: str | None
     """
     for genre in genres:
         explanation.index(genre)
-    title = title or _named(explanation)
-    style, script = _part("page.css"), _part("draw.js") + _part("play.js")
-    return _filled(
-        _part("page.html"),
+    title = title or explanation.file_name or "sound"
+    style, script = _load_asset("page.css"), _load_asset("draw.js") + _load_asset("play.js")
+    return _fill(
+        _load_asset("page.html"),
         policy=f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; media-src blob:; "
         "base-uri 'none'; form-action 'none'",
         version=html.escape(version("earmark")),
         title=html.escape(title),
-        verdict=html.escape(_verdict(explanation)),
+        verdict=html.escape(explanation.answer),
         ranking=html.escape(_ranking(explanation)),
         notes="".join(f'<p class="note">{html.escape(note)}</p>' for note in _notes(explanation)),
         aid=html.escape(_aid(explanation)),
-        clip=html.escape(_clip(explanation)),
+        clip=html.escape(f"{explanation.clip_seconds:g} seconds"),
         footer=html.escape(_footer(explanation)),
         style=style,
         script=script,
@@ -75,39 +72,27 @@ def page(explanation: Explanation, genres: Sequence[str] = (), title: str | None
     )
 
 
-def _part(name: str) -> str:
+def _load_asset(name: str) -> str:
     return (files("earmark.explanation") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
-    """How a content security policy names the one script that may run."""
+    """Return how a content security policy names a script or style sheet that may be used."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _filled(template: str, **parts: str) -> str:
-    """Put the parts in, in one pass: what looks like a gap inside of one stays what it is."""
+def _fill(template: str, **parts: str) -> str:
+    """Put the parts in, in one pass: what looks like a gap inside of a part stays as it is."""
     return re.sub(r"\{\{(\w+)\}\}", lambda gap: parts[gap[1]], template)
 
 
-def _named(explanation: Explanation) -> str:
-    path = explanation.verdict.path
-    return PurePath(path).name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if path else "sound"
-
-
-def _verdict(explanation: Explanation) -> str:
-    verdict = explanation.verdict
-    if verdict.genre:
-        return f"{verdict.genre}, {verdict.confidence:.0%}"
-    return f"unknown ({verdict.reason})"
-
-
-def _ranking(explanation: Explanation) -> str:
+def _ranking(explanation: ExplanationData) -> str:
     ranked = list(explanation.verdict.genres.items())
     shown = ranked[1:4] if explanation.verdict.genre else ranked[:4]
     return " · ".join(f"{genre} {share:.0%}" for genre, share in shown if share >= 0.005)
 
 
-def _notes(explanation: Explanation) -> list[str]:
+def _notes(explanation: ExplanationData) -> list[str]:
     notes = []
     if explanation.start > 0 or (explanation.whole is not None and explanation.end < explanation.whole - 1):
         whole = f" of {_clock(explanation.whole)}" if explanation.whole else ""
@@ -124,8 +109,8 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02}"
 
 
-def _aid(explanation: Explanation) -> str:
-    curves = f"The curves show what the network hears in the {_clip(explanation)} around each moment"
+def _aid(explanation: ExplanationData) -> str:
+    curves = f"The curves show what the network hears in the {explanation.clip_seconds:g} seconds around each moment"
     if explanation.relevance is None:
         return f"{curves}. The whole track's answer stands above, and is made of clips."
     return (
@@ -134,28 +119,20 @@ def _aid(explanation: Explanation) -> str:
     )
 
 
-def _clip(explanation: Explanation) -> str:
-    return f"{explanation.clip_seconds:g} seconds"
-
-
-def _footer(explanation: Explanation) -> str:
+def _footer(explanation: ExplanationData) -> str:
     method = _METHODS.get(explanation.method or "", explanation.method or "")
     regions = f" Regions by {method}." if method else ""
-    attention = (
-        " Attention tells where the network looked, not what for: it is no evidence."
-        if explanation.attention is not None
-        else ""
-    )
-    return f"{explanation.verdict.model}, explained by Earmark {version('earmark')}.{regions}{attention}"
+    footer = f"{explanation.verdict.model}, explained by Earmark {version('earmark')}.{regions}"
+    if explanation.attention is None:
+        return footer
+    return f"{footer} Attention tells where the network looked, not what for: it is no evidence."
 
 
-def _data(explanation: Explanation, genres: Sequence[str]) -> dict[str, Any]:
-    """What the script draws: arrays as bytes in Base64, see the top of draw.js."""
+def _data(explanation: ExplanationData, genres: Sequence[str]) -> dict[str, Any]:
+    """Return what the script draws: numbers, and arrays as bytes in Base64 (see the top of draw.js)."""
+    # In silence nothing is ranked: then the model's own order.
     ranked = list(explanation.verdict.genres) or list(explanation.labels)
-    levels, relevance = explanation.spectrogram, explanation.relevance
-    highest = float(levels.max())
-    step = float(explanation.times[1] - explanation.times[0]) if len(explanation.times) > 1 else explanation.duration
-    most = _most(relevance)
+    step = explanation.frame_seconds
     return {
         "labels": explanation.labels,
         "ranked": ranked,
@@ -171,28 +148,33 @@ def _data(explanation: Explanation, genres: Sequence[str]) -> dict[str, Any]:
         "cellSeconds": explanation.cell_seconds,
         "clips": [clip.start for clip in explanation.verdict.clips],
         "bands": explanation.bands.tolist(),
-        "lowest": highest - RANGE_DB,
+        "lowest": float(explanation.spectrogram.max()) - RANGE_DB,
         "range": RANGE_DB,
-        "mostBits": most,
-        "spectrogram": _text(np.clip((levels - highest) / RANGE_DB + 1, 0, 1) * 255, np.uint8),
-        "envelope": _text(np.clip(explanation.envelope, -1, 1) * 127, np.int8),
-        "probabilities": _text(explanation.probabilities * 10_000, np.uint16, _SILENT_SHARE),
-        "attention": None
-        if explanation.attention is None
-        else _text(np.clip(explanation.attention, 0, 65) * 1000, np.uint16, _SILENT_SHARE),
-        "relevance": None
-        if relevance is None
-        else _text(np.clip(relevance / most, -1, 1) * 127, np.int8, _SILENT_CELL),
+        "mostBits": explanation.relevance_limit,
+        **_encode_arrays(explanation),
     }
 
 
-def _most(relevance: NDArray[np.float64] | None) -> float:
-    """Bits of the deepest colour, alike for all genres: all but a few cells in a thousand lie below."""
-    if relevance is None or np.isnan(relevance).all():
-        return 1.0
-    return max(0.1, float(np.nanquantile(np.abs(relevance), 0.998)))
+def _encode_arrays(explanation: ExplanationData) -> dict[str, str | None]:
+    levels, attention, relevance = explanation.spectrogram, explanation.attention, explanation.relevance
+    texts: dict[str, str | None] = {
+        # 0 to 255 from RANGE_DB below the loudest point up to it
+        "spectrogram": _encode(np.clip((levels - float(levels.max())) / RANGE_DB + 1, 0, 1) * 255, np.uint8),
+        "envelope": _encode(np.clip(explanation.envelope, -1, 1) * 127, np.int8),
+        "probabilities": _encode(explanation.probabilities * 10_000, np.uint16, _SILENT_SHARE),
+        "attention": None,
+        "relevance": None,
+    }
+    if attention is not None:
+        # more than 65 even shares would not fit into 16 bits
+        texts["attention"] = _encode(np.clip(attention, 0, 65) * 1000, np.uint16, _SILENT_SHARE)
+    if relevance is not None:
+        cells = np.clip(relevance / explanation.relevance_limit, -1, 1)
+        texts["relevance"] = _encode(cells * 127, np.int8, _SILENT_CELL)
+    return texts
 
 
-def _text(values: NDArray[np.floating], kind: type[np.generic], missing: int = 0) -> str:
+def _encode(values: NDArray[np.floating], kind: type[np.generic], missing: int = 0) -> str:
+    """Round to little-endian integers, with `missing` for NaN, as Base64."""
     whole = np.where(np.isnan(values), missing, np.round(values)).astype(np.dtype(kind).newbyteorder("<"))
     return base64.b64encode(whole.tobytes()).decode()

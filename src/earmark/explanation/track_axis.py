@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrogram import FrontEnd, StftDensity
 
-ENVELOPE = 0.02
+ENVELOPE_SECONDS = 0.02
 """Seconds of sound for each column of the waveform."""
 
 _FRAMES = 1024
@@ -19,14 +19,14 @@ _FRAMES = 1024
 
 @dataclass(frozen=True)
 class Piece:
-    """What is known of one clip, from `start` to `end` (seconds); values of shape (pieces, ...), evenly spaced."""
+    """What is known of one clip, from `start` to `end` (seconds): evenly spaced values, shape (n, ...)."""
 
     start: float
     end: float
     values: NDArray[np.floating]
 
 
-def joined(
+def join_pieces(
     times: NDArray[np.float64],
     pieces: Sequence[Piece],
     step: float,
@@ -57,25 +57,17 @@ def joined(
         index = np.floor((times[inside] - piece.start - offset) / step).astype(int)
         total[inside] += piece.values[np.clip(index, 0, len(piece.values) - 1)]
         count[inside] += 1
+    # no piece: 0 / NaN is NaN
     count[count == 0] = np.nan
     mean: NDArray[np.float64] = total / count.reshape(-1, *[1] * len(shape))
     return mean
 
 
-def decibels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the front end gives of a whole track, in dB, in constant memory but for the answer.
+def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the spectrogram of a whole track in dB, (frames, bins), in constant memory but for the answer.
 
-    Unlike a clip's, no level is relative to the loudest of anything.
-
-    Parameters
-    ----------
-    front_end : FrontEnd
-    samples : ndarray, shape (samples,)
-
-    Returns
-    -------
-    ndarray, shape (frames, bins)
-        At least one frame: what is too short for one is padded with zeros.
+    Unlike a clip's, no level is relative to the loudest of anything. There is at least one frame: what is too short is
+    padded with zeros.
     """
     if isinstance(front_end, StftDensity):
         plain: FrontEnd = replace(front_end, log=True)
@@ -85,13 +77,14 @@ def decibels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.fl
         plain = replace(front_end, center=False, top_db=None, relative=False)
     padded = np.pad(samples, (pad, max(pad, front_end.n_fft - len(samples) - pad)))
     hop, length = front_end.hop_length, front_end.n_fft
+    # Each block reaches over the frames' hop to the end of its last window: the frames are those of the whole.
     starts = range(0, len(padded) - length + 1, hop * _FRAMES)
     parts = [plain(padded[s : s + hop * (_FRAMES - 1) + length]) for s in starts]
     return np.concatenate(parts)
 
 
-def envelope(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """Lowest and highest sample of every column of the waveform, shape (columns, 2)."""
-    width = round(ENVELOPE * rate)
+def compute_envelope(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Return the lowest and highest sample of every column of the waveform, shape (columns, 2)."""
+    width = round(ENVELOPE_SECONDS * rate)
     padded = np.pad(samples, (0, -len(samples) % width), mode="edge").reshape(-1, width)
     return np.stack([padded.min(axis=1), padded.max(axis=1)], axis=1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from earmark.audio.clips import Clip
 from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.errors import SettingError
 from earmark.inference.model_file import FORMAT_VERSION
 
 SHORTEST = 1.0
@@ -92,6 +95,21 @@ class Training(_Strict):
     epochs: int
 
 
+def index_of(label: str, labels: Sequence[str], model: str) -> int:
+    """Return where a label stands among those of the model of this name.
+
+    Raises
+    ------
+    SettingError
+        If it is none of them; says which there are, and which one may be meant.
+    """
+    if label in labels:
+        return labels.index(label)
+    near = get_close_matches(label, labels, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise SettingError(f"{label!r} is no genre of {model}: it knows {', '.join(labels)}{hint}")
+
+
 class Card(_Strict):
     """The whole card.
 
@@ -159,6 +177,10 @@ class Card(_Strict):
     def clip_length(self) -> int:
         """Samples a clip, at the front end's sample rate."""
         return round(self.clip_seconds * self.front_end.sample_rate)
+
+    def index_of(self, label: str) -> int:
+        """Return where a label stands among the network's outputs; see :func:`index_of`."""
+        return index_of(label, self.labels, self.name)
 
     @property
     def hop_length(self) -> int:

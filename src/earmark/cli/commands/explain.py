@@ -94,8 +94,7 @@ def explain(
 
     tagger = Tagger(model)
     for one in genre or ():
-        if one not in tagger.labels:
-            raise SettingError(f"{one!r} is no genre of {tagger.card.name}: it knows {', '.join(tagger.labels)}")
+        tagger.card.index_of(one)
     chosen = _method(method, tagger)
     try:
         with show_progress("explaining") as advance:
@@ -135,10 +134,8 @@ def _write(formats: list[tuple[Path, Format]], explanation: Explanation, genres:
     from earmark.cli.writers import clean
     from earmark.files import replacing
 
-    verdict = explanation.verdict
-    said = f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
     for path, make in formats:
         content = make(explanation, genres)
         with check_writable(path), replacing(path) as partial:
             partial.write_bytes(content)
-        print(f"{clean(str(path))}: {said}; {path.stat().st_size / 1e6:.1f} MB")
+        print(f"{clean(str(path))}: {explanation.answer}; {path.stat().st_size / 1e6:.1f} MB")

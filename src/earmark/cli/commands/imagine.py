@@ -76,13 +76,13 @@ def imagine(
     tagger = Tagger(model)
     with extra("imagining", "learn"):
         from earmark.audio.encode import write_wav
-        from earmark.auralization.gallery import PAGE, imagined_page
-        from earmark.auralization.imagine import count_steps, index_of, read_start
+        from earmark.auralization.gallery import PAGE, write_imagined_page
+        from earmark.auralization.imagine import count_steps, read_start
         from earmark.auralization.imagine import imagine as make_sound
         from earmark.files import slug
     # A genre that the model does not know is refused before anything is decoded or measured.
     if genre:
-        index_of(genre, tagger.labels)
+        tagger.card.index_of(genre)
     beginning = read_start(start, tagger.model, seconds)
     prior = None if corpus is None else _measure_prior(corpus, tagger.model, jobs)
     verdicts: dict[Path, tuple[str, Verdict]] = {}
@@ -101,7 +101,7 @@ def imagine(
     _print_verdicts(verdicts)
     if everything:
         facts = {"from": start, "seed": seed}
-        print(f"open {clean(str(imagined_page(target / PAGE, verdicts, tagger.model, facts)))}")
+        print(f"open {clean(str(write_imagined_page(target / PAGE, verdicts, tagger.model, facts)))}")
     if any(verdict.genre != name for name, verdict in verdicts.values()):
         raise typer.Exit(1)
 

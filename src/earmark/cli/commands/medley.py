@@ -75,32 +75,33 @@ def _join_prototypes(
     tagger: Tagger, corpus: Corpus, folder: Path, genres: Sequence[str] | None, count: int, jobs: int
 ) -> Gallery:
     """Write the medleys of genres."""
-    from earmark.auralization.gallery import prototype_gallery
+    from earmark.auralization.gallery import write_prototype_gallery
     from earmark.auralization.prototypes import find_prototypes
 
     with show_progress("listening", len(corpus.tracks)) as advance:
         found = find_prototypes(tagger, corpus, genres, count=count, jobs=jobs, on_track=lambda _: advance(1))
     with show_progress("joining", len(found.by_genre)) as advance:
-        gallery = prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
+        gallery = write_prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
     gallery.failed.update(found.failed)
     return gallery
 
 
 def _join_moments(tagger: Tagger, corpus: Corpus, folder: Path, units: int, count: int, seed: int) -> Gallery:
     """Write the medleys of hidden units."""
-    from earmark.auralization.gallery import unit_gallery
-    from earmark.auralization.units import UnitProbe, excite
+    from earmark.auralization.gallery import write_unit_gallery
+    from earmark.auralization.peak_activations import find_peak_activations
+    from earmark.auralization.units import UnitProbe
 
     # Refused before the corpus is decoded, which takes longest.
     probe = UnitProbe(tagger.model)
     if units > probe.n_units:
         raise SettingError(f"--units {units}: the first recurrent layer of {tagger.card.name} has {probe.n_units}")
     with show_progress("listening", len(corpus.tracks)) as advance:
-        excitement = excite(probe, corpus, on_track=lambda _: advance(1))
+        peaks = find_peak_activations(probe, corpus, on_track=lambda _: advance(1))
     with show_progress("joining") as advance:
-        gallery = unit_gallery(
-            tagger, probe, excitement, excitement.most_selective(units), folder, count=count, seed=seed,
+        gallery = write_unit_gallery(
+            tagger, peaks, peaks.most_selective(units), folder, count=count, seed=seed,
             on_sound=lambda _: advance(1),
         )  # fmt: skip
-    gallery.failed.update(excitement.failed)
+    gallery.failed.update(peaks.failed)
     return gallery

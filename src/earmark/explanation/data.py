@@ -1,0 +1,159 @@
+"""What was found out about one track, as arrays, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import SettingError
+from earmark.inference.card import index_of
+from earmark.inference.verdict import Verdict
+
+RANGE_DB = 80.0
+"""Shown below the loudest point of a spectrogram."""
+
+_SCALARS = ("start", "duration", "whole", "envelope_seconds", "clip_seconds", "cell_seconds", "method")
+_ARRAYS = (
+    "envelope", "spectrogram", "times", "frequencies", "moments", "probabilities", "attention", "relevance", "bands",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ExplanationData:
+    """The numbers of an explanation. All times are seconds after `start`.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        Of the explained part, and of its clips.
+    labels : tuple of str
+        The genres, in the order of all arrays below.
+    start, duration : float
+        Which part of the track is explained.
+    whole : float or None
+        Length of the track, where it is known.
+    envelope : ndarray, shape (columns, 2)
+        Lowest and highest sample of each stretch of `envelope_seconds`; full scale is ±1.
+    envelope_seconds : float
+    spectrogram : ndarray, shape (frames, bins)
+        dB, by the model's own front end.
+    times : ndarray, shape (frames,)
+        Centre of each frame.
+    frequencies : ndarray, shape (bins,)
+        Centre of each bin, Hz.
+    moments : ndarray, shape (moments,)
+        Middles of the clips that were classified to follow the track; near the ends, of what there is of them.
+    probabilities : ndarray, shape (moments, labels)
+        Calibrated, each row sums to 1; NaN in silence.
+    attention : ndarray, shape (frames,), or None
+        Weight of each frame: 1 is an even share of a clip, 2 twice as much. NaN in silence; None where the model does
+        not attend.
+    relevance : ndarray, shape (columns, bands, labels), or None
+        Bits of evidence that a region holds for each genre: 1 doubles its odds, negative speaks against it. NaN in
+        silence. None where it was not asked for.
+    clip_seconds : float
+        Length of the clips that the network classifies.
+    cell_seconds : float
+        Duration of a column of `relevance`; the first begins at 0.
+    bands : ndarray of int, shape (bands + 1,)
+        Band i of `relevance` holds the bins from ``bands[i]`` on, below ``bands[i + 1]``.
+    method : str or None
+        What found the relevance: "occlusion" or "integrated-gradients".
+    sound : bytes or None
+        The explained part as MP3, mono.
+    """
+
+    verdict: Verdict
+    labels: tuple[str, ...]
+    start: float
+    duration: float
+    whole: float | None
+    envelope: NDArray[np.float32] = field(repr=False)
+    envelope_seconds: float
+    spectrogram: NDArray[np.float32] = field(repr=False)
+    times: NDArray[np.float64] = field(repr=False)
+    frequencies: NDArray[np.float64] = field(repr=False)
+    moments: NDArray[np.float64] = field(repr=False)
+    probabilities: NDArray[np.float64] = field(repr=False)
+    attention: NDArray[np.float64] | None = field(repr=False)
+    relevance: NDArray[np.float64] | None = field(repr=False)
+    clip_seconds: float
+    cell_seconds: float
+    bands: NDArray[np.intp] = field(repr=False)
+    method: str | None
+    sound: bytes | None = field(repr=False)
+
+    @property
+    def end(self) -> float:
+        """End of the explained part, seconds into the track."""
+        return self.start + self.duration
+
+    @property
+    def answer(self) -> str:
+        """The verdict in words, such as "jazz, 81%" or "unknown (silence)"."""
+        verdict = self.verdict
+        return f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file, without folders and what is no Unicode; empty where the sound has none."""
+        return PurePath(self.verdict.path or "").name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+    @property
+    def frame_seconds(self) -> float:
+        """From one frame to the next; of a single frame, the whole duration."""
+        return float(self.times[1] - self.times[0]) if len(self.times) > 1 else self.duration
+
+    @property
+    def relevance_limit(self) -> float:
+        """Bits of the deepest colour, alike for all genres: all but a few cells in a thousand lie below."""
+        if self.relevance is None or np.isnan(self.relevance).all():
+            return 1.0
+        return max(0.1, float(np.nanquantile(np.abs(self.relevance), 0.998)))
+
+    def of(self, genre: str) -> NDArray[np.float64]:
+        """Return the relevance for one genre, shape (columns, bands).
+
+        Raises
+        ------
+        SettingError
+            If the model does not know it, or no relevance was asked for.
+        """
+        if self.relevance is None:
+            raise SettingError("this explanation was made without relevance")
+        return self.relevance[:, :, self.index(genre)]
+
+    def index(self, genre: str) -> int:
+        """Return where a genre stands among the labels.
+
+        Raises
+        ------
+        SettingError
+            If the model does not know it.
+        """
+        return index_of(genre, self.labels, self.verdict.model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all numbers, rounded, with None for NaN; without the sound."""
+        record = {"verdict": self.verdict.to_dict(), "labels": list(self.labels)}
+        record |= {name: getattr(self, name) for name in _SCALARS}
+        digits = {"spectrogram": 1, "frequencies": 1}
+        return record | {name: _to_list(getattr(self, name), digits.get(name, 4)) for name in _ARRAYS}
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+
+def _to_list(array: NDArray[Any] | None, digits: int) -> Any:
+    if array is None:
+        return None
+    if array.dtype.kind != "f":
+        return array.tolist()
+    rounded = np.round(array.astype(np.float64), digits)
+    return np.where(np.isnan(rounded), np.array(None), rounded).tolist()

@@ -1,0 +1,27 @@
+"""Integrated gradients: the shares add up to the whole difference."""
+
+import numpy as np
+from support.models import FRONT_ENDS, planted
+
+from earmark.data.synth import compose
+from earmark.explanation.integrated_gradients import IntegratedGradients
+from earmark.explanation.occlusion import compute_evidence, make_neutral
+from earmark.inference.tagger import Tagger
+
+RATE = 22050
+
+
+def test_integrated_gradients_share_out_the_whole_difference(tagger, sound):
+    front_end = FRONT_ENDS[0]
+    known = planted(slice(8, 16), front_end)
+    frames = front_end(compose("ragtime", np.random.default_rng(0), seconds=1)[:4000].astype(np.float32))
+    ends = compute_evidence(Tagger(known), np.stack([frames, make_neutral(frames, front_end)]))
+    shares = IntegratedGradients(known, 4).shares(frames)
+    np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=1e-3)
+    expected = (frames - make_neutral(frames, front_end))[:, 8:16] * 0.01 / len(frames) / np.log(2)
+    np.testing.assert_allclose(shares[:, 8:16, 0], expected, atol=1e-5)
+    assert not shares[:, :8].any() and not shares[:, 16:].any()
+    frames = tagger.card.front_end(sound[: 5 * RATE])
+    ends = compute_evidence(tagger, np.stack([frames, make_neutral(frames, tagger.card.front_end)]))
+    shares = IntegratedGradients(tagger.model, 128)(frames, lambda _: None)
+    np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=0.1)

@@ -1,0 +1,30 @@
+"""Models one can see through, for tests of what is said about models."""
+
+import numpy as np
+
+from earmark.audio import LogMel, StftDensity
+from earmark.inference.card import Card, Training
+from earmark.inference.model import Model
+
+FRONT_ENDS = [
+    LogMel(sample_rate=4000, n_fft=256, hop_length=128, n_mels=40),
+    StftDensity(n_fft=256, hop_length=128, log=True),
+]
+
+
+def planted(band, front_end, weight=0.01):
+    """A model whose log-odds for "yes" are the mean level of one band of bins, and nothing else."""
+    from earmark.networks.onnx.builder import Graph
+
+    weights = np.zeros((front_end.n_bins, 2), np.float32)
+    weights[band, 0] = weight
+    g = Graph()
+    x = g.input("spectrogram", ["clips", "frames", front_end.n_bins])
+    logits = g("MatMul", g("ReduceMean", x, axes=[1], keepdims=0), g.constant(weights))
+    g.output(g("Softmax", logits, axis=1), "probabilities", ["clips", 2])
+    training = Training(corpus="", fingerprint="", protocol="track", n_tracks=9, n_clips=9, recipe="", seed=0, epochs=1)
+    card = Card(
+        name="planted", labels=("yes", "no"), clip_seconds=1.0, front_end=front_end, n_bins=front_end.n_bins,
+        attention=False, training=training, created="2026-01-01", earmark="0",
+    )  # fmt: skip
+    return Model(card, g.model("planted").SerializeToString())
