@@ -117,7 +117,7 @@ def make_record():
 def _make_record(recipe, protocol="clip", seed=0, *, skill=0.6, fold=None, labels=GENRES, settings=None, n=6):
     from earmark.evaluation.report import judge
     from earmark.inference.card import Calibration
-    from earmark.training.recipe import open_recipe
+    from earmark.training.registry import open_recipe
 
     settings = settings or open_recipe(recipe)
     rng = np.random.default_rng([seed, len(recipe), len(protocol)])

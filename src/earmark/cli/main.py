@@ -167,7 +167,7 @@ def train(
     """
     from earmark.cli import writers
     from earmark.data.features.extract import default_cache
-    from earmark.training.recipe import open_recipe
+    from earmark.training.registry import open_recipe
 
     chosen = open_recipe(recipe)
     if epochs:

@@ -18,7 +18,8 @@ from earmark.paper.rows import FIGURE_3, FIGURE_5, PAPER
 from earmark.paper.runs import Record
 from earmark.paper.summary import Summary
 from earmark.training.provenance import provenance
-from earmark.training.recipe import LOG, Recipe, open_recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import LOG, open_recipe
 
 
 def write_report(

@@ -28,8 +28,10 @@ from earmark.errors import CorpusError, EarmarkError, MissingExtra
 from earmark.files import replacing
 from earmark.paper.rows import Row
 from earmark.parallel import Pool
+from earmark.training.experiment import Experiment, Watch
 from earmark.training.provenance import commit
-from earmark.training.recipe import Recipe, open_recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import open_recipe
 
 if TYPE_CHECKING:
     from earmark.training.fit import Trial
@@ -136,7 +138,7 @@ class Laboratory:
     def result(self, row: Row) -> Record | None:
         """Result of a row, if it is done and is of this very experiment."""
         record = _read(self.place(row) / "result.json")
-        return record if record and record["identity"] == self.identity(row) else None
+        return record if record and record["identity"] == self.experiment(row).identity else None
 
     def state(self, row: Row) -> Record | None:
         """How far a row is: the last epoch's record, or None where it has not begun or is done."""
@@ -147,12 +149,9 @@ class Laboratory:
         recipe = open_recipe(row.recipe)
         return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
 
-    def identity(self, row: Row) -> Record:
-        """What makes a row's result the result of just this row."""
-        recipe = self.recipe(row).model_dump(mode="json")
-        fold = asdict(row.fold) if row.fold else None
-        own = {"recipe": recipe, "protocol": row.protocol, "seed": row.seed, "fold": fold}
-        return {"corpus": self.corpus.fingerprint, **own}
+    def experiment(self, row: Row) -> Experiment:
+        """Return what a row runs; its identity makes a result the result of just this row."""
+        return Experiment(self.corpus, self.recipe(row), row.protocol, row.seed, row.fold)
 
     def _absolute(self) -> Laboratory:
         """The same, for processes that start in another folder."""
@@ -178,7 +177,7 @@ def run_row(laboratory: Laboratory, row: Row) -> Done:
     if record := laboratory.result(row):
         return Done(row, record)
     try:
-        identity = laboratory.identity(row)
+        identity = laboratory.experiment(row).identity
         if _read(place / "experiment.json") != identity:
             shutil.rmtree(place, ignore_errors=True)
             _write(place / "experiment.json", identity)
@@ -197,16 +196,14 @@ def _run(laboratory: Laboratory, row: Row, place: Path) -> Record:
     import torch
     from threadpoolctl import threadpool_limits
 
-    from earmark.training.experiment import Experiment, Watch
     from earmark.training.fit import run
 
-    experiment = Experiment(laboratory.corpus, laboratory.recipe(row), row.protocol, row.seed, row.fold)
     watch = Watch(on_epoch=lambda record: _write(place / "state.json", record))
     _write(place / "state.json", {})
     torch.set_num_threads(1)
     with threadpool_limits(1):
         trial = run(
-            experiment,
+            laboratory.experiment(row),
             checkpoint=place / "checkpoint.pt",
             cache=laboratory.cache,
             device=laboratory.device,
@@ -229,17 +226,17 @@ def _record(row: Row, trial: Trial) -> Record:
         "seconds": round(trial.seconds, 2),
         "parameters": trial.parameters,
         "history": trial.history,
-        "attention": _attention(trial),
+        "attention": _average_attention(trial),
         "notes": list(trial.notes),
         "failed": failed,
         "commit": commit(),
     }
 
 
-def _attention(trial: Trial) -> dict[str, list[float]] | None:
-    """Attention over the judging clips' frames, averaged by genre; whole clips only."""
+def _average_attention(trial: Trial) -> dict[str, list[float]] | None:
+    """Return attention over the judging clips' frames, averaged by genre; whole clips only."""
     network = trial.pipeline[-1]
-    if getattr(network, "attention", None) is None:
+    if getattr(getattr(network, "network", None), "attention", None) is None:
         return None
     judged = trial.material.parts[trial.part]
     whole = ~np.isnan(judged.X).any(axis=(1, 2))

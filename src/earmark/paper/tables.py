@@ -10,7 +10,7 @@ from earmark.paper.names import PROTOCOLS, in_words
 from earmark.paper.rows import PAPER
 from earmark.paper.summary import Spread, Summary, protocols_of
 from earmark.paper.text import drops, percent
-from earmark.training.recipe import LOG
+from earmark.training.registry import LOG
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from earmark.data.features.extract import Features, extract
 from earmark.data.splits import PARTS, Fold, Leak, Protocol, Split, measure_leak, split_clips
 from earmark.errors import CorpusError
 from earmark.training.recipe import Recipe
+from earmark.training.settings import identify_run
 
 Learns = Literal["train", "train+valid", "all"]
 
@@ -57,17 +58,12 @@ class Experiment:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes two runs the same run."""
-        fold = {"fold": [self.fold.index, self.fold.count]} if self.fold else {}
+        """What makes two runs the same run, as plain types."""
+        own = identify_run(
+            recipe=self.recipe, protocol=self.protocol, seed=self.seed, fold=self.fold and asdict(self.fold)
+        )
         learns = {"learns": self.learns} if self.learns != "train" else {}
-        return {
-            "corpus": self.corpus.fingerprint,
-            "recipe": self.recipe.model_dump(mode="json"),
-            "protocol": self.protocol,
-            "seed": self.seed,
-            **fold,
-            **learns,
-        }
+        return {"corpus": self.corpus.fingerprint, **own, **learns}
 
 
 @dataclass(frozen=True)
@@ -114,41 +110,33 @@ def gather(
     jobs: int = 1,
     on_track: Callable[[Track], None] | None = None,
 ) -> Material:
-    """Make and split the clips of an experiment; those that learn may overlap. See :func:`run`."""
+    """Make and split the clips of an experiment; those of training may overlap."""
     corpus, recipe = experiment.corpus, experiment.recipe
-
-    def clips(some: Corpus, hop_seconds: float, told: Callable[[Track], None] | None = None) -> Features:
-        return extract(
-            some,
-            recipe.front_end,
-            recipe.clip_seconds,
-            hop_seconds=hop_seconds,
-            min_frames=recipe.min_frames,
-            cache=cache,
-            jobs=jobs,
-            on_track=told,
-        )
-
     hop_seconds, train_hop_seconds = recipe.hops(experiment.protocol)
-    every = clips(corpus, hop_seconds, on_track)
-    failed = {corpus.tracks[i].id: error for i, error in every.failed.items()}
-    kept = np.array(sorted(set(range(len(corpus.tracks))) - set(every.failed)))
+    settings: dict[str, Any] = {"min_frames": recipe.min_frames, "cache": cache, "jobs": jobs}
+
+    def cut(tracks: Corpus, hop_seconds: float, **watch: Any) -> Features:
+        return extract(tracks, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds, **settings, **watch)
+
+    clips = cut(corpus, hop_seconds, on_track=on_track)
+    failed = {corpus.tracks[i].id: error for i, error in clips.failed.items()}
+    kept = np.array(sorted(set(range(len(corpus.tracks))) - set(clips.failed)))
     readable = corpus.subset(kept)
-    every = replace(every, track=np.searchsorted(kept, every.track))
-    split = split_clips(readable, every.track, experiment.protocol, experiment.seed, experiment.fold)
-    split = _joined(split, experiment.learns)
-    parts = {part: every.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
+    clips = replace(clips, track=np.searchsorted(kept, clips.track))  # counts in `readable`
+    split = split_clips(readable, clips.track, experiment.protocol, experiment.seed, experiment.fold)
+    split = _merge_parts(split, experiment.learns)
+    parts = {part: clips.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
     _require_all(parts, readable, ("train", "valid") if experiment.learns == "train" else ("train",))
-    leak = measure_leak(readable, every.track, split)
+    leak = measure_leak(readable, clips.track, split)
     if train_hop_seconds != hop_seconds:
         learning = np.unique(parts["train"].track)
-        more = clips(readable.subset(learning), train_hop_seconds)
-        parts["train"] = replace(more, track=learning[more.track])
+        overlapping = cut(readable.subset(learning), train_hop_seconds)
+        parts["train"] = replace(overlapping, track=learning[overlapping.track])
     return Material(parts, readable, leak, failed)
 
 
-def _joined(split: Split, learns: Learns) -> Split:
-    """Let more than the train part learn."""
+def _merge_parts(split: Split, learns: Learns) -> Split:
+    """Move the valid part, or all, into the train part."""
     if learns == "train":
         return split
     test = split.test if learns == "train+valid" else split.test[:0]

@@ -76,7 +76,7 @@ class Trial(Fitting):
         """Numbers that a network has learned; None for others."""
         if not pipeline.is_network(self.pipeline):
             return None
-        return sum(int(weight.numel()) for weight in self.pipeline[-1].network.parameters())
+        return sum(int(weight.numel()) for weight in self.pipeline[-1].network_.parameters())
 
 
 def run(

@@ -127,7 +127,7 @@ def _card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card
         hop_seconds=experiment.recipe.hop_seconds,
         front_end=experiment.recipe.front_end,
         n_bins=experiment.recipe.front_end.n_bins,
-        min_frames=network.network.min_frames,
+        min_frames=experiment.recipe.min_frames,
         attention=experiment.recipe.attention,
         calibration=trial.calibration,
         training=Training(

@@ -14,7 +14,7 @@ from earmark.paper.figures.spectrogram import draw_attention, draw_spectrogram
 from earmark.paper.rows import FIGURE_3, FIGURE_5
 from earmark.paper.summary import Summary, best_of, protocols_of
 from earmark.plotting import Drawing, house_style
-from earmark.training.recipe import LOG
+from earmark.training.registry import LOG
 
 __all__ = ["Drawing", "draw_all"]
 

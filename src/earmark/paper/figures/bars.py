@@ -13,7 +13,7 @@ from earmark.paper.names import PROTOCOLS
 from earmark.paper.rows import OTHERS, PAPER
 from earmark.paper.summary import Summary, best_of, protocols_of
 from earmark.plotting import FAINT, INK, PROTOCOL_COLOURS, QUIET, Drawing, canvas, finish, name_rows, percent_axis
-from earmark.training.recipe import LOG
+from earmark.training.registry import LOG
 
 
 def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:
