@@ -71,7 +71,7 @@ SMALL = NetworkClassifier(
     [
         ({"training__lr": [1e-6, 0.5]}, {"training__lr": 0.5}),
         (
-            {"training": [SMALL.training.model_copy(update={"lr": lr}) for lr in (1e-6, 0.5)]},
+            {"training": [TrainingSettings(lr=1e-6), SMALL.training]},
             {"training": SMALL.training},
         ),
         (
@@ -168,6 +168,8 @@ def test_level_normalizer_does_not_hear_gain(rng):
 def test_settings_that_make_no_sense(kind, setting, says):
     with pytest.raises(SettingError, match=says):
         kind(**setting)
+    with pytest.raises(SettingError, match="network is {'units': 3}: must be settings"):
+        NetworkClassifier({"units": 3}).fit([[0], [1]], [0, 1])
 
 
 def test_parameters_survive_cloning():

@@ -180,7 +180,7 @@ def train(
     if most[1] >= _UNEVEN * fewest[1] and not chosen.class_weight:
         terminal.say(f"uneven: {most[0]} {most[1]}, {fewest[0]} {fewest[1]}; --balanced lets genres weigh alike")
     with extra("training", "learn"):
-        from earmark.training.train import Experiment, Watch
+        from earmark.training.train import Experiment, Resources
         from earmark.training.train import train as run
     with terminal.training_progress(len(source.tracks), chosen.training.max_epochs) as (on_track, on_epoch):
         outcome = run(
@@ -189,10 +189,7 @@ def train(
             folds=folds,
             name=name,
             licence=licence,
-            cache=default_cache() if cache else None,
-            jobs=cores(jobs),
-            device=device,
-            watch=Watch(on_track, on_epoch),
+            resources=Resources(default_cache() if cache else None, cores(jobs), device, on_track, on_epoch),
         )
     console = terminal.console(sys.stdout)
     console.print(writers.report(outcome.report))

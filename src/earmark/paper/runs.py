@@ -28,7 +28,7 @@ from earmark.errors import CorpusError, EarmarkError, MissingExtra
 from earmark.files import replacing
 from earmark.paper.rows import Row
 from earmark.parallel import Pool
-from earmark.training.experiment import Experiment, Watch
+from earmark.training.experiment import Experiment, Resources
 from earmark.training.provenance import commit
 from earmark.training.recipe import Recipe
 from earmark.training.registry import open_recipe
@@ -198,17 +198,12 @@ def _run(laboratory: Laboratory, row: Row, place: Path) -> Record:
 
     from earmark.training.fit import run
 
-    watch = Watch(on_epoch=lambda record: _write(place / "state.json", record))
+    tell = partial(_write, place / "state.json")
+    resources = Resources(laboratory.cache, device=laboratory.device, on_epoch=tell)
     _write(place / "state.json", {})
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        trial = run(
-            laboratory.experiment(row),
-            checkpoint=place / "checkpoint.pt",
-            cache=laboratory.cache,
-            device=laboratory.device,
-            watch=watch,
-        )
+        trial = run(laboratory.experiment(row), resources, place / "checkpoint.pt")
         return _record(row, trial)
 
 

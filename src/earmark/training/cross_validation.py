@@ -17,7 +17,7 @@ from earmark.errors import SettingError
 from earmark.evaluation.calibration import Answers, calibrate
 from earmark.files import replacing
 from earmark.training import fit as trials
-from earmark.training.experiment import Experiment, Watch
+from earmark.training.experiment import Experiment, Resources
 from earmark.training.fit import Fitting, Trial
 
 
@@ -25,11 +25,7 @@ def run(
     experiment: Experiment,
     folds: int,
     folder: Path,
-    *,
-    cache: Path | None = None,
-    jobs: int = 1,
-    device: str = "auto",
-    watch: Watch | None = None,
+    resources: Resources | None = None,
 ) -> Trial:
     """Let held-out folds judge, then learn from every track.
 
@@ -41,8 +37,7 @@ def run(
         Three or more.
     folder : Path
         Keeps each fold's answers, and the state after each epoch; a run that was killed goes on from there.
-    cache, jobs, device, watch
-        As in :func:`earmark.training.fit.run`.
+    resources : Resources, optional
 
     Returns
     -------
@@ -58,8 +53,7 @@ def run(
         raise SettingError("--folds leaves nothing to choose an epoch by: give a recipe with training.keep = 'last'")
 
     def fit(part: Experiment, name: str) -> Fitting:
-        checkpoint = folder / f"{name}.pt"
-        return trials.fit(part, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+        return trials.fit(part, resources, folder / f"{name}.pt")
 
     answers = []
     for k in range(folds):

@@ -28,7 +28,7 @@ class Experiment:
     corpus : Corpus
     recipe : Recipe
     protocol : {"clip", "track", "artist", "fault-filtered"}
-        How the corpus is split into what learns, what chooses, and what judges.
+        How the corpus is split into training, validation and test.
     seed : int
         Of the split, the weights, the order, dropout and augmentation.
     fold : Fold, optional
@@ -67,24 +67,33 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Whom to tell how far it is; every call may be left out.
+class Resources:
+    """What a run works with, and whom it tells how far it is.
 
     Attributes
     ----------
-    on_track : callable
-        After each track whose clips are ready.
-    on_epoch : callable
-        After each epoch, with skorch's record of it.
+    cache : Path, optional
+        Folder for features.
+    jobs : int
+        Tracks decoded at once.
+    device : str
+        "auto", "cpu", "cuda"…
+    on_track : callable, optional
+        Called after each track whose clips are ready.
+    on_epoch : callable, optional
+        Called after each epoch, with skorch's record of it.
     """
 
+    cache: Path | None = None
+    jobs: int = 1
+    device: str = "auto"
     on_track: Callable[[Track], None] | None = None
     on_epoch: Callable[[dict[str, Any]], None] | None = None
 
 
 @dataclass(frozen=True)
 class Material:
-    """A corpus as an experiment meets it.
+    """The clips of an experiment.
 
     Attributes
     ----------
@@ -104,21 +113,16 @@ class Material:
     failed: dict[str, str]
 
 
-def gather(
-    experiment: Experiment,
-    cache: Path | None = None,
-    jobs: int = 1,
-    on_track: Callable[[Track], None] | None = None,
-) -> Material:
+def gather(experiment: Experiment, resources: Resources) -> Material:
     """Make and split the clips of an experiment; those of training may overlap."""
     corpus, recipe = experiment.corpus, experiment.recipe
     hop_seconds, train_hop_seconds = recipe.hops(experiment.protocol)
-    settings: dict[str, Any] = {"min_frames": recipe.min_frames, "cache": cache, "jobs": jobs}
+    settings: dict[str, Any] = {"min_frames": recipe.min_frames, "cache": resources.cache, "jobs": resources.jobs}
 
     def cut(tracks: Corpus, hop_seconds: float, **watch: Any) -> Features:
         return extract(tracks, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds, **settings, **watch)
 
-    clips = cut(corpus, hop_seconds, on_track=on_track)
+    clips = cut(corpus, hop_seconds, on_track=resources.on_track)
     failed = {corpus.tracks[i].id: error for i, error in clips.failed.items()}
     kept = np.array(sorted(set(range(len(corpus.tracks))) - set(clips.failed)))
     readable = corpus.subset(kept)

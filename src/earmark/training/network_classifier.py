@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skorch.callbacks import GradientNormClipping
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
-from torch import Tensor, nn
+from torch import Tensor
 
 from earmark.errors import SettingError
 from earmark.networks.base import Network
@@ -32,9 +32,7 @@ from earmark.networks.settings import MlpSettings, NetworkSettings, Settings
 from earmark.training.callbacks import EpochSeed, FiniteLoss, KeepBest, OnEpoch, Schedule
 from earmark.training.scalers import ClipEstimator, Clips, lengths
 from earmark.training.settings import AugmentationSettings, TrainingSettings, identify_run
-from earmark.training.skorch_net import AugmentedNetwork, SkorchNet
-
-_OPTIMIZERS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
+from earmark.training.skorch_net import AugmentedNetwork, SkorchNet, make_net
 
 
 class _AllSettings(NamedTuple):
@@ -289,24 +287,17 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         ]
         if self.on_epoch:
             callbacks.append(OnEpoch(self.on_epoch, self.epochs_))
-        return SkorchNet(
+        module, valid_split = (
             AugmentedNetwork(network, augmentation),
-            mixup=augmentation.mixup,
-            criterion=nn.CrossEntropyLoss,
-            criterion__label_smoothing=training.label_smoothing,
-            criterion__weight=self._class_weights(train.y),
-            optimizer=_OPTIMIZERS[training.optimizer],
-            optimizer__weight_decay=training.weight_decay,
-            lr=training.lr,
-            batch_size=training.batch_size,
-            iterator_train__shuffle=True,
-            iterator_valid__batch_size=512,
-            train_split=None if valid is None else predefined_split(valid),
-            classes=np.arange(len(self.classes_)),
-            callbacks=callbacks,
-            verbose=0,
-            device=("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device,
+            None if valid is None else predefined_split(valid),
         )
+        options = {
+            "mixup": augmentation.mixup,
+            "classes": np.arange(len(self.classes_)),
+            "criterion__weight": self._class_weights(train.y),
+            "device": ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device,
+        }
+        return make_net(module, training, train_split=valid_split, callbacks=callbacks, **options)
 
     def _class_weights(self, targets: NDArray[np.intp]) -> Tensor | None:
         if self.class_weight is None:

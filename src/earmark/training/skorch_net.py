@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from skorch import NeuralNetClassifier
 from torch import Tensor, nn
 
 from earmark.networks.base import Network
 from earmark.training.augment import Augment, mix
-from earmark.training.settings import AugmentationSettings
+from earmark.training.settings import AugmentationSettings, TrainingSettings
+
+_OPTIMIZERS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}
 
 
 class AugmentedNetwork(nn.Module):
@@ -58,3 +61,20 @@ class SkorchNet(NeuralNetClassifier):
         """Return logits only."""
         logits: Tensor = super().infer(x, **fit_params)[0]
         return logits
+
+
+def make_net(module: AugmentedNetwork, training: TrainingSettings, **options: Any) -> SkorchNet:
+    """Return skorch's net that trains a module as the settings say; `options` are what they do not."""
+    return SkorchNet(
+        module,
+        criterion=nn.CrossEntropyLoss,
+        criterion__label_smoothing=training.label_smoothing,
+        optimizer=_OPTIMIZERS[training.optimizer],
+        optimizer__weight_decay=training.weight_decay,
+        lr=training.lr,
+        batch_size=training.batch_size,
+        iterator_train__shuffle=True,
+        iterator_valid__batch_size=512,
+        verbose=0,
+        **options,
+    )
