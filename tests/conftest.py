@@ -125,7 +125,7 @@ def _make_record(recipe, protocol="clip", seed=0, *, skill=0.6, fold=None, label
     from earmark.evaluation.calibration import Answers
     from earmark.evaluation.report import judge
     from earmark.inference.card import Calibration
-    from earmark.training.recipe import open_recipe
+    from earmark.training.registry import open_recipe
 
     settings = settings or open_recipe(recipe)
     rng = np.random.default_rng([seed, len(recipe), len(protocol)])

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from earmark.audio import StftDensity
 from earmark.paper.rows import FIGURE_3, PAPER
 from earmark.training.pipeline import fit, is_network, make_pipeline
-from earmark.training.recipe import open_recipe
+from earmark.training.registry import open_recipe
 
 _CORES = 2
 _EPOCHS = 3

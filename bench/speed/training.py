@@ -12,9 +12,12 @@ from report import Row, at_most
 from torch import Tensor, nn
 
 from earmark.networks.recurrent import RecurrentNetwork
-from earmark.training.estimators import RecurrentClassifier
+from earmark.networks.settings import NetworkSettings
+from earmark.training.network_classifier import NetworkClassifier
+from earmark.training.settings import TrainingSettings
 
 _CLASSES, _FRAMES, _BINS = 10, 22, 513
+_NETWORK = NetworkSettings(layers=2, units=250)
 
 
 class BareLoop:
@@ -28,7 +31,7 @@ class BareLoop:
 
     def __init__(self, train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> None:
         self.train, self.valid = train, valid
-        self.network = RecurrentNetwork(_BINS, _CLASSES, layers=2, units=250)
+        self.network = RecurrentNetwork(_BINS, _CLASSES, _NETWORK)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=1.0)
         self.loss = nn.CrossEntropyLoss()
 
@@ -71,9 +74,8 @@ def run(work: Path, *, quick: bool) -> Iterator[Row]:
         begin = time.perf_counter()
         peer.append(begin - end)
 
-    network = RecurrentClassifier(
-        layers=2, units=250, max_epochs=1 + rounds, patience=None, random_state=0, on_epoch=between
-    )
+    training = TrainingSettings(max_epochs=1 + rounds, patience=None)
+    network = NetworkClassifier(_NETWORK, training, random_state=0, on_epoch=between)
     begin = time.perf_counter()
     network.fit(X, y, X_valid, y_valid)
     what = f"2 x 250 LSTM, {clips} clips of {_FRAMES} x {_BINS}: one epoch"

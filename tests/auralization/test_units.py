@@ -20,6 +20,7 @@ from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.inference.model import Model, open_model
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.recurrent import RecurrentNetwork
+from earmark.networks.settings import NetworkSettings
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def probe(paper):
 def made(front_end, **settings):
     """An untrained model of three genres: a scaler, and a network."""
     torch.manual_seed(0)
-    network = RecurrentNetwork(front_end.n_bins, 3, units=7, **settings).eval()
+    network = RecurrentNetwork(front_end.n_bins, 3, NetworkSettings(units=7, **settings)).eval()
     graph = Graph()
     x = graph.input("spectrogram", ["clips", "frames", front_end.n_bins])
     scaled = graph("Div", graph("Sub", x, graph.constant(3.0)), graph.constant(2.0))
@@ -78,7 +79,7 @@ def test_units_are_those_of_the_first_layer(settings, rng):
     x = rng.normal(0, 1, (2, 9, 513)).astype(np.float32)
     scaled = (torch.from_numpy(x) - 3) / 2
     with torch.no_grad():
-        expected, _ = network.recurrences[0](scaled if network.embed is None else network.embed(scaled))
+        expected, _ = network.recurrences[0](scaled if network.embedding is None else network.embedding(scaled))
     watched = UnitProbe(model)
     assert watched.n_units == 14 if settings.get("bidirectional") else 7
     np.testing.assert_allclose(watched.activations(x), expected, atol=1e-5)
@@ -127,7 +128,7 @@ def test_weights_of_other_kinds_of_network():
     front_end = StftDensity()
     model, network = made(front_end, cell="rnn")
     weights = input_weights(model)
-    embedded = network.recurrences[0].weight_ih_l0 @ network.embed.weight
+    embedded = network.recurrences[0].weight_ih_l0 @ network.embedding.weight
     np.testing.assert_allclose(weights.weights, embedded.detach().numpy(), atol=1e-6)
     assert (weights.mean[0], weights.deviation[0]) == (3.0, 2.0)
     sound = weights.synthesize(3, seconds=2.0)

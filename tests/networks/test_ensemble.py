@@ -1,4 +1,4 @@
-"""A committee answers as its members do on average, and teaches each by its own mistakes."""
+"""An ensemble answers as its members do on average, and teaches each by its own mistakes."""
 
 import numpy as np
 import onnxruntime
@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from earmark.networks.ensemble import Committee
+from earmark.networks.ensemble import Ensemble
 from earmark.networks.onnx.builder import Graph
-from earmark.networks.recurrent import RecurrentNetwork
-from earmark.training.augment import Augmentation
-from earmark.training.estimators import RecurrentClassifier
+from earmark.networks.settings import NetworkSettings
+from earmark.training.network_classifier import NetworkClassifier
+from earmark.training.settings import AugmentationSettings, TrainingSettings
 
 BINS, CLASSES = 64, 3
 
 
-def committee(members=3, **settings):
+def ensemble(members=3, **settings):
     torch.manual_seed(1)
-    return Committee([RecurrentNetwork(BINS, CLASSES, units=5, **settings) for _ in range(members)])
+    return Ensemble(BINS, CLASSES, NetworkSettings(units=5, members=members, **settings))
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def committee(members=3, **settings):
     ids=str,
 )
 def test_the_answer_is_the_geometric_mean_of_its_members(settings, rng):
-    made = committee(**settings)
+    made = ensemble(**settings)
     x = torch.from_numpy(rng.standard_normal((4, 20, BINS)).astype(np.float32))
-    made.measure(x)
+    made.fit_input_statistics(x)
     made.eval()
     logits, attention = made(x)
     alone = [member(x) for member in made.members]
@@ -51,15 +51,18 @@ def test_the_answer_is_the_geometric_mean_of_its_members(settings, rng):
 @pytest.mark.parametrize("mixup", [0.0, 0.3])
 def test_each_member_has_its_own_loss(rng, mixup):
     X, y = rng.standard_normal((32, 6, BINS)).astype(np.float32), np.arange(32) % CLASSES
-    estimator = RecurrentClassifier(
-        units=4, members=3, dropout=0.0, lr=1e-9, max_epochs=1, validation_fraction=0, random_state=0,
-        label_smoothing=0.1, augmentation=Augmentation(mixup=mixup) if mixup else None,
-    ).fit(X, y)  # fmt: skip
+    estimator = NetworkClassifier(
+        NetworkSettings(units=4, members=3, dropout=0.0),
+        TrainingSettings(lr=1e-9, max_epochs=1, label_smoothing=0.1),
+        augmentation=AugmentationSettings(mixup=mixup),
+        validation_fraction=0,
+        random_state=0,
+    ).fit(X, y)
     loss = estimator.net_.history[-1, "train_loss"]
     with torch.no_grad():
         alone = [
             cross_entropy(member(torch.from_numpy(X))[0], torch.from_numpy(y), label_smoothing=0.1)
-            for member in estimator.network.members
+            for member in estimator.network_.members
         ]
     if mixup:
         assert np.isfinite(loss)
@@ -70,7 +73,8 @@ def test_each_member_has_its_own_loss(rng, mixup):
 def test_it_learns_and_its_members_differ(rng):
     y = np.arange(60) % CLASSES
     X = rng.standard_normal((60, 6, BINS)).astype(np.float32) + y[:, None, None]
-    estimator = RecurrentClassifier(units=8, members=2, optimizer="adamw", lr=0.01, max_epochs=30, random_state=0)
+    training = TrainingSettings(optimizer="adamw", lr=0.01, max_epochs=30)
+    estimator = NetworkClassifier(NetworkSettings(units=8, members=2), training, random_state=0)
     assert estimator.fit(X, y).score(X, y) > 0.9
-    first, second = (member.output.weight for member in estimator.network.members)
+    first, second = (member.output.weight for member in estimator.network_.members)
     assert not torch.allclose(first, second)

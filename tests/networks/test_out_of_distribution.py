@@ -1,4 +1,4 @@
-"""Doubt: none in what was learned from, more the further away, and the same in ONNX."""
+"""Out of distribution: full confidence in what was learned from, less the further away, and the same in ONNX."""
 
 import numpy as np
 import onnxruntime
@@ -6,10 +6,10 @@ import pytest
 import torch
 from sklearn.covariance import ledoit_wolf
 
-from earmark.networks.ensemble import Committee
+from earmark.networks.ensemble import Ensemble
 from earmark.networks.onnx.builder import Graph
-from earmark.networks.out_of_distribution import Doubt
-from earmark.networks.recurrent import RecurrentNetwork
+from earmark.networks.out_of_distribution import MahalanobisTemperature
+from earmark.networks.settings import NetworkSettings
 
 
 @pytest.fixture
@@ -20,21 +20,21 @@ def music():
     return torch.randn(1500, 40) * torch.logspace(1, -1, 40) @ axes.T + 3
 
 
-def measured(means, steepness=2.0):
-    doubt = Doubt(means.shape[1], steepness)
-    doubt.measure(means)
-    return doubt
+def fitted(means, steepness=2.0):
+    temperature = MahalanobisTemperature(means.shape[1], steepness)
+    temperature.fit(means)
+    return temperature
 
 
-def test_most_of_what_was_learned_from_gives_no_doubt(music):
-    divisor = measured(music)(music[:, None])
+def test_most_of_what_was_learned_from_keeps_its_confidence(music):
+    divisor = fitted(music)(music[:, None])
     assert divisor.shape == (1500, 1)
     assert 0.85 <= (divisor == 1).float().mean() <= 0.9
 
 
 def test_distance_is_mahalanobis(music):
     """Against a literal rewrite."""
-    doubt = measured(music)
+    temperature = fitted(music)
     x = music[:50] + 5 * torch.randn(50, 40)
     z = ((music - music.mean(0)) / music.std(0, correction=0)).numpy()
     variance, axes = np.linalg.eigh(ledoit_wolf(z)[0])
@@ -44,17 +44,17 @@ def test_distance_is_mahalanobis(music):
         chosen = order[:count]
         distance = lambda a: np.sqrt((((a @ axes[:, chosen]) ** 2) / variance[chosen]).mean(1))  # noqa: B023, E731
         far.append(distance(((x - music.mean(0)) / music.std(0, correction=0)).numpy()) / np.quantile(distance(z), 0.9))
-    np.testing.assert_allclose(doubt(x[:, None])[:, 0], np.maximum(np.max(far, axis=0), 1) ** 2, rtol=1e-2)
+    np.testing.assert_allclose(temperature(x[:, None])[:, 0], np.maximum(np.max(far, axis=0), 1) ** 2, rtol=1e-2)
 
 
 def test_a_small_direction_counts_as_much_as_a_large_one():
     """A step that is nothing along the cloud is far across it."""
     torch.manual_seed(0)
     axes = torch.linalg.qr(torch.randn(40, 40))[0]
-    doubt = measured(torch.randn(3000, 40) * torch.logspace(0.5, -0.5, 40) @ axes.T, 1.0)
+    temperature = fitted(torch.randn(3000, 40) * torch.logspace(0.5, -0.5, 40) @ axes.T, 1.0)
     along, across = (8 * axes[:, i][None, None] for i in (0, 39))
-    assert doubt(along) == 1
-    assert doubt(across) > 3
+    assert temperature(along) == 1
+    assert temperature(across) > 3
 
 
 def test_few_clips_are_no_ground_for_certainty_of_difference():
@@ -62,23 +62,23 @@ def test_few_clips_are_no_ground_for_certainty_of_difference():
     torch.manual_seed(0)
     mixing = torch.randn(20, 1000)
     one, other = (torch.randn(30, 20) @ mixing + torch.randn(30, 1000) for _ in range(2))
-    assert measured(one, 1.0)(other[:, None]).median() < 2
+    assert fitted(one, 1.0)(other[:, None]).median() < 2
 
 
-def test_a_committee_doubts_evenly_and_in_onnx(rng):
+def test_an_ensemble_is_less_sure_evenly_and_in_onnx(rng):
     torch.manual_seed(0)
-    made = Committee([RecurrentNetwork(64, 3, units=4, texture_window=8, projection=5) for _ in range(2)], doubt=4.0)
+    made = Ensemble(64, 3, NetworkSettings(units=4, texture_window=8, projection=5, members=2, doubt=4.0))
     x = torch.from_numpy(rng.standard_normal((300, 20, 64)).astype(np.float32))
-    made.measure(x)
+    made.fit_input_statistics(x)
     made.eval()
     for member in made.members:
         member.output.weight.data *= 50  # as sure as after training
     strange = 20 * x[:4]
     sure, unsure = made(x[:4])[0].softmax(1), made(strange)[0].softmax(1)
-    steep, made.doubt = made.doubt, None
+    steep, made.temperature = made.temperature, None
     assert torch.equal(made(strange)[0].argmax(1), unsure.argmax(1))  # what is named stays
     assert (made(strange)[0].softmax(1).amax(1) > unsure.amax(1)).all()
-    made.doubt = steep
+    made.temperature = steep
     assert unsure.amax() < 0.5 < sure.amax()
 
     graph = Graph()

@@ -8,6 +8,7 @@ import torch
 from earmark.errors import SettingError
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.recurrent import RecurrentNetwork
+from earmark.networks.settings import NetworkSettings
 
 BINS, CLASSES, UNITS = 7, 4, 6
 NETWORKS = [
@@ -28,7 +29,7 @@ NETWORKS = [
 
 def network(**settings):
     torch.manual_seed(5)
-    made = RecurrentNetwork(BINS, CLASSES, units=UNITS, **settings).eval()
+    made = RecurrentNetwork(BINS, CLASSES, NetworkSettings(units=UNITS, **settings)).eval()
     for weight in made.parameters():  # biases too: no term may go untested
         torch.nn.init.normal_(weight, std=0.5)
     for name, value in made.named_buffers():  # what batch norms remember
@@ -82,7 +83,7 @@ def lstm_layer(w, layer, x):
 def test_vanilla_rnn_is_section_3_2_1(layers, rng):
     made = network(cell="rnn", layers=layers)
     w, x = numbers(made), rng.standard_normal((9, BINS))
-    h = x @ w["embed.weight"].T  # h_t^1 = W x_t
+    h = x @ w["embedding.weight"].T  # h_t^1 = W x_t
     for i in range(layers):
         h = rnn_layer(w, i, h)
     y = w["output.weight"] @ h[-1] + w["output.bias"]
@@ -150,11 +151,11 @@ def test_filling_does_not_move_a_norms_statistics(rng):
     torch.testing.assert_close(seen[0], seen[1], atol=1e-5, rtol=1e-5)
 
 
-def test_a_projection_measures_real_frames(rng):
-    made = RecurrentNetwork(BINS, CLASSES, units=UNITS, projection=5)
+def test_a_projection_learns_its_scale_from_real_frames(rng):
+    made = RecurrentNetwork(BINS, CLASSES, NetworkSettings(units=UNITS, projection=5))
     clips = torch.tensor(rng.standard_normal((40, 9, BINS)) * 20, dtype=torch.float32)
     clips[:10, 5:] = torch.nan
-    made.measure(clips)
+    made.fit_input_statistics(clips)
     real = clips[~clips[:, :, 0].isnan()]
     torch.testing.assert_close(made.projection.mean, real.mean(0))
     torch.testing.assert_close(made.projection.scale, real.std(0) + 1e-4)
@@ -197,7 +198,7 @@ def test_onnx_says_the_same(settings, rng):
 
 
 def test_initial_weights_are_the_authors():
-    made = RecurrentNetwork(BINS, CLASSES, units=200, attention="dot")
+    made = RecurrentNetwork(BINS, CLASSES, NetworkSettings(units=200, attention="dot"))
     w = numbers(made)
     bias = w["recurrences.0.bias_ih_l0"] + w["recurrences.0.bias_hh_l0"]
     np.testing.assert_allclose(bias, np.repeat([0.1, 1.0, 0.1, 0.1], 200))
@@ -206,7 +207,7 @@ def test_initial_weights_are_the_authors():
 
 
 def test_dropout_acts_in_training_only(rng):
-    made = RecurrentNetwork(BINS, CLASSES, units=50, dropout=0.5)
+    made = RecurrentNetwork(BINS, CLASSES, NetworkSettings(units=50, dropout=0.5))
     x = torch.tensor(rng.standard_normal((1, 5, BINS)), dtype=torch.float32)
     assert not torch.equal(made.train()(x)[0], made(x)[0])
     assert torch.equal(made.eval()(x)[0], made(x)[0])
@@ -222,4 +223,4 @@ def test_dropout_acts_in_training_only(rng):
 )
 def test_networks_that_do_not_exist(settings, says):
     with pytest.raises(SettingError, match=says):
-        RecurrentNetwork(BINS, CLASSES, **settings)
+        NetworkSettings(**settings)

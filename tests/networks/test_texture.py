@@ -8,6 +8,7 @@ import torch
 
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.recurrent import RecurrentNetwork
+from earmark.networks.settings import NetworkSettings
 from earmark.networks.texture import Texture
 
 BANDS, GROUPS = 64, 8
@@ -61,7 +62,7 @@ def modulation(streams):
 def test_features_are_what_they_say(frames, window):
     texture = Texture(BANDS, window, 4)
     features = texture(torch.from_numpy(frames))
-    assert features.shape == (2, 1 + (50 - window) // 4, texture.features)
+    assert features.shape == (2, 1 + (50 - window) // 4, texture.n_features)
     for clip, ours in zip(frames, features, strict=True):
         np.testing.assert_allclose(ours[0], features_of_first_window(clip, window), rtol=1e-3, atol=1e-3)
 
@@ -88,7 +89,7 @@ def test_onnx_says_the_same(frames):
     texture = Texture(BANDS, 32, 8)
     graph = Graph()
     out = texture.to_onnx(graph, graph.input("x", ["clips", "frames", BANDS]))
-    graph.output(out, "y", ["clips", "windows", texture.features])
+    graph.output(out, "y", ["clips", "windows", texture.n_features])
     session = onnxruntime.InferenceSession(graph.model("texture").SerializeToString())
     for x in (frames, frames[:1, :32], np.repeat(frames, 3, axis=1)):
         theirs = session.run(None, {"x": x})[0]
@@ -98,12 +99,13 @@ def test_onnx_says_the_same(frames):
 @pytest.mark.parametrize("attention", ["learned", "dot"])
 def test_a_network_over_texture(frames, attention):
     torch.manual_seed(3)
-    network = RecurrentNetwork(
-        BANDS, 3, units=6, attention=attention, bidirectional=True, texture_window=32, texture_hop=4, projection=5,
-        skip=True, input_dropout=0.3,
+    settings = NetworkSettings(
+        units=6, attention=attention, bidirectional=True, texture_window=32, texture_hop=4, projection=5, skip=True,
+        input_dropout=0.3,
     )  # fmt: skip
+    network = RecurrentNetwork(BANDS, 3, settings)
     x = torch.from_numpy(frames)
-    network.measure(x)
+    network.fit_input_statistics(x)
     network.train()(x)  # one step of batch statistics
     network.eval()
     logits, weights = network(x)

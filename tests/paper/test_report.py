@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from earmark.data.corpus import Corpus, Track
+from earmark.networks.settings import NetworkSettings
 from earmark.paper import report
 from earmark.paper.report import write_report
-from earmark.training.recipe import Network, Recipe, parse_recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import parse_recipe
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "wbr", "col"}
 ALWAYS = {"figure-4", "figure-5", "figure-1-network", "figure-6-confusion", "learning-curves"}
@@ -203,7 +205,7 @@ def test_failures_alone_make_a_report(run):
 
 def test_names_are_words_not_markup(run, make_record):
     labels = ("<b>ass & drum", "$oul", 'r"n"b', "pop|rock")
-    recipe = Recipe(network=Network(units=3, attention="dot"))
+    recipe = Recipe(network=NetworkSettings(units=3, attention="dot"))
     records = [make_record("<i>mine$", p, labels=labels, settings=recipe) for p in ("clip", "track")]
     folder = run(records, Corpus("<corpus>", (Track("x", "<b>ass & drum"), Track("y", "$oul"))))
     page = check_page(folder)
@@ -213,7 +215,7 @@ def test_names_are_words_not_markup(run, make_record):
 
 
 def test_a_foreign_recipe_is_kept_beside_the_report(run, make_record):
-    recipe = Recipe(network=Network(layers=2, units=7))
+    recipe = Recipe(network=NetworkSettings(layers=2, units=7))
     folder = run([make_record("mine", settings=recipe), make_record("lstm-1x250")])
     kept = folder / "recipes" / "mine.toml"
     assert parse_recipe(kept.read_text(), "mine") == recipe
@@ -222,7 +224,7 @@ def test_a_foreign_recipe_is_kept_beside_the_report(run, make_record):
 
 
 def test_a_known_name_with_other_settings_is_a_foreign_recipe(run, make_record):
-    folder = run([make_record("lstm-1x250", settings=Recipe(network=Network(units=7)))])
+    folder = run([make_record("lstm-1x250", settings=Recipe(network=NetworkSettings(units=7)))])
     assert "units = 7" in (folder / "recipes" / "lstm-1x250.toml").read_text()
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from earmark.data.corpus import Corpus, Track
+from earmark.networks.settings import NetworkSettings
 from earmark.paper import summary, tables, text
 from earmark.paper.names import full_name, short_name
 from earmark.paper.rows import PAPER, Row
-from earmark.training.recipe import Network, Recipe, open_recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import open_recipe
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_the_csv_has_one_line_a_run_and_reads_back(make_record):
 
 
 def test_a_recipe_comes_back_from_its_record(make_record):
-    recipe = Recipe(network=Network(layers=2, units=7, attention="general"))
+    recipe = Recipe(network=NetworkSettings(layers=2, units=7, attention="general"))
     assert summary.recipe_of(make_record("mine", settings=recipe)) == recipe
 
 

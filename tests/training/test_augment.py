@@ -3,16 +3,17 @@
 import pytest
 import torch
 
-from earmark.training.augment import Augment, Augmentation
+from earmark.training.augment import Augment
 from earmark.training.pipeline import make_pipeline
-from earmark.training.recipe import parse_recipe
+from earmark.training.registry import parse_recipe
+from earmark.training.settings import AugmentationSettings
 
 ALL = {"shift_bins": 2, "equalizer": 3.0, "lowpass": 0.5}
 
 
 def distort(x, seed=0, **settings):
     torch.manual_seed(seed)
-    return Augment(Augmentation(**settings)).train()(x)
+    return Augment(AugmentationSettings(**settings)).train()(x)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_low_pass_silences_what_is_above_and_keeps_the_mean(clips):
 
 def test_without_settings_and_outside_training_nothing_is_done(clips):
     assert torch.equal(distort(clips).nan_to_num(), clips.nan_to_num())
-    augment = Augment(Augmentation(**ALL))
+    augment = Augment(AugmentationSettings(**ALL))
     assert augment.eval()(clips) is clips
 
 
@@ -61,4 +62,4 @@ def test_filling_has_no_say_in_what_is_done_to_real_frames(clips, setting):
 def test_a_recipe_reaches_the_network():
     recipe = parse_recipe("[augmentation]\nshift_bins = 1\nequalizer = 0.3\nlowpass = 0.4\nmixup = 1.5", "mine")
     network = make_pipeline(recipe)[-1]
-    assert network.augmentation == Augmentation(shift_bins=1, equalizer=0.3, lowpass=0.4, mixup=1.5)
+    assert network.augmentation == AugmentationSettings(shift_bins=1, equalizer=0.3, lowpass=0.4, mixup=1.5)

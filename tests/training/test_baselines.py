@@ -11,12 +11,15 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from earmark.errors import SettingError
-from earmark.networks.mlp import Perceptron
+from earmark.networks.mlp import MlpNetwork
 from earmark.networks.onnx.builder import Graph
+from earmark.networks.settings import MlpSettings
 from earmark.training.baselines import Flattener, KernelMap, SpanRotation, logistic_regression, support_vector_machine
-from earmark.training.estimators import MLPClassifier
+from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.pipeline import log_probabilities, make_pipeline
-from earmark.training.recipe import Logistic, Recipe, Svm, open_recipe
+from earmark.training.recipe import Logistic, Recipe, Svm
+from earmark.training.registry import open_recipe
+from earmark.training.settings import TrainingSettings
 
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),
@@ -49,7 +52,13 @@ def test_scikit_learns_own_checks(estimator, check):
 
 
 @parametrize_with_checks(
-    [MLPClassifier(units=16, optimizer="adamw", lr=0.02, max_epochs=25, patience=None, validation_fraction=0)]
+    [
+        NetworkClassifier(
+            MlpSettings(units=16),
+            TrainingSettings(optimizer="adamw", lr=0.02, max_epochs=25, patience=None),
+            validation_fraction=0,
+        )
+    ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learns_own_checks_of_the_perceptron(estimator, check):
@@ -109,7 +118,10 @@ def test_class_weights_reach_the_networks(rng):
     rare = np.concatenate([np.flatnonzero(y != "rock"), np.flatnonzero(y == "rock")[:4]])
     said = {}
     for weight in (None, "balanced"):
-        net = MLPClassifier(units=8, lr=0.05, max_epochs=10, random_state=0, class_weight=weight, validation_fraction=0)
+        net = NetworkClassifier(
+            MlpSettings(units=8), TrainingSettings(lr=0.05, max_epochs=10),
+            random_state=0, class_weight=weight, validation_fraction=0,
+        )  # fmt: skip
         said[weight] = net.fit(X[rare], y[rare]).predict_proba(X)[:, net.classes_ == "rock"].mean()
     assert said["balanced"] > said[None]
 
@@ -151,7 +163,7 @@ def test_steps_are_named_for_what_they_do():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_perceptron_is_its_equation_in_torch_and_in_onnx(activation, rng):
     torch.manual_seed(3)
-    network = Perceptron(6, 5, 4, units=7, activation=activation).eval()
+    network = MlpNetwork(6, 5, 4, MlpSettings(units=7, activation=activation)).eval()
     x = rng.standard_normal((3, 6, 5)).astype(np.float32)
     w = {name: value.detach().numpy().astype(np.float64) for name, value in network.named_parameters()}
 
@@ -176,12 +188,13 @@ def test_the_perceptron_is_its_equation_in_torch_and_in_onnx(activation, rng):
 
 def test_a_clip_too_long_for_the_perceptron():
     with pytest.raises(ValueError, match="a clip has 7 frames, but this network reads 6"):
-        Perceptron(6, 5, 4)(torch.zeros(1, 7, 5))
+        MlpNetwork(6, 5, 4, MlpSettings())(torch.zeros(1, 7, 5))
     with pytest.raises(SettingError, match="activation is 'gelu': must be one of relu"):
-        Perceptron(6, 5, 4, activation="gelu")
+        MlpSettings(activation="gelu")
 
 
 def test_the_perceptron_learns(rng):
     X, y = clips(rng, n=240)
-    net = MLPClassifier(units=20, lr=0.1, batch_size=16, max_epochs=20, random_state=0).fit(X[:180], y[:180])
+    training = TrainingSettings(lr=0.1, batch_size=16, max_epochs=20)
+    net = NetworkClassifier(MlpSettings(units=20), training, random_state=0).fit(X[:180], y[:180])
     assert net.score(X[180:], y[180:]) > 0.7

@@ -1,6 +1,5 @@
 """The callbacks on hand-written series, and whole runs: seeds, kills, NaN."""
 
-import json
 import math
 import signal
 import subprocess
@@ -10,11 +9,14 @@ import textwrap
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.history import History
 
 from earmark.errors import TrainingError
+from earmark.networks.settings import NetworkSettings
 from earmark.training.callbacks import KeepBest, Schedule, best_epoch
-from earmark.training.estimators import RecurrentClassifier
+from earmark.training.network_classifier import NetworkClassifier
+from earmark.training.settings import TrainingSettings
 
 NAN = float("nan")
 
@@ -53,7 +55,7 @@ class Net:
     ],
 )
 def test_patience(patience, losses, stops_after, keeps):
-    net, keeper = Net(), KeepBest(patience)
+    net, keeper = Net(), KeepBest(TrainingSettings(patience=patience, choose_by="loss"))
     stopped = [net.epoch(keeper, loss) for loss in losses]
     assert (stopped.index(True) + 1 if any(stopped) else None) == stops_after
     keeper.on_train_end(net)
@@ -61,7 +63,7 @@ def test_patience(patience, losses, stops_after, keeps):
 
 
 def test_one_cycle_rises_then_falls():
-    schedule = Schedule("one-cycle", 2.0, 100, 10)
+    schedule = Schedule(TrainingSettings(schedule="one-cycle", lr=2.0), 100, 10)
     rates = [schedule.rate(step) for step in range(100)]
     assert np.argmax(rates) == 9
     assert max(rates) == pytest.approx(2.0)
@@ -77,12 +79,18 @@ def blobs(rng, n=90, frames=6, bins=5):
     return X, np.array(["rock", "jazz", "pop"])[y]
 
 
-SMALL = {"units": 8, "batch_size": 16, "max_epochs": 6, "attention": "dot"}
+NETWORK = NetworkSettings(units=8, attention="dot")
+TRAINING = TrainingSettings(batch_size=16, max_epochs=6)
+SMALL = NetworkClassifier(NETWORK, TRAINING)
+
+
+def small(**parameters):
+    return clone(SMALL).set_params(**parameters)
 
 
 def test_same_seed_same_network(rng):
     X, y = blobs(rng)
-    one, two, other = (RecurrentClassifier(**SMALL, random_state=s).fit(X, y).predict_proba(X) for s in (1, 1, 2))
+    one, two, other = (small(random_state=s).fit(X, y).predict_proba(X) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, two)
     assert not np.allclose(one, other)
 
@@ -91,47 +99,50 @@ def test_the_callers_random_state_is_left_alone(rng):
     X, y = blobs(rng)
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
-    RecurrentClassifier(**SMALL, random_state=1).fit(X, y)
+    small(random_state=1).fit(X, y)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_a_loss_that_is_no_number_stops_training(rng):
     X, y = blobs(rng)
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch \d+: lower the learning rate"):
-        RecurrentClassifier(units=8, lr=1e38, clip_norm=1e38, random_state=0).fit(X, y)
+        NetworkClassifier(NetworkSettings(units=8), TrainingSettings(lr=1e38, clip_norm=1e38), random_state=0).fit(X, y)
 
 
 KILLED = """
     import json, os, signal, sys
     import numpy as np
-    from earmark.training.estimators import RecurrentClassifier
+    from earmark.networks.settings import NetworkSettings
+    from earmark.training.network_classifier import NetworkClassifier
+    from earmark.training.settings import TrainingSettings
 
     data = np.load(sys.argv[1])
     def die(record):
         if record["epoch"] == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-    settings = json.loads(sys.argv[3])
-    RecurrentClassifier(**settings, checkpoint=sys.argv[2], on_epoch=die).fit(data["X"], data["y"])
+    settings = NetworkSettings(**json.loads(sys.argv[3])), TrainingSettings(**json.loads(sys.argv[4]))
+    NetworkClassifier(*settings, random_state=4, checkpoint=sys.argv[2], on_epoch=die).fit(data["X"], data["y"])
 """
 
 
 @pytest.mark.parametrize("more", [{}, {"projection": 4}], ids=["plain", "projection"])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng, more):
     X, y = blobs(rng)
-    settings = {**SMALL, **more, "random_state": 4}
+    network = NETWORK.model_copy(update=more)
     np.savez(tmp_path / "data.npz", X=X, y=y)
     state = tmp_path / "state.pt"
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path / "data.npz", state, json.dumps(settings)]
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path / "data.npz", state]
+    command += [settings.model_dump_json() for settings in (network, TRAINING)]
     killed = subprocess.run(command, check=False, timeout=120)
     assert killed.returncode == -signal.SIGKILL
     epochs = []
-    resumed = RecurrentClassifier(**settings, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"]))
+    resumed = small(network=network, random_state=4, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"]))
     resumed.fit(X, y)
     assert epochs == [4, 5, 6]
-    whole = RecurrentClassifier(**settings).fit(X, y)
-    weights = resumed.network.state_dict()
+    whole = small(network=network, random_state=4).fit(X, y)
+    weights = resumed.network_.state_dict()
     near = {"rtol": 1e-4, "atol": 1e-5}  # another process may add in another order
-    for name, value in whole.network.state_dict().items():
+    for name, value in whole.network_.state_dict().items():
         torch.testing.assert_close(value, weights[name], **near)
     np.testing.assert_allclose(resumed.predict_proba(X), whole.predict_proba(X), **near)
     np.testing.assert_allclose(resumed.net_.history[:, "train_loss"], whole.net_.history[:, "train_loss"], **near)
@@ -140,9 +151,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng, more):
 def test_a_finished_run_is_not_trained_again(tmp_path, rng):
     X, y = blobs(rng)
     state = tmp_path / "state.pt"
-    first = RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+    first = small(random_state=0, checkpoint=state).fit(X, y)
     epochs = []
-    again = RecurrentClassifier(**SMALL, random_state=0, checkpoint=state, on_epoch=epochs.append).fit(X, y)
+    again = small(random_state=0, checkpoint=state, on_epoch=epochs.append).fit(X, y)
     assert epochs == []
     np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
 
@@ -150,26 +161,31 @@ def test_a_finished_run_is_not_trained_again(tmp_path, rng):
 def test_a_foreign_checkpoint_is_refused(tmp_path, rng):
     X, y = blobs(rng)
     state = tmp_path / "state.pt"
-    RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
-    for other in ({"units": 9}, {"projection": 4}):
-        with pytest.raises(TrainingError, match="delete it to start afresh"):
-            RecurrentClassifier(**{**SMALL, **other}, random_state=0, checkpoint=state).fit(X, y)
+    small(random_state=0, checkpoint=state).fit(X, y)
+    for other in (
+        {"network__units": 9}, {"network__projection": 4}, {"network__dropout": 0.1}, {"training__max_epochs": 7},
+        {"augmentation__mixup": 0.1}, {"class_weight": "balanced"}, {"random_state": 1},
+    ):  # fmt: skip
+        with pytest.raises(TrainingError, match=r"of a run with other settings.*delete it to start afresh"):
+            small(**{"random_state": 0, **other}, checkpoint=state).fit(X, y)
     state.write_bytes(b"not a checkpoint")
     with pytest.raises(TrainingError, match="delete it to start afresh"):
-        RecurrentClassifier(**SMALL, random_state=0, checkpoint=state).fit(X, y)
+        small(random_state=0, checkpoint=state).fit(X, y)
 
 
 def test_a_schedule_that_keeps_its_last_epoch_is_not_cut_short(rng):
     X, y = blobs(rng)
-    settings = {**SMALL, "max_epochs": 8, "patience": 0, "lr": 1e-9, "random_state": 0}
-    assert RecurrentClassifier(**settings, keep="best").fit(X, y).n_iter_ < 8
-    assert RecurrentClassifier(**settings, keep="last").fit(X, y).n_iter_ == 8
+    training = {"batch_size": 16, "max_epochs": 8, "patience": 0, "lr": 1e-9}
+    best, last = (small(training=TrainingSettings(**training, keep=keep), random_state=0) for keep in ("best", "last"))
+    assert best.fit(X, y).n_iter_ < 8
+    assert last.fit(X, y).n_iter_ == 8
 
 
 @pytest.mark.parametrize("choose_by", ["accuracy", "loss"])
 def test_the_best_epoch_is_chosen_as_asked(rng, choose_by):
     X, y = blobs(rng)
-    fitted = RecurrentClassifier(**{**SMALL, "max_epochs": 15}, choose_by=choose_by, random_state=3).fit(X, y, X, y)
+    settings = TrainingSettings(batch_size=16, max_epochs=15, choose_by=choose_by)
+    fitted = small(training=settings, random_state=3).fit(X, y, X, y)
     history = fitted.net_.history
     keys = {"accuracy": lambda row: -row["valid_acc"], "loss": lambda row: row["valid_loss"]}
     best = min(history, key=keys[choose_by])

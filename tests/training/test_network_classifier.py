@@ -9,8 +9,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from earmark.data.features.extract import stack
 from earmark.errors import SettingError
-from earmark.training.estimators import RecurrentClassifier
+from earmark.networks.settings import MlpSettings, NetworkSettings
+from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
+from earmark.training.settings import AugmentationSettings, TrainingSettings
 
 
 @parametrize_with_checks(
@@ -20,7 +22,11 @@ from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
         Standardizer(),
         Standardizer(per_bin=True),
         # AdamW: scikit-learn's little two-dimensional blobs ask more of a network in few epochs than SGD gives.
-        RecurrentClassifier(units=16, optimizer="adamw", lr=0.02, max_epochs=25, patience=None, validation_fraction=0),
+        NetworkClassifier(
+            NetworkSettings(units=16),
+            TrainingSettings(optimizer="adamw", lr=0.02, max_epochs=25, patience=None),
+            validation_fraction=0,
+        ),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -49,18 +55,56 @@ def clips(rng, n=80, frames=8, bins=6):
 def test_it_learns_in_a_pipeline_and_is_searched(rng, network):
     X, y = clips(rng)
     X = 30 * X - 40
-    pipeline = make_pipeline(
-        Standardizer(), RecurrentClassifier(units=8, lr=0.5, batch_size=16, max_epochs=10, random_state=0, **network)
-    )
+    training = TrainingSettings(lr=0.5, batch_size=16, max_epochs=10)
+    classifier = NetworkClassifier(NetworkSettings(units=8, **network), training, random_state=0)
+    pipeline = make_pipeline(Standardizer(), classifier)
     assert cross_val_score(pipeline, X, y, cv=2).mean() > 0.8
 
 
-def test_grid_search(rng):
+SMALL = NetworkClassifier(
+    NetworkSettings(units=4), TrainingSettings(lr=0.5, batch_size=16, max_epochs=8), random_state=0
+)
+
+
+@pytest.mark.parametrize(
+    ("grid", "best"),
+    [
+        ({"training__lr": [1e-6, 0.5]}, {"training__lr": 0.5}),
+        (
+            {"training": [TrainingSettings(lr=1e-6), SMALL.training]},
+            {"training": SMALL.training},
+        ),
+        (
+            {"training__lr": [0.5], "network": [NetworkSettings(units=1, dropout=0.99), SMALL.network]},
+            {"training__lr": 0.5, "network": SMALL.network},
+        ),
+    ],
+    ids=["one setting", "settings", "both"],
+)
+def test_grid_search(rng, grid, best):
     X, y = clips(rng)
-    search = GridSearchCV(
-        RecurrentClassifier(units=4, batch_size=16, max_epochs=8, random_state=0), {"lr": [1e-6, 0.5]}, cv=2
-    )
-    assert search.fit(X, y).best_params_ == {"lr": 0.5}
+    assert GridSearchCV(SMALL, grid, cv=2).fit(X, y).best_params_ == best
+    assert SMALL.training.lr == 0.5
+
+
+def test_parameters_reach_into_the_settings():
+    made = clone(SMALL)
+    assert made.get_params()["network__units"] == 4
+    assert "network__units" not in made.get_params(deep=False)
+    made.set_params(network__units=5, network__attention="dot", augmentation__mixup=0.2, random_state=1)
+    assert made.network == NetworkSettings(units=5, attention="dot")
+    assert made.augmentation == AugmentationSettings(mixup=0.2)
+    assert (SMALL.network.units, made.random_state) == (4, 1)
+    made.set_params(network=MlpSettings(), network__activation="elu")
+    assert made.network == MlpSettings(activation="elu")
+    for wrong, says in [
+        ({"network__unit": 3}, "unknown setting 'unit'; did you mean 'units'"),
+        ({"training__lr": -1.0}, "lr is -1.0: must be greater than 0"),
+        ({"class_weight__x": 1}, "unknown parameter 'class_weight__x'"),
+        ({"units": 3}, "Invalid parameter 'units'"),
+    ]:
+        with pytest.raises(ValueError, match=says):
+            clone(SMALL).set_params(**wrong)
 
 
 def test_clips_of_different_lengths_and_their_attention(rng):
@@ -68,9 +112,8 @@ def test_clips_of_different_lengths_and_their_attention(rng):
     for i, sequence in enumerate(sequences):
         sequence[:, i % 2] += 3
     X, y = stack(sequences), np.arange(24) % 2
-    fitted = RecurrentClassifier(units=6, attention="dot", batch_size=8, lr=0.5, max_epochs=20, random_state=0).fit(
-        X, y
-    )
+    training = TrainingSettings(batch_size=8, lr=0.5, max_epochs=20)
+    fitted = NetworkClassifier(NetworkSettings(units=6, attention="dot"), training, random_state=0).fit(X, y)
     assert fitted.score(X, y) > 0.9
     weights = fitted.attend(X)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
@@ -83,7 +126,7 @@ def test_clips_of_different_lengths_and_their_attention(rng):
 
 def test_attention_must_exist_to_be_seen(rng):
     X, y = clips(rng)
-    fitted = RecurrentClassifier(units=2, max_epochs=1).fit(X, y)
+    fitted = NetworkClassifier(NetworkSettings(units=2), TrainingSettings(max_epochs=1)).fit(X, y)
     with pytest.raises(SettingError, match="this network has no attention"):
         fitted.attend(X)
 
@@ -116,13 +159,19 @@ def test_level_normalizer_does_not_hear_gain(rng):
 
 
 @pytest.mark.parametrize(
-    ("setting", "says"), [({"optimizer": "adam"}, "optimizer is 'adam'"), ({"cell": "gru"}, "cell is 'gru'")]
+    ("kind", "setting", "says"),
+    [
+        (TrainingSettings, {"optimizer": "adam"}, "optimizer is 'adam'"),
+        (NetworkSettings, {"cell": "gru"}, "cell is 'gru'"),
+    ],
 )
-def test_settings_that_make_no_sense(rng, setting, says):
+def test_settings_that_make_no_sense(kind, setting, says):
     with pytest.raises(SettingError, match=says):
-        RecurrentClassifier(**setting).fit(*clips(rng))
+        kind(**setting)
+    with pytest.raises(SettingError, match="network is {'units': 3}: must be settings"):
+        NetworkClassifier({"units": 3}).fit([[0], [1]], [0, 1])
 
 
 def test_parameters_survive_cloning():
-    made = RecurrentClassifier(units=3, attention="general", random_state=7)
+    made = NetworkClassifier(NetworkSettings(units=3, attention="general"), random_state=7)
     assert clone(made).get_params() == made.get_params()

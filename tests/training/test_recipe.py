@@ -8,7 +8,8 @@ from earmark.audio import LogMel, StftDensity
 from earmark.errors import SettingError
 from earmark.paper import rows
 from earmark.training import sweeps
-from earmark.training.recipe import Recipe, names, open_recipe, parse_recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import list_recipes, open_recipe, parse_recipe
 
 ABLATION = sorted(Path(__file__).parents[1].glob("bench/ablation/*.toml"))
 
@@ -23,7 +24,7 @@ def test_defaults_are_the_papers():
     assert training.max_epochs == 100
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list_recipes())
 def test_every_recipe_survives_being_written_down(name):
     recipe = open_recipe(name)
     assert parse_recipe(recipe.toml(), "copy") == recipe
@@ -201,7 +202,7 @@ def test_ablations_change_little_of_the_bundled_recipe(path):
 
 @pytest.mark.parametrize("name", rows.PAPER)
 def test_each_row_of_the_paper_is_a_small_file(name):
-    assert name in names()
+    assert name in list_recipes()
     plain, log = open_recipe(name), open_recipe(name + "-log")
     assert log.front_end == StftDensity(log=True)
     assert (log.kind, log.network, log.mlp, log.svm) == (plain.kind, plain.network, plain.mlp, plain.svm)
@@ -210,12 +211,12 @@ def test_each_row_of_the_paper_is_a_small_file(name):
 
 
 def test_sweeps_and_rows_agree_where_they_meet():
-    both = set(sweeps.names()) & set(names())
+    both = set(sweeps.list_recipes()) & set(list_recipes())
     assert {"rnn-1x125", "lstm-2x250", "attention-2x60", "mlp-125-sigmoid"} <= both
     for name in both:
-        assert sweeps.recipe(name) == open_recipe(name)
-    assert len(sweeps.names("recurrent")) == 3 * 2 * 5
-    assert len(sweeps.names("mlp")) == 5 * 6
+        assert sweeps.get_recipe(name) == open_recipe(name)
+    assert len(sweeps.list_recipes("recurrent")) == 3 * 2 * 5
+    assert len(sweeps.list_recipes("mlp")) == 5 * 6
     assert open_recipe("attention-additive-2x60").network.attention == "additive"
     assert open_recipe("bilstm-2x250-log").network.bidirectional == "first"
 
@@ -240,7 +241,7 @@ def test_a_recipe_makes_one_thing():
         (["svm-r*", "svm-rbf"], ["svm-rbf"]),
         (["lstm-2x*-log"], ["lstm-2x250-log"]),
         (["figure-5-log"], [f"{name}-log" for name in rows.FIGURE_5]),
-        (["attention-*-2x60"], sweeps.names("scorers")),
+        (["attention-*-2x60"], sweeps.list_recipes("scorers")),
         (["house", "rnn-2x500"], ["house", "rnn-2x500"]),
     ],
 )

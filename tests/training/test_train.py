@@ -18,7 +18,7 @@ from earmark.evaluation.evaluate import evaluate
 from earmark.inference.model import open_model
 from earmark.inference.tagger import Tagger
 from earmark.networks.onnx.front_end import waveform_graph
-from earmark.training.recipe import open_recipe, parse_recipe
+from earmark.training.registry import open_recipe, parse_recipe
 from earmark.training.train import Experiment, train
 
 RECIPE = """

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from earmark.errors import SettingError
-
 if TYPE_CHECKING:
     from earmark.networks.onnx.builder import Graph
-
-Scorer = Literal["dot", "scaled-dot", "general", "additive", "learned"]
-SCORERS = ("dot", "scaled-dot", "general", "additive", "learned")
 
 
 class Attention(nn.Module):
@@ -33,16 +28,15 @@ class Attention(nn.Module):
     ----------
     width : int
         Size H of the outputs that are attended to.
-    scorer : {"dot", "scaled-dot", "general", "additive", "learned"}
+    scorer : str
+        One of those above.
     skip : int
         Size of what entered the recurrence, to be averaged with the same weights and joined to ``c``;
         0 for none.
     """
 
-    def __init__(self, width: int, scorer: Scorer = "dot", skip: int = 0) -> None:
+    def __init__(self, width: int, scorer: str, skip: int = 0) -> None:
         super().__init__()
-        if scorer not in SCORERS:
-            raise SettingError(f"attention is {scorer!r}: must be one of {', '.join(SCORERS)}, or none")
         self.scorer, self.skip = scorer, bool(skip)
         self.combine = nn.Linear(width + skip + (0 if scorer == "learned" else width), width)  # W_c
         if scorer == "general":

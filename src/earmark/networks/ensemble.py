@@ -1,63 +1,63 @@
-"""A committee: several networks that learn apart and answer together, with doubt in what is new to them all."""
+"""An ensemble: several networks that learn apart and answer together, less sure of what is new to them all."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from earmark.networks.out_of_distribution import Doubt
-from earmark.networks.recurrent import Network, RecurrentNetwork, parts
+from earmark.networks.base import Network, sample_batches
+from earmark.networks.out_of_distribution import MahalanobisTemperature
+from earmark.networks.recurrent import RecurrentNetwork
+from earmark.networks.settings import NetworkSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from earmark.networks.onnx.builder import Graph
 
 
-class Committee(Network):
+class Ensemble(Network):
     """Networks of one kind whose answers are averaged: what one mistakes by its chance weights, the others mend.
 
     In training each gets a loss of its own, so that they stay different; then the geometric mean of their
-    probabilities is the answer. What they read is described once for all of them.
+    probabilities is the answer. Their input is embedded once for all of them.
 
     Parameters
     ----------
-    members : list of RecurrentNetwork
-        Alike but for their weights; one is no committee yet, but may have doubts.
-    doubt : float
-        Steepness of the :class:`~earmark.networks.out_of_distribution.Doubt` that divides the answer's logits; 0 for
-        none.
+    n_bins, n_classes : int
+    settings : NetworkSettings
+        Of each member; ``members`` says how many, ``doubt`` is the steepness of the :class:`MahalanobisTemperature`
+        that divides the answer's logits.
 
     References
     ----------
     Hansen and Salamon, "Neural network ensembles", 1990.
     """
 
-    def __init__(self, members: list[RecurrentNetwork], doubt: float = 0.0) -> None:
+    def __init__(self, n_bins: int, n_classes: int, settings: NetworkSettings) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
-        self.min_frames = members[0].min_frames
-        self.doubt = Doubt(members[0].described, doubt) if doubt else None
+        self.members = nn.ModuleList(RecurrentNetwork(n_bins, n_classes, settings) for _ in range(settings.members))
+        self.min_frames = settings.min_frames
+        n_features = self._networks[0].n_features
+        self.temperature = MahalanobisTemperature(n_features, settings.doubt) if settings.doubt else None
 
     @property
-    def _each(self) -> list[RecurrentNetwork]:
-        return list(self.members)  # type: ignore[arg-type]
+    def _networks(self) -> list[RecurrentNetwork]:
+        return list(cast("Iterable[RecurrentNetwork]", self.members))
 
     @torch.no_grad()
-    def measure(self, x: Tensor) -> None:
-        """Let each learn the scale of its inputs, and doubt where they lie, from training clips."""
-        described = [self._each[0].describe(part) for part in parts(x)]
-        for member in self._each:
-            member.measure_described(described)
-        if self.doubt is not None:
-            self.doubt.measure(torch.cat([part.nanmean(1) for part in described]))
+    def fit_input_statistics(self, x: Tensor) -> None:
+        """Learn the scale of the members' inputs, and where they lie, from training clips (clips, frames, bins)."""
+        embedded = [self._networks[0].embed(batch) for batch in sample_batches(x)]
+        for member in self._networks:
+            member.fit_projection(embedded)
+        if self.temperature is not None:
+            self.temperature.fit(torch.cat([batch.nanmean(1) for batch in embedded]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Classify a batch.
-
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames, bins)
+        """Classify clips (clips, frames, bins).
 
         Returns
         -------
@@ -66,22 +66,22 @@ class Committee(Network):
         attention : Tensor of shape (clips, frames), or None
             Mean over the members.
         """
-        described = self._each[0].describe(x)
-        answers = [member.read(described, x.shape[1]) for member in self._each]
+        embedded = self._networks[0].embed(x)
+        answers = [member.forward_embedded(embedded, x.shape[1]) for member in self._networks]
         weights = [attention for _, attention in answers if attention is not None]
         attention = torch.stack(weights).mean(0) if weights else None
-        logits = torch.stack([own for own, _ in answers], dim=2)
+        logits = torch.stack([own for own, _ in answers], dim=2)  # (clips, classes, members)
         if self.training:
             return logits, attention
         logits = logits.log_softmax(1).mean(2)
-        return (logits if self.doubt is None else logits / self.doubt(described)), attention
+        return (logits if self.temperature is None else logits / self.temperature(embedded)), attention
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
-        described = self._each[0].describe_onnx(graph, x)
-        answers = [member.read_onnx(graph, described, x) for member in self._each]
+        embedded = self._networks[0].embed_onnx(graph, x)
+        answers = [member.forward_embedded_onnx(graph, embedded, x) for member in self._networks]
         weights = [attention for _, attention in answers if attention is not None]
         logits = graph("Mean", *(graph("LogSoftmax", own, axis=1) for own, _ in answers))
-        if self.doubt is not None:
-            logits = graph("Div", logits, self.doubt.to_onnx(graph, described))
+        if self.temperature is not None:
+            logits = graph("Div", logits, self.temperature.to_onnx(graph, embedded))
         return logits, graph("Mean", *weights) if weights else None

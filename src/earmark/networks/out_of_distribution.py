@@ -1,4 +1,4 @@
-"""Doubt: the less a sound resembles the music that was learned from, the less sure an answer to it may be.
+"""Out of distribution: the less a sound resembles the training clips, the less sure an answer to it may be.
 
 A softmax is as sure of a dial tone as of a song: it only asks which genre fits *better*. So the distance of a clip
 from all training clips, in the features that the network reads, flattens its probabilities. What is named does
@@ -23,11 +23,11 @@ _CLIPS_A_DIRECTION = 10
 """Training clips that it takes to know another direction."""
 
 _USUAL = 0.9
-"""Share of the training clips that lie near enough to give no doubt."""
+"""Share of the training clips that lie near enough to keep their full confidence."""
 
 
-class Doubt(nn.Module):
-    """By how much to divide the logits of a clip: 1 where it is like the training clips, more where it is not.
+class MahalanobisTemperature(nn.Module):
+    """What to divide the logits of a clip by: 1 where it is like the training clips, more where it is not.
 
     The distance is Mahalanobis' (Lee et al., "A simple unified framework for detecting out-of-distribution samples",
     2018) of the clip's mean features, the covariance shrunk by Ledoit and Wolf (2004), in the 16 and in the 200
@@ -54,7 +54,7 @@ class Doubt(nn.Module):
         self.register_buffer("directions", torch.zeros(size, self.many))  # to whitened coordinates
         self.register_buffer("reach", torch.ones(2))
 
-    def measure(self, means: Tensor) -> None:
+    def fit(self, means: Tensor) -> None:
         """Learn where training clips lie, from their mean features (clips, size)."""
         deviation = means.std(0, correction=0) + 1e-4
         covariance, _ = ledoit_wolf(((means - means.mean(0)) / deviation).double().numpy(), assume_centered=True)
@@ -67,7 +67,7 @@ class Doubt(nn.Module):
         self.reach.copy_(torch.quantile(self._distances(means), _USUAL, dim=0).clamp(min=1e-4))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Divisors for a batch.
+        """Return the divisors for a batch.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Doubt(nn.Module):
         return farthest.clamp(min=1) ** self.steepness
 
     def _distances(self, means: Tensor) -> Tensor:
-        """Root mean square of the few and of the many whitened coordinates: (clips, size) → (clips, 2)."""
+        """Return the root mean square of the few and of the many whitened coordinates: (clips, size) → (clips, 2)."""
         squares = ((means - self.mean) @ self.directions) ** 2
         return torch.stack([squares[:, : self.few].mean(1), squares.mean(1)], dim=1).sqrt()
 

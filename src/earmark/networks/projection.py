@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from earmark.networks.settings import NetworkSettings
+
 if TYPE_CHECKING:
     from earmark.networks.onnx.builder import Graph
 
@@ -19,24 +21,24 @@ class Projection(nn.Module):
 
     Parameters
     ----------
-    size, units : int
-        Numbers a frame, in and out.
-    input_dropout, dropout : float
-        Shares dropped of what enters and of what leaves.
+    size : int
+        Numbers a frame that come in.
+    settings : NetworkSettings
+        Units in ``projection``; ``input_dropout`` of what enters and ``dropout`` of what leaves.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, size: int, units: int, input_dropout: float = 0.0, dropout: float = 0.0) -> None:
+    def __init__(self, size: int, settings: NetworkSettings) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
-        self.mix = nn.Linear(size, units)
-        self.norm = nn.BatchNorm1d(units)
-        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
+        self.mix = nn.Linear(size, settings.projection)
+        self.norm = nn.BatchNorm1d(settings.projection)
+        self.input_dropout, self.dropout = nn.Dropout(settings.input_dropout), nn.Dropout(settings.dropout)
 
-    def measure(self, rows: Tensor) -> None:
+    def fit_input_statistics(self, rows: Tensor) -> None:
         """Learn mean and deviation of each feature from frames (frames, size)."""
         self.mean.copy_(rows.mean(0))
         self.scale.copy_(rows.std(0) + 1e-4)

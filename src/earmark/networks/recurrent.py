@@ -1,140 +1,68 @@
 """The paper's networks in their own equations (Section 3.2), in torch, each able to write itself as ONNX.
 
-Shapes: a batch is ``(clips, frames, bins)``; ``H`` is units, times two where bidirectional. Sequences of
-different lengths share a batch by filling with NaN frames at the end; what is filled changes no answer.
+``H`` is units, times two where bidirectional.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from earmark.errors import SettingError
-from earmark.networks import exclusions
-from earmark.networks.attention import Attention, Scorer
+from earmark.networks.attention import Attention
+from earmark.networks.base import Network, sample_batches
 from earmark.networks.projection import Projection
+from earmark.networks.settings import NetworkSettings
 from earmark.networks.texture import Texture
 
 if TYPE_CHECKING:
     from earmark.networks.onnx.builder import Graph
 
-Cell = Literal["rnn", "lstm"]
-CELLS = ("rnn", "lstm")
-
-_MEASURED, _PART = 4096, 256
-"""Training clips, or fewer, from which the scale of inputs is learned; and how many at once."""
-
-
-class Network(nn.Module, ABC):
-    """What every network here can do: be measured, give logits and attention, and write itself as ONNX."""
-
-    min_frames: int
-    """Fewest frames that it can say anything about."""
-
-    def measure(self, x: Tensor) -> None:
-        """Learn the scale of the inputs from training clips (clips, frames, bins), where the network has to."""
-
-    @abstractmethod
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Clips (clips, frames, bins) → logits (clips, classes), and attention (clips, frames) or None."""
-
-    @abstractmethod
-    def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
-        """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
-
 
 class RecurrentNetwork(Network):
     """Frames → recurrent layers → (attention) → class logits.
 
-    The paper's three networks are ``cell="rnn"`` (3.2.1), ``cell="lstm"`` (3.2.2), and
-    ``cell="lstm", attention="dot"`` (3.2.3). Without attention the last frame's output is classified.
-
     Parameters
     ----------
-    bins : int
+    n_bins : int
         Numbers a frame.
-    classes : int
-        Number of classes.
-    cell : {"rnn", "lstm"}
-        The recurrent cell. The paper's RNN embeds each frame first, ``h_t^1 = W x_t`` (read as layer 0).
-    layers, units : int
-        Recurrent layers, and the size of each.
-    attention : {"dot", "scaled-dot", "general", "additive", "learned"}, optional
-        How frames are scored, see :class:`Attention`; the paper's is "dot".
-    bidirectional : bool or "first"
-        Read each layer, or the first one only, in both directions (variants that the authors tried).
-    dropout : float
-        Share of outputs dropped after each recurrent layer and before the softmax layer, when training.
-    texture_window, texture_hop : int
-        Beyond the paper: frames a window of :class:`~earmark.networks.texture.Texture`, which the recurrence
-        then reads instead of frames; 0 for none.
-    projection : int
-        Beyond the paper: units of a :class:`~earmark.networks.projection.Projection` before the recurrence; 0 for none.
-    input_dropout : float
-        Share of the projection's inputs dropped, when training.
-    skip : bool
-        Attend to what enters the recurrence too, beside what leaves it.
-
-    Raises
-    ------
-    SettingError
-        If a setting is unknown, or two exclude each other.
+    n_classes : int
+    settings : NetworkSettings
+        ``members`` and ``doubt`` are for :class:`~earmark.networks.ensemble.Ensemble` to read.
 
     Attributes
     ----------
-    described : int
-        Numbers a window, or a frame, that :meth:`describe` gives.
+    n_features : int
+        Numbers a window, or a frame, that :meth:`embed` gives.
 
     References
     ----------
     Irvin, Chartock, Hollander, "Recurrent Neural Networks with Attention for Genre Classification", 3.2.
     """
 
-    def __init__(
-        self,
-        bins: int,
-        classes: int,
-        *,
-        cell: Cell = "lstm",
-        layers: int = 1,
-        units: int = 125,
-        attention: Scorer | None = None,
-        bidirectional: bool | Literal["first"] = False,
-        dropout: float = 0.2,
-        texture_window: int = 0,
-        texture_hop: int = 8,
-        projection: int = 0,
-        input_dropout: float = 0.0,
-        skip: bool = False,
-    ) -> None:
+    def __init__(self, n_bins: int, n_classes: int, settings: NetworkSettings) -> None:
         super().__init__()
-        if cell not in CELLS:
-            raise SettingError(f"cell is {cell!r}: must be one of {', '.join(CELLS)}")
-        exclusions.check(cell, attention)
-        self.cell = cell
-        self.min_frames = texture_window or 1
-        self.texture = Texture(bins, texture_window, texture_hop) if texture_window else None
-        self.described = self.texture.features if self.texture else bins
-        self.projection = Projection(self.described, projection, input_dropout, dropout) if projection else None
-        size = projection or self.described
-        self.embed = nn.Linear(size, units, bias=False) if cell == "rnn" else None
-        both_ways = [bool(bidirectional)] + [bidirectional is True] * (layers - 1)
-        widths = [units * (1 + both) for both in both_ways]
-        width = widths[-1]
-        kind = nn.LSTM if cell == "lstm" else nn.RNN
+        s = self.settings = settings
+        self.min_frames = s.min_frames
+        self.texture = Texture(n_bins, s.texture_window, s.texture_hop) if s.texture_window else None
+        self.n_features = self.texture.n_features if self.texture else n_bins
+        self.projection = Projection(self.n_features, s) if s.projection else None
+        size = s.projection or self.n_features
+        # the paper's RNN embeds each frame first: h_t^1 = W x_t
+        self.embedding = nn.Linear(size, s.units, bias=False) if s.cell == "rnn" else None
+        both_ways = [bool(s.bidirectional)] + [s.bidirectional is True] * (s.layers - 1)
+        widths = [s.units * (1 + both) for both in both_ways]
+        kind = nn.LSTM if s.cell == "lstm" else nn.RNN
         self.recurrences = nn.ModuleList(
-            kind(read, units, batch_first=True, bidirectional=both)
-            for read, both in zip([units if cell == "rnn" else size, *widths[:-1]], both_ways, strict=True)
+            kind(entering, s.units, batch_first=True, bidirectional=both)
+            for entering, both in zip([s.units if self.embedding else size, *widths[:-1]], both_ways, strict=True)
         )
-        self.dropout = nn.Dropout(dropout)
-        self.attention = Attention(width, attention, size if skip else 0) if attention else None
-        self.output = nn.Linear(width, classes)  # W_hy
+        self.dropout = nn.Dropout(s.dropout)
+        self.attention = Attention(widths[-1], s.attention, size if s.skip else 0) if s.attention else None
+        self.output = nn.Linear(widths[-1], n_classes)  # W_hy
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -146,76 +74,64 @@ class RecurrentNetwork(Network):
                 nn.init.zeros_(weight)
             elif "bias" in name:
                 nn.init.constant_(weight, 0.1)
-                if self.cell == "lstm" and "recurrences" in name:
+                if self.settings.cell == "lstm" and "recurrences" in name:
                     forget = slice(len(weight) // 4, len(weight) // 2)  # torch's order: i, f, g, o
                     nn.init.ones_(weight.data[forget])
             elif "recurrences" not in name:
                 nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
 
     @torch.no_grad()
-    def measure(self, x: Tensor) -> None:
-        """Let the projection learn the scale of its inputs from training clips (clips, frames, bins)."""
-        self.measure_described([self.describe(part) for part in parts(x)])
+    def fit_input_statistics(self, x: Tensor) -> None:
+        """Learn the scale of the projection's inputs from training clips (clips, frames, bins)."""
+        self.fit_projection([self.embed(batch) for batch in sample_batches(x)])
 
-    def measure_described(self, described: list[Tensor]) -> None:
-        """Do so from what :meth:`describe` gave, a few clips a part."""
+    def fit_projection(self, embedded: list[Tensor]) -> None:
+        """Do so from what :meth:`embed` gave, a few clips a batch."""
         if self.projection is not None:
-            self.projection.measure(torch.cat([part[_real(part)] for part in described]))
+            self.projection.fit_input_statistics(torch.cat([batch[_real(batch)] for batch in embedded]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Classify a batch.
+        """Classify clips (clips, frames, bins), see :meth:`Network.forward`."""
+        return self.forward_embedded(self.embed(x), x.shape[1])
 
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames, bins)
-            Frames that are NaN, at a clip's end, are filling.
+    def embed(self, x: Tensor) -> Tensor:
+        """Return what is read in place of frames, nothing of it learned: (clips, windows, features), or the frames."""
+        embedded: Tensor = x if self.texture is None else self.texture(x)
+        return embedded
 
-        Returns
-        -------
-        logits : Tensor, shape (clips, classes)
-        attention : Tensor of shape (clips, frames), or None
-            Weights that sum to 1 over a clip's real frames and are 0 on filling.
-        """
-        return self.read(self.describe(x), x.shape[1])
-
-    def describe(self, x: Tensor) -> Tensor:
-        """What is read in place of frames, nothing of it learned: (clips, windows, features), or the frames."""
-        described: Tensor = x if self.texture is None else self.texture(x)
-        return described
-
-    def read(self, x: Tensor, n_frames: int) -> tuple[Tensor, Tensor | None]:
-        """Classify what :meth:`describe` gave of clips of so many frames; returns what :meth:`forward` does."""
+    def forward_embedded(self, x: Tensor, n_frames: int) -> tuple[Tensor, Tensor | None]:
+        """Classify what :meth:`embed` gave of clips of so many frames; returns what :meth:`forward` does."""
         real = _real(x)
         u = x.masked_fill(~real[:, :, None], 0.0)  # (clips, frames or windows, size)
         lengths = real.sum(1)
         ragged = bool((lengths < real.shape[1]).any())
         if self.projection is not None:
             u = self.projection(u, real)
-        h = u if self.embed is None else self.embed(u)
+        h = u if self.embedding is None else self.embedding(u)
         for recurrence in self.recurrences:
-            h, last, memory = _run(recurrence, h, lengths if ragged else None)
+            h, last, memory = _run_layer(recurrence, h, lengths if ragged else None)
             h = self.dropout(h)  # (clips, frames, H)
         if self.attention is None:
             return self.output(self.dropout(last)), None
         state, weights = self.attention(h, last, memory, real, u)
         logits = self.output(self.dropout(state))
         if self.texture is not None:
-            weights = _spread(weights, real, self.texture, n_frames)
+            weights = _windows_to_frames(weights, real, self.texture, n_frames)
         return logits, weights
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
-        return self.read_onnx(graph, self.describe_onnx(graph, x), x)
+        return self.forward_embedded_onnx(graph, self.embed_onnx(graph, x), x)
 
-    def describe_onnx(self, graph: Graph, x: str) -> str:
-        """Write :meth:`describe`."""
+    def embed_onnx(self, graph: Graph, x: str) -> str:
+        """Write :meth:`embed`."""
         return x if self.texture is None else self.texture.to_onnx(graph, x)
 
-    def read_onnx(self, graph: Graph, u: str, x: str) -> tuple[str, str | None]:
-        """Write :meth:`read` of `u`, which describes the frames `x`."""
+    def forward_embedded_onnx(self, graph: Graph, u: str, x: str) -> tuple[str, str | None]:
+        """Write :meth:`forward_embedded` of `u`, the embedding of the frames `x`."""
         if self.projection is not None:
             u = self.projection.to_onnx(graph, u)
-        h = u if self.embed is None else graph.linear(self.embed, u)
+        h = u if self.embedding is None else graph.linear(self.embedding, u)
         for recurrence in self.recurrences:
             h, last, memory = graph.recurrence(recurrence, h)
         if self.attention is None:
@@ -223,15 +139,8 @@ class RecurrentNetwork(Network):
         state, weights = self.attention.to_onnx(graph, h, last, memory, u)
         logits = graph.linear(self.output, state)
         if self.texture is not None:
-            weights = _spread_onnx(graph, weights, self.texture, x)
+            weights = _windows_to_frames_onnx(graph, weights, self.texture, x)
         return logits, weights
-
-
-def parts(x: Tensor) -> Iterator[Tensor]:
-    """Training clips (clips, …) a few at a time, each time some from everywhere; of many, not all."""
-    x = x[:: len(x) // _MEASURED + 1]
-    count = -(-len(x) // _PART)
-    return (x[i::count] for i in range(count))
 
 
 def _real(x: Tensor) -> Tensor:
@@ -239,8 +148,8 @@ def _real(x: Tensor) -> Tensor:
     return ~x[:, :, 0].isnan()
 
 
-def _run(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """One layer: outputs (clips, frames, H), last output h_T (clips, H), last memory c_T (clips, H)."""
+def _run_layer(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Run one layer: outputs (clips, frames, H), last output h_T (clips, H), last memory c_T (clips, H)."""
     if lengths is None:
         h, state = recurrence(x)
     else:
@@ -251,8 +160,8 @@ def _run(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tuple[Tens
     return h, last.transpose(0, 1).flatten(1), memory.transpose(0, 1).flatten(1)
 
 
-def _spread(weights: Tensor, real: Tensor, texture: Texture, n_frames: int) -> Tensor:
-    """Attention over windows (clips, windows) → over frames (clips, frames).
+def _windows_to_frames(weights: Tensor, real: Tensor, texture: Texture, n_frames: int) -> Tensor:
+    """Turn attention over windows (clips, windows) into attention over frames (clips, frames).
 
     A frame gets the mean weight of the real windows that it lies in, so that even attention stays even.
     """
@@ -265,7 +174,7 @@ def _spread(weights: Tensor, real: Tensor, texture: Texture, n_frames: int) -> T
     return functional.pad(mean / mean.sum(1, keepdim=True), (0, n_frames - mean.shape[1]))
 
 
-def _spread_onnx(graph: Graph, weights: str, texture: Texture, x: str) -> str:
+def _windows_to_frames_onnx(graph: Graph, weights: str, texture: Texture, x: str) -> str:
     def over_frames(value: str) -> str:
         ones = graph.constant([[[1.0] * texture.window]])
         return graph.squeeze(graph("ConvTranspose", graph.unsqueeze(value, 1), ones, strides=[texture.hop]), 1)

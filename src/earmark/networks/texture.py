@@ -56,7 +56,7 @@ class Texture(nn.Module):
 
     Attributes
     ----------
-    features : int
+    n_features : int
         Numbers a window.
     """
 
@@ -70,7 +70,7 @@ class Texture(nn.Module):
         self.streams = 3 * groups + _TIMBRE  # that are looked at for beating
         self.pairs = torch.triu_indices(_TOGETHER, _TOGETHER)  # (2, pairs)
         statistics = 3 * _TIMBRE + 2 * (_CEPSTRA - _TIMBRE) + 5 * groups + bands - 2 + self.pairs.shape[1]
-        self.features = statistics + self.streams * _TEMPI
+        self.n_features = statistics + self.streams * _TEMPI
         k, band = torch.arange(_CEPSTRA)[None], torch.arange(bands)[:, None]
         self.register_buffer(
             "cosines", torch.cos(math.pi / bands * (band + 0.5) * k) * math.sqrt(2 / bands), persistent=False
@@ -96,42 +96,42 @@ class Texture(nn.Module):
         timbre, detail = cepstrum[:, :, :_TIMBRE], cepstrum[:, :, _TIMBRE:]
         edges = functional.pad((x[:, :, 1:] - x[:, :, :-1]).abs(), (1, 0)).unflatten(2, (-1, _GROUP)).mean(3)
         positive = [
-            self._spread(timbre),
-            self._mean(_change(timbre).abs()),
-            self._spread(detail),
-            self._mean(_change(detail).abs()),
-            self._mean(contrast),
-            self._spread(contrast),
-            self._mean(edges),
-            _deviation(self._mean(x).unflatten(2, (-1, _GROUP))),
-            self._mean(moved.unflatten(2, (-1, _GROUP)).mean(3)),
-            self._mean((2 * x[:, :, 1:-1] - x[:, :, 2:] - x[:, :, :-2]).abs()),
+            self._window_deviation(timbre),
+            self._window_mean(_change(timbre).abs()),
+            self._window_deviation(detail),
+            self._window_mean(_change(detail).abs()),
+            self._window_mean(contrast),
+            self._window_deviation(contrast),
+            self._window_mean(edges),
+            _deviation(self._window_mean(x).unflatten(2, (-1, _GROUP))),
+            self._window_mean(moved.unflatten(2, (-1, _GROUP)).mean(3)),
+            self._window_mean((2 * x[:, :, 1:-1] - x[:, :, 2:] - x[:, :, :-2]).abs()),
         ]
         return torch.cat(
             [
-                self._mean(timbre),
+                self._window_mean(timbre),
                 torch.cat(positive, 2).clamp(min=_LEAST).log(),
-                self._together(_change(timbre[:, :, :_TOGETHER])),
+                self._covariance(_change(timbre[:, :, :_TOGETHER])),
                 self._modulation(torch.cat([bands, timbre, onsets, contrast], 2)),
             ],
             dim=2,
         )
 
-    def _mean(self, x: Tensor) -> Tensor:
+    def _window_mean(self, x: Tensor) -> Tensor:
         return functional.avg_pool1d(x.transpose(1, 2), self.window, self.hop).transpose(1, 2)
 
-    def _spread(self, x: Tensor) -> Tensor:
-        """Standard deviation over each window."""
-        return ((self._mean(x * x) - self._mean(x) ** 2).clamp(min=0) + 0.01).sqrt()
+    def _window_deviation(self, x: Tensor) -> Tensor:
+        """Return the standard deviation over each window."""
+        return ((self._window_mean(x * x) - self._window_mean(x) ** 2).clamp(min=0) + 0.01).sqrt()
 
-    def _together(self, x: Tensor) -> Tensor:
-        """Covariance of each pair of coefficients, its size as a logarithm: (clips, windows, pairs)."""
+    def _covariance(self, x: Tensor) -> Tensor:
+        """Return the covariance of each pair of coefficients, its size as a logarithm: (clips, windows, pairs)."""
         one, other = self.pairs
-        covariance = self._mean(x[:, :, one] * x[:, :, other])  # changes have no mean to speak of
+        covariance = self._window_mean(x[:, :, one] * x[:, :, other])  # changes have no mean to speak of
         return covariance.sign() * covariance.abs().log1p()
 
     def _modulation(self, x: Tensor) -> Tensor:
-        """Log-magnitude of each stream's beating: (clips, frames, streams) → (clips, windows, 8 · streams)."""
+        """Return log-magnitudes of each stream's beating: (clips, frames, streams) → (clips, windows, 8 · streams)."""
         waves = functional.conv2d(x.transpose(1, 2)[:, None], self.waves, stride=(1, self.hop))
         cosine, sine = waves.chunk(2, dim=1)  # (clips, rates, streams, windows)
         magnitude = (cosine**2 + sine**2 + 1e-4).sqrt().unflatten(1, (_TEMPI, -1)).mean(2)
@@ -140,43 +140,43 @@ class Texture(nn.Module):
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph."""
-        pen = _Pen(self, graph)
-        grouped = pen.groups(x)
+        onnx = _OnnxWriter(self, graph)
+        grouped = onnx.groups(x)
         cepstrum = graph("MatMul", x, graph.constant(self.cosines))
-        bands, contrast = pen.mean(grouped, 3), pen.deviation(grouped)
-        moved, onsets = graph("Abs", pen.change(x)), graph("Relu", pen.change(bands))
-        timbre, detail = pen.part(cepstrum, 2, 0, _TIMBRE), pen.part(cepstrum, 2, _TIMBRE, _CEPSTRA)
-        steps = graph("Abs", graph("Sub", pen.part(x, 2, 1, None), pen.part(x, 2, 0, -1)))
-        edges = pen.mean(pen.groups(graph("Pad", steps, graph.integers(0, 0, 1, 0, 0, 0))), 3)
+        bands, contrast = onnx.mean(grouped, 3), onnx.deviation(grouped)
+        moved, onsets = graph("Abs", onnx.change(x)), graph("Relu", onnx.change(bands))
+        timbre, detail = onnx.part(cepstrum, 2, 0, _TIMBRE), onnx.part(cepstrum, 2, _TIMBRE, _CEPSTRA)
+        steps = graph("Abs", graph("Sub", onnx.part(x, 2, 1, None), onnx.part(x, 2, 0, -1)))
+        edges = onnx.mean(onnx.groups(graph("Pad", steps, graph.integers(0, 0, 1, 0, 0, 0))), 3)
         streams = graph("Concat", bands, timbre, onsets, contrast, axis=2)
-        ridges = graph("Sub", graph("Add", middle := pen.part(x, 2, 1, -1), middle), pen.part(x, 2, 2, None))
-        ridges = graph("Abs", graph("Sub", ridges, pen.part(x, 2, 0, -2)))
+        ridges = graph("Sub", graph("Add", middle := onnx.part(x, 2, 1, -1), middle), onnx.part(x, 2, 2, None))
+        ridges = graph("Abs", graph("Sub", ridges, onnx.part(x, 2, 0, -2)))
         positive = graph(
             "Concat",
-            pen.spread(timbre),
-            pen.over_window(graph("Abs", pen.change(timbre))),
-            pen.spread(detail),
-            pen.over_window(graph("Abs", pen.change(detail))),
-            pen.over_window(contrast),
-            pen.spread(contrast),
-            pen.over_window(edges),
-            pen.deviation(pen.groups(pen.over_window(x))),
-            pen.over_window(pen.mean(pen.groups(moved), 3)),
-            pen.over_window(ridges),
+            onnx.window_deviation(timbre),
+            onnx.window_mean(graph("Abs", onnx.change(timbre))),
+            onnx.window_deviation(detail),
+            onnx.window_mean(graph("Abs", onnx.change(detail))),
+            onnx.window_mean(contrast),
+            onnx.window_deviation(contrast),
+            onnx.window_mean(edges),
+            onnx.deviation(onnx.groups(onnx.window_mean(x))),
+            onnx.window_mean(onnx.mean(onnx.groups(moved), 3)),
+            onnx.window_mean(ridges),
             axis=2,
         )
         return graph(
             "Concat",
-            pen.over_window(timbre),
+            onnx.window_mean(timbre),
             graph("Log", graph("Max", positive, graph.constant(_LEAST))),
-            pen.together(pen.change(pen.part(timbre, 2, 0, _TOGETHER))),
-            pen.modulation(streams, self.streams),
+            onnx.covariance(onnx.change(onnx.part(timbre, 2, 0, _TOGETHER))),
+            onnx.modulation(streams, self.streams),
             axis=2,
         )
 
 
 def _waves(window: int) -> Tensor:
-    """Cosines and sines under a Hann window, without offset: quadrature pairs at rates up to half the frame rate."""
+    """Return cosines and sines under a Hann window, without offset: pairs at rates up to half the frame rate."""
     t, rate = torch.arange(window), torch.arange(1, _RATES + 1) * 0.5 / _RATES  # cycles a frame
     hann = 0.5 - 0.5 * torch.cos(2 * math.pi * (t + 0.5) / window)
     angle = 2 * math.pi * rate[:, None] * t
@@ -186,17 +186,17 @@ def _waves(window: int) -> Tensor:
 
 
 def _change(x: Tensor) -> Tensor:
-    """Difference to the frame before; zero in the first."""
+    """Return the difference to the frame before; zero in the first."""
     return functional.pad(x[:, 1:] - x[:, :-1], (0, 0, 1, 0))
 
 
 def _deviation(x: Tensor) -> Tensor:
-    """Standard deviation over the last axis."""
+    """Return the standard deviation over the last axis."""
     variance: Tensor = (x - x.mean(-1, keepdim=True)).square().mean(-1)
     return (variance + 0.01).sqrt()
 
 
-class _Pen:
+class _OnnxWriter:
     """The operations of :class:`Texture` as ONNX nodes."""
 
     def __init__(self, texture: Texture, graph: Graph) -> None:
@@ -221,22 +221,22 @@ class _Pen:
         centred = self.graph("Sub", x, self.mean(x, 3, keep=1))
         return self._root(self.mean(self.graph("Mul", centred, centred), 3), 0.01)
 
-    def over_window(self, x: str) -> str:
+    def window_mean(self, x: str) -> str:
         turned = self.graph("Transpose", x, perm=[0, 2, 1])
         sizes = {"kernel_shape": [self.texture.window], "strides": [self.texture.hop]}
         return self.graph("Transpose", self.graph("AveragePool", turned, **sizes), perm=[0, 2, 1])
 
-    def spread(self, x: str) -> str:
-        mean = self.over_window(x)
-        variance = self.graph("Sub", self.over_window(self.graph("Mul", x, x)), self.graph("Mul", mean, mean))
+    def window_deviation(self, x: str) -> str:
+        mean = self.window_mean(x)
+        variance = self.graph("Sub", self.window_mean(self.graph("Mul", x, x)), self.graph("Mul", mean, mean))
         return self._root(self.graph("Relu", variance), 0.01)
 
-    def together(self, x: str) -> str:
+    def covariance(self, x: str) -> str:
         graph, choices = self.graph, torch.eye(_TOGETHER)
         one, other = (
             graph("MatMul", x, graph.constant(choices[:, of])) for of in self.texture.pairs
         )  # faster than Gather
-        covariance = self.over_window(graph("Mul", one, other))
+        covariance = self.window_mean(graph("Mul", one, other))
         size = graph("Log", graph("Add", graph("Abs", covariance), graph.constant(1.0)))
         return graph("Mul", graph("Sign", covariance), size)
 

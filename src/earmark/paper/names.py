@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from earmark.networks.settings import NetworkSettings
 from earmark.paper.rows import PAPER
 from earmark.training import sweeps
-from earmark.training.recipe import LOG, Network, Recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import LOG
 
 # Protocols as headings.
 PROTOCOLS = {
@@ -27,14 +29,14 @@ def full_name(name: str, recipe: Recipe) -> str:
 
     Examples
     --------
-    >>> from earmark.training.recipe import open_recipe
+    >>> from earmark.training.registry import open_recipe
     >>> full_name("lstm-2x500", open_recipe("lstm-2x500"))
     'LSTM, 2 layers of 500'
     """
     base = name.removesuffix(LOG)
     if base in PAPER:
         return PAPER[base][0]
-    if base not in sweeps.names():
+    if base not in sweeps.list_recipes():
         return name
     if recipe.mlp:
         return f"MLP, {recipe.mlp.units} hidden units, {recipe.mlp.activation}"
@@ -50,12 +52,12 @@ def short_name(name: str, recipe: Recipe) -> str:
 
     Examples
     --------
-    >>> from earmark.training.recipe import open_recipe
+    >>> from earmark.training.registry import open_recipe
     >>> short_name("attention-2x60-log", open_recipe("attention-2x60-log"))
     'Attention 2×60, dB'
     """
     base = name.removesuffix(LOG)
-    if base not in PAPER and base not in sweeps.names():
+    if base not in PAPER and base not in sweeps.list_recipes():
         return name
     return _short(recipe, base) + (", dB" if name != base else "")
 
@@ -75,12 +77,12 @@ def _short(recipe: Recipe, base: str) -> str:
     return f"{kind}{scorer} {network.layers}×{network.units}{both}"
 
 
-def family(network: Network) -> str:
+def family(network: NetworkSettings) -> str:
     """Return the kind of a recurrent network.
 
     Examples
     --------
-    >>> family(Network(attention="dot"))
+    >>> family(NetworkSettings(attention="dot"))
     'LSTM with attention'
     """
     return network.cell.upper() + (" with attention" if network.attention else "")

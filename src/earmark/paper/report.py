@@ -17,7 +17,7 @@ from earmark.paper.rows import FIGURE_3, FIGURE_5, PAPER
 from earmark.paper.runs import Record
 from earmark.paper.summary import Summary
 from earmark.training.provenance import provenance
-from earmark.training.recipe import open_recipe
+from earmark.training.registry import open_recipe
 
 
 def write_report(

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from earmark.data.splits import Fold, Protocol
 from earmark.errors import SettingError
 from earmark.training import sweeps
-from earmark.training.recipe import LOG, open_recipe
+from earmark.training.registry import LOG, open_recipe
 
 # The paper's fifteen rows: in words, and the clip accuracy that it prints (Figures 3 and 5).
 PAPER: dict[str, tuple[str, float]] = {
@@ -125,18 +125,18 @@ def _resolve(pattern: str) -> list[str]:
     plain, log = pattern.removesuffix(LOG), LOG if pattern.endswith(LOG) else ""
     if plain in _GROUPS:
         return [name + log for name in _GROUPS[plain]]
-    if plain in sweeps.names_of_sweeps():
-        return [name + log for name in sweeps.names(plain)]
+    if plain in sweeps.list_sweeps():
+        return [name + log for name in sweeps.list_recipes(plain)]
     # no pattern, but the name of a recipe, or a file
     if not any(sign in pattern for sign in "*?["):
         try:
             open_recipe(pattern)
         except SettingError as error:
-            groups = [*_GROUPS, *sweeps.names_of_sweeps()]
+            groups = [*_GROUPS, *sweeps.list_sweeps()]
             near = difflib.get_close_matches(pattern, groups, 1)
             raise SettingError(f"{error}" + (f", or the rows {near[0]!r}" if near else "")) from error
         return [pattern]
-    for known in (tuple(PAPER), sweeps.names()):
+    for known in (tuple(PAPER), sweeps.list_recipes()):
         if found := [name + log for name in known if fnmatchcase(name, plain)]:
             return found
     raise SettingError(f"no rows fit {pattern!r}; the paper's are {', '.join(PAPER)}")

@@ -28,8 +28,10 @@ from earmark.errors import CorpusError, EarmarkError, MissingExtra
 from earmark.files import replacing
 from earmark.paper.rows import Row
 from earmark.parallel import Pool
+from earmark.training.experiment import Experiment, Resources
 from earmark.training.provenance import commit
-from earmark.training.recipe import Recipe, open_recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import open_recipe
 
 if TYPE_CHECKING:
     from earmark.training.fit import Trial
@@ -119,7 +121,7 @@ class Reproduction:
     def result(self, row: Row) -> Record | None:
         """Return the result of a row, if it is done and is of this very experiment."""
         record = _read(self.place(row) / "result.json")
-        return record if record and record["identity"] == self.identity(row) else None
+        return record if record and record["identity"] == self.experiment(row).identity else None
 
     def state(self, row: Row) -> Record | None:
         """Return the last epoch's record of a row; None where it has not started or is done."""
@@ -130,12 +132,9 @@ class Reproduction:
         recipe = open_recipe(row.recipe)
         return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
 
-    def identity(self, row: Row) -> Record:
-        """Return what makes a row's result the result of just this row."""
-        recipe = self.recipe(row).model_dump(mode="json")
-        fold = asdict(row.fold) if row.fold else None
-        own = {"recipe": recipe, "protocol": row.protocol, "seed": row.seed, "fold": fold}
-        return {"corpus": self.corpus.fingerprint, **own}
+    def experiment(self, row: Row) -> Experiment:
+        """Return what a row runs; its identity makes a result the result of just this row."""
+        return Experiment(self.corpus, self.recipe(row), row.protocol, row.seed, row.fold)
 
     def _absolute(self) -> Reproduction:
         """Return the same with absolute paths, for processes that start in another folder."""
@@ -156,7 +155,7 @@ def run_row(reproduction: Reproduction, row: Row) -> RowResult:
     if record := reproduction.result(row):
         return RowResult(row, record)
     try:
-        identity = reproduction.identity(row)
+        identity = reproduction.experiment(row).identity
         # a folder of another experiment: nothing in it may be resumed
         if _read(place / "experiment.json") != identity:
             shutil.rmtree(place, ignore_errors=True)
@@ -177,22 +176,15 @@ def _run(reproduction: Reproduction, row: Row, place: Path) -> Record:
     import torch
     from threadpoolctl import threadpool_limits
 
-    from earmark.training.experiment import Experiment, Watch
     from earmark.training.fit import run
 
-    experiment = Experiment(reproduction.corpus, reproduction.recipe(row), row.protocol, row.seed, row.fold)
-    watch = Watch(on_epoch=lambda record: _write(place / "state.json", record))
+    tell = partial(_write, place / "state.json")
+    resources = Resources(reproduction.cache, device=reproduction.device, on_epoch=tell)
     _write(place / "state.json", {})
     # sums of floats depend on how many threads share them
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        trial = run(
-            experiment,
-            checkpoint=place / "checkpoint.pt",
-            cache=reproduction.cache,
-            device=reproduction.device,
-            watch=watch,
-        )
+        trial = run(reproduction.experiment(row), resources, place / "checkpoint.pt")
         return _record(row, trial)
 
 
@@ -211,17 +203,17 @@ def _record(row: Row, trial: Trial) -> Record:
         "seconds": round(trial.seconds, 2),
         "parameters": trial.parameters,
         "history": trial.history,
-        "attention": _attention(trial),
+        "attention": _average_attention(trial),
         "notes": list(trial.notes),
         "failed": failed,
         "commit": commit(),
     }
 
 
-def _attention(trial: Trial) -> dict[str, list[float]] | None:
-    """Return the attention over the test clips' frames, averaged by genre; of whole clips only."""
+def _average_attention(trial: Trial) -> dict[str, list[float]] | None:
+    """Return attention over the judging clips' frames, averaged by genre; whole clips only."""
     network = trial.pipeline[-1]
-    if getattr(network, "attention", None) is None:
+    if getattr(getattr(network, "network", None), "attention", None) is None:
         return None
     tested = trial.material.parts[trial.part]
     # NaN frames fill clips that are shorter than the others

@@ -19,7 +19,8 @@ from earmark.evaluation.metrics import bootstrap_interval
 from earmark.paper import names
 from earmark.paper.rows import PAPER, Row
 from earmark.paper.runs import Record
-from earmark.training.recipe import LOG, Recipe
+from earmark.training.recipe import Recipe
+from earmark.training.registry import LOG
 
 # Of ``results.csv``.
 COLUMNS = (

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from earmark.training.settings import AugmentationSettings
 
-@dataclass(frozen=True)
-class Augmentation:
-    """What to distort, and how much; the defaults do nothing.
-
-    Levels are in the unit of the input: dB, where the standardizer leaves dB (``top_db`` and ``with_std = false``).
-
-    Attributes
-    ----------
-    shift_bins : int
-        All bins moved up or down by up to so many, the outermost repeated: another tuning.
-    equalizer : float
-        Standard deviation of a smooth random gain over the bins: another room, another master.
-    lowpass : float
-        Probability with which the bins above a random cut, in the upper quarter, are silenced: a low bit rate, an old
-        recording.
-    mixup : float
-        Parameter of the beta distribution by which two clips, and their labels, are mixed (Zhang et al.
-        2018); 0 for none.
-    """
-
-    shift_bins: int = 0
-    equalizer: float = 0.0
-    lowpass: float = 0.0
-    mixup: float = 0.0
+_KNOTS = 8
+"""Points of the random equalizer's curve."""
 
 
 class Augment(nn.Module):
-    """Apply an :class:`Augmentation` to standardised clips while training; the identity otherwise.
+    """Distort standardised clips while training, as its settings say; the identity otherwise."""
 
-    Parameters
-    ----------
-    settings : Augmentation
-    """
-
-    def __init__(self, settings: Augmentation) -> None:
+    def __init__(self, settings: AugmentationSettings) -> None:
         super().__init__()
         self.settings = settings
 
@@ -91,10 +63,6 @@ def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
     other = torch.randperm(len(x), device=x.device)
     x = own[:, None, None] * x + (1 - own[:, None, None]) * x[other]
     return x, own[:, None] * y + (1 - own[:, None]) * y[other]
-
-
-_KNOTS = 8
-"""Points of the random equalizer's curve."""
 
 
 def _shift_bins(x: Tensor, most: int) -> Tensor:

@@ -105,16 +105,7 @@ class Flattener(ClipTransformer):
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Flatten.
-
-        Parameters
-        ----------
-        X : array, shape (clips, frames, bins)
-
-        Returns
-        -------
-        ndarray of float32, shape (clips, n_frames_ · bins)
-        """
+        """Flatten: (clips, frames, bins) → (clips, n_frames_ · bins)."""
         check_is_fitted(self)
         clips = self.as_clips(X, reset=False)
         if clips.shape[1] > self.n_frames_:
@@ -146,7 +137,7 @@ class SpanRotation(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike) -> Vectors:
-        """Give coordinates in that basis, shape (vectors, training vectors)."""
+        """Return coordinates in that basis, shape (vectors, training vectors)."""
         check_is_fitted(self)
         vectors: Vectors = validate_data(self, X, dtype=np.float64, reset=False)
         return vectors if self.basis_ is None else vectors @ self.basis_

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback
@@ -14,10 +14,7 @@ from skorch.history import History
 
 from earmark.errors import TrainingError
 from earmark.files import replacing
-
-ScheduleName = Literal["constant", "one-cycle"]
-Keep = Literal["best", "last"]
-ChooseBy = Literal["accuracy", "loss"]
+from earmark.training.settings import TrainingSettings
 
 
 class EpochSeed(Callback):
@@ -34,31 +31,32 @@ class EpochSeed(Callback):
 class Schedule(Callback):
     """The learning rate as a pure function of the step: nothing to save, nothing to restore."""
 
-    def __init__(self, name: ScheduleName, peak: float, total_steps: int, steps_per_epoch: int) -> None:
-        self.name, self.peak = name, peak
+    def __init__(self, settings: TrainingSettings, total_steps: int, steps_per_epoch: int) -> None:
+        self.settings = settings
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
 
     def on_batch_begin(self, net: Any, training: bool = False, **_: Any) -> None:
         """Set the rate of this step."""
-        if training and self.name != "constant":
+        if training and self.settings.schedule != "constant":
             for group in net.optimizer_.param_groups:
                 group["lr"] = self.rate(_step(net, self.steps_per_epoch))
 
     def rate(self, step: int) -> float:
-        """Learning rate at `step`: up over the first tenth, then down along a cosine to a thousandth."""
+        """Return the learning rate at `step`: up over the first tenth, then down along a cosine to a thousandth."""
         done = (step + 1) / self.total_steps
+        peak = self.settings.lr
         if done <= 0.1:
-            return self.peak * done / 0.1
-        return self.peak * (0.001 + 0.999 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)) / 2)
+            return peak * done / 0.1
+        return peak * (0.001 + 0.999 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)) / 2)
 
 
 def _step(net: Any, steps_per_epoch: int) -> int:
-    """Index of the step that is being made, from the first epoch on."""
+    """Return the index of the step that is being made, from the first epoch on."""
     return (len(net.history) - 1) * steps_per_epoch + len(net.history[-1]["batches"]) - 1
 
 
 class FiniteLoss(Callback):
-    """Stop at once when the loss is no number, instead of training on rubble."""
+    """Stop at once when the loss is no number, instead of training on."""
 
     def on_batch_end(self, net: Any, training: bool = False, **_: Any) -> None:
         """Look at the loss of the batch."""
@@ -71,18 +69,18 @@ class FiniteLoss(Callback):
 
 
 class OnEpoch(Callback):
-    """Tell someone about each finished epoch: skorch's record of it, and how many are planned ("epochs")."""
+    """Pass on each finished epoch: skorch's record of it, without the batches, and how many are planned ("epochs")."""
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None], epochs: int) -> None:
-        self.tell, self.epochs = tell, epochs
+    def __init__(self, callback: Callable[[dict[str, Any]], None], epochs: int) -> None:
+        self.callback, self.epochs = callback, epochs
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
-        """Pass the record on, without the batches."""
-        self.tell({"epochs": self.epochs, **{k: v for k, v in net.history[-1].items() if k != "batches"}})
+        """Pass the record on."""
+        self.callback({"epochs": self.epochs, **{k: v for k, v in net.history[-1].items() if k != "batches"}})
 
 
 def best_epoch(losses: list[float]) -> int | None:
-    """Index of the smallest loss (or error), the first among equals; NaN never wins, None where all are NaN.
+    """Return the index of the smallest loss (or error), the first among equals; NaN never wins, None where all are NaN.
 
     Examples
     --------
@@ -98,26 +96,17 @@ class KeepBest(Callback):
 
     Parameters
     ----------
-    patience : int, optional
-        Epochs without improvement after which training stops; 0 stops at the first of them.
-    keep_last : bool
-        Keep the last epoch's weights after all.
-    choose_by : {"loss", "accuracy"}
-        What makes a validation epoch better than another.
+    settings : TrainingSettings
+        ``patience``, ``keep`` and ``choose_by``.
     path : Path, optional
         Written whole after every epoch, under another name first: weights, optimiser, best weights and
         history. Tensors and JSON only, loaded without executing anything.
+    run : dict
+        What makes it this run, see :func:`~earmark.training.settings.identify_run`.
     """
 
-    def __init__(
-        self,
-        patience: int | None,
-        path: Path | None = None,
-        *,
-        keep_last: bool = False,
-        choose_by: ChooseBy = "loss",
-    ) -> None:
-        self.patience, self.path, self.keep_last, self.choose_by = patience, path, keep_last, choose_by
+    def __init__(self, settings: TrainingSettings, path: Path | None = None, run: dict[str, Any] | None = None) -> None:
+        self.settings, self.path, self.run = settings, path, json.dumps(run)
         self.best: dict[str, torch.Tensor] | None = None
         self.exhausted = False
 
@@ -128,13 +117,15 @@ class KeepBest(Callback):
         if losses and best == len(losses) - 1:
             self.best = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
         since = len(losses) - 1 - (best if best is not None else -1)
-        self.exhausted = self.patience is not None and bool(losses) and since > self.patience
+        # a schedule that is to end must not be cut short
+        patience = self.settings.patience if self.settings.keep == "best" else None
+        self.exhausted = patience is not None and bool(losses) and since > patience
         if self.path:
             self._save(net)
 
     def on_train_end(self, net: Any, **_: Any) -> None:
         """Put the best weights back."""
-        if self.best is not None and not self.keep_last:
+        if self.best is not None and self.settings.keep == "best":
             net.module_.load_state_dict(self.best)
 
     def resume(self, net: Any) -> None:
@@ -143,12 +134,14 @@ class KeepBest(Callback):
         Raises
         ------
         TrainingError
-            If the file belongs to another network.
+            If the file belongs to another run.
         """
         if not (self.path and self.path.exists()):
             return
         try:
             state = torch.load(self.path, map_location=net.device, weights_only=True)
+            if state.get("run", self.run) != self.run:
+                raise ValueError("it is of a run with other settings")
             net.module_.load_state_dict(state["weights"])
             net.optimizer_.load_state_dict(state["optimizer"])
         except Exception as error:  # torch raises many kinds for a foreign or damaged file
@@ -159,9 +152,9 @@ class KeepBest(Callback):
         self.best, self.exhausted = state["best"], state["exhausted"]
 
     def _losses(self, history: History) -> list[float]:
-        """What each epoch is judged by, less is better."""
+        """Return what each epoch is judged by, less is better."""
         rows = [row for row in history if "valid_loss" in row]
-        if self.choose_by == "accuracy":
+        if self.settings.choose_by == "accuracy":
             return [1 - row["valid_acc"] for row in rows]
         return [row["valid_loss"] for row in rows]
 
@@ -172,6 +165,7 @@ class KeepBest(Callback):
             "optimizer": net.optimizer_.state_dict(),
             "best": self.best,
             "exhausted": self.exhausted,
+            "run": self.run,
             "history": json.dumps(net.history.to_list()),
         }
         with replacing(self.path) as partial:

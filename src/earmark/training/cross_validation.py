@@ -7,7 +7,6 @@ network that is kept has met them all, so nothing of the corpus can judge that o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from earmark.errors import SettingError
 from earmark.evaluation.calibration import Answers, calibrate
 from earmark.files import replacing
 from earmark.training import fit as trials
-from earmark.training.experiment import Experiment, Watch
+from earmark.training.experiment import Experiment, Resources
 from earmark.training.fit import Fitting, Trial
 
 
@@ -26,11 +25,7 @@ def run(
     experiment: Experiment,
     folds: int,
     folder: Path,
-    *,
-    cache: Path | None = None,
-    jobs: int = 1,
-    device: str = "auto",
-    watch: Watch | None = None,
+    resources: Resources | None = None,
 ) -> Trial:
     """Let held-out folds judge, then learn from every track.
 
@@ -42,8 +37,7 @@ def run(
         Three or more.
     folder : Path
         Keeps each fold's answers, and the state after each epoch; a run that was killed goes on from there.
-    cache, jobs, device, watch
-        As in :func:`earmark.training.fit.run`.
+    resources : Resources, optional
 
     Returns
     -------
@@ -58,27 +52,25 @@ def run(
     if trials.chooses_epoch(experiment.recipe):
         raise SettingError("--folds leaves nothing to choose an epoch by: give a recipe with training.keep = 'last'")
 
-    def fitted(part: Experiment, name: str) -> Fitting:
-        checkpoint = folder / f"{name}.pt"
-        return trials.fit(part, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+    def fit(part: Experiment, name: str) -> Fitting:
+        return trials.fit(part, resources, folder / f"{name}.pt")
 
-    def answers() -> Iterator[Answers]:
-        for k in range(folds):
-            kept = folder / f"fold-{k}.json"
-            if not kept.exists():
-                turn = replace(experiment, fold=Fold(k, folds), learns="train+valid")
-                _keep(trials.answers_to(fitted(turn, f"fold-{k}"), "test"), kept)
-            yield _kept(kept)
-
-    held_out = _together(list(answers()))
-    final = fitted(replace(experiment, learns="all"), "all")
+    answers = []
+    for k in range(folds):
+        path = folder / f"fold-{k}.json"
+        if not path.exists():
+            turn = replace(experiment, fold=Fold(k, folds), learns="train+valid")
+            _save(trials.answers_to(fit(turn, f"fold-{k}"), "test"), path)
+        answers.append(_load(path))
+    held_out = _concatenate(answers)
+    final = fit(replace(experiment, learns="all"), "all")
     calibration = calibrate(held_out)
     part = f"{folds} held-out folds"
     report = trials.report(experiment, final.material.corpus, held_out, calibration, part)
     return Trial(**vars(final), calibration=calibration, reports={part: report})
 
 
-def _together(answers: list[Answers]) -> Answers:
+def _concatenate(answers: list[Answers]) -> Answers:
     return Answers(
         np.concatenate([a.log_probabilities for a in answers]),
         np.concatenate([a.track for a in answers]),
@@ -87,7 +79,7 @@ def _together(answers: list[Answers]) -> Answers:
     )
 
 
-def _keep(answers: Answers, path: Path) -> None:
+def _save(answers: Answers, path: Path) -> None:
     record = {
         "labels": answers.labels,
         "log_probabilities": answers.log_probabilities.tolist(),
@@ -98,7 +90,7 @@ def _keep(answers: Answers, path: Path) -> None:
         partial.write_text(json.dumps(record), encoding="utf-8")
 
 
-def _kept(path: Path) -> Answers:
+def _load(path: Path) -> Answers:
     record = json.loads(path.read_text(encoding="utf-8"))
     return Answers(
         np.array(record["log_probabilities"]),

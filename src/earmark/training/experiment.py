@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from earmark.data.features.extract import Features, extract
 from earmark.data.splits import PARTS, Fold, Leak, Protocol, Split, measure_leak, split_clips
 from earmark.errors import CorpusError
 from earmark.training.recipe import Recipe
+from earmark.training.settings import identify_run
 
 Learns = Literal["train", "train+valid", "all"]
 
@@ -27,7 +28,7 @@ class Experiment:
     corpus : Corpus
     recipe : Recipe
     protocol : {"clip", "track", "artist", "fault-filtered"}
-        How the corpus is split into what learns, what chooses, and what judges.
+        How the corpus is split into training, validation and test.
     seed : int
         Of the split, the weights, the order, dropout and augmentation.
     fold : Fold, optional
@@ -57,38 +58,42 @@ class Experiment:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes two runs the same run."""
-        fold = {"fold": [self.fold.index, self.fold.count]} if self.fold else {}
+        """What makes two runs the same run, as plain types."""
+        own = identify_run(
+            recipe=self.recipe, protocol=self.protocol, seed=self.seed, fold=self.fold and asdict(self.fold)
+        )
         learns = {"learns": self.learns} if self.learns != "train" else {}
-        return {
-            "corpus": self.corpus.fingerprint,
-            "recipe": self.recipe.model_dump(mode="json"),
-            "protocol": self.protocol,
-            "seed": self.seed,
-            **fold,
-            **learns,
-        }
+        return {"corpus": self.corpus.fingerprint, **own, **learns}
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Whom to tell how far it is; every call may be left out.
+class Resources:
+    """What a run works with, and whom it tells how far it is.
 
     Attributes
     ----------
-    on_track : callable
-        After each track whose clips are ready.
-    on_epoch : callable
-        After each epoch, with skorch's record of it.
+    cache : Path, optional
+        Folder for features.
+    jobs : int
+        Tracks decoded at once.
+    device : str
+        "auto", "cpu", "cuda"…
+    on_track : callable, optional
+        Called after each track whose clips are ready.
+    on_epoch : callable, optional
+        Called after each epoch, with skorch's record of it.
     """
 
+    cache: Path | None = None
+    jobs: int = 1
+    device: str = "auto"
     on_track: Callable[[Track], None] | None = None
     on_epoch: Callable[[dict[str, Any]], None] | None = None
 
 
 @dataclass(frozen=True)
 class Material:
-    """A corpus as an experiment meets it.
+    """The clips of an experiment.
 
     Attributes
     ----------
@@ -108,46 +113,33 @@ class Material:
     failed: dict[str, str]
 
 
-def gather(
-    experiment: Experiment,
-    cache: Path | None = None,
-    jobs: int = 1,
-    on_track: Callable[[Track], None] | None = None,
-) -> Material:
-    """Make and split the clips of an experiment; those that learn may overlap. See :func:`run`."""
+def gather(experiment: Experiment, resources: Resources) -> Material:
+    """Make and split the clips of an experiment; those of training may overlap."""
     corpus, recipe = experiment.corpus, experiment.recipe
-
-    def clips(some: Corpus, hop_seconds: float, told: Callable[[Track], None] | None = None) -> Features:
-        return extract(
-            some,
-            recipe.front_end,
-            recipe.clip_seconds,
-            hop_seconds=hop_seconds,
-            min_frames=recipe.min_frames,
-            cache=cache,
-            jobs=jobs,
-            on_track=told,
-        )
-
     hop_seconds, train_hop_seconds = recipe.hops(experiment.protocol)
-    every = clips(corpus, hop_seconds, on_track)
-    kept = np.array([i for i, track in enumerate(corpus.tracks) if track.id not in every.failed])
+    settings: dict[str, Any] = {"min_frames": recipe.min_frames, "cache": resources.cache, "jobs": resources.jobs}
+
+    def cut(tracks: Corpus, hop_seconds: float, **watch: Any) -> Features:
+        return extract(tracks, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds, **settings, **watch)
+
+    clips = cut(corpus, hop_seconds, on_track=resources.on_track)
+    kept = np.array([i for i, track in enumerate(corpus.tracks) if track.id not in clips.failed])
     readable = corpus.subset(kept)
-    every = replace(every, track=np.searchsorted(kept, every.track))
-    split = split_clips(readable, every.track, experiment.protocol, experiment.seed, experiment.fold)
-    split = _joined(split, experiment.learns)
-    parts = {part: every.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
+    clips = replace(clips, track=np.searchsorted(kept, clips.track))  # counts in `readable`
+    split = split_clips(readable, clips.track, experiment.protocol, experiment.seed, experiment.fold)
+    split = _merge_parts(split, experiment.learns)
+    parts = {part: clips.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
     _require_all(parts, readable, ("train", "valid") if experiment.learns == "train" else ("train",))
-    leak = measure_leak(readable, every.track, split)
+    leak = measure_leak(readable, clips.track, split)
     if train_hop_seconds != hop_seconds:
         learning = np.unique(parts["train"].track)
-        more = clips(readable.subset(learning), train_hop_seconds)
-        parts["train"] = replace(more, track=learning[more.track])
-    return Material(parts, readable, leak, every.failed)
+        overlapping = cut(readable.subset(learning), train_hop_seconds)
+        parts["train"] = replace(overlapping, track=learning[overlapping.track])
+    return Material(parts, readable, leak, clips.failed)
 
 
-def _joined(split: Split, learns: Learns) -> Split:
-    """Let more than the train part learn."""
+def _merge_parts(split: Split, learns: Learns) -> Split:
+    """Move the valid part, or all, into the train part."""
     if learns == "train":
         return split
     test = split.test if learns == "train+valid" else split.test[:0]

@@ -32,7 +32,7 @@ def pipeline_graph(pipeline: Pipeline, name: str) -> bytes:
     x = graph.input("spectrogram", ["clips", "frames", pipeline.n_features_in_])
     for scaler in scalers:
         x = scaler.to_onnx(graph, x)
-    logits, attention = classifier.network.to_onnx(graph, x)
+    logits, attention = classifier.network_.to_onnx(graph, x)
     graph.output(graph("Softmax", logits, axis=1), "probabilities", ["clips", len(classifier.classes_)])
     if attention is not None:
         graph.output(attention, "attention", ["clips", "frames"])

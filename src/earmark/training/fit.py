@@ -17,7 +17,7 @@ from earmark.evaluation.calibration import Answers, calibrate
 from earmark.evaluation.report import Report, judge
 from earmark.inference.card import Calibration
 from earmark.training import pipeline
-from earmark.training.experiment import Experiment, Material, Watch, gather
+from earmark.training.experiment import Experiment, Material, Resources, gather
 from earmark.training.recipe import Recipe
 
 
@@ -63,7 +63,7 @@ class Trial(Fitting):
 
     @property
     def part(self) -> str:
-        """The part that judges: "test", or the only one there is."""
+        """The part that is judged: "test", or the only one there is."""
         return "test" if "test" in self.reports else next(iter(self.reports))
 
     @property
@@ -76,32 +76,18 @@ class Trial(Fitting):
         """Numbers that a network has learned; None for others."""
         if not pipeline.is_network(self.pipeline):
             return None
-        return sum(int(weight.numel()) for weight in self.pipeline[-1].network.parameters())
+        return sum(int(weight.numel()) for weight in self.pipeline[-1].network_.parameters())
 
 
-def run(
-    experiment: Experiment,
-    *,
-    checkpoint: Path | None = None,
-    cache: Path | None = None,
-    jobs: int = 1,
-    device: str = "auto",
-    watch: Watch | None = None,
-) -> Trial:
+def run(experiment: Experiment, resources: Resources | None = None, checkpoint: Path | None = None) -> Trial:
     """Fit and judge.
 
     Parameters
     ----------
     experiment : Experiment
+    resources : Resources, optional
     checkpoint : Path, optional
         Where a network's state is kept after each epoch; a run that finds it goes on from there.
-    cache : Path, optional
-        Folder for features.
-    jobs : int
-        Tracks decoded at once.
-    device : str
-        "auto", "cpu", "cuda"…
-    watch : Watch, optional
 
     Returns
     -------
@@ -112,9 +98,9 @@ def run(
     CorpusError
         If a genre has too few tracks, or the corpus cannot be split as asked.
     TrainingError
-        If the checkpoint is of another network, or the loss stops being a number.
+        If the checkpoint is of another run, or the loss stops being a number.
     """
-    fitting = fit(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
+    fitting = fit(experiment, resources, checkpoint)
     calibration, reports = _judge(experiment, fitting)
     return Trial(**vars(fitting), calibration=calibration, reports=reports)
 
@@ -124,23 +110,15 @@ def chooses_epoch(recipe: Recipe) -> bool:
     return recipe.kind in ("network", "mlp") and recipe.training.keep == "best"
 
 
-def fit(
-    experiment: Experiment,
-    *,
-    checkpoint: Path | None = None,
-    cache: Path | None = None,
-    jobs: int = 1,
-    device: str = "auto",
-    watch: Watch | None = None,
-) -> Fitting:
+def fit(experiment: Experiment, resources: Resources | None = None, checkpoint: Path | None = None) -> Fitting:
     """Fit without judging; parameters and errors are those of :func:`run`."""
-    watch = watch or Watch()
-    material = gather(experiment, cache, jobs, watch.on_track)
+    resources = resources or Resources()
+    material = gather(experiment, resources)
     train, valid = material.parts["train"], material.parts.get("valid")
-    settings: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "on_epoch": watch.on_epoch}
+    settings: dict[str, Any] = {"device": resources.device, "on_epoch": resources.on_epoch}
     if valid is None:
         settings["validation_fraction"] = 0.0
-    made = pipeline.make_pipeline(experiment.recipe, experiment.seed, **settings)
+    made = pipeline.make_pipeline(experiment.recipe, experiment.seed, checkpoint=checkpoint, **settings)
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)

@@ -10,8 +10,6 @@ from sklearn.pipeline import Pipeline
 
 from earmark.evaluation import metrics
 from earmark.training import baselines
-from earmark.training.augment import Augmentation
-from earmark.training.estimators import MLPClassifier, RecurrentClassifier
 from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.recipe import Recipe
 from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
@@ -61,7 +59,7 @@ def fit(
 
 
 def log_probabilities(pipeline: Pipeline, X: ArrayLike) -> NDArray[np.float64]:
-    """Logarithms of the classes' probabilities, shape (clips, classes).
+    """Return logarithms of the classes' probabilities, shape (clips, classes).
 
     A support vector machine has none: its decision values are taken for logits, which calibration then tempers.
     """
@@ -82,14 +80,11 @@ def _classifier(recipe: Recipe, seed: int, settings: dict[str, Any]) -> baseline
         return baselines.support_vector_machine(**recipe.svm.model_dump(), class_weight=weight, seed=seed)
     if recipe.logistic:
         return baselines.logistic_regression(**recipe.logistic.model_dump(), class_weight=weight)
-    augmentation = Augmentation(**recipe.augmentation.model_dump())
-    kind: Any = MLPClassifier if recipe.mlp else RecurrentClassifier
-    network = recipe.mlp or recipe.network
-    classifier = kind(
-        **network.model_dump(),
-        **recipe.training.model_dump(),
+    classifier = NetworkClassifier(
+        recipe.mlp or recipe.network,
+        recipe.training,
+        augmentation=recipe.augmentation,
         class_weight=weight,
-        augmentation=augmentation if augmentation != Augmentation() else None,
         random_state=seed,
         **settings,
     )

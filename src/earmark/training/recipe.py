@@ -7,18 +7,15 @@ baselines of the paper's Figure 3.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import tomllib
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from earmark.audio.spectrogram import LogMel, StftDensity
 from earmark.errors import SettingError
-from earmark.networks import exclusions
+from earmark.networks.settings import MlpSettings, NetworkSettings, Settings, suggest
+from earmark.training.settings import AugmentationSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from earmark.data.splits import Protocol
@@ -40,47 +37,10 @@ _REMOVED = {
 }
 """Keys that recipes once had, and what they asked for: all lost, or brought nothing, by docs/model.md."""
 
-LOG = "-log"
-"""How the name of a logarithmic variant ends."""
+_Model = TypeVar("_Model", bound=Settings)
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-_Model = TypeVar("_Model", bound=_Settings)
-
-
-class Network(_Settings):
-    """The recurrent network; see :class:`earmark.networks.recurrent.RecurrentNetwork`.
-
-    ``members`` of them, or ``doubt``, make a :class:`earmark.networks.ensemble.Committee`.
-    """
-
-    cell: Literal["rnn", "lstm"] = "lstm"
-    layers: int = Field(1, ge=1)
-    units: int = Field(125, ge=1)
-    attention: Literal["dot", "scaled-dot", "general", "additive", "learned"] | None = None
-    bidirectional: bool | Literal["first"] = False
-    dropout: float = Field(0.2, ge=0, lt=1)
-    texture_window: int = Field(0, ge=0)
-    texture_hop: int = Field(8, ge=1)
-    projection: int = Field(0, ge=0)
-    input_dropout: float = Field(0.0, ge=0, lt=1)
-    skip: bool = False
-    members: int = Field(1, ge=1)
-    doubt: float = Field(0.0, ge=0)
-
-
-class Mlp(_Settings):
-    """A network of one hidden layer; see :class:`earmark.training.estimators.MLPClassifier`."""
-
-    units: int = Field(125, ge=1)
-    activation: Literal["relu", "leaky-relu", "sigmoid", "tanh", "elu", "none"] = "relu"
-    dropout: float = Field(0.2, ge=0, lt=1)
-
-
-class Svm(_Settings):
+class Svm(Settings):
     """A support vector machine, one-versus-rest; see :func:`earmark.training.baselines.support_vector_machine`."""
 
     kernel: Literal["linear", "rbf", "poly", "sigmoid"] = "linear"
@@ -88,46 +48,21 @@ class Svm(_Settings):
     C: float = Field(1.0, gt=0)
 
 
-class Logistic(_Settings):
+class Logistic(Settings):
     """Logistic regression; see :func:`earmark.training.baselines.logistic_regression`."""
 
     multiclass: Literal["ovr", "multinomial"] = "ovr"
     C: float = Field(1.0, gt=0)
 
 
-class Training(_Settings):
-    """How networks are trained; see :class:`earmark.training.network_classifier.NetworkClassifier`."""
-
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: float = Field(1.0, gt=0)
-    schedule: Literal["constant", "one-cycle"] = "constant"
-    weight_decay: float = Field(0.0, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    batch_size: int = Field(128, ge=1)
-    clip_norm: float = Field(5.0, gt=0)
-    max_epochs: int = Field(100, ge=1)
-    min_steps: int = Field(0, ge=0)
-    patience: int | None = Field(30, ge=0)
-    keep: Literal["best", "last"] = "best"
-    choose_by: Literal["accuracy", "loss"] = "accuracy"
-
-
-class Augmentation(_Settings):
-    """Distortions in training; see :class:`earmark.training.augment.Augmentation`."""
-
-    shift_bins: int = Field(0, ge=0)
-    equalizer: float = Field(0.0, ge=0)
-    lowpass: float = Field(0.0, ge=0, le=1)
-    mixup: float = Field(0.0, ge=0)
-
-
-class _Descent(_Settings):
+class Ancestry(Settings):
     """What a recipe's text is the difference to.
 
     Attributes
     ----------
     extends : str
-        Path of another recipe, from the file that says it, or name of one that :func:`open_recipe` knows. Its settings
+        Path of another recipe, from the file that says it, or name of one that
+        :func:`~earmark.training.registry.open_recipe` knows. Its settings
         hold where the text has no others, tables key by key.
     without : tuple of str
         Settings of that recipe to leave out, such as "top_db" or "network.attention".
@@ -137,7 +72,7 @@ class _Descent(_Settings):
     without: tuple[str, ...] = ()
 
 
-class Recipe(_Settings):
+class Recipe(Settings):
     """Everything that makes one model from a corpus, but for the seed.
 
     Attributes
@@ -160,13 +95,13 @@ class Recipe(_Settings):
         See :class:`earmark.training.scalers.Standardizer`.
     class_weight : {"balanced"}, optional
         Let clips of rare genres count more, so that all genres weigh alike.
-    network : Network
+    network : NetworkSettings
         The recurrent network that is made, unless there is one of:
-    mlp : Mlp, optional
+    mlp : MlpSettings, optional
     svm : Svm, optional
     logistic : Logistic, optional
-    training : Training
-    augmentation : Augmentation
+    training : TrainingSettings
+    augmentation : AugmentationSettings
     """
 
     front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
@@ -178,17 +113,17 @@ class Recipe(_Settings):
     per_bin: bool = False
     with_std: bool = True
     class_weight: Literal["balanced"] | None = None
-    network: Network = Network()
-    mlp: Mlp | None = None
+    network: NetworkSettings = NetworkSettings()
+    mlp: MlpSettings | None = None
     svm: Svm | None = None
     logistic: Logistic | None = None
-    training: Training = Training()
-    augmentation: Augmentation = Augmentation()
+    training: TrainingSettings = TrainingSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Recipe:
+    def _check_together(self) -> Recipe:
         given = [kind for kind in ("mlp", "svm", "logistic") if getattr(self, kind) is not None]
-        given += ["network"] if self.network != Network() else []
+        given += ["network"] if self.network != NetworkSettings() else []
         if len(given) > 1:
             raise ValueError(f"describes {' and '.join(given)}: a recipe makes one of them")
         if max(self.hop_seconds or 0, self.train_hop_seconds or 0) > self.clip_seconds:
@@ -197,7 +132,6 @@ class Recipe(_Settings):
             raise ValueError(f"low_bins is {self.low_bins}, but the front end gives {self.front_end.n_bins}")
         if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
             raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
-        exclusions.check(self.network.cell, self.network.attention)
         return self
 
     @property
@@ -218,7 +152,7 @@ class Recipe(_Settings):
     @property
     def min_frames(self) -> int:
         """Fewest frames of a clip that the network can say anything about."""
-        return self.network.texture_window or 1
+        return self.network.min_frames
 
     def hops(self, protocol: Protocol) -> tuple[float, float]:
         """Return seconds from clip to clip: where a track is judged, and where it is learned from.
@@ -253,168 +187,49 @@ class Recipe(_Settings):
         return "\n".join(lines + tables).strip() + "\n"
 
 
-def names() -> list[str]:
-    """The recipes that come with the package: the rows of the paper's figures, and the bundled model's."""
-    return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
-
-
-def open_recipe(which: str) -> Recipe:
-    """Read a recipe.
-
-    Parameters
-    ----------
-    which : str
-        Name of one that comes with the package or belongs to a sweep (:mod:`earmark.training.sweeps`), or the path
-        of a TOML file. ``-log`` after a name takes its better conditioned variant: the density's logarithm, in
-        dB, standardised bin by bin; networks train at rate 0.1, their gradient's norm clipped at 1.
-        A file may say ``extends = "other.toml"``, a path from its own folder or one of these names, and hold only its
-        difference from that recipe; ``without = ["network.attention"]`` leaves settings of that recipe out.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    SettingError
-        If there is no such recipe, or it holds an unknown key or a value that makes no sense, or what it extends is
-        missing or extends it in turn.
-    """
-    return _open(which, Path(), ())
-
-
-def _open(which: str, folder: Path, above: tuple[str, ...]) -> Recipe:
-    """Read a recipe, a path from `folder`, that those `above` extend (names of ours, or whole paths of files)."""
-    if which in names():
-        text = (_folder() / f"{which}.toml").read_text(encoding="utf-8")
-        return _parse(text, which, folder, _descend(which, above))
-    from earmark.training import sweeps  # which knows recipes, as we know of it
-
-    if which in sweeps.names():
-        return sweeps.recipe(which)
-    if which.endswith(LOG) and which.removesuffix(LOG) in [*names(), *sweeps.names()]:
-        return _logarithmic(open_recipe(which.removesuffix(LOG)), which)
-    try:
-        path = (folder / which).resolve()
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # no UTF-8, or no path at all
-        known = [*names(), *sweeps.names()]
-        near = difflib.get_close_matches(which, [*known, *(name + LOG for name in known)], 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
-        raise SettingError(f"no recipe {which!r}: neither a readable file nor one of ours; {hint}") from error
-    return _parse(text, which, (folder / which).parent, _descend(str(path), above))
-
-
-def _descend(which: str, above: tuple[str, ...]) -> tuple[str, ...]:
-    if which in above:
-        raise SettingError("recipes extend each other in a circle")
-    return (*above, which)
-
-
-def _logarithmic(recipe: Recipe, name: str) -> Recipe:
-    """Better conditioned: levels in dB, each bin standardised by itself, and steps that suit them.
-
-    Linear power spans eleven decades, so that a few loud clips move a network and most others hardly do; in dB all do,
-    and at the paper's rate of 1 a vanilla RNN no longer learns.
-    """
-    if not isinstance(recipe.front_end, StftDensity):
-        raise SettingError(f"no recipe {name!r}: its front end is logarithmic already")
-    front_end = dataclasses.replace(recipe.front_end, log=True)
-    training = recipe.training.model_copy(update={"lr": 0.1, "clip_norm": 1.0})
-    change: dict[str, Any] = {"front_end": front_end, "per_bin": True}
-    return recipe.model_copy(update=change | ({"training": training} if recipe.kind in ("network", "mlp") else {}))
-
-
-def parse_recipe(text: str, name: str) -> Recipe:
-    """Read a recipe from TOML text; `name` is used in errors. See :func:`open_recipe`."""
-    return _parse(text, name, Path(), ())
-
-
-def _parse(text: str, name: str, folder: Path, above: tuple[str, ...]) -> Recipe:
-    try:
-        settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingError(f"{name}: not TOML: {error}") from error
-    descent = {key: settings.pop(key) for key in _Descent.model_fields if key in settings}
-    if descent:
-        settings = _extend(_validate(_Descent, descent, name), settings, name, folder, above)
-    return _validate(Recipe, _with_kind(settings), name)
-
-
-def _extend(
-    descent: _Descent, change: dict[str, Any], name: str, folder: Path, above: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return the settings of the recipe that is extended, with what is left out and changed of them."""
-    try:
-        joined = _open(descent.extends, folder, above).difference()
-    except SettingError as error:
-        raise SettingError(f"{name}: extends {descent.extends!r}: {error}") from error
-    for key in descent.without:
-        table, _, last = key.rpartition(".")
-        inside = joined.get(table) if table else joined
-        if not isinstance(inside, dict) or last not in inside:
-            raise SettingError(f"{name}: without {key!r}: {descent.extends} does not set it")
-        del inside[last]
-    for key, value in change.items():
-        base = joined.get(key)
-        if isinstance(base, dict) and isinstance(value, dict):
-            # a front end of another kind has other settings: it takes the place of the first
-            value = {**base, **value} if value.get("kind", base.get("kind")) == base.get("kind") else value
-        joined[key] = value
-    return joined
-
-
-def _validate(kind: type[_Model], settings: dict[str, Any], name: str) -> _Model:
+def validate(kind: type[_Model], settings: dict[str, Any], name: str) -> _Model:
     """Check settings that were read from TOML; `name` is used in errors."""
     try:
         return kind.model_validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
         first = error.errors()[0]
-        where = [str(part) for part in first["loc"] if part not in ("stft-density", "log-mel")]
+        where = ".".join(str(part) for part in first["loc"] if part not in _FRONT_ENDS)
         if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            raise SettingError(f"{name}: {_unknown(where, first['loc'])}") from error
-        if first["type"] == "missing":
-            raise SettingError(f"{name}: {'.'.join(where)} is missing") from error
-        if not where:
-            raise SettingError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
-        raise SettingError(f"{name}: {'.'.join(where)}: {first['msg']}, not {first['input']!r}") from error
+            message = _describe_unknown(where, first["loc"])
+        elif first["type"] == "missing":
+            message = f"{where} is missing"
+        elif first["type"] == "value_error":
+            message = (f"{where}: " if where else "") + first["msg"].removeprefix("Value error, ")
+        else:
+            message = f"{where}: {first['msg']}, not {first['input']!r}"
+        raise SettingError(f"{name}: {message}") from error
 
 
-def _with_kind(raw: dict[str, Any]) -> dict[str, Any]:
-    """A front end without a kind is the paper's."""
-    if isinstance(raw.get("front_end"), dict):
-        raw["front_end"] = {"kind": "stft-density", **raw["front_end"]}
-    return raw
-
-
-def _unknown(where: list[str], location: tuple[int | str, ...]) -> str:
-    key = ".".join(where)
+def _describe_unknown(key: str, location: tuple[int | str, ...]) -> str:
     if key in _REMOVED:
         return f"key {key!r} is no more: {_REMOVED[key]} was removed, as it brought nothing; leave the key out"
-    return f"unknown key {key!r}{_nearest(location)}"
-
-
-def _nearest(where: tuple[int | str, ...]) -> str:
-    tables: dict[str, Any] = {
-        "network": Network, "mlp": Mlp, "svm": Svm, "logistic": Logistic,
-        "training": Training, "augmentation": Augmentation,
-    }  # fmt: skip
-    if where[0] == "front_end":
-        kinds: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
-        fields = [f.name for f in dataclasses.fields(kinds[str(where[1])])]
-    elif len(where) == 1:
-        fields = [*Recipe.model_fields, *_Descent.model_fields]
+    table, last = location[0], str(location[-1])
+    if len(location) == 1:
+        known = [*Recipe.model_fields, *Ancestry.model_fields]
+    elif table == "front_end":
+        known = [field.name for field in dataclasses.fields(_FRONT_ENDS[str(location[1])])]
     else:
-        fields = list(tables[str(where[0])].model_fields)
-    near = difflib.get_close_matches(str(where[-1]), fields, 1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(fields)}"
-
-
-def _folder() -> Any:
-    return resources.files("earmark.training") / "recipes"
+        known = list(_TABLES[str(table)].model_fields)
+    return f"unknown key {key!r}{suggest(last, known)}"
 
 
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return repr(value) if isinstance(value, int | float) else f'"{value}"'
+
+
+_FRONT_ENDS: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
+_TABLES: dict[str, type[Settings]] = {
+    "network": NetworkSettings,
+    "mlp": MlpSettings,
+    "svm": Svm,
+    "logistic": Logistic,
+    "training": TrainingSettings,
+    "augmentation": AugmentationSettings,
+}

@@ -49,7 +49,12 @@ class ClipEstimator(BaseEstimator):
 
 
 class ClipTransformer(TransformerMixin, ClipEstimator):
-    """Clips in, float32 out."""
+    """Clips in, float32 out; a fit learns only how many bins there are, unless it says otherwise."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn the number of bins."""
+        self.as_clips(X, reset=True)
+        return self
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -58,7 +63,7 @@ class ClipTransformer(TransformerMixin, ClipEstimator):
 
 
 def lengths(clips: Clips) -> NDArray[np.intp]:
-    """Real frames of each clip."""
+    """Return how many real frames each clip has."""
     real: NDArray[np.intp] = np.sum(~np.isnan(clips[:, :, 0]), axis=1)
     return real
 
@@ -67,8 +72,8 @@ def _is_3d(X: ArrayLike) -> bool:
     return getattr(X, "ndim", 2) == 3
 
 
-def _as_given(clips: Clips, X: ArrayLike) -> Clips:
-    """Clips in as many dimensions as X has."""
+def _restore_shape(clips: Clips, X: ArrayLike) -> Clips:
+    """Return clips in as many dimensions as X has."""
     return clips if _is_3d(X) else clips[:, 0]
 
 
@@ -84,15 +89,10 @@ class LowBins(ClipTransformer):
     def __init__(self, bins: int = 64) -> None:
         self.bins = bins
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Learn nothing but how many bins there are."""
-        self.as_clips(X, reset=True)
-        return self
-
     def transform(self, X: ArrayLike) -> Clips:
         """Cut the others off: (clips, frames, bins) → (clips, frames, fewer bins)."""
         check_is_fitted(self)
-        return _as_given(self.as_clips(X, reset=False)[:, :, : self.bins], X)
+        return _restore_shape(self.as_clips(X, reset=False)[:, :, : self.bins], X)
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph."""
@@ -111,29 +111,14 @@ class LevelNormalizer(ClipTransformer):
     def __init__(self, top_db: float = 60.0) -> None:
         self.top_db = top_db
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Learn nothing: each clip is its own reference."""
-        self.as_clips(X, reset=True)
-        return self
-
     def transform(self, X: ArrayLike) -> Clips:
-        """Normalise each clip by itself.
-
-        Parameters
-        ----------
-        X : array, shape (clips, frames, bins)
-            dB.
-
-        Returns
-        -------
-        ndarray of float32, the same shape
-        """
+        """Normalise each clip of dB (clips, frames, bins) by itself."""
         check_is_fitted(self)
         clips = self.as_clips(X, reset=False)
         peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
         clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
         clips = clips - np.nanmean(clips, axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
-        return _as_given(clips, X)
+        return _restore_shape(clips, X)
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph, for clips without filling."""
@@ -168,19 +153,10 @@ class Standardizer(ClipTransformer):
         return self
 
     def transform(self, X: ArrayLike) -> Clips:
-        """Scale with what was learned.
-
-        Parameters
-        ----------
-        X : array, shape (clips, frames, bins)
-
-        Returns
-        -------
-        ndarray of float32, the same shape
-        """
+        """Scale clips (clips, frames, bins) with what was learned."""
         check_is_fitted(self)
         clips = self.as_clips(X, reset=False)
-        return _as_given((clips - np.float32(self.mean_)) / np.float32(self.scale_), X)
+        return _restore_shape((clips - np.float32(self.mean_)) / np.float32(self.scale_), X)
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph."""

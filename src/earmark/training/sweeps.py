@@ -15,29 +15,25 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from earmark.errors import SettingError
-from earmark.training.recipe import Mlp, Network, Recipe
-
-if TYPE_CHECKING:
-    from earmark.networks.attention import Scorer
+from earmark.networks.settings import MlpSettings, NetworkSettings
+from earmark.training.recipe import Recipe
 
 LAYERS = (1, 2)
 UNITS = (60, 125, 250, 500, 1000)
 FAMILIES = ("rnn", "lstm", "attention")
-ACTIVATIONS = get_args(Mlp.model_fields["activation"].annotation)
+ACTIVATIONS = get_args(MlpSettings.model_fields["activation"].annotation)
+SCORERS = get_args(get_args(NetworkSettings.model_fields["attention"].annotation)[0])  # without None
 
 
-_SCORERS: tuple[Scorer, ...] = ("dot", "scaled-dot", "general", "additive", "learned")
-
-
-def names(sweep: str | None = None) -> list[str]:
-    """Names of the recipes of one sweep, in its order, or of all sweeps.
+def list_recipes(sweep: str | None = None) -> list[str]:
+    """Return the names of the recipes of one sweep, in its order, or of all sweeps.
 
     Examples
     --------
-    >>> names("scorers")[:2]
+    >>> list_recipes("scorers")[:2]
     ['attention-dot-2x60', 'attention-scaled-dot-2x60']
     """
     if sweep is None:
@@ -47,13 +43,13 @@ def names(sweep: str | None = None) -> list[str]:
     return list(_sweeps()[sweep])
 
 
-def names_of_sweeps() -> list[str]:
-    """The sweeps there are."""
+def list_sweeps() -> list[str]:
+    """Return the names of the sweeps."""
     return list(_sweeps())
 
 
-def recipe(name: str) -> Recipe:
-    """Return the recipe of that name, one of :func:`names`."""
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe of that name, one of :func:`list_recipes`."""
     return next(recipes[name] for recipes in _sweeps().values() if name in recipes)
 
 
@@ -65,23 +61,25 @@ def _sweeps() -> dict[str, dict[str, Recipe]]:
             for family, layers, units in product(FAMILIES, LAYERS, UNITS)
         },
         "mlp": {
-            f"mlp-{units}-{activation}": Recipe(mlp=Mlp(units=units, activation=activation))
+            f"mlp-{units}-{activation}": Recipe(mlp=MlpSettings(units=units, activation=activation))
             for units, activation in product(UNITS, ACTIVATIONS)
         },
         "scorers": {
-            f"attention-{scorer}-2x60": Recipe(network=Network(layers=2, units=60, attention=scorer))
-            for scorer in _SCORERS
+            f"attention-{scorer}-2x60": Recipe(network=NetworkSettings(layers=2, units=60, attention=scorer))
+            for scorer in SCORERS
         },
         "bidirectional": {
-            "bilstm-2x250": Recipe(network=Network(layers=2, units=250, bidirectional="first")),
-            "biattention-2x60": Recipe(network=Network(layers=2, units=60, attention="dot", bidirectional="first")),
+            "bilstm-2x250": Recipe(network=NetworkSettings(layers=2, units=250, bidirectional="first")),
+            "biattention-2x60": Recipe(
+                network=NetworkSettings(layers=2, units=60, attention="dot", bidirectional="first")
+            ),
         },
     }
 
 
 def _recurrent(family: str, layers: int, units: int) -> Recipe:
     return Recipe(
-        network=Network(
+        network=NetworkSettings(
             cell="rnn" if family == "rnn" else "lstm",
             layers=layers,
             units=units,

@@ -18,12 +18,12 @@ from earmark.inference.card import Card, Metric, Training
 from earmark.inference.model import Model, save_model
 from earmark.training import cross_validation
 from earmark.training import fit as trials
-from earmark.training.experiment import Experiment, Watch
+from earmark.training.experiment import Experiment, Resources
 from earmark.training.export import pipeline_graph
 from earmark.training.fit import Trial
 from earmark.training.provenance import commit
 
-__all__ = ["Experiment", "Outcome", "Watch", "train"]
+__all__ = ["Experiment", "Outcome", "Resources", "train"]
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,7 @@ def train(
     folds: int | None = None,
     name: str | None = None,
     licence: str = "",
-    cache: Path | None = None,
-    jobs: int = 1,
-    device: str = "auto",
-    watch: Watch | None = None,
+    resources: Resources | None = None,
 ) -> Outcome:
     """Train a model and write its file.
 
@@ -80,13 +77,7 @@ def train(
         Name in the card; the file's name when left out.
     licence : str
         Licence of the model, for the card.
-    cache : Path, optional
-        Folder for features.
-    jobs : int
-        Tracks decoded at once.
-    device : str
-        "auto", "cpu", "cuda"…
-    watch : Watch, optional
+    resources : Resources, optional
 
     Returns
     -------
@@ -108,17 +99,16 @@ def train(
         )
     run = _run_folder(experiment, folds, output)
     if folds:
-        trial = cross_validation.run(experiment, folds, run, cache=cache, jobs=jobs, device=device, watch=watch)
+        trial = cross_validation.run(experiment, folds, run, resources)
     else:
-        checkpoint = run / "checkpoint.pt"
-        trial = trials.run(experiment, checkpoint=checkpoint, cache=cache, jobs=jobs, device=device, watch=watch)
-    card = _card(experiment, name or output.stem, licence, trial)
+        trial = trials.run(experiment, resources, run / "checkpoint.pt")
+    card = _make_card(experiment, name or output.stem, licence, trial)
     model = save_model(output, pipeline_graph(trial.pipeline, card.name), card)
     shutil.rmtree(run)
     return Outcome(model, trial.reports, trial.material.failed, trial.pipeline[-1].n_iter_)
 
 
-def _card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card:
+def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card:
     learned, network = trial.material.parts["train"], trial.pipeline[-1]
     return Card(
         name=name,
@@ -127,7 +117,7 @@ def _card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card
         hop_seconds=experiment.recipe.hop_seconds,
         front_end=experiment.recipe.front_end,
         n_bins=experiment.recipe.front_end.n_bins,
-        min_frames=network.network.min_frames,
+        min_frames=experiment.recipe.min_frames,
         attention=experiment.recipe.attention,
         calibration=trial.calibration,
         training=Training(
@@ -140,7 +130,7 @@ def _card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card
             seed=experiment.seed,
             epochs=network.n_iter_,
         ),
-        metrics=_figures(experiment, trial.reports),
+        metrics=_list_metrics(experiment, trial.reports),
         licence=licence,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         commit=commit(),
@@ -148,7 +138,7 @@ def _card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card
     )
 
 
-def _figures(experiment: Experiment, reports: dict[str, Report]) -> tuple[Metric, ...]:
+def _list_metrics(experiment: Experiment, reports: dict[str, Report]) -> tuple[Metric, ...]:
     arrays = experiment.corpus.tracks[0].spectrogram is not None
     return tuple(
         Metric(
@@ -166,7 +156,7 @@ def _figures(experiment: Experiment, reports: dict[str, Report]) -> tuple[Metric
 
 
 def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path:
-    """The run's folder, new or of the same experiment."""
+    """Return the run's folder, new or of the same experiment."""
     run = output.with_name(output.name + ".run")
     record = run / "run.json"
     identity = json.dumps(experiment.identity | ({"folds": folds} if folds else {}), sort_keys=True, indent=1)

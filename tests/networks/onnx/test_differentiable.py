@@ -16,12 +16,12 @@ from earmark.inference.aggregate import pool_clips
 from earmark.inference.model import list_models, open_model
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.onnx.differentiable import DifferentiableGraph, DifferentiableModel
-from earmark.training import recipe
 from earmark.training.export import pipeline_graph
 from earmark.training.pipeline import is_network, make_pipeline
+from earmark.training.registry import list_recipes, open_recipe
 
 ABLATION = sorted(REPOSITORY.glob("bench/ablation/*.toml"))
-RECIPES = [name for name in recipe.names() if recipe.open_recipe(name).kind in ("network", "mlp")]
+RECIPES = [name for name in list_recipes() if open_recipe(name).kind in ("network", "mlp")]
 OTHERS = [f"mlp-60-{activation}" for activation in ("sigmoid", "leaky-relu", "tanh", "elu", "none")] + [
     "attention-additive-2x60", "attention-general-2x60", "bilstm-2x250", "rnn-2x60",
 ]  # fmt: skip
@@ -76,7 +76,7 @@ def test_slopes_reach_the_samples():
 
 def untrained(which, bins=64, frames=40):
     """The graph of a recipe's network, whose weights are drawn, behind scalers that have seen noise."""
-    settings = recipe.open_recipe(str(which))
+    settings = open_recipe(str(which))
     torch.manual_seed(0)
     pipeline = make_pipeline(settings.model_copy(update={"low_bins": settings.low_bins and bins - 8}))
     assert is_network(pipeline)
@@ -85,14 +85,14 @@ def untrained(which, bins=64, frames=40):
     classifier = pipeline[-1]
     classifier.n_features_in_, classifier.classes_ = scaled.shape[2], np.arange(4)
     network = classifier.build(frames)
-    network.measure(torch.from_numpy(scaled))
+    network.fit_input_statistics(torch.from_numpy(scaled))
     return pipeline, network.eval()
 
 
 @pytest.mark.parametrize("which", [*RECIPES, *OTHERS, *ABLATION], ids=lambda which: Path(which).stem)
 def test_every_recipe_says_the_same(which, monkeypatch):
     pipeline, network = untrained(which)
-    monkeypatch.setattr(type(pipeline[-1]), "network", network)
+    monkeypatch.setattr(type(pipeline[-1]), "network_", network)
     graph = pipeline_graph(pipeline, "net")
     ours = DifferentiableGraph(graph, "net")
     x = np.random.default_rng(2).standard_normal((2, 40, 64)).astype(np.float32) * 10
@@ -105,7 +105,7 @@ def test_every_recipe_says_the_same(which, monkeypatch):
 @pytest.mark.parametrize("which", ["rnn-2x125", "attention-2x60", "mlp-125-relu", "house"])
 def test_slopes_of_recipes_are_true(which, monkeypatch):
     pipeline, network = untrained(which)
-    monkeypatch.setattr(type(pipeline[-1]), "network", network)
+    monkeypatch.setattr(type(pipeline[-1]), "network_", network)
     heard = DifferentiableGraph(pipeline_graph(pipeline, "net"), "net").double()
     x = 10 * torch.randn(2, 36, 64, generator=torch.Generator().manual_seed(0)).double()
     x.requires_grad_()

@@ -72,7 +72,7 @@ def train(
     from earmark.cli.commands.evaluate_view import render_report
     from earmark.cli.writers import clean
     from earmark.data.features.extract import default_cache
-    from earmark.training.recipe import open_recipe
+    from earmark.training.registry import open_recipe
 
     chosen = open_recipe(recipe)
     if epochs:
@@ -84,7 +84,7 @@ def train(
     _advise_balance(source, chosen)
     # PyTorch takes seconds to import: a corpus that cannot be opened is refused before.
     with extra("training", "learn"):
-        from earmark.training.train import Experiment, Watch
+        from earmark.training.train import Experiment, Resources
         from earmark.training.train import train as run
     with show_training_progress(len(source.tracks), chosen.training.max_epochs) as callbacks:
         outcome = run(
@@ -93,10 +93,7 @@ def train(
             folds=folds,
             name=name,
             licence=licence,
-            cache=default_cache() if cache else None,
-            jobs=jobs,
-            device=device,
-            watch=Watch(*callbacks),
+            resources=Resources(default_cache() if cache else None, jobs, device, *callbacks),
         )
     size = f"{output.stat().st_size / 1e6:.1f} MB"
     page = console(sys.stdout)
@@ -107,8 +104,6 @@ def train(
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:
     """Say where genres are so uneven that class weights may help."""
-    (rarest, fewest), (majority_baseline, most) = (
-        pick(corpus.counts.items(), key=lambda item: item[1]) for pick in (min, max)
-    )
+    (rarest, fewest), (commonest, most) = (pick(corpus.counts.items(), key=lambda item: item[1]) for pick in (min, max))
     if most >= _UNEVEN * fewest and not recipe.class_weight:
-        say(f"uneven: {majority_baseline} {most}, {rarest} {fewest}; --balanced lets genres weigh alike")
+        say(f"uneven: {commonest} {most}, {rarest} {fewest}; --balanced lets genres weigh alike")

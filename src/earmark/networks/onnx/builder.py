@@ -1,4 +1,4 @@
-"""A thin pen for writing ONNX graphs: what torch calls a layer becomes one or two plain ONNX operators.
+"""Writing ONNX graphs: what torch calls a layer becomes one or two plain ONNX operators.
 
 Written by hand, a network of ours is some twenty nodes that any runtime since 2022 executes; a generic
 exporter needs half a minute, freezes shapes, and writes hundreds.
@@ -76,26 +76,26 @@ class Graph:
         return self("Unsqueeze", x, self.integers(axis))
 
     def linear(self, layer: nn.Linear, x: str) -> str:
-        """``x @ W.T + b`` over the last axis."""
+        """Write ``x @ W.T + b`` over the last axis."""
         product = self("MatMul", x, self.constant(_array(layer.weight).T))
         return product if layer.bias is None else self("Add", product, self.constant(_array(layer.bias)))
 
     def batch_norm(self, norm: nn.BatchNorm1d, x: str) -> str:
-        """A batch norm that learns no more, over the last axis: a gain and an offset."""
+        """Write a batch norm that learns no more, over the last axis: a gain and an offset."""
         assert norm.running_mean is not None and norm.running_var is not None
         gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
         offset = norm.bias.detach() - norm.running_mean * gain
         return self("Add", self("Mul", x, self.constant(_array(gain))), self.constant(_array(offset)))
 
     def recurrence(self, layer: nn.Module, x: str) -> tuple[str, str, str]:
-        """One torch RNN or LSTM layer over (clips, frames, size).
+        """Write one torch RNN or LSTM layer over (clips, frames, size).
 
         Returns the names of all outputs (clips, frames, H), the last output and the last memory (clips, H).
         """
         lstm = isinstance(layer, nn.LSTM)
         ways = ["_l0", "_l0_reverse"] if layer.bidirectional else ["_l0"]
         w, r, b = (
-            np.stack([_gates([getattr(layer, part + way) for part in parts], lstm) for way in ways])
+            np.stack([_stack_gates([getattr(layer, part + way) for part in parts], lstm) for way in ways])
             for parts in (["weight_ih"], ["weight_hh"], ["bias_ih", "bias_hh"])
         )
         inputs = (self("Transpose", x, perm=[1, 0, 2]), self.constant(w), self.constant(r), self.constant(b))
@@ -121,8 +121,8 @@ class Graph:
         return model
 
 
-def _gates(tensors: list[Any], lstm: bool) -> NDArray[np.float32]:
-    """Weights or biases in ONNX's gate order (i, o, f, g) instead of torch's (i, f, g, o)."""
+def _stack_gates(tensors: list[Any], lstm: bool) -> NDArray[np.float32]:
+    """Return weights or biases in ONNX's gate order (i, o, f, g) instead of torch's (i, f, g, o)."""
     arrays = [_array(t) for t in tensors]
     if lstm:
         arrays = [

@@ -1,4 +1,4 @@
-"""A model file as a differentiable function: which change of what it hears would change its answer, and how.
+"""A model file as a differentiable function: which change of its input would change its answer, and how.
 
 Only the file is needed, not what trained it: its graph is read node by node and each operator answered by torch. So
 gradients flow from any answer to the spectrogram, and with the front end inside the graph, to the samples.
@@ -6,9 +6,9 @@ gradients flow from any answer to the spectrogram, and with the front end inside
 Examples
 --------
 >>> from earmark.inference.model import open_model
->>> heard = DifferentiableModel(open_model("paper-attention-2x60"))
+>>> model = DifferentiableModel(open_model("paper-attention-2x60"))
 >>> clip = torch.zeros(1, 64, 128, requires_grad=True)
->>> heard(clip).log_probabilities[0, 5].backward()
+>>> model(clip).log_probabilities[0, 5].backward()
 >>> clip.grad.shape
 torch.Size([1, 64, 128])
 """
@@ -74,7 +74,7 @@ class DifferentiableModel(nn.Module):
         self._graph = DifferentiableGraph(graph, model.name)
 
     def forward(self, x: Tensor) -> Answer:
-        """Hear a batch.
+        """Classify a batch.
 
         Parameters
         ----------
@@ -135,35 +135,35 @@ class DifferentiableGraph(nn.Module):
         self._constants: dict[str, str] = {}  # name in the graph → of the buffer
         self._integers: dict[str, Tensor] = {}  # shapes and axes, which stay where they are
         for i, weight in enumerate(model.graph.initializer):
-            self._keep(weight.name, torch.from_numpy(numpy_helper.to_array(weight).copy()), i)
-        self._steps = [self._step(node) for node in model.graph.node]
-        self._logits = {name: of for name in self._outputs if (of := _softmaxed(model.graph.node, name))}
+            self._store(weight.name, torch.from_numpy(numpy_helper.to_array(weight).copy()), i)
+        self._steps = [self._make_step(node) for node in model.graph.node]
+        self._logits = {name: of for name in self._outputs if (of := _find_logits(model.graph.node, name))}
 
-    def _keep(self, name: str, value: Tensor, i: int) -> None:
+    def _store(self, name: str, value: Tensor, i: int) -> None:
         if value.is_floating_point():
             self._constants[name] = f"w{i}"
             self.register_buffer(f"w{i}", value)
         else:
             self._integers[name] = value
 
-    def _step(self, node: onnx.NodeProto) -> tuple[Callable[..., Any], list[str], list[str], dict[str, Any]]:
-        """What a node does, its inputs, its outputs and its attributes."""
+    def _make_step(self, node: onnx.NodeProto) -> tuple[Callable[..., Any], list[str], list[str], dict[str, Any]]:
+        """Return what a node does, its inputs, its outputs and its attributes."""
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         for known in IGNORED.get(node.op_type, ()):
             attributes.pop(known, None)
         inputs, outputs = list(node.input), list(node.output)
         if node.op_type in ("LSTM", "RNN"):
-            return self._recurrence(node, attributes), inputs[:1], outputs, {}
+            return self._make_recurrence(node, attributes), inputs[:1], outputs, {}
         if node.op_type not in OPERATORS:
             raise ModelError(f"{self._name}: no gradients are known for the operator {node.op_type}")
         function = OPERATORS[node.op_type]
-        strange = set(attributes) - _keywords(function)
-        if strange or "" in inputs:
-            what = ", ".join(sorted(strange)) or "an input left out"
+        unknown = set(attributes) - _keywords(function)
+        if unknown or "" in inputs:
+            what = ", ".join(sorted(unknown)) or "an input left out"
             raise ModelError(f"{self._name}: no gradients are known for the operator {node.op_type} with {what}")
         return function, inputs, outputs, attributes
 
-    def _recurrence(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Recurrence:
+    def _make_recurrence(self, node: onnx.NodeProto, attributes: dict[str, Any]) -> Recurrence:
         weights = [getattr(self, self._constants[name]) for name in node.input[1:4] if name in self._constants]
         try:
             if len(weights) != 3 or any(node.input[4:]):
@@ -181,15 +181,15 @@ class DifferentiableGraph(nn.Module):
         values = {self._input: x, **self._integers}
         values.update({name: getattr(self, buffer) for name, buffer in self._constants.items()})
         for function, inputs, outputs, attributes in self._steps:
-            made = function(*(values[name] for name in inputs), **attributes)
-            values.update(zip(outputs, made if isinstance(made, tuple) else (made,), strict=False))
-        found = {name: values[name] for name in self._outputs}
-        found.update({f"log {name}": values[of].log_softmax(axis) for name, (of, axis) in self._logits.items()})
-        return found
+            result = function(*(values[name] for name in inputs), **attributes)
+            values.update(zip(outputs, result if isinstance(result, tuple) else (result,), strict=False))
+        answers = {name: values[name] for name in self._outputs}
+        answers.update({f"log {name}": values[of].log_softmax(axis) for name, (of, axis) in self._logits.items()})
+        return answers
 
 
-def _softmaxed(nodes: Any, name: str) -> tuple[str, int] | None:
-    """The name of the logits and their axis, where an output is a softmax of something."""
+def _find_logits(nodes: Any, name: str) -> tuple[str, int] | None:
+    """Return the name of the logits and their axis, where an output is a softmax of something."""
     makers = {output: node for node in nodes for output in node.output}
     node = makers.get(name)
     while node is not None and node.op_type == "Identity":

@@ -36,21 +36,21 @@ def waveform_graph(model: Model) -> bytes:
 
 
 def _front_end_graph(front_end: FrontEnd) -> Any:
-    """Samples (clips, samples) → frames (clips, frames, bins)."""
+    """Build the graph from samples (clips, samples) to frames (clips, frames, bins)."""
     graph = Graph()
     x = graph.input("samples", ["clips", "samples"])
     if isinstance(front_end, LogMel) and front_end.center:
         pad = front_end.n_fft // 2
         x = graph("Pad", x, graph.integers(0, pad, 0, pad))
-    spectrum = _detrended_spectrum(graph, x, front_end)
+    spectrum = _detrend_spectrum(graph, x, front_end)
     power = graph("ReduceSum", graph("Mul", spectrum, spectrum), graph.integers(3), keepdims=0)
     frames = _density(graph, power, front_end) if isinstance(front_end, StftDensity) else _mel(graph, power, front_end)
     graph.output(frames, "frames", ["clips", "frames", front_end.n_bins])
     return graph.model("front_end")
 
 
-def _detrended_spectrum(graph: Graph, x: str, front_end: FrontEnd) -> str:
-    """STFT (clips, frames, bins, 2). A frame's mean m adds m · FFT(window), which is taken off again."""
+def _detrend_spectrum(graph: Graph, x: str, front_end: FrontEnd) -> str:
+    """Return the STFT (clips, frames, bins, 2). A frame's mean m adds m · FFT(window), which is taken off again."""
     window = front_end.window.astype(np.float32)
     hop = graph.constant(front_end.hop_length, np.int64)
     spectrum = graph("STFT", graph.unsqueeze(x, 2), hop, graph.constant(window))

@@ -58,12 +58,12 @@ class Recurrence(nn.Module):
 
 
 def _torch_gates(value: Tensor) -> Tensor:
-    """ONNX's gates (i, o, f, g) in torch's order (i, f, g, o)."""
+    """Return ONNX's gates (i, o, f, g) in torch's order (i, f, g, o)."""
     i, o, f, g = value.chunk(4)
     return torch.cat([i, f, g, o])
 
 
-def _reduced(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _make_reduction(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def operator(x: Tensor, given: Tensor | None = None, *, axes: Sequence[int] = (), keepdims: int = 1) -> Tensor:
         over = list(axes) if given is None else _ints(given)
         return function(x, over or list(range(x.ndim)), bool(keepdims))
@@ -92,7 +92,7 @@ def _slice(x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor) -> Tensor:
 
 
 def _pad(x: Tensor, pads: Tensor) -> Tensor:
-    """Zeros around; ONNX gives all beginnings, then all ends, first axis first."""
+    """Pad with zeros; ONNX gives all beginnings, then all ends, first axis first."""
     sizes = _ints(pads)
     pairs = zip(sizes[: x.ndim], sizes[x.ndim :], strict=True)
     return functional.pad(x, [size for pair in reversed(list(pairs)) for size in pair])
@@ -107,7 +107,7 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strid
     return convolve(x, weight, bias, stride=tuple(strides))
 
 
-def _transposed_convolution(x: Tensor, weight: Tensor, *, strides: Sequence[int] = (1,)) -> Tensor:
+def _transpose_convolution(x: Tensor, weight: Tensor, *, strides: Sequence[int] = (1,)) -> Tensor:
     convolve = functional.conv_transpose1d if x.ndim == 3 else functional.conv_transpose2d
     return convolve(x, weight, stride=tuple(strides))
 
@@ -118,7 +118,7 @@ def _average_pool(x: Tensor, *, kernel_shape: Sequence[int], strides: Sequence[i
 
 
 def _stft(x: Tensor, hop: Tensor, window: Tensor) -> Tensor:
-    """Samples (clips, samples, 1) → (clips, frames, bins, 2), real and imaginary."""
+    """Transform samples (clips, samples, 1) to (clips, frames, bins, 2), real and imaginary."""
     frames = x[:, :, 0].unfold(1, len(window), int(hop))
     return torch.view_as_real(torch.fft.rfft(frames * window))
 
@@ -135,7 +135,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Clip": lambda x, low, high: x.clamp(low, high),
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
     "Conv": _convolution,
-    "ConvTranspose": _transposed_convolution,
+    "ConvTranspose": _transpose_convolution,
     "Div": torch.div,
     "Elu": lambda x: functional.elu(x),
     "Exp": torch.exp,
@@ -149,9 +149,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Mul": torch.mul,
     "Pad": _pad,
     "Pow": torch.pow,
-    "ReduceMax": _reduced(torch.amax),
-    "ReduceMean": _reduced(torch.mean),
-    "ReduceSum": _reduced(torch.sum),
+    "ReduceMax": _make_reduction(torch.amax),
+    "ReduceMean": _make_reduction(torch.mean),
+    "ReduceSum": _make_reduction(torch.sum),
     "Relu": torch.relu,
     "Reshape": _reshape,
     "Shape": _shape,

@@ -23,7 +23,7 @@ from earmark.plotting import (
     percent_axis,
     render_figure,
 )
-from earmark.training.recipe import LOG
+from earmark.training.registry import LOG
 
 
 def draw_rows(name: str, title: str, summaries: Sequence[Summary]) -> Drawing:

@@ -1,0 +1,82 @@
+"""How networks are trained: settings that recipes and estimators read alike; without torch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from earmark.networks.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """How a network is trained; the defaults are the paper's (Section 5.1).
+
+    Attributes
+    ----------
+    optimizer : {"sgd", "adamw"}
+    lr : float
+        Learning rate; of the schedule, the peak.
+    schedule : {"constant", "one-cycle"}
+        One-cycle: up in the first tenth, then down along a cosine.
+    weight_decay, label_smoothing : float
+        Regularisation beyond the paper.
+    batch_size : int
+        Clips a step.
+    clip_norm : float
+        Limit on the gradient's norm.
+    max_epochs : int
+        Epochs at most.
+    min_steps : int
+        More epochs where so few clips would otherwise give fewer steps than this.
+    patience : int, optional
+        Stop after so many epochs without a better one, 0 at the first of them; None, or keeping the last, runs all.
+    keep : {"best", "last"}
+        Which epoch's weights: the best by validation, or the last (for schedules that end near zero).
+    choose_by : {"accuracy", "loss"}
+        What makes a validation epoch better. The paper's figures are accuracies; the loss soon rises where a network
+        becomes sure of its few mistakes, while its accuracy still grows.
+    """
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(1.0, gt=0)
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    weight_decay: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    batch_size: int = Field(128, ge=1)
+    clip_norm: float = Field(5.0, gt=0)
+    max_epochs: int = Field(100, ge=1)
+    min_steps: int = Field(0, ge=0)
+    patience: int | None = Field(30, ge=0)
+    keep: Literal["best", "last"] = "best"
+    choose_by: Literal["accuracy", "loss"] = "accuracy"
+
+
+class AugmentationSettings(Settings):
+    """Distortions of training clips, see :class:`~earmark.training.augment.Augment`; the defaults do nothing.
+
+    Levels are in the unit of the input: dB, where the standardizer leaves dB (``top_db`` and ``with_std = false``).
+
+    Attributes
+    ----------
+    shift_bins : int
+        All bins moved up or down by up to so many, the outermost repeated: another tuning.
+    equalizer : float
+        Standard deviation of a smooth random gain over the bins: another room, another master.
+    lowpass : float
+        Probability with which the bins above a random cut, in the upper quarter, are silenced: a low bit rate, an old
+        recording.
+    mixup : float
+        Parameter of the beta distribution by which two clips, and their labels, are mixed (Zhang et al. 2018); 0 for
+        none.
+    """
+
+    shift_bins: int = Field(0, ge=0)
+    equalizer: float = Field(0.0, ge=0)
+    lowpass: float = Field(0.0, ge=0, le=1)
+    mixup: float = Field(0.0, ge=0)
+
+
+def identify_run(**parts: Any) -> dict[str, Any]:
+    """Return what makes two runs the same run, as plain types: settings by their values, all else as it is."""
+    return {name: part.model_dump(mode="json") if isinstance(part, Settings) else part for name, part in parts.items()}
