@@ -21,9 +21,7 @@ COLUMN = 85.0
 """Width of a figure: a printed column, mm."""
 
 INK, QUIET, FAINT = "#222222", "#666666", "#dddddd"
-BLUE, SKY, ORANGE, GREEN, VERMILION, PURPLE, YELLOW = (
-    "#0072b2", "#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#f0e442",
-)  # fmt: skip
+BLUE, SKY, ORANGE, GREEN, VERMILION, PURPLE = "#0072b2", "#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7"
 """Okabe and Ito's colours."""
 
 PROTOCOL_COLOURS = {"clip": ORANGE, "track": SKY, "artist": BLUE, "fault-filtered": GREEN}
