@@ -202,7 +202,7 @@ class _Run:
     def run(self, start: Start, steps: int | None) -> ImaginedSound:
         if steps is not None and steps < 1:
             raise SettingError(f"{steps} steps: need 1 or more")
-        # A song is shaped alone: all steps before the first check, so that as many as asked for are taken.
+        # A song is only shaped; where a number of steps is asked for, all are taken before the first check.
         if isinstance(start, tuple):
             song = self._prepare_song(*start)
             return self._equalize(song, steps or _MAX_ROUNDS * SHAPING_STEPS, check_every=steps or SHAPING_STEPS)
