@@ -61,6 +61,7 @@ class Equalizer:
         self.model, self.target, self.gain, self.level, self.rate = model, target, gain, level, rate
         self.card = model.card
         self._random = np.random.default_rng(seed)
+        # Half the front end's frame, three quarters overlap: gains move faster than the network reads.
         size = self.card.front_end.n_fft // 2
         self._stft: dict[str, Any] = {"n_fft": size, "hop_length": size // 4, "window": torch.hann_window(size)}
         self._length = len(samples)
@@ -79,6 +80,7 @@ class Equalizer:
     def gains(self) -> Tensor:
         """Compute the present gains, (bins, frames), dB."""
         field = self._field.deviation(self._modes, self._frames, self._frame_rate)
+        # (bins, bands) @ (bands, frames); tanh keeps gains within ± gain
         return self._band_to_bin @ (self.gain * torch.tanh(field / self.gain)).T
 
     def render(self) -> Tensor:
@@ -101,6 +103,7 @@ class Equalizer:
     def _cut_clips(self, sound: Tensor) -> Tensor:
         """Cut clips as for classifying, but a little earlier or later: (clips, samples)."""
         offset = int(self._random.uniform(-_JITTER, _JITTER) * self.card.front_end.sample_rate)
+        # (clips, samples); the end joins on the beginning
         index = clip_starts(len(sound), self.card)[:, None] + np.arange(self.card.clip_length) + offset
         return sound[torch.from_numpy(index % len(sound))]
 

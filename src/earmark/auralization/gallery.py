@@ -191,6 +191,7 @@ class _GalleryWriter:
         except AudioError as error:
             self.failed[title] = str(error)
             return
+        # The table holds all columns; the page none of this machine's paths.
         records = [moment.to_record() for moment in used]
         self.rows += [{"sound": title, "place": i, **record} for i, record in enumerate(records, 1)]
         parts = [{key: value for key, value in record.items() if key != "path"} for record in records]
@@ -208,6 +209,7 @@ class _GalleryWriter:
     ) -> None:
         path = write_wav(self.folder / f"{slug(name)}.wav", sound, rate)
         said = self.tagger.classify(path).genres
+        # players refuse low rates: above the front end's band the file holds nothing
         highest = min(rate, self.tagger.card.front_end.sample_rate) / 2
         self.entries.append(Entry(title, path, said, wanted, facts, parts, highest))
         if self.on_sound:

@@ -203,6 +203,7 @@ class _Run:
     def run(self, start: Start, steps: int | None) -> ImaginedSound:
         if steps is not None and steps < 1:
             raise SettingError(f"{steps} steps: need 1 or more")
+        # A song is only shaped; where a number of steps is asked for, all are taken before the first check.
         if isinstance(start, tuple):
             song = self._prepare_song(*start)
             return self._equalize(song, steps or _MAX_ROUNDS * SHAPING_STEPS, check_every=steps or SHAPING_STEPS)
@@ -238,6 +239,7 @@ class _Run:
     def _finish(self, sound: Samples) -> ImaginedSound:
         """Master a sound, and classify it as it will be read from a file."""
         samples, rate = master(sound, self.rate)
+        # to 16 bits, as write_wav rounds
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
         front_end = self.model.card.front_end
         spectrogram = front_end(np.asarray(sound * self._loudness_gain(sound), np.float32))

@@ -76,6 +76,7 @@ class InputWeights:
         if not 0 <= unit < len(self.weights):
             raise SettingError(f"unit {unit}: there are units 0 to {len(self.weights) - 1}")
         weights = self.weights[unit]
+        # root mean square of the weights: strength is in standard deviations, whatever their scale
         size = np.sqrt(np.mean(weights[self.is_read] ** 2))
         spectrum = self.mean + strength * self.deviation * weights / max(size, 1e-30)
         if isinstance(self.front_end, LogMel) or self.front_end.log:
@@ -150,6 +151,7 @@ def _trace_to_input(
     while value != "spectrogram":
         node = makers[value]
         constant = next((constants[name] for name in node.input[1:] if name in constants), None)
+        # y = x W: weights on y are weights W^T on x
         if node.op_type == "MatMul" and constant is not None:
             weights = weights @ constant.T
         elif node.op_type == "Div" and constant is not None:

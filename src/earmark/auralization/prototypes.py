@@ -99,8 +99,7 @@ def find_prototypes(
             on_track(track)
     if not any(best.values()):
         raise no_track_heard(corpus, failed)
-    groups = group_by_known_artist(corpus) if one_per == "artist" else group_by_protocol(corpus, "fault-filtered")
-    group = {track.id: int(i) for track, i in zip(corpus.tracks, groups, strict=True)}
+    group = _group_tracks(corpus, one_per)
     return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed)
 
 
@@ -109,6 +108,12 @@ def _check_genres(tagger: Tagger, genres: Sequence[str] | None) -> tuple[str, ..
     for genre in wanted:
         tagger.card.index_of(genre)
     return wanted
+
+
+def _group_tracks(corpus: Corpus, one_per: OnePer) -> dict[str, int]:
+    # "track" joins copies, and cuts of one recording, that GTZAN's index knows
+    groups = group_by_known_artist(corpus) if one_per == "artist" else group_by_protocol(corpus, "fault-filtered")
+    return {track.id: int(i) for track, i in zip(corpus.tracks, groups, strict=True)}
 
 
 def _rank(moment: Moment) -> tuple[float, str, float]:
@@ -126,6 +131,7 @@ def _select_distinct(moments: list[Moment], group: dict[str, int], count: int) -
             break
         if group[moment.track.id] in taken:
             continue
+        # last, as it decodes the file: whether the same sound is there under another name
         words = _fingerprint(moment)
         if find_twins([*prints, words]):
             continue

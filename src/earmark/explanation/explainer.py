@@ -177,6 +177,7 @@ class Explainer:
             raise AudioError(f"nothing to hear from {start:g} s on: the sound ends before")
         encoded = None
         if sound:
+            # the player hears the given rate, the network its own
             own = samples if samples.ndim == 1 else samples.mean(axis=0)
             encoded = encode_mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
         return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
@@ -185,6 +186,7 @@ class Explainer:
         """Classify the clip around each moment: times (moments,), probabilities (moments, labels)."""
         card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
         times = np.arange(0, len(samples) / rate, MOMENT_SECONDS)
+        # the clip around each moment, cut off at the sound's ends
         middles = np.round(times * rate).astype(int)
         firsts = np.maximum(middles - card.clip_length // 2, 0)
         lasts = np.minimum(middles + (card.clip_length + 1) // 2, len(samples))

@@ -53,6 +53,7 @@ class Cells:
     @classmethod
     def of(cls, card: Card, n_frames: int) -> Cells:
         """Divide a clip of `n_frames` frames, as this model reads it; columns last :func:`cell_seconds`."""
+        # a frame lies in the column of its centre; the last column takes what rounding leaves over
         columns = np.floor(card.front_end.times(n_frames) / cell_seconds(card)).astype(np.intp)
         bands = np.arange(card.n_bins) * min(PARTS, card.n_bins) // card.n_bins
         return cls(np.minimum(columns, _columns(card) - 1), bands)
@@ -164,6 +165,7 @@ class Occlusion:
         """
         card = self.tagger.card
         cells = Cells.of(card, len(frames))
+        # (windows, columns, bands)
         hidden = list_windows(*cells.shape)
         base = self.replacement(frames, card.front_end)
         whole = compute_evidence(self.tagger, frames[None])

@@ -54,6 +54,7 @@ def join_pieces(
     total, count = np.zeros((len(times), *shape)), np.zeros(len(times))
     for piece in pieces:
         inside = np.flatnonzero((times >= piece.start) & (times < piece.end))
+        # which of the piece's values holds at each time
         index = np.floor((times[inside] - piece.start - offset) / step).astype(int)
         total[inside] += piece.values[np.clip(index, 0, len(piece.values) - 1)]
         count[inside] += 1
@@ -86,5 +87,6 @@ def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray
 def compute_envelope(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """Return the lowest and highest sample of every column of the waveform, shape (columns, 2)."""
     width = round(ENVELOPE_SECONDS * rate)
+    # filled up with the last sample: (columns, width)
     padded = np.pad(samples, (0, -len(samples) % width), mode="edge").reshape(-1, width)
     return np.stack([padded.min(axis=1), padded.max(axis=1)], axis=1)
