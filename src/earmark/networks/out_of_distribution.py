@@ -67,18 +67,7 @@ class MahalanobisTemperature(nn.Module):
         self.reach.copy_(torch.quantile(self._distances(means), _USUAL, dim=0).clamp(min=1e-4))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the divisors for a batch.
-
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames or windows, size)
-            NaN is filling.
-
-        Returns
-        -------
-        Tensor, shape (clips, 1)
-            1 or more.
-        """
+        """Return the divisors, 1 or more: (clips, frames or windows, size), NaN is filling → (clips, 1)."""
         farthest: Tensor = (self._distances(x.nanmean(1)) / self.reach).amax(1, keepdim=True)
         return farthest.clamp(min=1) ** self.steepness
 

@@ -20,16 +20,9 @@ class Augment(nn.Module):
         self.settings = settings
 
     def forward(self, x: Tensor) -> Tensor:
-        """Distort each clip in its own way: first how it is tuned, then how it is recorded.
+        """Distort each clip (clips, frames, bins) in its own way: first how it is tuned, then how it is recorded.
 
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames, bins)
-            Zero is the mean; NaN frames are filling and stay so.
-
-        Returns
-        -------
-        Tensor, the same shape
+        Zero is the mean; NaN frames are filling and stay so.
         """
         if not self.training:
             return x
@@ -45,6 +38,8 @@ class Augment(nn.Module):
 def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
     """Mix each clip, and its label, with another of the batch; the larger share stays its own.
 
+    Where clips are of different length, the mix is as long as the shorter.
+
     Parameters
     ----------
     x : Tensor, shape (clips, frames, bins)
@@ -52,11 +47,6 @@ def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
         One-hot.
     concentration : float
         Both parameters of the beta distribution of the shares.
-
-    Returns
-    -------
-    x, y : Tensors of the same shapes
-        Where clips are of different length, the mix is as long as the shorter.
     """
     own = torch.distributions.Beta(concentration, concentration).sample((len(x),)).to(x)
     own = torch.maximum(own, 1 - own)

@@ -51,10 +51,6 @@ def support_vector_machine(
     class_weight : {"balanced"}, optional
     seed : int
         Of the order in which coordinates are visited.
-
-    Returns
-    -------
-    list of (str, estimator)
     """
     if kernel != "linear":
         machine = OneVsRestClassifier(SVC(kernel="precomputed", C=C, class_weight=class_weight))
@@ -78,10 +74,6 @@ def logistic_regression(
     C : float
         Inverse strength of the penalty.
     class_weight : {"balanced"}, optional
-
-    Returns
-    -------
-    list of (str, estimator)
     """
     solver = "liblinear" if multiclass == "ovr" else "newton-cg"
     regression: Any = LogisticRegression(C=C, solver=solver, class_weight=class_weight)

@@ -89,10 +89,6 @@ def run(experiment: Experiment, resources: Resources | None = None, checkpoint: 
     checkpoint : Path, optional
         Where a network's state is kept after each epoch; a run that finds it goes on from there.
 
-    Returns
-    -------
-    Trial
-
     Raises
     ------
     CorpusError

@@ -24,11 +24,6 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     seed : int
     **settings
         Further parameters of a :class:`NetworkClassifier`, such as ``checkpoint``; other kinds need none.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        From clips of the recipe's front end to genres.
     """
     low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []

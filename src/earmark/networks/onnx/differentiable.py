@@ -74,17 +74,7 @@ class DifferentiableModel(nn.Module):
         self._graph = DifferentiableGraph(graph, model.name)
 
     def forward(self, x: Tensor) -> Answer:
-        """Classify a batch.
-
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames, bins), or (clips, samples) with the front end inside
-            Clips of one length, without filling.
-
-        Returns
-        -------
-        Answer
-        """
+        """Classify clips of one length, (clips, frames, bins), or (clips, samples) with the front end inside."""
         values = self._graph(x)
         logarithm = values.get("log probabilities")
         if logarithm is None:
@@ -92,16 +82,9 @@ class DifferentiableModel(nn.Module):
         return Answer(logarithm, values.get("attention"))
 
     def track(self, log_probabilities: Tensor) -> Tensor:
-        """Calibrated log-probabilities of a track, as :func:`earmark.inference.aggregate.pooled` makes them.
+        """Pool a track's clips as :mod:`earmark.inference.aggregate` does.
 
-        Parameters
-        ----------
-        log_probabilities : Tensor, shape (..., clips, labels)
-            Of the track's clips.
-
-        Returns
-        -------
-        Tensor, shape (..., labels)
+        Log-probabilities (..., clips, labels) → calibrated ones (..., labels).
         """
         return (log_probabilities.mean(-2) / self.card.calibration.track_temperature).log_softmax(-1)
 

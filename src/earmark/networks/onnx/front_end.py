@@ -16,14 +16,7 @@ from earmark.networks.onnx.builder import Graph
 def waveform_graph(model: Model) -> bytes:
     """Put a model's front end inside its graph, for those who deploy without Python.
 
-    Parameters
-    ----------
-    model : Model
-
-    Returns
-    -------
-    bytes
-        The same graph, with the input ``samples`` (clips, samples) at the card's sample rate, full scale ±1.
+    The input is ``samples`` (clips, samples) at the card's sample rate, full scale ±1; else the graph is the same.
     """
     front = _front_end_graph(model.card.front_end)
     network = onnx.load_from_string(model.graph)
