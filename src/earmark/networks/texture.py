@@ -69,6 +69,7 @@ class Texture(nn.Module):
         groups = bands // _GROUP
         self.streams = 3 * groups + _TIMBRE  # whose modulation is measured
         self.pairs = torch.triu_indices(_COVARIANCES, _COVARIANCES)  # (2, pairs)
+        # as :meth:`forward` joins them
         statistics = 3 * _TIMBRE + 2 * (_CEPSTRA - _TIMBRE) + 5 * groups + bands - 2 + self.pairs.shape[1]
         self.n_features = statistics + self.streams * _MODULATIONS
         k, band = torch.arange(_CEPSTRA)[None], torch.arange(bands)[:, None]
@@ -83,6 +84,7 @@ class Texture(nn.Module):
         cepstrum, bands, contrast = x @ self.cosines, grouped.mean(3), _deviation(grouped)
         moved, onsets = _change(x).abs(), _change(bands).relu()
         timbre, detail = cepstrum[:, :, :_TIMBRE], cepstrum[:, :, _TIMBRE:]
+        # from band to band, zero in the first
         edges = functional.pad((x[:, :, 1:] - x[:, :, :-1]).abs(), (1, 0)).unflatten(2, (-1, _GROUP)).mean(3)
         positive = [
             self._window_deviation(timbre),
@@ -121,8 +123,10 @@ class Texture(nn.Module):
 
     def _modulation(self, x: Tensor) -> Tensor:
         """Return log-magnitudes of each stream's beating: (clips, frames, streams) → (clips, windows, 8 · streams)."""
+        # one channel of (streams, frames): each stream is convolved with each wave
         waves = functional.conv2d(x.transpose(1, 2)[:, None], self.waves, stride=(1, self.hop))
         cosine, sine = waves.chunk(2, dim=1)  # (clips, rates, streams, windows)
+        # quadrature: √(cos² + sin²) says how strongly, not when
         magnitude = (cosine**2 + sine**2 + 1e-4).sqrt().unflatten(1, (_MODULATIONS, -1)).mean(2)
         level: Tensor = (magnitude + 0.03).log().flatten(1, 2)  # (clips, 8 · streams, windows)
         return level.transpose(1, 2)
@@ -167,9 +171,11 @@ class Texture(nn.Module):
 def _waves(window: int) -> Tensor:
     """Return cosines and sines under a Hann window, without offset: pairs at rates up to half the frame rate."""
     t, rate = torch.arange(window), torch.arange(1, _RATES + 1) * 0.5 / _RATES  # cycles a frame
+    # half a sample in, so that the window is symmetric and nowhere zero
     hann = 0.5 - 0.5 * torch.cos(2 * math.pi * (t + 0.5) / window)
     angle = 2 * math.pi * rate[:, None] * t
     waves = torch.cat([angle.cos(), angle.sin()]) * hann  # (2 · rates, window)
+    # take off what a constant would give, so that level is no modulation
     waves = waves - hann * waves.sum(1, keepdim=True) / hann.sum()
     return (waves * 4 / hann.sum())[:, None, None]
 

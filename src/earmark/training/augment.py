@@ -30,6 +30,7 @@ class Augment(nn.Module):
         if s.shift_bins:
             x = _shift_bins(x, s.shift_bins)
         if s.equalizer:
+            # a smooth curve: few random points, linear between them
             knots = torch.randn(len(x), 1, _KNOTS, device=x.device)
             x = x + s.equalizer * functional.interpolate(knots, x.shape[2], mode="linear", align_corners=True)
         return _lowpass(x, s.lowpass) if s.lowpass else x
@@ -49,6 +50,7 @@ def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
         Both parameters of the beta distribution of the shares.
     """
     own = torch.distributions.Beta(concentration, concentration).sample((len(x),)).to(x)
+    # the larger share stays the clip's own
     own = torch.maximum(own, 1 - own)
     other = torch.randperm(len(x), device=x.device)
     x = own[:, None, None] * x + (1 - own[:, None, None]) * x[other]
@@ -73,5 +75,6 @@ def _lowpass(x: Tensor, probability: float) -> Tensor:
     least = some.masked_fill(~silent, torch.inf).amin((1, 2), keepdim=True)
     passed = torch.where(silent, least, some)
     x = x.clone()
+    # the mean stays what it was
     x[chosen] = passed - (passed - some).nanmean((1, 2), keepdim=True)
     return x

@@ -61,6 +61,7 @@ def run(
     for k in range(folds):
         path = folder / f"fold-{k}.json"
         if not path.exists():
+            # nothing chooses an epoch, so the valid part learns too
             turn = replace(experiment, fold=Fold(k, folds), learns="train+valid")
             _save(trials.answers_to(fit(turn, f"fold-{k}"), "test"), path)
         answers.append(_load(path))

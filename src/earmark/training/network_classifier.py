@@ -177,6 +177,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
             raise ValueError(f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels")
         if len(self.classes_) < 2:
             raise ValueError(f"the data has 1 class ({self.classes_[0]!r}): a classifier needs two or more")
+        # one number, from which every epoch's seed follows
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, valid = self._split(clips, targets, X_valid, y_valid, seed)
         with torch.random.fork_rng():
@@ -257,6 +258,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         network = self._build_for(train.X)
         steps = math.ceil(len(train) / training.batch_size)  # of an epoch
         self.epochs_ = max(training.max_epochs, math.ceil(training.min_steps / steps))
+        # without a random state each fit draws another seed and still is the same run
         seeded = {} if self.random_state is None else {"seed": seed}
         run = identify_run(**self._settings._asdict(), class_weight=self.class_weight, **seeded)
         self._keeper = KeepBest(training, Path(self.checkpoint) if self.checkpoint else None, run)

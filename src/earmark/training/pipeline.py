@@ -47,6 +47,7 @@ def fit(
     if not is_network(pipeline) or X_valid is None:
         fitted: Pipeline = pipeline.fit(X, y)
         return fitted
+    # scalers learn from the training clips alone
     scalers = pipeline[:-1]
     scaled = scalers.fit_transform(X)
     pipeline[-1].fit(scaled, y, scalers.transform(X_valid), y_valid)

@@ -132,6 +132,7 @@ class DifferentiableGraph(nn.Module):
     def _make_step(self, node: onnx.NodeProto) -> tuple[Callable[..., Any], list[str], list[str], dict[str, Any]]:
         """Return what a node does, its inputs, its outputs and its attributes."""
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        # they only repeat what the inputs say
         for known in IGNORED.get(node.op_type, ()):
             attributes.pop(known, None)
         inputs, outputs = list(node.input), list(node.output)
@@ -175,6 +176,7 @@ def _find_logits(nodes: Any, name: str) -> tuple[str, int] | None:
     """Return the name of the logits and their axis, where an output is a softmax of something."""
     makers = {output: node for node in nodes for output in node.output}
     node = makers.get(name)
+    # outputs are renamed by Identity nodes
     while node is not None and node.op_type == "Identity":
         node = makers.get(node.input[0])
     if node is None or node.op_type != "Softmax":
