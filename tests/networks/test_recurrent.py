@@ -5,7 +5,6 @@ import onnxruntime
 import pytest
 import torch
 
-from earmark.errors import SettingError
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.recurrent import RecurrentNetwork
 from earmark.networks.settings import NetworkSettings
@@ -211,16 +210,3 @@ def test_dropout_acts_in_training_only(rng):
     x = torch.tensor(rng.standard_normal((1, 5, BINS)), dtype=torch.float32)
     assert not torch.equal(made.train()(x)[0], made(x)[0])
     assert torch.equal(made.eval()(x)[0], made(x)[0])
-
-
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"cell": "gru"}, "cell is 'gru': must be one of rnn, lstm"),
-        ({"attention": "location"}, "attention is 'location': must be one of dot"),
-        ({"cell": "rnn", "attention": "dot"}, "asks the LSTM's memory"),
-    ],
-)
-def test_networks_that_do_not_exist(settings, says):
-    with pytest.raises(SettingError, match=says):
-        NetworkSettings(**settings)

@@ -1,8 +1,7 @@
 """Recipes: the paper's defaults, strict keys, and nothing lost on the way to the card."""
 
-from pathlib import Path
-
 import pytest
+from support.paths import REPOSITORY
 
 from earmark.audio import LogMel, StftDensity
 from earmark.errors import SettingError
@@ -11,7 +10,7 @@ from earmark.training import sweeps
 from earmark.training.recipe import Recipe
 from earmark.training.registry import list_recipes, open_recipe, parse_recipe
 
-ABLATION = sorted(Path(__file__).parents[1].glob("bench/ablation/*.toml"))
+ABLATION = sorted(REPOSITORY.glob("bench/ablation/*.toml"))
 
 
 def test_defaults_are_the_papers():

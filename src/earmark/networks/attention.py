@@ -38,6 +38,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, scorer: str, skip: int = 0) -> None:
         super().__init__()
         self.scorer, self.skip = scorer, bool(skip)
+        # reads [c; q], without q where the query is learned
         self.combine = nn.Linear(width + skip + (0 if scorer == "learned" else width), width)  # W_c
         if scorer == "general":
             self.query = nn.Linear(width, width)  # W_a
@@ -79,9 +80,12 @@ class Attention(nn.Module):
             scores = h @ query[:, :, None]  # (clips, frames, 1)
         if self.scorer == "scaled-dot":
             scores = scores / h.shape[-1] ** 0.5
+        # α = softmax_t score(q, h_t)
         weights = scores[:, :, 0].masked_fill(~real, -torch.inf).softmax(dim=1)  # (clips, frames)
+        # c = Σ α_t h_t
         parts = [(weights[:, None] @ value)[:, 0] for value in ([h, u] if self.skip else [h])]  # c: (clips, H)
         parts += [] if self.scorer == "learned" else [query]
+        # h~ = tanh(W_c [c; q])
         return torch.tanh(self.combine(torch.cat(parts, dim=1))), weights
 
     def to_onnx(self, graph: Graph, h: str, last: str, memory: str, u: str) -> tuple[str, str]:
@@ -99,6 +103,7 @@ class Attention(nn.Module):
         if self.scorer == "scaled-dot":
             scores = graph("Div", scores, graph.constant(self.combine.out_features**0.5))
         weights = graph("Softmax", graph.squeeze(scores, 2), axis=1)  # (clips, frames)
+        # (clips, 1, frames) @ (clips, frames, H): c
         row = graph.unsqueeze(weights, 1)
         parts = [graph.squeeze(graph("MatMul", row, value), 1) for value in ([h, u] if self.skip else [h])]
         parts += [] if self.scorer == "learned" else [query]

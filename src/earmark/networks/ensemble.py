@@ -73,6 +73,7 @@ class Ensemble(Network):
         logits = torch.stack([own for own, _ in answers], dim=2)  # (clips, classes, members)
         if self.training:
             return logits, attention
+        # the geometric mean of probabilities, up to a constant
         logits = logits.log_softmax(1).mean(2)
         return (logits if self.temperature is None else logits / self.temperature(embedded)), attention
 

@@ -57,6 +57,7 @@ class MlpNetwork(Network):
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, None]:
         """Write the same into an ONNX graph."""
         none, given = graph.integers(0), graph("Shape", x, start=1, end=2)
+        # as in torch: zeros up to the frames of training
         missing = graph("Sub", graph.integers(self.n_frames), given)
         x = graph("Pad", x, graph("Concat", none, none, none, none, missing, none, axis=0))
         hidden = graph.linear(self.hidden, graph("Reshape", x, graph.integers(0, -1)))

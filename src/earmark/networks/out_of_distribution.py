@@ -57,29 +57,23 @@ class MahalanobisTemperature(nn.Module):
     def fit(self, means: Tensor) -> None:
         """Learn where training clips lie, from their mean features (clips, size)."""
         deviation = means.std(0, correction=0) + 1e-4
+        # in double precision: eigenvalues span many decades
         covariance, _ = ledoit_wolf(((means - means.mean(0)) / deviation).double().numpy(), assume_centered=True)
         variance, axes = torch.linalg.eigh(torch.from_numpy(covariance))  # ascending
+        # few clips say nothing of the smaller directions
         known = max(1, min(self.many, len(means) // _CLIPS_A_DIRECTION))
+        # z = V^T (x - μ) / √λ, the largest variance first
         scaled = axes.flip(1)[:, :known] / variance.flip(0)[:known].sqrt()
         self.mean.copy_(means.mean(0))
         self.directions.zero_()
         self.directions[:, :known] = scaled.float() / deviation[:, None]
+        # the distance within which 90 % of the training clips lie
         self.reach.copy_(torch.quantile(self._distances(means), _USUAL, dim=0).clamp(min=1e-4))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the divisors for a batch.
-
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames or windows, size)
-            NaN is filling.
-
-        Returns
-        -------
-        Tensor, shape (clips, 1)
-            1 or more.
-        """
+        """Return the divisors, 1 or more: (clips, frames or windows, size), NaN is filling → (clips, 1)."""
         farthest: Tensor = (self._distances(x.nanmean(1)) / self.reach).amax(1, keepdim=True)
+        # max(1, d / d_90) ** steepness
         return farthest.clamp(min=1) ** self.steepness
 
     def _distances(self, means: Tensor) -> Tensor:

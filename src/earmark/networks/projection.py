@@ -41,10 +41,12 @@ class Projection(nn.Module):
     def fit_input_statistics(self, rows: Tensor) -> None:
         """Learn mean and deviation of each feature from frames (frames, size)."""
         self.mean.copy_(rows.mean(0))
+        # a constant feature must not be divided by zero
         self.scale.copy_(rows.std(0) + 1e-4)
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """Project real frames; zeros elsewhere. (clips, frames, size) → (clips, frames, units)."""
+        # only real rows, so that filling does not move the norm's statistics
         rows = ((x[real] - self.mean) / self.scale).clamp(-_FARTHEST, _FARTHEST)  # (real frames, size)
         rows = self.dropout(self.norm(self.mix(self.input_dropout(rows))).relu())
         projected: Tensor = rows.new_zeros(*real.shape, rows.shape[1])

@@ -53,6 +53,7 @@ class RecurrentNetwork(Network):
         size = s.projection or self.n_features
         # the paper's RNN embeds each frame first: h_t^1 = W x_t
         self.embedding = nn.Linear(size, s.units, bias=False) if s.cell == "rnn" else None
+        # "first" reads both ways in the first layer only
         both_ways = [bool(s.bidirectional)] + [s.bidirectional is True] * (s.layers - 1)
         widths = [s.units * (1 + both) for both in both_ways]
         kind = nn.LSTM if s.cell == "lstm" else nn.RNN
@@ -101,6 +102,7 @@ class RecurrentNetwork(Network):
 
     def forward_embedded(self, x: Tensor, n_frames: int) -> tuple[Tensor, Tensor | None]:
         """Classify what :meth:`embed` gave of clips of so many frames; returns what :meth:`forward` does."""
+        # filling is zero from here on; packing keeps it out of the recurrence
         real = _real(x)
         u = x.masked_fill(~real[:, :, None], 0.0)  # (clips, frames or windows, size)
         lengths = real.sum(1)
@@ -153,10 +155,12 @@ def _run_layer(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tupl
     if lengths is None:
         h, state = recurrence(x)
     else:
+        # packing skips filling, so that h_T is the last real frame's
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         h, state = recurrence(packed)
         h, _ = pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
     last, memory = state if isinstance(state, tuple) else (state, state)
+    # torch: (directions, clips, units) → (clips, H)
     return h, last.transpose(0, 1).flatten(1), memory.transpose(0, 1).flatten(1)
 
 
@@ -166,10 +170,12 @@ def _windows_to_frames(weights: Tensor, real: Tensor, texture: Texture, n_frames
     A frame gets the mean weight of the real windows that it lies in, so that even attention stays even.
     """
     ones = weights.new_ones((1, 1, texture.window))
+    # each window's weight on all its frames, and how many real windows a frame lies in
     total, count = (
         functional.conv_transpose1d(value[:, None], ones, stride=texture.hop)[:, 0]
         for value in (weights, real.to(weights))
     )
+    # the last frames may lie in no window: they get 0
     mean = total / count.clamp(min=1)
     return functional.pad(mean / mean.sum(1, keepdim=True), (0, n_frames - mean.shape[1]))
 

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 _GROUP = 8
 """Neighbouring bands that form a group."""
 
-_TIMBRE, _CEPSTRA, _TOGETHER = 30, 60, 20
+_TIMBRE, _CEPSTRA, _COVARIANCES = 30, 60, 20
 """Cepstral coefficients: the first describe timbre and get every statistic, the rest only how they move; and of
 how many it is told which of them change together."""
 
-_LEAST = 0.01
+_FLOOR = 0.01
 """dB, below which a logarithm does not look."""
 
-_TEMPI, _RATES = 8, 16
-"""Modulation rates that are measured, and into how many they are averaged: pairs."""
+_MODULATIONS, _RATES = 8, 16
+"""Into how many modulation rates those that are measured are averaged: pairs."""
 
 
 class Texture(nn.Module):
@@ -67,10 +67,11 @@ class Texture(nn.Module):
         super().__init__()
         self.window, self.hop = window, hop
         groups = bands // _GROUP
-        self.streams = 3 * groups + _TIMBRE  # that are looked at for beating
-        self.pairs = torch.triu_indices(_TOGETHER, _TOGETHER)  # (2, pairs)
+        self.streams = 3 * groups + _TIMBRE  # whose modulation is measured
+        self.pairs = torch.triu_indices(_COVARIANCES, _COVARIANCES)  # (2, pairs)
+        # as :meth:`forward` joins them
         statistics = 3 * _TIMBRE + 2 * (_CEPSTRA - _TIMBRE) + 5 * groups + bands - 2 + self.pairs.shape[1]
-        self.n_features = statistics + self.streams * _TEMPI
+        self.n_features = statistics + self.streams * _MODULATIONS
         k, band = torch.arange(_CEPSTRA)[None], torch.arange(bands)[:, None]
         self.register_buffer(
             "cosines", torch.cos(math.pi / bands * (band + 0.5) * k) * math.sqrt(2 / bands), persistent=False
@@ -78,22 +79,12 @@ class Texture(nn.Module):
         self.register_buffer("waves", _waves(window), persistent=False)  # (2 · rates, 1, 1, window)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Describe each window.
-
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames, bands)
-            NaN frames are filling.
-
-        Returns
-        -------
-        Tensor, shape (clips, windows, features)
-            NaN where a window holds filling.
-        """
+        """Describe each window: (clips, frames, bands) → (clips, windows, features), NaN where one holds filling."""
         grouped = x.unflatten(2, (-1, _GROUP))  # (clips, frames, groups, 8)
         cepstrum, bands, contrast = x @ self.cosines, grouped.mean(3), _deviation(grouped)
         moved, onsets = _change(x).abs(), _change(bands).relu()
         timbre, detail = cepstrum[:, :, :_TIMBRE], cepstrum[:, :, _TIMBRE:]
+        # from band to band, zero in the first
         edges = functional.pad((x[:, :, 1:] - x[:, :, :-1]).abs(), (1, 0)).unflatten(2, (-1, _GROUP)).mean(3)
         positive = [
             self._window_deviation(timbre),
@@ -110,8 +101,8 @@ class Texture(nn.Module):
         return torch.cat(
             [
                 self._window_mean(timbre),
-                torch.cat(positive, 2).clamp(min=_LEAST).log(),
-                self._covariance(_change(timbre[:, :, :_TOGETHER])),
+                torch.cat(positive, 2).clamp(min=_FLOOR).log(),
+                self._covariance(_change(timbre[:, :, :_COVARIANCES])),
                 self._modulation(torch.cat([bands, timbre, onsets, contrast], 2)),
             ],
             dim=2,
@@ -132,9 +123,11 @@ class Texture(nn.Module):
 
     def _modulation(self, x: Tensor) -> Tensor:
         """Return log-magnitudes of each stream's beating: (clips, frames, streams) → (clips, windows, 8 · streams)."""
+        # one channel of (streams, frames): each stream is convolved with each wave
         waves = functional.conv2d(x.transpose(1, 2)[:, None], self.waves, stride=(1, self.hop))
         cosine, sine = waves.chunk(2, dim=1)  # (clips, rates, streams, windows)
-        magnitude = (cosine**2 + sine**2 + 1e-4).sqrt().unflatten(1, (_TEMPI, -1)).mean(2)
+        # quadrature: √(cos² + sin²) says how strongly, not when
+        magnitude = (cosine**2 + sine**2 + 1e-4).sqrt().unflatten(1, (_MODULATIONS, -1)).mean(2)
         level: Tensor = (magnitude + 0.03).log().flatten(1, 2)  # (clips, 8 · streams, windows)
         return level.transpose(1, 2)
 
@@ -168,8 +161,8 @@ class Texture(nn.Module):
         return graph(
             "Concat",
             onnx.window_mean(timbre),
-            graph("Log", graph("Max", positive, graph.constant(_LEAST))),
-            onnx.covariance(onnx.change(onnx.part(timbre, 2, 0, _TOGETHER))),
+            graph("Log", graph("Max", positive, graph.constant(_FLOOR))),
+            onnx.covariance(onnx.change(onnx.part(timbre, 2, 0, _COVARIANCES))),
             onnx.modulation(streams, self.streams),
             axis=2,
         )
@@ -178,9 +171,11 @@ class Texture(nn.Module):
 def _waves(window: int) -> Tensor:
     """Return cosines and sines under a Hann window, without offset: pairs at rates up to half the frame rate."""
     t, rate = torch.arange(window), torch.arange(1, _RATES + 1) * 0.5 / _RATES  # cycles a frame
+    # half a sample in, so that the window is symmetric and nowhere zero
     hann = 0.5 - 0.5 * torch.cos(2 * math.pi * (t + 0.5) / window)
     angle = 2 * math.pi * rate[:, None] * t
     waves = torch.cat([angle.cos(), angle.sin()]) * hann  # (2 · rates, window)
+    # take off what a constant would give, so that level is no modulation
     waves = waves - hann * waves.sum(1, keepdim=True) / hann.sum()
     return (waves * 4 / hann.sum())[:, None, None]
 
@@ -232,7 +227,7 @@ class _OnnxWriter:
         return self._root(self.graph("Relu", variance), 0.01)
 
     def covariance(self, x: str) -> str:
-        graph, choices = self.graph, torch.eye(_TOGETHER)
+        graph, choices = self.graph, torch.eye(_COVARIANCES)
         one, other = (
             graph("MatMul", x, graph.constant(choices[:, of])) for of in self.texture.pairs
         )  # faster than Gather
@@ -246,9 +241,9 @@ class _OnnxWriter:
         waves = graph("Conv", turned, graph.constant(self.texture.waves), strides=[1, self.texture.hop])
         squares = graph("Mul", waves, waves)  # (clips, 2 · rates, streams, windows)
         both = graph("Add", self.part(squares, 1, 0, _RATES), self.part(squares, 1, _RATES, None))
-        pairs = graph("Reshape", self._root(both, 1e-4), integers(0, _TEMPI, _RATES // _TEMPI, -1))
+        pairs = graph("Reshape", self._root(both, 1e-4), integers(0, _MODULATIONS, _RATES // _MODULATIONS, -1))
         level = graph("Log", graph("Add", self.mean(pairs, 2), graph.constant(0.03)))
-        return graph("Transpose", graph("Reshape", level, integers(0, _TEMPI * streams, -1)), perm=[0, 2, 1])
+        return graph("Transpose", graph("Reshape", level, integers(0, _MODULATIONS * streams, -1)), perm=[0, 2, 1])
 
     def _root(self, x: str, offset: float) -> str:
         return self.graph("Sqrt", self.graph("Add", x, self.graph.constant(offset)))

@@ -20,16 +20,9 @@ class Augment(nn.Module):
         self.settings = settings
 
     def forward(self, x: Tensor) -> Tensor:
-        """Distort each clip in its own way: first how it is tuned, then how it is recorded.
+        """Distort each clip (clips, frames, bins) in its own way: first how it is tuned, then how it is recorded.
 
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames, bins)
-            Zero is the mean; NaN frames are filling and stay so.
-
-        Returns
-        -------
-        Tensor, the same shape
+        Zero is the mean; NaN frames are filling and stay so.
         """
         if not self.training:
             return x
@@ -37,6 +30,7 @@ class Augment(nn.Module):
         if s.shift_bins:
             x = _shift_bins(x, s.shift_bins)
         if s.equalizer:
+            # a smooth curve: few random points, linear between them
             knots = torch.randn(len(x), 1, _KNOTS, device=x.device)
             x = x + s.equalizer * functional.interpolate(knots, x.shape[2], mode="linear", align_corners=True)
         return _lowpass(x, s.lowpass) if s.lowpass else x
@@ -45,6 +39,8 @@ class Augment(nn.Module):
 def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
     """Mix each clip, and its label, with another of the batch; the larger share stays its own.
 
+    Where clips are of different length, the mix is as long as the shorter.
+
     Parameters
     ----------
     x : Tensor, shape (clips, frames, bins)
@@ -52,13 +48,9 @@ def mix(x: Tensor, y: Tensor, concentration: float) -> tuple[Tensor, Tensor]:
         One-hot.
     concentration : float
         Both parameters of the beta distribution of the shares.
-
-    Returns
-    -------
-    x, y : Tensors of the same shapes
-        Where clips are of different length, the mix is as long as the shorter.
     """
     own = torch.distributions.Beta(concentration, concentration).sample((len(x),)).to(x)
+    # the larger share stays the clip's own
     own = torch.maximum(own, 1 - own)
     other = torch.randperm(len(x), device=x.device)
     x = own[:, None, None] * x + (1 - own[:, None, None]) * x[other]
@@ -83,5 +75,6 @@ def _lowpass(x: Tensor, probability: float) -> Tensor:
     least = some.masked_fill(~silent, torch.inf).amin((1, 2), keepdim=True)
     passed = torch.where(silent, least, some)
     x = x.clone()
+    # the mean stays what it was
     x[chosen] = passed - (passed - some).nanmean((1, 2), keepdim=True)
     return x

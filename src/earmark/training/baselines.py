@@ -51,14 +51,11 @@ def support_vector_machine(
     class_weight : {"balanced"}, optional
     seed : int
         Of the order in which coordinates are visited.
-
-    Returns
-    -------
-    list of (str, estimator)
     """
     if kernel != "linear":
         machine = OneVsRestClassifier(SVC(kernel="precomputed", C=C, class_weight=class_weight))
         return [("flatten", Flattener()), ("kernel", KernelMap(kernel)), ("svm", machine)]
+    # the dual is quicker for fewer clips than numbers, but knows no L1
     l2 = penalty == "l2"
     linear = LinearSVC(penalty=penalty, dual=l2, C=C, class_weight=class_weight, random_state=seed)
     return [("flatten", Flattener()), *([("rotate", SpanRotation())] if l2 else []), ("svm", linear)]
@@ -78,10 +75,6 @@ def logistic_regression(
     C : float
         Inverse strength of the penalty.
     class_weight : {"balanced"}, optional
-
-    Returns
-    -------
-    list of (str, estimator)
     """
     solver = "liblinear" if multiclass == "ovr" else "newton-cg"
     regression: Any = LogisticRegression(C=C, solver=solver, class_weight=class_weight)
@@ -148,6 +141,7 @@ class SpanRotation(TransformerMixin, BaseEstimator):
         self.basis_ = None
         if len(vectors) >= vectors.shape[1]:
             return vectors
+        # X^T = Q R, so X = R^T Q^T: the coordinates are R^T
         self.basis_, triangle = np.linalg.qr(vectors.T)
         return np.ascontiguousarray(triangle.T)
 

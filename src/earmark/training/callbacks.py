@@ -25,6 +25,7 @@ class EpochSeed(Callback):
 
     def on_epoch_begin(self, net: Any, **_: Any) -> None:
         """Seed torch's generator."""
+        # a large prime, so that neighbouring seeds share no epoch
         torch.manual_seed(self.seed + 1_000_003 * len(net.history))
 
 
@@ -43,6 +44,7 @@ class Schedule(Callback):
 
     def rate(self, step: int) -> float:
         """Return the learning rate at `step`: up over the first tenth, then down along a cosine to a thousandth."""
+        # share of all steps
         done = (step + 1) / self.total_steps
         peak = self.settings.lr
         if done <= 0.1:
@@ -87,6 +89,7 @@ def best_epoch(losses: list[float]) -> int | None:
     >>> best_epoch([2.0, float("nan"), 1.0, 1.0])
     2
     """
+    # ties go to the earlier epoch
     finite = [(loss, i) for i, loss in enumerate(losses) if math.isfinite(loss)]
     return min(finite)[1] if finite else None
 
@@ -116,6 +119,7 @@ class KeepBest(Callback):
         best = best_epoch(losses) if losses else None
         if losses and best == len(losses) - 1:
             self.best = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
+        # epochs since the best
         since = len(losses) - 1 - (best if best is not None else -1)
         # a schedule that is to end must not be cut short
         patience = self.settings.patience if self.settings.keep == "best" else None
@@ -140,6 +144,7 @@ class KeepBest(Callback):
             return
         try:
             state = torch.load(self.path, map_location=net.device, weights_only=True)
+            # states of older versions do not say
             if state.get("run", self.run) != self.run:
                 raise ValueError("it is of a run with other settings")
             net.module_.load_state_dict(state["weights"])

@@ -20,6 +20,8 @@ from earmark.training import fit as trials
 from earmark.training.experiment import Experiment, Resources
 from earmark.training.fit import Fitting, Trial
 
+_ARRAYS = ("log_probabilities", "track", "y")
+
 
 def run(
     experiment: Experiment,
@@ -59,6 +61,7 @@ def run(
     for k in range(folds):
         path = folder / f"fold-{k}.json"
         if not path.exists():
+            # nothing chooses an epoch, so the valid part learns too
             turn = replace(experiment, fold=Fold(k, folds), learns="train+valid")
             _save(trials.answers_to(fit(turn, f"fold-{k}"), "test"), path)
         answers.append(_load(path))
@@ -71,30 +74,17 @@ def run(
 
 
 def _concatenate(answers: list[Answers]) -> Answers:
-    return Answers(
-        np.concatenate([a.log_probabilities for a in answers]),
-        np.concatenate([a.track for a in answers]),
-        np.concatenate([a.y for a in answers]),
-        answers[0].labels,
-    )
+    log_p, track, y = (np.concatenate([getattr(a, name) for a in answers]) for name in _ARRAYS)
+    return Answers(log_p, track, y, answers[0].labels)
 
 
 def _save(answers: Answers, path: Path) -> None:
-    record = {
-        "labels": answers.labels,
-        "log_probabilities": answers.log_probabilities.tolist(),
-        "track": answers.track.tolist(),
-        "y": answers.y.tolist(),
-    }
+    record = {"labels": answers.labels, **{name: getattr(answers, name).tolist() for name in _ARRAYS}}
     with replacing(path) as partial:
         partial.write_text(json.dumps(record), encoding="utf-8")
 
 
 def _load(path: Path) -> Answers:
     record = json.loads(path.read_text(encoding="utf-8"))
-    return Answers(
-        np.array(record["log_probabilities"]),
-        np.array(record["track"]),
-        np.array(record["y"]),
-        tuple(record["labels"]),
-    )
+    log_p, track, y = (np.array(record[name]) for name in _ARRAYS)
+    return Answers(log_p, track, y, tuple(record["labels"]))

@@ -131,6 +131,7 @@ def gather(experiment: Experiment, resources: Resources) -> Material:
     parts = {part: clips.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
     _require_all(parts, readable, ("train", "valid") if experiment.learns == "train" else ("train",))
     leak = measure_leak(readable, clips.track, split)
+    # overlapping clips are cut of the training tracks only
     if train_hop_seconds != hop_seconds:
         learning = np.unique(parts["train"].track)
         overlapping = cut(readable.subset(learning), train_hop_seconds)

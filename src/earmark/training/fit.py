@@ -89,10 +89,6 @@ def run(experiment: Experiment, resources: Resources | None = None, checkpoint: 
     checkpoint : Path, optional
         Where a network's state is kept after each epoch; a run that finds it goes on from there.
 
-    Returns
-    -------
-    Trial
-
     Raises
     ------
     CorpusError
@@ -124,6 +120,7 @@ def fit(experiment: Experiment, resources: Resources | None = None, checkpoint: 
         warnings.simplefilter("always", ConvergenceWarning)
         fitted = pipeline.fit(made, train.X, train.y, *((valid.X, valid.y) if valid else ()))
     notes = {"a solver stopped at its limit of iterations" for w in caught if w.category is ConvergenceWarning}
+    # of a resumed run the history knows all epochs
     seconds = sum(epoch["dur"] for epoch in _history(fitted)) or time.perf_counter() - begin
     return Fitting(fitted, material, seconds, tuple(notes))
 

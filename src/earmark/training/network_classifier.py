@@ -140,13 +140,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         return self
 
     def build(self, n_frames: int) -> Network:
-        """Make the untrained network for ``n_features_in_`` bins and the labels in ``classes_``.
-
-        Parameters
-        ----------
-        n_frames : int
-            Frames of the training clips, filling included.
-        """
+        """Make the untrained network for clips of so many frames, ``n_features_in_`` bins and ``classes_``."""
         settings, n_classes = self._settings.network, len(self.classes_)
         if isinstance(settings, MlpSettings):
             return MlpNetwork(n_frames, self.n_features_in_, n_classes, settings)
@@ -166,14 +160,10 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         X_valid, y_valid : arrays, optional
             Clips that choose the epoch; where left out, a stratified share of X does.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         TrainingError
-            If the loss stops being a number.
+            If the loss stops being a number, or the checkpoint is of another run.
         """
         for name, settings in self._settings._asdict().items():
             if not isinstance(settings, Settings):
@@ -187,6 +177,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
             raise ValueError(f"Found inconsistent numbers of samples: {len(clips)} clips, {len(targets)} labels")
         if len(self.classes_) < 2:
             raise ValueError(f"the data has 1 class ({self.classes_[0]!r}): a classifier needs two or more")
+        # one number, from which every epoch's seed follows
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, valid = self._split(clips, targets, X_valid, y_valid, seed)
         with torch.random.fork_rng():
@@ -204,14 +195,11 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the probability of each class, shape (clips, classes), in the order of ``classes_``."""
         check_is_fitted(self)
-        probabilities: NDArray[np.float32] = self.net_.predict_proba(self.as_clips(X, reset=False))
-        return probabilities
+        return np.asarray(self.net_.predict_proba(self.as_clips(X, reset=False)), np.float32)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of each clip, shape (clips,)."""
-        best = self.predict_proba(X).argmax(axis=1)
-        predicted: NDArray[Any] = self.classes_[best]
-        return predicted
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def attend(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return attention weights, shape (clips, frames); 0 on filling.
@@ -237,12 +225,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         return network
 
     def _split(
-        self,
-        clips: Clips,
-        targets: NDArray[np.intp],
-        X_valid: ArrayLike | None,
-        y_valid: ArrayLike | None,
-        seed: int,
+        self, clips: Clips, targets: NDArray[np.intp], X_valid: ArrayLike | None, y_valid: ArrayLike | None, seed: int
     ) -> tuple[Dataset, Dataset | None]:
         if X_valid is not None:
             unknown = set(np.unique(np.asarray(y_valid))) - set(self.classes_)
@@ -275,6 +258,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         network = self._build_for(train.X)
         steps = math.ceil(len(train) / training.batch_size)  # of an epoch
         self.epochs_ = max(training.max_epochs, math.ceil(training.min_steps / steps))
+        # without a random state each fit draws another seed and still is the same run
         seeded = {} if self.random_state is None else {"seed": seed}
         run = identify_run(**self._settings._asdict(), class_weight=self.class_weight, **seeded)
         self._keeper = KeepBest(training, Path(self.checkpoint) if self.checkpoint else None, run)

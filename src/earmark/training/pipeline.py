@@ -24,11 +24,6 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     seed : int
     **settings
         Further parameters of a :class:`NetworkClassifier`, such as ``checkpoint``; other kinds need none.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        From clips of the recipe's front end to genres.
     """
     low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
@@ -52,6 +47,7 @@ def fit(
     if not is_network(pipeline) or X_valid is None:
         fitted: Pipeline = pipeline.fit(X, y)
         return fitted
+    # scalers learn from the training clips alone
     scalers = pipeline[:-1]
     scaled = scalers.fit_transform(X)
     pipeline[-1].fit(scaled, y, scalers.transform(X_valid), y_valid)

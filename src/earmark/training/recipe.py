@@ -190,6 +190,7 @@ class Recipe(Settings):
 def validate(kind: type[_Model], settings: dict[str, Any], name: str) -> _Model:
     """Check settings that were read from TOML; `name` is used in errors."""
     try:
+        # JSON, as strict checks take a list for a tuple there only
         return kind.model_validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
         first = error.errors()[0]

@@ -35,10 +35,6 @@ def open_recipe(which: str) -> Recipe:
         A file may say ``extends = "other.toml"``, a path from its own folder or one of these names, and hold only its
         difference from that recipe; ``without = ["network.attention"]`` leaves settings of that recipe out.
 
-    Returns
-    -------
-    Recipe
-
     Raises
     ------
     SettingError

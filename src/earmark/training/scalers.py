@@ -37,6 +37,7 @@ class ClipEstimator(BaseEstimator):
         clips: Clips = check_array(X, dtype=np.float32, ensure_all_finite="allow-nan", allow_nd=True)
         missing = np.isnan(clips)  # (clips, frames, bins)
         gone = np.any(missing, axis=2)
+        # NaN in some bins only, a clip of nothing, or a real frame after filling
         if (gone != missing.all(axis=2)).any() or gone[:, 0].any() or (gone[:, :-1] & ~gone[:, 1:]).any():
             raise ValueError("Input X contains NaN elsewhere than in whole frames at the end of a clip.")
         if reset:
@@ -117,6 +118,7 @@ class LevelNormalizer(ClipTransformer):
         clips = self.as_clips(X, reset=False)
         peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
         clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
+        # a sum over many frames, in double precision
         clips = clips - np.nanmean(clips, axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
         return _restore_shape(clips, X)
 

@@ -28,18 +28,9 @@ __all__ = ["Experiment", "Outcome", "Resources", "train"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave.
+    """What a run gave: the model as written, its reports, tracks that could not be read and why, and epochs run.
 
-    Attributes
-    ----------
-    model : Model
-        As written.
-    reports : dict of str to Report
-        For "valid", and "test" where the split has one; or for "5 held-out folds".
-    failed : dict of str to str
-        Tracks that could not be read, and why.
-    epochs : int
-        Epochs run.
+    The reports are of "valid", and "test" where the split has one; or of "5 held-out folds".
     """
 
     model: Model
@@ -78,10 +69,6 @@ def train(
     licence : str
         Licence of the model, for the card.
     resources : Resources, optional
-
-    Returns
-    -------
-    Outcome
 
     Raises
     ------

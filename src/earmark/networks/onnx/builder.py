@@ -83,6 +83,7 @@ class Graph:
     def batch_norm(self, norm: nn.BatchNorm1d, x: str) -> str:
         """Write a batch norm that learns no more, over the last axis: a gain and an offset."""
         assert norm.running_mean is not None and norm.running_var is not None
+        # y = γ (x - μ) / √(σ² + ε) + β = gain · x + offset
         gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
         offset = norm.bias.detach() - norm.running_mean * gain
         return self("Add", self("Mul", x, self.constant(_array(gain))), self.constant(_array(offset)))
@@ -94,10 +95,12 @@ class Graph:
         """
         lstm = isinstance(layer, nn.LSTM)
         ways = ["_l0", "_l0_reverse"] if layer.bidirectional else ["_l0"]
+        # weights (directions, gates · units, …), biases joined: input, then hidden
         w, r, b = (
             np.stack([_stack_gates([getattr(layer, part + way) for part in parts], lstm) for way in ways])
             for parts in (["weight_ih"], ["weight_hh"], ["bias_ih", "bias_hh"])
         )
+        # ONNX wants (frames, clips, size)
         inputs = (self("Transpose", x, perm=[1, 0, 2]), self.constant(w), self.constant(r), self.constant(b))
         settings: dict[str, Any] = {"hidden_size": int(layer.hidden_size)}  # type: ignore[arg-type]
         if layer.bidirectional:

@@ -74,17 +74,7 @@ class DifferentiableModel(nn.Module):
         self._graph = DifferentiableGraph(graph, model.name)
 
     def forward(self, x: Tensor) -> Answer:
-        """Classify a batch.
-
-        Parameters
-        ----------
-        x : Tensor, shape (clips, frames, bins), or (clips, samples) with the front end inside
-            Clips of one length, without filling.
-
-        Returns
-        -------
-        Answer
-        """
+        """Classify clips of one length, (clips, frames, bins), or (clips, samples) with the front end inside."""
         values = self._graph(x)
         logarithm = values.get("log probabilities")
         if logarithm is None:
@@ -92,16 +82,9 @@ class DifferentiableModel(nn.Module):
         return Answer(logarithm, values.get("attention"))
 
     def track(self, log_probabilities: Tensor) -> Tensor:
-        """Calibrated log-probabilities of a track, as :func:`earmark.inference.aggregate.pool_clips` makes them.
+        """Pool a track's clips as :mod:`earmark.inference.aggregate` does.
 
-        Parameters
-        ----------
-        log_probabilities : Tensor, shape (..., clips, labels)
-            Of the track's clips.
-
-        Returns
-        -------
-        Tensor, shape (..., labels)
+        Log-probabilities (..., clips, labels) → calibrated ones (..., labels).
         """
         return (log_probabilities.mean(-2) / self.card.calibration.track_temperature).log_softmax(-1)
 
@@ -149,6 +132,7 @@ class DifferentiableGraph(nn.Module):
     def _make_step(self, node: onnx.NodeProto) -> tuple[Callable[..., Any], list[str], list[str], dict[str, Any]]:
         """Return what a node does, its inputs, its outputs and its attributes."""
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        # they only repeat what the inputs say
         for known in IGNORED.get(node.op_type, ()):
             attributes.pop(known, None)
         inputs, outputs = list(node.input), list(node.output)
@@ -192,6 +176,7 @@ def _find_logits(nodes: Any, name: str) -> tuple[str, int] | None:
     """Return the name of the logits and their axis, where an output is a softmax of something."""
     makers = {output: node for node in nodes for output in node.output}
     node = makers.get(name)
+    # outputs are renamed by Identity nodes
     while node is not None and node.op_type == "Identity":
         node = makers.get(node.input[0])
     if node is None or node.op_type != "Softmax":

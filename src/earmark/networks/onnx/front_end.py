@@ -16,14 +16,7 @@ from earmark.networks.onnx.builder import Graph
 def waveform_graph(model: Model) -> bytes:
     """Put a model's front end inside its graph, for those who deploy without Python.
 
-    Parameters
-    ----------
-    model : Model
-
-    Returns
-    -------
-    bytes
-        The same graph, with the input ``samples`` (clips, samples) at the card's sample rate, full scale ±1.
+    The input is ``samples`` (clips, samples) at the card's sample rate, full scale ±1; else the graph is the same.
     """
     front = _front_end_graph(model.card.front_end)
     network = onnx.load_from_string(model.graph)
@@ -59,12 +52,14 @@ def _detrend_spectrum(graph: Graph, x: str, front_end: FrontEnd) -> str:
     sizes = {"kernel_shape": [front_end.n_fft], "strides": [front_end.hop_length]}
     mean = graph("AveragePool", graph.unsqueeze(x, 1), **sizes)  # (clips, 1, frames)
     mean = graph.unsqueeze(graph("Transpose", mean, perm=[0, 2, 1]), 3)  # (clips, frames, 1, 1)
+    # FFT((x - m) w) = FFT(x w) - m FFT(w)
     of_window = np.fft.rfft(front_end.window)
     offset = graph.constant(np.stack([of_window.real, of_window.imag], axis=1)[None, None])
     return graph("Sub", spectrum, graph("Mul", mean, offset))
 
 
 def _density(graph: Graph, power: str, front_end: StftDensity) -> str:
+    # one-sided: all but DC and Nyquist stand for two
     scale = np.full(front_end.n_bins, 2.0)
     scale[0] = 1.0
     if front_end.n_fft % 2 == 0:

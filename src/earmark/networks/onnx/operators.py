@@ -53,6 +53,7 @@ class Recurrence(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Run: (frames, clips, size) → all outputs (frames, directions, clips, units), and the last states."""
         y, state = self.layer(x)
+        # torch joins directions in the last axis, ONNX has one of their own
         every = y.unflatten(2, (self.directions, self.units)).transpose(1, 2)
         return (every, *(state if isinstance(state, tuple) else (state,)))
 
@@ -72,6 +73,7 @@ def _make_reduction(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _reshape(x: Tensor, shape: Tensor) -> Tensor:
+    # 0 keeps the size, -1 is what is left
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(_ints(shape))])
 
 
