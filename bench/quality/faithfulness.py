@@ -32,17 +32,17 @@ Frames = NDArray[np.float32]
 
 
 def mean_spectrum(frames: Frames, front_end: FrontEnd) -> Frames:
-    """The clip's own mean of every bin."""
+    """Return the clip's own mean of every bin."""
     return np.broadcast_to(frames.mean(axis=0), frames.shape)
 
 
 def level(frames: Frames, front_end: FrontEnd) -> Frames:
-    """The mean of the whole clip."""
+    """Return the mean of the whole clip."""
     return np.full_like(frames, frames.mean())
 
 
 def silence(frames: Frames, front_end: FrontEnd) -> Frames:
-    """The quietest that a clip of the bundled models may hold."""
+    """Return the quietest that a clip of the bundled models may hold."""
     return np.full_like(frames, max(frames.min(), frames.max() - 80))
 
 
@@ -117,7 +117,7 @@ def _attention(tagger: Tagger, frames: Frames) -> NDArray[np.floating]:
 
 
 def _fitted(values: NDArray[np.floating], cells: Cells, tagger: Tagger) -> NDArray[np.floating]:
-    """Importance as found, (columns, bands), (frames, bins) or (frames,), on these cells."""
+    """Return importance as found, (columns, bands), (frames, bins) or (frames,), on these cells."""
     if values.ndim == 1:
         values = np.repeat(values[:, None] / tagger.card.n_bins, tagger.card.n_bins, axis=1)
     elif len(values) < len(cells.times):

@@ -82,7 +82,7 @@ def _measured(model: str, folder: Path, options: argparse.Namespace) -> list[dic
 
 
 def _heard(folder: Path, model: str) -> list[dict[str, Any]]:
-    """What ``earmark classify`` says of the files."""
+    """Return what ``earmark classify`` says of the files."""
     arguments = [COMMAND, "classify", folder, "--model", model, "--format", "json"]
     said = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
     return [json.loads(line) for line in said.splitlines()]
@@ -108,7 +108,7 @@ def _show(model: str, rows: list[dict[str, object]], options: argparse.Namespace
 
 
 def _draw(folder: Path, genres: list[str], path: Path) -> None:
-    """The spectrograms of all sounds, ten seconds of each."""
+    """Draw the spectrograms of all sounds, ten seconds of each."""
     from matplotlib import pyplot as plt
     from PIL import Image
 

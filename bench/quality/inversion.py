@@ -93,7 +93,7 @@ def _compare(front_end: FrontEnd, paths: list[Path]) -> dict[str, dict[str, list
 
 
 def _answers(paths: list[Path]) -> dict[str, list[float]]:
-    """What the bundled model says of clips, and of the WAVs that their spectrograms became."""
+    """Return what the bundled model says of clips, and of the WAVs that their spectrograms became."""
     tagger = Tagger()
     front_end, rate = tagger.card.front_end, tagger.card.front_end.sample_rate
     same, change = [], []
@@ -127,7 +127,7 @@ def _read_again(samples: Array, rate: int) -> tuple[Array, int]:
 
 
 def _librosa(spectrogram: Array, front_end: FrontEnd, length: int) -> Array:
-    """What one would write with librosa; its window for the density has to be handed over."""
+    """Invert as one would with librosa; its window for the density has to be handed over."""
     sizes = {"n_fft": front_end.n_fft, "hop_length": front_end.hop_length, "center": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its own, on frames that hardly overlap

@@ -54,7 +54,7 @@ def originals() -> list[tuple[str, bytes]]:
 
 
 def damaged(number: int, seed: int = 0) -> tuple[str, bytes]:
-    """The damaged file of this number: its suffix, and its content."""
+    """Return the damaged file of this number: its suffix, and its content."""
     rng = random.Random(f"{seed} {number}")
     return damage(rng)
 

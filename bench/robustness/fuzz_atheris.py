@@ -28,7 +28,7 @@ _SUFFIXES = sorted({suffix for suffix, _ in originals()})
 
 
 def _take(content: bytes) -> None:
-    """The first byte says which suffix the file has, for that helps FFmpeg guess."""
+    """Classify what a fuzzer made; its first byte says which suffix the file has, for that helps FFmpeg guess."""
     named = Named(_SUFFIXES[content[0] % len(_SUFFIXES)] if content else "", content[1:])
     with suppress(AudioError):
         _TAGGER.classify(named)

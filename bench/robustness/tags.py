@@ -178,7 +178,7 @@ def _paint(file: mutagen.FileType, suffix: str) -> None:
 
 
 def _verdicts(paths: list[Path], jobs: int) -> dict[str, tuple[str, ...]]:
-    """What the genre of each should be, asked of a run that writes nothing."""
+    """Return what the genre of each should be, asked of a run that writes nothing."""
     asked = [COMMAND, "tag", *paths, "--dry-run", "--overwrite", "--min-confidence", "0", "-f", "json", "-j", str(jobs)]
     out = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     return {row["path"]: tuple(row["genres"]) for row in map(json.loads, out.splitlines())}

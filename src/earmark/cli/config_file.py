@@ -164,7 +164,7 @@ def _no_such(known: list[Setting], section: tuple[str, ...], key: str) -> str:
 
 
 def _fitting(setting: Setting, value: Any, section: tuple[str, ...]) -> Any:
-    """A value as its option would take it; refused as the option would refuse it."""
+    """Return a value as its option would take it; refuse it as the option would refuse it."""
     param = setting.param
     where = f"{config_path()}: {''.join(f'[{w}] ' for w in ['.'.join(section)] if w)}{setting.key}"
     flag, many = getattr(param, "is_flag", False), getattr(param, "multiple", False)

@@ -119,7 +119,7 @@ class _Row(NamedTuple):
 
 
 def _effective(root: Any, everything: bool) -> Iterator[_Row]:
-    """Settings that are set, or all; the command's own after those of all commands."""
+    """List settings that are set, or all; the command's own after those of all commands."""
     from earmark.cli.config_file import config_path, defaults, read_config, settings
 
     chosen = defaults(root, read_config())
@@ -137,7 +137,7 @@ def _effective(root: Any, everything: bool) -> Iterator[_Row]:
 
 
 def _variable(setting: Setting) -> str | None:
-    """The environment variable that sets an option now, if any."""
+    """Return the environment variable that sets an option now, if any."""
     names = setting.param.envvar or ()
     return next((n for n in ([names] if isinstance(names, str) else names) if os.environ.get(n)), None)
 
