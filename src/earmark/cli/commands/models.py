@@ -25,7 +25,7 @@ def models(
     files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="FILE")] = None,
     form: LinesOption = Shape.table,
 ) -> None:
-    """List the list_models models, and any given, with what their cards say.
+    """List the bundled models, and any given, with what their cards say.
 
     [bold]Examples[/bold]
 
