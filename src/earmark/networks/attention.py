@@ -73,12 +73,14 @@ class Attention(nn.Module):
         if self.scorer == "general":
             query = self.query(query)
         if self.scorer == "additive":
+            # (clips, 1, H) + (clips, frames, H)
             scores = self.score(torch.tanh(self.query(query)[:, None] + self.key(h)))
         elif self.scorer == "learned":
             scores = self.score(torch.tanh(self.key(h)))
         else:
             scores = h @ query[:, :, None]  # (clips, frames, 1)
         if self.scorer == "scaled-dot":
+            # the variance of a dot product grows with H
             scores = scores / h.shape[-1] ** 0.5
         # α = softmax_t score(q, h_t)
         weights = scores[:, :, 0].masked_fill(~real, -torch.inf).softmax(dim=1)  # (clips, frames)

@@ -47,5 +47,6 @@ class Network(nn.Module, ABC):
 def sample_batches(x: Tensor) -> Iterator[Tensor]:
     """Yield training clips (clips, …) a few at a time, each time some from everywhere; of many, not all."""
     x = x[:: len(x) // _STATISTICS_CLIPS + 1]
+    # the quotient, rounded up
     count = -(-len(x) // _BATCH)
     return (x[i::count] for i in range(count))

@@ -66,6 +66,7 @@ class Ensemble(Network):
         attention : Tensor of shape (clips, frames), or None
             Mean over the members.
         """
+        # nothing of it is learned, so it is the same for all members
         embedded = self._networks[0].embed(x)
         answers = [member.forward_embedded(embedded, x.shape[1]) for member in self._networks]
         weights = [attention for _, attention in answers if attention is not None]
@@ -82,6 +83,7 @@ class Ensemble(Network):
         embedded = self._networks[0].embed_onnx(graph, x)
         answers = [member.forward_embedded_onnx(graph, embedded, x) for member in self._networks]
         weights = [attention for _, attention in answers if attention is not None]
+        # the geometric mean of probabilities, up to a constant
         logits = graph("Mean", *(graph("LogSoftmax", own, axis=1) for own, _ in answers))
         if self.temperature is not None:
             logits = graph("Div", logits, self.temperature.to_onnx(graph, embedded))

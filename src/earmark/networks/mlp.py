@@ -50,6 +50,7 @@ class MlpNetwork(Network):
         """Classify clips, whose frames may be fewer than those of training, not more; see :meth:`Network.forward`."""
         if x.shape[1] > self.n_frames:
             raise ValueError(f"a clip has {x.shape[1]} frames, but this network reads {self.n_frames}")
+        # torch counts from the last axis: (bins before, after, frames before, after)
         x = nn.functional.pad(x.nan_to_num(0.0), (0, 0, 0, self.n_frames - x.shape[1]))
         hidden = _MODULES[self.activation](self.hidden(x.flatten(1)))  # (clips, units)
         return self.output(self.dropout(hidden)), None
@@ -59,6 +60,7 @@ class MlpNetwork(Network):
         none, given = graph.integers(0), graph("Shape", x, start=1, end=2)
         # as in torch: zeros up to the frames of training
         missing = graph("Sub", graph.integers(self.n_frames), given)
+        # ONNX: the beginnings of all axes, then their ends
         x = graph("Pad", x, graph("Concat", none, none, none, none, missing, none, axis=0))
         hidden = graph.linear(self.hidden, graph("Reshape", x, graph.integers(0, -1)))
         operator = {"leaky-relu": "LeakyRelu", "none": "Identity"}.get(self.activation, self.activation.title())

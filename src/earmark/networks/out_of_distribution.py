@@ -56,6 +56,7 @@ class MahalanobisTemperature(nn.Module):
 
     def fit(self, means: Tensor) -> None:
         """Learn where training clips lie, from their mean features (clips, size)."""
+        # a constant feature must not be divided by zero
         deviation = means.std(0, correction=0) + 1e-4
         # in double precision: eigenvalues span many decades
         covariance, _ = ledoit_wolf(((means - means.mean(0)) / deviation).double().numpy(), assume_centered=True)
@@ -66,6 +67,7 @@ class MahalanobisTemperature(nn.Module):
         scaled = axes.flip(1)[:, :known] / variance.flip(0)[:known].sqrt()
         self.mean.copy_(means.mean(0))
         self.directions.zero_()
+        # the rest stay 0: they shrink all distances alike, and the reach with them
         self.directions[:, :known] = scaled.float() / deviation[:, None]
         # the distance within which 90 % of the training clips lie
         self.reach.copy_(torch.quantile(self._distances(means), _USUAL, dim=0).clamp(min=1e-4))

@@ -69,14 +69,17 @@ class RecurrentNetwork(Network):
     def reset_parameters(self) -> None:
         """Start as the authors' code does: forget bias 1, other biases 0.1, dense weights N(0, 0.1) cut at 2σ."""
         for name, weight in self.named_parameters():
+            # a batch norm starts as torch has it: gain 1, offset 0
             if "norm" in name:
                 continue
-            if "bias_hh" in name:  # torch adds two biases a gate; one is enough
+            # torch adds two biases a gate; one is enough
+            if "bias_hh" in name:
                 nn.init.zeros_(weight)
             elif "bias" in name:
                 nn.init.constant_(weight, 0.1)
                 if self.settings.cell == "lstm" and "recurrences" in name:
-                    forget = slice(len(weight) // 4, len(weight) // 2)  # torch's order: i, f, g, o
+                    # torch's order: i, f, g, o
+                    forget = slice(len(weight) // 4, len(weight) // 2)
                     nn.init.ones_(weight.data[forget])
             elif "recurrences" not in name:
                 nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
@@ -114,8 +117,10 @@ class RecurrentNetwork(Network):
             h, last, memory = _run_layer(recurrence, h, lengths if ragged else None)
             h = self.dropout(h)  # (clips, frames, H)
         if self.attention is None:
+            # W_hy h_T, whose softmax is y~ (Section 3.2.2)
             return self.output(self.dropout(last)), None
         state, weights = self.attention(h, last, memory, real, u)
+        # W_hy h~ (Section 3.2.3)
         logits = self.output(self.dropout(state))
         if self.texture is not None:
             weights = _windows_to_frames(weights, real, self.texture, n_frames)
@@ -158,7 +163,9 @@ def _run_layer(recurrence: nn.Module, x: Tensor, lengths: Tensor | None) -> tupl
         # packing skips filling, so that h_T is the last real frame's
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         h, state = recurrence(packed)
+        # back to all frames, which every clip of the batch may fall short of
         h, _ = pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
+    # an RNN has no memory c_T: its h_T stands in
     last, memory = state if isinstance(state, tuple) else (state, state)
     # torch: (directions, clips, units) → (clips, H)
     return h, last.transpose(0, 1).flatten(1), memory.transpose(0, 1).flatten(1)

@@ -72,6 +72,7 @@ class Texture(nn.Module):
         # as :meth:`forward` joins them
         statistics = 3 * _TIMBRE + 2 * (_CEPSTRA - _TIMBRE) + 5 * groups + bands - 2 + self.pairs.shape[1]
         self.n_features = statistics + self.streams * _MODULATIONS
+        # DCT-II: c_k = √(2 / B) Σ_b x_b cos(π k (b + 1/2) / B), B bands
         k, band = torch.arange(_CEPSTRA)[None], torch.arange(bands)[:, None]
         self.register_buffer(
             "cosines", torch.cos(math.pi / bands * (band + 0.5) * k) * math.sqrt(2 / bands), persistent=False
@@ -96,6 +97,7 @@ class Texture(nn.Module):
             self._window_mean(edges),
             _deviation(self._window_mean(x).unflatten(2, (-1, _GROUP))),
             self._window_mean(moved.unflatten(2, (-1, _GROUP)).mean(3)),
+            # ridges: second difference over bands, (clips, windows, bands - 2)
             self._window_mean((2 * x[:, :, 1:-1] - x[:, :, 2:] - x[:, :, :-2]).abs()),
         ]
         return torch.cat(
@@ -113,6 +115,7 @@ class Texture(nn.Module):
 
     def _window_deviation(self, x: Tensor) -> Tensor:
         """Return the standard deviation over each window."""
+        # √(E[x²] - E[x]²); rounding may make the difference negative
         return ((self._window_mean(x * x) - self._window_mean(x) ** 2).clamp(min=0) + 0.01).sqrt()
 
     def _covariance(self, x: Tensor) -> Tensor:
@@ -177,6 +180,7 @@ def _waves(window: int) -> Tensor:
     waves = torch.cat([angle.cos(), angle.sin()]) * hann  # (2 · rates, window)
     # take off what a constant would give, so that level is no modulation
     waves = waves - hann * waves.sum(1, keepdim=True) / hann.sum()
+    # so that a beat of amplitude a has magnitude 2a, but for the slowest and fastest rate
     return (waves * 4 / hann.sum())[:, None, None]
 
 
@@ -204,6 +208,7 @@ class _OnnxWriter:
         return self.graph("ReduceMean", x, axes=[axis], keepdims=keep)
 
     def part(self, x: str, axis: int, start: int, end: int | None) -> str:
+        # ONNX stops at the end of the axis
         end = 2**31 if end is None else end
         integers = self.graph.integers
         return self.graph("Slice", x, integers(start), integers(end), integers(axis))

@@ -53,6 +53,7 @@ def support_vector_machine(
         Of the order in which coordinates are visited.
     """
     if kernel != "linear":
+        # SVC by itself trains one against one; the paper's are one against the rest
         machine = OneVsRestClassifier(SVC(kernel="precomputed", C=C, class_weight=class_weight))
         return [("flatten", Flattener()), ("kernel", KernelMap(kernel)), ("svm", machine)]
     # the dual is quicker for fewer clips than numbers, but knows no L1
@@ -79,6 +80,7 @@ def logistic_regression(
     solver = "liblinear" if multiclass == "ovr" else "newton-cg"
     regression: Any = LogisticRegression(C=C, solver=solver, class_weight=class_weight)
     if multiclass == "ovr":
+        # liblinear knows two classes only
         regression = OneVsRestClassifier(regression)
     return [("flatten", Flattener()), ("rotate", SpanRotation()), ("logistic", regression)]
 
@@ -103,6 +105,7 @@ class Flattener(ClipTransformer):
         clips = self.as_clips(X, reset=False)
         if clips.shape[1] > self.n_frames_:
             raise ValueError(f"a clip has {clips.shape[1]} frames, but those of training had {self.n_frames_}")
+        # np.pad adds zeros, so that missing frames and filling are both 0
         filled = np.nan_to_num(np.pad(clips, [(0, 0), (0, self.n_frames_ - clips.shape[1]), (0, 0)]))
         return filled.reshape(len(clips), -1)
 
@@ -142,7 +145,9 @@ class SpanRotation(TransformerMixin, BaseEstimator):
         if len(vectors) >= vectors.shape[1]:
             return vectors
         # X^T = Q R, so X = R^T Q^T: the coordinates are R^T
+        # Q (features, vectors), R (vectors, vectors)
         self.basis_, triangle = np.linalg.qr(vectors.T)
+        # the linear solvers want rows in C order: each fit would copy a transposed view
         return np.ascontiguousarray(triangle.T)
 
 
@@ -171,6 +176,7 @@ class KernelMap(TransformerMixin, BaseEstimator):
         """Compute the kernel, shape (vectors, training vectors)."""
         check_is_fitted(self)
         vectors: Vectors = validate_data(self, X, dtype=np.float64, reset=False)
+        # coef0 is 0 as in SVC; pairwise_kernels' own default is 1
         shape = {"rbf": {}, "poly": {"degree": 3, "coef0": 0}, "sigmoid": {"coef0": 0}}[self.kernel]
         gram: Vectors = pairwise_kernels(vectors, self.X_fit_, metric=self.kernel, gamma=1 / vectors.shape[1], **shape)
         return gram

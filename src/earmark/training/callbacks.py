@@ -47,6 +47,7 @@ class Schedule(Callback):
         # share of all steps
         done = (step + 1) / self.total_steps
         peak = self.settings.lr
+        # s = share of its own part: peak · s, then peak · (0.001 + 0.999 (1 + cos π s) / 2)
         if done <= 0.1:
             return peak * done / 0.1
         return peak * (0.001 + 0.999 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)) / 2)
@@ -54,6 +55,7 @@ class Schedule(Callback):
 
 def _step(net: Any, steps_per_epoch: int) -> int:
     """Return the index of the step that is being made, from the first epoch on."""
+    # skorch opens the records of epoch and batch before it calls: both count the one under way
     return (len(net.history) - 1) * steps_per_epoch + len(net.history[-1]["batches"]) - 1
 
 
@@ -118,6 +120,7 @@ class KeepBest(Callback):
         losses = self._losses(net.history)
         best = best_epoch(losses) if losses else None
         if losses and best == len(losses) - 1:
+            # state_dict() gives the live tensors, which the next step changes
             self.best = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
         # epochs since the best
         since = len(losses) - 1 - (best if best is not None else -1)
@@ -143,6 +146,7 @@ class KeepBest(Callback):
         if not (self.path and self.path.exists()):
             return
         try:
+            # weights_only: a pickle could run code
             state = torch.load(self.path, map_location=net.device, weights_only=True)
             # states of older versions do not say
             if state.get("run", self.run) != self.run:
@@ -153,6 +157,7 @@ class KeepBest(Callback):
             raise TrainingError(
                 f"{self.path} cannot be resumed ({str(error).splitlines()[0]}): delete it to start afresh"
             ) from error
+        # its length is the number of epochs run
         net.history_ = History(json.loads(state["history"]))
         self.best, self.exhausted = state["best"], state["exhausted"]
 

@@ -59,6 +59,7 @@ def run(
 
     answers = []
     for k in range(folds):
+        # a fold that is finished has its file: a resumed run only reads it
         path = folder / f"fold-{k}.json"
         if not path.exists():
             # nothing chooses an epoch, so the valid part learns too
@@ -74,11 +75,13 @@ def run(
 
 
 def _concatenate(answers: list[Answers]) -> Answers:
+    # (clips of all folds, …)
     log_p, track, y = (np.concatenate([getattr(a, name) for a in answers]) for name in _ARRAYS)
     return Answers(log_p, track, y, answers[0].labels)
 
 
 def _save(answers: Answers, path: Path) -> None:
+    # JSON keeps 64-bit floats to the last bit
     record = {"labels": answers.labels, **{name: getattr(answers, name).tolist() for name in _ARRAYS}}
     with replacing(path) as partial:
         partial.write_text(json.dumps(record), encoding="utf-8")

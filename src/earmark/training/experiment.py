@@ -123,6 +123,7 @@ def gather(experiment: Experiment, resources: Resources) -> Material:
         return extract(tracks, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds, **settings, **watch)
 
     clips = cut(corpus, hop_seconds, on_track=resources.on_track)
+    # ascending, so that searchsorted below gives a track's place in it
     kept = np.array([i for i, track in enumerate(corpus.tracks) if track.id not in clips.failed])
     readable = corpus.subset(kept)
     clips = replace(clips, track=np.searchsorted(kept, clips.track))  # counts in `readable`
@@ -135,6 +136,7 @@ def gather(experiment: Experiment, resources: Resources) -> Material:
     if train_hop_seconds != hop_seconds:
         learning = np.unique(parts["train"].track)
         overlapping = cut(readable.subset(learning), train_hop_seconds)
+        # from counting in the subset back to counting in `readable`
         parts["train"] = replace(overlapping, track=learning[overlapping.track])
     return Material(parts, readable, leak, clips.failed)
 
@@ -145,6 +147,7 @@ def _merge_parts(split: Split, learns: Learns) -> Split:
         return split
     test = split.test if learns == "train+valid" else split.test[:0]
     joining = [split.valid] if learns == "train+valid" else [split.valid, split.test]
+    # [:0] is empty, of the same type
     return Split(split.protocol, np.sort(np.concatenate([split.train, *joining])), split.valid[:0], test)
 
 

@@ -33,6 +33,7 @@ def pipeline_graph(pipeline: Pipeline, name: str) -> bytes:
     for scaler in scalers:
         x = scaler.to_onnx(graph, x)
     logits, attention = classifier.network_.to_onnx(graph, x)
+    # not calibrated: the temperature is in the card
     graph.output(graph("Softmax", logits, axis=1), "probabilities", ["clips", len(classifier.classes_)])
     if attention is not None:
         graph.output(attention, "attention", ["clips", "frames"])

@@ -113,12 +113,14 @@ def fit(experiment: Experiment, resources: Resources | None = None, checkpoint: 
     train, valid = material.parts["train"], material.parts.get("valid")
     settings: dict[str, Any] = {"device": resources.device, "on_epoch": resources.on_epoch}
     if valid is None:
+        # else a network would set clips aside by itself
         settings["validation_fraction"] = 0.0
     made = pipeline.make_pipeline(experiment.recipe, experiment.seed, checkpoint=checkpoint, **settings)
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         fitted = pipeline.fit(made, train.X, train.y, *((valid.X, valid.y) if valid else ()))
+    # a set: one-versus-rest solvers may warn once a genre
     notes = {"a solver stopped at its limit of iterations" for w in caught if w.category is ConvergenceWarning}
     # of a resumed run the history knows all epochs
     seconds = sum(epoch["dur"] for epoch in _history(fitted)) or time.perf_counter() - begin

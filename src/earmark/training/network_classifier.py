@@ -112,6 +112,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
 
     @property
     def _settings(self) -> _AllSettings:
+        # __init__ only stores, as scikit-learn asks, so defaults are filled in here
         return _AllSettings(
             NetworkSettings() if self.network is None else self.network,
             TrainingSettings() if self.training is None else self.training,
@@ -130,12 +131,14 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
     def set_params(self, **params: Any) -> Self:
         """Set parameters; one of the settings, ``network__units``, makes new settings that differ in it alone."""
         nested = {key: value for key, value in params.items() if "__" in key}
+        # whole settings first, so that one of their values can be given beside them
         super().set_params(**{key: value for key, value in params.items() if key not in nested})
         for key, value in nested.items():
             name, _, field = key.partition("__")
             settings = self._settings._asdict().get(name)
             if not isinstance(settings, Settings):
                 raise SettingError(f"unknown parameter {key!r}: only network, training and augmentation have their own")
+            # made anew, as pydantic's model_copy would check nothing
             setattr(self, name, type(settings)(**{**dict(settings), field: value}))
         return self
 
@@ -144,6 +147,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         settings, n_classes = self._settings.network, len(self.classes_)
         if isinstance(settings, MlpSettings):
             return MlpNetwork(n_frames, self.n_features_in_, n_classes, settings)
+        # the temperature belongs to the ensemble, so doubt makes one of a single member too
         kind = Ensemble if settings.members > 1 or settings.doubt else RecurrentNetwork
         return kind(self.n_features_in_, n_classes, settings)
 
@@ -180,10 +184,12 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         # one number, from which every epoch's seed follows
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, valid = self._split(clips, targets, X_valid, y_valid, seed)
+        # the caller's generator is left as it was
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.net_ = self._make_net(train, valid, seed)
             self.net_.initialize()
+            # after initialize, which makes the optimizer whose state is loaded
             self._keeper.resume(self.net_)
             self.net_.notify("on_train_begin", X=train, y=None)
             while not self._keeper.exhausted and len(self.net_.history) < self.epochs_:
@@ -195,6 +201,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the probability of each class, shape (clips, classes), in the order of ``classes_``."""
         check_is_fitted(self)
+        # skorch takes the softmax of logits itself, as the criterion is CrossEntropyLoss
         return np.asarray(self.net_.predict_proba(self.as_clips(X, reset=False)), np.float32)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -262,6 +269,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         seeded = {} if self.random_state is None else {"seed": seed}
         run = identify_run(**self._settings._asdict(), class_weight=self.class_weight, **seeded)
         self._keeper = KeepBest(training, Path(self.checkpoint) if self.checkpoint else None, run)
+        # skorch puts its own callbacks, which score the valid part, before these
         callbacks: list[Any] = [
             EpochSeed(seed),
             Schedule(training, steps * self.epochs_, steps),
@@ -270,6 +278,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
             self._keeper,
         ]
         if self.on_epoch:
+            # after the keeper: an epoch that is told is saved
             callbacks.append(OnEpoch(self.on_epoch, self.epochs_))
         module, valid_split = (
             AugmentedNetwork(network, augmentation),
@@ -286,5 +295,6 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
     def _class_weights(self, targets: NDArray[np.intp]) -> Tensor | None:
         if self.class_weight is None:
             return None
+        # clips / (classes · clips of the class)
         weights = compute_class_weight(self.class_weight, classes=np.arange(len(self.classes_)), y=targets)
         return torch.as_tensor(weights, dtype=torch.float32)

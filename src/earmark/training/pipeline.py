@@ -25,6 +25,7 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     **settings
         Further parameters of a :class:`NetworkClassifier`, such as ``checkpoint``; other kinds need none.
     """
+    # bins first, so that peak and mean are of those that are read
     low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
     scale = ("standardize", Standardizer(recipe.per_bin, recipe.with_std))
@@ -66,6 +67,7 @@ def log_probabilities(pipeline: Pipeline, X: ArrayLike) -> NDArray[np.float64]:
         if scores.ndim == 1:  # of the second of two classes
             scores = np.stack([-scores, scores], axis=1)
         probabilities = metrics.softmax(scores)
+    # a probability may be 0 in 32 bits
     log_p: NDArray[np.float64] = np.log(np.maximum(probabilities, 1e-12))
     return log_p
 

@@ -27,6 +27,7 @@ def provenance() -> dict[str, Any]:
 
 def commit() -> str:
     """Git commit of Earmark's source tree, where it runs from one."""
+    # training, earmark, src, tree
     tree = Path(__file__).parents[3]
     if not (tree / ".git").exists():  # an installed package may lie inside someone else's repository
         return ""

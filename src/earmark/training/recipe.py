@@ -184,6 +184,7 @@ class Recipe(Settings):
                 tables += [f"\n[{key}]", *(f"{k} = {_toml(v)}" for k, v in value.items() if v is not None)]
             else:
                 lines.append(f"{key} = {_toml(value)}")
+        # plain keys first: TOML reads those after a [table] as part of it
         return "\n".join(lines + tables).strip() + "\n"
 
 
@@ -194,6 +195,7 @@ def validate(kind: type[_Model], settings: dict[str, Any], name: str) -> _Model:
         return kind.model_validate_json(json.dumps(settings, default=str))
     except ValidationError as error:
         first = error.errors()[0]
+        # pydantic names the kind of front end in the path, which the text does not
         where = ".".join(str(part) for part in first["loc"] if part not in _FRONT_ENDS)
         if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             message = _describe_unknown(where, first["loc"])
@@ -213,6 +215,7 @@ def _describe_unknown(key: str, location: tuple[int | str, ...]) -> str:
     if len(location) == 1:
         known = [*Recipe.model_fields, *Ancestry.model_fields]
     elif table == "front_end":
+        # location is ("front_end", kind, key)
         known = [field.name for field in dataclasses.fields(_FRONT_ENDS[str(location[1])])]
     else:
         known = list(_TABLES[str(table)].model_fields)
@@ -220,6 +223,7 @@ def _describe_unknown(key: str, location: tuple[int | str, ...]) -> str:
 
 
 def _toml(value: object) -> str:
+    # first, as a bool is an int too
     if isinstance(value, bool):
         return str(value).lower()
     return repr(value) if isinstance(value, int | float) else f'"{value}"'

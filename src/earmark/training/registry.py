@@ -55,6 +55,7 @@ def _open(which: str, folder: Path, above: tuple[str, ...]) -> Recipe:
     if which.endswith(LOG) and which.removesuffix(LOG) in known:
         return _make_logarithmic(open_recipe(which.removesuffix(LOG)), which)
     try:
+        # one name for each file, so that a circle is found
         path = (folder / which).resolve()
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:  # no UTF-8, or no path at all

@@ -65,6 +65,7 @@ class ClipTransformer(TransformerMixin, ClipEstimator):
 
 def lengths(clips: Clips) -> NDArray[np.intp]:
     """Return how many real frames each clip has."""
+    # filling is NaN in every bin: the first tells
     real: NDArray[np.intp] = np.sum(~np.isnan(clips[:, :, 0]), axis=1)
     return real
 
@@ -116,6 +117,7 @@ class LevelNormalizer(ClipTransformer):
         """Normalise each clip of dB (clips, frames, bins) by itself."""
         check_is_fitted(self)
         clips = self.as_clips(X, reset=False)
+        # (clips, 1, 1)
         peak = np.nanmax(clips, axis=(1, 2), keepdims=True)
         clips = np.maximum(clips, peak - np.float32(self.top_db))  # NaN stays NaN
         # a sum over many frames, in double precision
@@ -147,6 +149,7 @@ class Standardizer(ClipTransformer):
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn mean and deviation, of real frames only."""
         clips = self.as_clips(X, reset=True)
+        # (bins,), or one number
         axes = (0, 1) if self.per_bin else None
         self.mean_ = np.nanmean(clips, axis=axes, dtype=np.float64)
         deviation = np.nanstd(clips, axis=axes, dtype=np.float64)
@@ -158,6 +161,7 @@ class Standardizer(ClipTransformer):
         """Scale clips (clips, frames, bins) with what was learned."""
         check_is_fitted(self)
         clips = self.as_clips(X, reset=False)
+        # 64-bit statistics would make the clips 64-bit
         return _restore_shape((clips - np.float32(self.mean_)) / np.float32(self.scale_), X)
 
     def to_onnx(self, graph: Graph, x: str) -> str:

@@ -46,6 +46,7 @@ class SkorchNet(NeuralNetClassifier):
         """Train on a batch, its clips mixed where asked for."""
         if self.mixup:
             X, y = batch
+            # CrossEntropyLoss takes shares of classes (clips, classes) in place of labels
             batch = mix(X, nn.functional.one_hot(y, len(self.classes)).to(X.dtype), self.mixup)
         step: dict[str, Tensor] = super().train_step_single(batch, **fit_params)
         return step
@@ -53,6 +54,7 @@ class SkorchNet(NeuralNetClassifier):
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Return the loss of logits, the mean over members where there are several."""
         if y_pred.ndim == 3:  # (clips, classes, members): a loss for each member of an ensemble
+            # (clips, members), or of mixed clips (clips, classes, members)
             y_true = y_true[..., None].expand(*y_true.shape, y_pred.shape[2])
         loss: Tensor = super().get_loss(y_pred, y_true, X=X, training=training)
         return loss

@@ -91,6 +91,7 @@ def train(
         trial = trials.run(experiment, resources, run / "checkpoint.pt")
     card = _make_card(experiment, name or output.stem, licence, trial)
     model = save_model(output, pipeline_graph(trial.pipeline, card.name), card)
+    # only now that the file is written
     shutil.rmtree(run)
     return Outcome(model, trial.reports, trial.material.failed, trial.pipeline[-1].n_iter_)
 
@@ -146,6 +147,7 @@ def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path
     """Return the run's folder, new or of the same experiment."""
     run = output.with_name(output.name + ".run")
     record = run / "run.json"
+    # sorted keys: the same run always gives the same text
     identity = json.dumps(experiment.identity | ({"folds": folds} if folds else {}), sort_keys=True, indent=1)
     if record.exists():
         if record.read_text(encoding="utf-8") != identity:

@@ -77,6 +77,7 @@ class Graph:
 
     def linear(self, layer: nn.Linear, x: str) -> str:
         """Write ``x @ W.T + b`` over the last axis."""
+        # torch keeps W as (out, in)
         product = self("MatMul", x, self.constant(_array(layer.weight).T))
         return product if layer.bias is None else self("Add", product, self.constant(_array(layer.bias)))
 
@@ -109,6 +110,7 @@ class Graph:
         # ONNX: (frames, directions, clips, units) → (clips, frames, directions · units)
         every = self("Reshape", self("Transpose", outputs[0], perm=[2, 0, 1, 3]), self.integers(0, 0, -1))
         ends = [self("Reshape", self("Transpose", end, perm=[1, 0, 2]), self.integers(0, -1)) for end in outputs[1:]]
+        # an RNN has no memory: its last output stands in
         return every, ends[0], ends[-1]
 
     def model(self, name: str) -> onnx.ModelProto:

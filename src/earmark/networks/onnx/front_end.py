@@ -36,6 +36,7 @@ def _front_end_graph(front_end: FrontEnd) -> Any:
         pad = front_end.n_fft // 2
         x = graph("Pad", x, graph.integers(0, pad, 0, pad))
     spectrum = _detrend_spectrum(graph, x, front_end)
+    # re² + im²: (clips, frames, bins)
     power = graph("ReduceSum", graph("Mul", spectrum, spectrum), graph.integers(3), keepdims=0)
     frames = _density(graph, power, front_end) if isinstance(front_end, StftDensity) else _mel(graph, power, front_end)
     graph.output(frames, "frames", ["clips", "frames", front_end.n_bins])
@@ -78,4 +79,5 @@ def _mel(graph: Graph, power: str, front_end: LogMel) -> str:
 
 
 def _decibels(graph: Graph, power: str) -> str:
+    # 10 log10 p = (10 / ln 10) ln p
     return graph("Mul", graph("Log", power), graph.constant(10 / np.log(10)))
