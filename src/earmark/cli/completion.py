@@ -12,6 +12,7 @@ import typer
 
 def models(incomplete: str) -> Iterator[str]:
     """Offer bundled models and model files."""
+    # Late, as everything here: the shell starts a new Python at each TAB.
     from earmark.inference.model_file import list_models
 
     yield from (name for name in list_models() if name.startswith(incomplete))
@@ -22,6 +23,7 @@ def recipes(incomplete: str) -> Iterator[str]:
     """Offer recipes of the package and TOML files."""
     import earmark
 
+    # File names alone: opening recipes would import the training package.
     folder = Path(earmark.__file__).parent / "training" / "recipes"
     yield from sorted(path.stem for path in folder.glob("*.toml") if path.stem.startswith(incomplete))
     yield from _files(incomplete, ".toml")
@@ -36,6 +38,7 @@ def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
         # The card alone: the network would take a second to load.
         data, name, _ = read_model(ctx.params.get("model"))
         known = split_card(data, name)[0].get("labels", [])
+    # Whatever is wrong, nothing is offered: a message on TAB would garble the line being typed.
     except EarmarkError:
         known = []
     yield from (genre for genre in known if genre.startswith(incomplete))
@@ -60,7 +63,9 @@ def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
 
 def _files(incomplete: str, suffix: str) -> Iterator[str]:
     """Offer files of one kind, and folders that may hold some."""
+    # The tilde is expanded for the search only; offers keep it, since the shell drops what does not begin as typed.
     start = os.path.expanduser(incomplete)  # noqa: PTH111 (Path drops the slash at the end)
+    # Escaped: a bracket or a star that was typed is part of the name.
     for path in sorted(glob.glob(glob.escape(start) + "*")):  # noqa: PTH207
         shown = incomplete + path[len(start) :]
         if Path(path).is_dir():

@@ -55,7 +55,8 @@ def config_places() -> list[Path]:
     new = user_config_path("earmark", appauthor=False, roaming=True) / "config.toml"
     xdg = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()  # honoured on every system
     old = [xdg, new.parents[1]]
-    if sys.platform == "darwin":  # where XDG_CONFIG_HOME moves the new place
+    # There XDG_CONFIG_HOME moves the new place, so the system's own is looked at as well.
+    if sys.platform == "darwin":
         old.append(Path("~/Library/Application Support").expanduser())
     return list(dict.fromkeys([new, *(folder / "earmark.toml" for folder in old)]))
 
@@ -83,9 +84,11 @@ def read_config() -> dict[str, Any]:
         return {}
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from error
+    # Late: most people have no such file, and every command comes through here.
     import tomllib
 
     try:
+        # -sig: Windows editors put a byte order mark first, which TOML does not allow.
         return tomllib.loads(data.decode("utf-8-sig"))
     except ValueError as error:
         raise SettingError(f"{path}: not TOML: {error}") from error
@@ -95,10 +98,12 @@ def settings(command: Any, section: tuple[str, ...] = ()) -> Iterator[Setting]:
     """All options of a command and of those below it that a file may set."""
     for param in command.params:
         if param.param_type_name == "option" and not getattr(param, "hidden", False):
+            # Of -j and --jobs the long one, as a file spells it: jobs.
             key = max(param.opts, key=len).lstrip("-")
             if key not in _NEVER:
                 yield Setting(section, key, param, command)
     for name, below in getattr(command, "commands", {}).items():
+        # That command shows and mends the file: a setting of its own could hide what is wrong.
         if name != "config":
             yield from settings(below, (*section, name))
 
@@ -125,14 +130,17 @@ def defaults(root: Any, config: dict[str, Any]) -> dict[str, Any]:
     """
     known = list(settings(root))
     result: dict[str, Any] = {}
-    for own in (False, True):  # a command's own table goes before what is said for all
+    # A command's own table comes second, and so overwrites what is said for all.
+    for own in (False, True):
         for section, key, value in _entries(config):
             if bool(section) != own:
                 continue
+            # min_tracks is taken for min-tracks; a section of () means every command that has the option.
             fitting = [s for s in known if s.key == key.replace("_", "-") and section in ((), s.section)]
             if not fitting:
                 raise SettingError(_no_such(known, section, key))
             for setting in fitting:
+                # default_map nests like the commands: {command: {subcommand: {parameter: value}}}.
                 place = result
                 for word in setting.section:
                     place = place.setdefault(word, {})
@@ -170,12 +178,15 @@ def _fitting(setting: Setting, value: Any, section: tuple[str, ...]) -> Any:
     flag, many = getattr(param, "is_flag", False), getattr(param, "multiple", False)
     values = value if many and isinstance(value, list) else [value]
     for one in values:
+        # In Python a bool is an int, so jobs = true would pass for 1 without this.
         if isinstance(one, bool) != flag or not isinstance(one, bool | int | float | str):
             wanted = "true or false" if flag else "a number or text" + (", or a list of them" if many else "")
             raise SettingError(f"{where} = {one!r}: need {wanted}")
+    # No shell expands ~ in a file. As text, since Click converts what it reads, as on the command line.
     values = [one if flag else os.path.expanduser(str(one)) for one in values]  # noqa: PTH111 (Path drops a last slash)
     given = values if many else values[0]
     try:
+        # Tried, to refuse it here with the file's name; Click converts it again where the command runs.
         param.process_value(typer.Context(setting.command), given)
     except typer.BadParameter as error:
         raise SettingError(f"{where} = {value!r}: {error.message}") from error

@@ -29,15 +29,19 @@ def handle_errors(function: Command) -> Command:
         try:
             with _keep_interrupts():
                 function(*args, **kwargs)
+        # First: FetchError, LibraryError and TagError are OSErrors too, and would be taken for the system's below.
         except EarmarkError as error:
             say(str(error), "red")
             raise typer.Exit(2) from error
         except KeyboardInterrupt:
             say("stopped", "yellow")
+            # 128 + SIGINT (2), as shells count what a signal has ended.
             raise typer.Exit(130) from None
+        # Before OSError, of which it is one.
         except BrokenPipeError:
             # The reader has seen enough, as in `earmark … | head`; what Python still has to flush goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # 128 + SIGPIPE (13), which Python itself ignores.
             raise typer.Exit(141) from None
         except OSError as error:
             # A full disk, a folder of someone else's. Without a number it is none of the system's, but a fault of ours.
@@ -46,6 +50,7 @@ def handle_errors(function: Command) -> Command:
             say(f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else str(error), "red")
             raise typer.Exit(2) from error
 
+    # Typer finds the options through functools.wraps, and the help text here.
     run.__doc__ = unwrap(function.__doc__ or "")
     return run  # type: ignore[return-value]
 
@@ -59,6 +64,7 @@ def unwrap(text: str) -> str:
 @contextmanager
 def _keep_interrupts() -> Iterator[None]:
     """Let Ctrl-C be a KeyboardInterrupt even where a package that was being imported has made another error of it."""
+    # Whoever embeds the command keeps a handler of their own, and background jobs, which ignore Ctrl-C, go on doing so.
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return

@@ -41,6 +41,7 @@ app = typer.Typer(
     "EARMARK_CONFIG names a file of settings (earmark config --help); NO_COLOR and FORCE_COLOR are respected.",
     no_args_is_help=True,
     rich_markup_mode="rich",
+    # A fault of ours shows Python's own traceback, which fits into a bug report.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -51,6 +52,7 @@ def main() -> None:
     app()
 
 
+# Else `earmark --version` would be refused for want of a command.
 @app.callback(invoke_without_command=True)
 @handle_errors
 def _root(
@@ -74,6 +76,7 @@ def _root(
         print(f"earmark {earmark.__version__}")
         raise typer.Exit
     # Click takes what an option's file says where neither the command line nor the environment says anything.
+    # This one's own parameters were parsed before the map was there, so they are looked up by hand below.
     ctx.default_map = own = _read_settings(ctx)
     if quiet or own.get("quiet"):
         terminal.set_quiet()
@@ -90,6 +93,7 @@ def _read_settings(ctx: typer.Context) -> dict[str, Any]:
         found = read_config()
         return defaults(ctx.command, found) if found else {}
     except SettingError:
+        # A command parses its own --help only after this, so it is looked for among the raw words.
         if ctx.invoked_subcommand == "config" or {"--help", "-h"} & set(sys.argv[1:]):
             return {}
         raise

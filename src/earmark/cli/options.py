@@ -61,6 +61,7 @@ class Rare(StrEnum):
 
 def count_jobs(jobs: int) -> int:
     """Return how many files to work on at once: as said, or one a core."""
+    # As a callback of --jobs: commands never see the 0, wherever it was set. cpu_count() is None where unknown.
     return jobs or os.cpu_count() or 1
 
 

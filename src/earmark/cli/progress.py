@@ -23,8 +23,10 @@ def show_progress(
 ) -> Iterator[Advance]:
     """Show a bar; with `count`, which finds the total in a thread of its own, also how many are done in a second."""
     if quiet or not shows_progress():
+        # The same call either way, so that no command asks whether there is a bar.
         yield lambda n, total=None: None
         return
+    # Where the total comes late or never (names on standard input), a rate says most.
     with _make_bar(rate=count is not None) as progress:
         task = progress.add_task(what, total=total, note="")
         if count:
@@ -67,12 +69,14 @@ def bytes_progress() -> Iterator[tuple[Callable[[str, int, int | None], None], C
         tasks: dict[str, TaskID] = {}
 
         def on_bytes(step: str, done: int, total: int | None) -> None:
-            if step not in tasks or done < progress.tasks[tasks[step]].completed:  # begun, or begun again
+            # New, or begun again: fewer bytes than before, as after a download that broke off.
+            if step not in tasks or done < progress.tasks[tasks[step]].completed:
                 for task in tasks.values():
                     progress.update(task, visible=False)
                 tasks[step] = progress.add_task(step, completed=done, total=total)
             progress.update(tasks[step], completed=done, total=total, visible=True)
 
+        # Through the bar's own console, which puts words above it; another one would write into it.
         yield on_bytes, lambda word: progress.console.print(Text(word, style="dim"), soft_wrap=True)
 
 
@@ -87,6 +91,7 @@ def _byte_bar() -> Progress:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True, highlight=False),
+        # Erased when done: what stays on the screen are answers.
         transient=True,
     )
 

@@ -42,6 +42,8 @@ def say(message: str, style: str = "dim") -> None:
     from rich.console import Console
     from rich.text import Text
 
+    # soft_wrap: rich would break lines at 80 columns where stderr is a file, and grep miss what it looks for.
+    # As Text, since brackets in a file's name are no markup.
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style=style))
 
 
@@ -50,6 +52,7 @@ def output(path: Path | None) -> Iterator[TextIO]:
     """Open standard output, or a file that appears when it is whole; names keep their bytes either way."""
     if path is None:
         # Where it is not UTF-8, bars and foreign names need replacing.
+        # In UTF-8, undecodable bytes of names, which Python holds as surrogates, come out as they were.
         unicode = sys.stdout.encoding.lower().startswith("utf")
         sys.stdout.reconfigure(errors="surrogateescape" if unicode else "replace")  # type: ignore[union-attr]
         yield sys.stdout
@@ -116,11 +119,13 @@ def set_up_log(verbose: int, file: Path | None) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             handlers.append(logging.FileHandler(file, encoding="utf-8"))
         handlers[-1].setLevel(logging.DEBUG)
+        # With the process, since several runs may add to one file.
         handlers[-1].setFormatter(_OneLine("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     log = logging.getLogger("earmark")
     for handler in handlers:
         log.addHandler(handler)
     if handlers:
+        # The lowest level that any handler wants; each filters for itself.
         log.setLevel(min(handler.level for handler in handlers))
         # Else records would be said once more by a handler of the root logger.
         log.propagate = False

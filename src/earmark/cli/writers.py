@@ -32,7 +32,9 @@ def bar(share: float, width: int = _BAR) -> Text:
 
 def clean(text: str) -> str:
     """Return a file name as a terminal may show it: control characters escaped, undecodable bytes replaced."""
+    # Bytes that are no UTF-8 are held as surrogates: back to bytes, then to replacement characters.
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    # A newline would break the row, an escape sequence would command the terminal.
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
@@ -56,6 +58,7 @@ class TableWriter:
         self.genre_width = max(len("unknown"), *map(len, labels))
         # Blanks, genre, bar and its figure; then name and figure of each other genre. The path takes what is left.
         fixed = 2 + self.genre_width + 1 + _BAR + 6 + (self.top - 1) * (self.genre_width + 6)
+        # A pipe or a file has no width of its own: names get 60 columns there.
         room = self.console.width - fixed if self.console.is_terminal else 60
         self.name_width = max(16, min(60, room))
 
@@ -74,6 +77,7 @@ class TableWriter:
         line.append(" ").append(bar(verdict.confidence)).append(f" {verdict.confidence:4.0%}")
         if verdict.genre or verdict.reason == "low confidence":
             shown = list(verdict.genres.items())[: self.top]
+            # The first genre has its own column already, unless the answer is unknown.
             for genre, share in shown if not verdict.genre else shown[1:]:
                 line.append(f"  {genre} {share:.0%}", style="dim")
         else:
@@ -110,6 +114,7 @@ class JsonWriter:
         if self.top:
             record["genres"] = dict(list(record["genres"].items())[: self.top])
         self.file.write(json.dumps(record) + "\n")
+        # At once, so that a reader behind a pipe need not wait for a full buffer.
         self.file.flush()
 
 
@@ -121,6 +126,7 @@ class CsvWriter:
         self.top = top or len(labels)
         span = ["start", "end"] if timeline else ["duration"]
         fields = ["path", "genre", "reason", "confidence", *span, "error", "model", *labels]
+        # The csv module ends lines with CRLF unless told. Ignored: what a verdict holds besides, such as its clips.
         self.table = csv.DictWriter(file, fields, lineterminator="\n", extrasaction="ignore")
         self.table.writeheader()
 
@@ -176,6 +182,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
     bounds = [round(i * len(values) / width) for i in range(width + 1)]
     peaks = [max(values[a:b]) for a, b in pairwise(bounds)]
     highest = max(peaks) or 1.0
+    # The highest gives 8, one past the last bar.
     return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * p / highest))] for p in peaks)
 
 
@@ -209,4 +216,5 @@ def as_json(record: dict[str, Any]) -> str:
 
 def shorten(text: str, width: int) -> str:
     """Return the end of a name that is too long for its column."""
+    # The end, since names of files differ there and their folders do not.
     return text if len(text) <= width else "…" + text[-(width - 1) :]

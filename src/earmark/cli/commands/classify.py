@@ -66,11 +66,13 @@ def classify(
 
     [dim]Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage, 130 interrupted.[/dim]
     """
+    # Late, as in every command: --help and wrong usage need neither NumPy nor the network's runtime.
     from earmark.cli.writers import WRITERS, Tally, clean
     from earmark.library.answers import classify_new, classify_search
     from earmark.library.library import Library
     from earmark.library.search import Search
 
+    # --null alone means standard input; nothing at all would silently wait for it.
     if not paths and not null:
         raise typer.BadParameter("give files or folders, or - and their names on standard input", param_hint="PATH")
     if retry and not library:
@@ -97,6 +99,7 @@ def classify(
                     writer.write(verdict)
                     advance(1)
             except KeyboardInterrupt:
+                # Only where a library has kept the answers so far; then on to status 130.
                 if kept:
                     terminal.say("the same command goes on from here")
                 raise

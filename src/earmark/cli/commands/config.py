@@ -79,6 +79,7 @@ def config(
     if edit:
         _edit(file)
     root = ctx.find_root().command
+    # This checks the file, also one just edited; a wrong one ends the command here, with status 2.
     rows = list(_effective(root, everything))
     if form is Shape.json:
         for row in rows:
@@ -128,6 +129,7 @@ def _effective(root: Any, everything: bool) -> Iterator[_Row]:
         for word in setting.section:
             own = own.get(word, {})
         place, variable = " ".join(setting.section), _variable(setting)
+        # In Click's order: the environment before the file, that before defaults.
         if variable:
             yield _Row(place, setting.key, os.environ[variable], f"environment: {variable}")
         elif setting.param.name in own:
@@ -145,6 +147,7 @@ def _variable(setting: Setting) -> str | None:
 def _default(setting: Setting) -> Any:
     value = setting.param.default
     value = value.value if isinstance(value, Enum) else value
+    # Whatever else Click holds for a default cannot stand in JSON.
     return value if isinstance(value, bool | int | float | str | list) else None
 
 
@@ -175,6 +178,7 @@ def _edit(file: Path | None) -> None:
     if file is None:
         raise SettingError("EARMARK_CONFIG is empty, which asks for no file: there is nothing to edit")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if os.name == "nt" else "vi")
+    # An editor may come with options (code --wait). Posix rules would eat the backslashes of Windows paths.
     words = shlex.split(editor, posix=os.name != "nt")
     if not words or not shutil.which(words[0]):
         raise SettingError(f"no editor {editor!r}: set VISUAL or EDITOR to yours, or edit {file} by hand")

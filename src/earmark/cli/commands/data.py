@@ -103,6 +103,7 @@ def check(
     say_summary(source)
     with show_progress("checking", len(source.tracks)) as advance:
         outcome = check_corpus(source, jobs=jobs, label_errors=suspects, on_track=lambda _: advance(1))
+    # Grouped for the eye on a terminal; into a pipe one finding a line, whole, for grep.
     if form is options.Shape.table and sys.stdout.isatty():
         terminal.console(sys.stdout).print(render_findings(outcome.findings))
     else:
@@ -118,6 +119,7 @@ def check(
 
 def _checksum(text: str | None) -> str | None:
     if text is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        # As a callback of --sha256: a mistyped one is refused before 1.2 GB are fetched.
         raise typer.BadParameter("a SHA-256 checksum has 64 hexadecimal digits")
     return text and text.lower()
 
@@ -182,6 +184,7 @@ def fetch(
 
     archive = {Known.gtzan: library.GTZAN}[corpus]
     if sha256:
+        # Packed anew, the same tracks make an archive of another size.
         archive = replace(archive, sha256=sha256, exact=False)
     try:
         with extra("fetching", "learn"), bytes_progress() as (on_bytes, on_note):
@@ -189,6 +192,7 @@ def fetch(
             fetched = library.fetch(folder, archive, mirrors=mirror or (), keep=keep, reporter=reporter)
     except FetchError as error:
         terminal.say(str(error), "red")
+        # Not 2, which `handle_errors` would make of it: the usage was right.
         raise typer.Exit(1) from error
     _tell(fetched)
 

@@ -43,6 +43,7 @@ def evaluate(
     from earmark.evaluation.overlap import was_learned
     from earmark.inference.tagger import Tagger
 
+    # Before the corpus, whose tags are matched to the genres that the model knows.
     tagger = Tagger(model)
     source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
     split, which = protocol.value if protocol else "all", options.default_part(part, protocol)

@@ -55,6 +55,7 @@ def render_confusion(report: Report) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     table.add_column("truth", style="bold", no_wrap=True)
     for j in used:
+        # Four letters: the ten genres of GTZAN then fit into 80 columns.
         table.add_column(Text(report.labels[j][:4]), justify="right", no_wrap=True, min_width=4)
     table.add_column("right", justify="right", no_wrap=True)
     for i in shown:

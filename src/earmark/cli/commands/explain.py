@@ -94,6 +94,7 @@ def explain(
 
     tagger = Tagger(model)
     for one in genre or ():
+        # Called for its error alone, before the sound is decoded.
         tagger.card.index_of(one)
     chosen = _method(method, tagger)
     try:
@@ -108,6 +109,7 @@ def explain(
                 advance=advance,
             )
     except AudioError as error:
+        # Status 1, not 2: the file is at fault, not the usage.
         exit_after({file: str(error)})
         return
     _write(formats, explanation, genre or [])
@@ -135,6 +137,7 @@ def _write(formats: list[tuple[Path, Format]], explanation: Explanation, genres:
     from earmark.files import replacing
 
     for path, make in formats:
+        # Made before the file is opened: an error of drawing is none of writing.
         content = make(explanation, genres)
         with check_writable(path), replacing(path) as partial:
             partial.write_bytes(content)

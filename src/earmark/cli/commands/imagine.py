@@ -90,6 +90,7 @@ def imagine(
     stage, n_steps = count_steps(beginning, steps)
     with show_progress("imagining", n_steps * len(files)) as advance:
         for name, file in files.items():
+            # Only the stage whose steps are sure to be taken moves the bar.
             made = make_sound(
                 tagger.model, name, start=beginning, seconds=seconds, seed=seed, steps=steps, prior=prior,
                 on_step=lambda step: advance(int(step.stage == stage)),
@@ -108,6 +109,7 @@ def imagine(
 
 def _check_output(genre: str | None, output: Path | None, everything: bool) -> Path:
     """Return where to write: one file, or a folder."""
+    # Both a genre and --all, or neither.
     if everything == (genre is not None):
         raise SettingError("which genre? Give one, or --all")
     if output is None:

@@ -69,6 +69,7 @@ def library(
     from earmark.library.library import Library
 
     with Library(database, create=False) as kept:
+        # First, so that whatever is written below no longer holds them.
         if prune:
             terminal.say(f"{kept.prune()} files forgotten")
         chosen, names = choose_model(kept, model)
@@ -78,6 +79,7 @@ def library(
         page = Page(kept, chosen, wanted, min_confidence, everything)
         if playlists:
             page.write_playlists(playlists)
+        # Rows are the default, but who asks for playlists alone wants no table too.
         if form or output or not playlists:
             page.write(form or Format.table, output, top, timeline)
         page.say_counts()

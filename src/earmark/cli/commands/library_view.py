@@ -33,6 +33,7 @@ class Page:
         ):
             self.gone += file == "gone"
             self.changed += file == "changed"
+            # Gone files are counted even where they are left out, to say so at the end.
             if self.everything or file != "gone":
                 self.tally.add(verdict)
                 yield verdict

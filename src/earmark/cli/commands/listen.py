@@ -120,11 +120,13 @@ def listen(
                 from earmark.cli.commands.listen_view import View
 
                 view = View(terminal.console(sys.stdout), top or 5)
+            # Else it would wait for sound to be typed.
             if source == "-" and sys.stdin.isatty():
                 raise SettingError("standard input is a terminal: pipe sound into it")
             stream = open_stream(
                 source or MICROPHONE,
                 pcm=_pcm(pcm, rate, channels),
+                # sounddevice takes a number for an index, and text for part of a name.
                 device=int(device) if device and device.isdecimal() else device,
                 realtime=realtime,
                 retries=retries,
@@ -134,6 +136,7 @@ def listen(
             write = _open_lines(stack, output, view is None, top, segments)
             if view:
                 stack.enter_context(view.show(stream))
+            # Only from here on is there a last segment to write; before, SIGTERM ends the command at once.
             with _end_on_sigterm():
                 _follow(tagger.follow(stream, every=every, memory=memory), duration, write, view)
     except AudioError as error:
@@ -147,6 +150,7 @@ def _follow(verdicts: Generator[RunningVerdict], duration: float | None, write: 
 
     segmenter, slow = Segmenter(), False
     try:
+        # At once, not when Python collects it: the source may hold a microphone or a connection.
         with closing(verdicts):
             for verdict in verdicts:
                 # A segment comes before the verdict that ended it.
@@ -171,6 +175,7 @@ def _pcm(form: str | None, rate: int | None, channels: int | None) -> Pcm | None
     from earmark.audio.streams.stream import Pcm
 
     given = {"form": form, "rate": rate, "channels": channels}
+    # Pcm fills in the rest; with nothing given, the sound itself says what it is (a WAV header, say).
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return Pcm(**chosen) if chosen else None
 
@@ -205,6 +210,7 @@ def _end_on_sigterm() -> Iterator[None]:
     """Let SIGTERM end the command as Ctrl-C does, with what is open written; exit status 143."""
 
     def end(number: int, frame: FrameType | None) -> None:
+        # 128 + SIGTERM (15); an exception, so that every `finally` on the way out runs.
         raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

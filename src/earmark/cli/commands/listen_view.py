@@ -52,6 +52,7 @@ class View:
     def show(self, stream: Stream) -> Iterator[None]:
         """Show it until it is over; its last state stays."""
         self._stream = stream
+        # crop: on a low terminal the lower lines go, and the picture does not scroll.
         with Live(get_renderable=self._render, console=self._console, refresh_per_second=8, vertical_overflow="crop"):
             yield
 
@@ -64,6 +65,7 @@ class View:
 
     def note(self, text: str) -> None:
         """Show a word for a while, from whichever thread."""
+        # One assignment of both, so that the drawing thread never sees a word with another's time.
         self._note = (clean(text), time.monotonic())
 
     def _render(self) -> RenderableType:
@@ -86,6 +88,7 @@ class View:
         said = Text("  ").append(verdict.genre, style="bold green") if verdict and verdict.genre else None
         lines: list[RenderableType] = [said or Text(f"  {_WAITING.get(reason or '', reason)}", style="dim"), Text()]
         shares = list(verdict.genres.items())[: self._top] if verdict else []
+        # Beside the bar: two blanks, 14 of the name, a blank, 5 of the share; two columns to spare.
         room = max(8, min(40, width - 24))
         for genre, share in shares:
             line = Text(f"  {clean(genre)[:14]:<14} ", style="", no_wrap=True)
@@ -126,7 +129,9 @@ def _meter(verdict: RunningVerdict | None) -> Text:
     # 0 dB of full scale is the right end, `_QUIETEST` the left one.
     share = max(0.0, min(1.0, 1 - level / _QUIETEST))
     full = round(24 * share)
+    # The last decibel before full scale, where sound clips.
     style = "red" if level > -1 else "green"
     line = Text("  level          ", style="dim", no_wrap=True).append("▮" * full, style=style)
     line.append("▯" * (24 - full), style="dim")
+    # Digital silence has no level in dB; it comes as -120.
     return line.append(f" {level:4.0f} dB" if level > -100 else " silence")

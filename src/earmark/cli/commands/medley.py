@@ -61,6 +61,7 @@ def medley(
         raise SettingError(f"{output} is a file: a medley is a folder of sounds")
     tagger = Tagger(model)
     with extra("a medley", "learn"):
+        # Imported for its error alone: what is missing is said before the corpus is opened.
         import earmark.auralization.gallery  # noqa: F401
     source = open_corpus(corpus, labels, known=tagger.labels, jobs=jobs)
     if units:

@@ -52,6 +52,7 @@ def reproduce(
     seeds: Annotated[int, typer.Option(min=1, help="Run each row with so many seeds.", metavar="N")] = 1,
     first_seed: Annotated[int, typer.Option(help="The first of them; each splits, starts and shuffles anew.")] = 0,
     folds: Annotated[
+        # Three at least: to learn from, to choose by, and to judge by.
         int | None, typer.Option(min=3, help="Cross-validate: so many folds, each of which judges once.", metavar="K")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipes'.")] = None,
@@ -115,6 +116,7 @@ def reproduce(
     try:
         with board.live():
             results = reproduction.run_on_ray(chosen, address) if address else reproduction.run(chosen, jobs)
+            # Iterating runs the rows, and gives each as it finishes.
             done = [_print_line(one) for one in results]
     except KeyboardInterrupt:
         terminal.say("the same command goes on from here")
@@ -127,6 +129,7 @@ def reproduce(
 
 def _print_line(done: RowResult) -> RowResult:
     """Print a row that is done, where no live table shows it."""
+    # The live table is on stderr, so that is what must be a terminal.
     if not sys.stderr.isatty():
         record = done.record
         figures = f"clips {record['clip_accuracy']:.1%}, tracks {record['track_accuracy']:.1%}" if record else ""

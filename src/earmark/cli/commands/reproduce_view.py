@@ -38,6 +38,7 @@ class Board:
         console = Console(stderr=True)
         if not console.is_terminal:
             return nullcontext()
+        # transient: at the end the whole table goes to stdout, where it can be kept.
         return Live(self, console=console, refresh_per_second=2, transient=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -99,6 +100,7 @@ def _cell(places: list[Place]) -> Text:
         cell.append(bar(share, 6)).append(f" {share:6.1%}", style="bold")
         cell.append(f" {mean(record['track_accuracy'] for record in done):6.1%}", style="dim")
     running = [place for place in places if place.state is not None]
+    # One stands for all that run, so that the column keeps its width.
     for place in running[:1]:
         cell.append("  " * bool(done)).append(_describe_state(place.state or {}), style="cyan")
     # Where nothing is done and nothing runs, a dot says it all.

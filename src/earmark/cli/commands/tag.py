@@ -168,8 +168,10 @@ def _print_row(console: Console, result: TagResult) -> None:
     from earmark.cli.writers import clean, shorten
     from earmark.library.tags.run import HAD_GENRE
 
+    # In a tagged library these are nearly all: rows would hide the few that change. The last line counts them.
     if result.outcome == HAD_GENRE:
         return
+    # 60 columns for the genres before and after; piped, there is no width to share.
     width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
     line = Text(shorten(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
     if result.error:

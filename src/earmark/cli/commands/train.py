@@ -41,6 +41,7 @@ def train(
         ),
     ] = options.Split.track,
     folds: Annotated[
+        # Three at least: to learn from, to choose by, and to judge by.
         int | None,
         typer.Option(
             min=3, metavar="K", help="Judge by K held-out folds, then learn from every track: best for a small corpus."
@@ -74,6 +75,7 @@ def train(
     from earmark.data.features.extract import default_cache
     from earmark.training.registry import open_recipe
 
+    # Cheapest first: a misspelt recipe is refused before any tag is read.
     chosen = open_recipe(recipe)
     if epochs:
         chosen = chosen.with_epochs(epochs)
