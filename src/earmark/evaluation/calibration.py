@@ -39,6 +39,7 @@ class Answers:
 def calibrate(answers: Answers) -> Calibration:
     """Fit temperatures and the "unknown" threshold to predictions of tracks that were not trained on."""
     log_p, y = answers.log_probabilities, answers.y
+    # (tracks, labels); log-probabilities serve as logits, since softmax ignores a constant added to a row
     pooled, truth = metrics.pool(log_p, answers.track, y)
     # tracks first: their temperature decides the confidence that the threshold is set on
     temperature = metrics.fit_temperature(pooled, truth)

@@ -52,11 +52,13 @@ class Codec:
 
     def rate_for(self, rate: int) -> int:
         """Return the lowest rate in Hz that it knows and that loses nothing, or else its highest."""
+        # an encoder without a list takes any rate
         rates = av.codec.Codec(self.encoder, "w").audio_rates or [rate]
         return min((known for known in rates if known >= rate), default=max(rates))
 
 
 MP3 = Codec("libmp3lame", "mp3", 64_000)
+# FFmpeg's "ipod" writes .m4a files
 AAC = Codec("aac", "ipod", 64_000)
 OPUS = Codec("libopus", "ogg", 32_000)
 WAVE = Codec("pcm_f32le", "wav")
@@ -132,6 +134,7 @@ def transcode(samples: Samples, rate: int, codec: Codec, channels: int = 1) -> S
     known = codec.rate_for(rate)
     source = samples if known == rate else resample(samples, rate, known)[0]
     try:
+        # (samples,) → (channels, samples)
         file = _encode(np.tile(source, (channels, 1)), known, codec)
     except (av.error.FFmpegError, ValueError) as error:
         raise AudioError(f"cannot be encoded by {codec.encoder} at {known} Hz ({reason_of(error)})") from error
@@ -150,7 +153,9 @@ def _encode(samples: Samples, rate: int, codec: Codec) -> BytesIO:
         interleaved = np.ascontiguousarray(samples.T).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(interleaved, "flt", layout)
         frame.sample_rate, frame.pts = rate, 0
+        # one frame for the whole track: PyAV converts it to the encoder's format and frame size
         container.mux(stream.encode(frame))
+        # None: flush what the encoder still holds
         container.mux(stream.encode(None))
     file.seek(0)
     return file

@@ -68,6 +68,7 @@ def evaluate(
         y += [tagger.labels.index(item.genre)] * len(clips)
     if not y:
         raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
+    # (clips, labels), (clips,), (clips,)
     answers = Answers(np.array(log_p), np.array(track), np.array(y), tagger.labels)
     names = {"corpus": corpus.name, "protocol": protocol, "part": part}
     return judge(answers, tagger.card.calibration, **names, ids=ids, failed=failed)
@@ -93,6 +94,7 @@ def select_part(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:
     sides = split_tracks(corpus, protocol, seed)  # type: ignore[arg-type]
     if part != "all" and part not in PARTS:
         raise SettingError(f"part is {part!r}: must be one of {', '.join(PARTS)}, all")
+    # "" marks the tracks that a split leaves out
     chosen = corpus.subset(np.flatnonzero(sides != "" if part == "all" else sides == part))
     if not chosen.tracks:
         raise CorpusError(f"the {part} part of protocol {protocol!r} has no tracks in this corpus")

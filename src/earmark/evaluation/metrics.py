@@ -50,6 +50,7 @@ def top_k_accuracy(probabilities: Probabilities, truth: NDArray[np.intp], k: int
     if not len(truth):
         return float("nan")
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    # (n, k) == (n, 1) → (n, k)
     return float((best == truth[:, None]).any(axis=1).mean())
 
 
@@ -106,6 +107,7 @@ def bootstrap_interval(
     w = np.ones(n) if weights is None else weights
     # how often each track is drawn in each round, (rounds, tracks)
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=rounds)
+    # (rounds, tracks) @ (tracks,) → (rounds,)
     means = drawn @ (w * right) / (drawn @ w)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
@@ -134,6 +136,7 @@ def pool(
     # position: for each clip, the row of its track
     tracks, first, position = np.unique(track, return_index=True, return_inverse=True)
     total = np.zeros((len(tracks), log_probabilities.shape[1]))
+    # total[position] += … would add only one of a track's clips
     np.add.at(total, position, log_probabilities)
     return total / np.bincount(position)[:, None], y[first]
 
@@ -184,6 +187,7 @@ def confidence_error(confidence: Probabilities, right: NDArray[np.bool_], bins: 
     # a confidence of 1 belongs to the last bin
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     # sum over bins b of |confidence - accuracy| times the share of tracks in b (Guo et al. 2017, equation 3)
+    # set(which): the mean of an empty bin would be NaN
     gaps = [abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in set(which)]
     return float(sum(gaps))
 
@@ -200,6 +204,7 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
         return 0.0
     # minus 1e-9, so that rounding of coverage · n does not ask for one track more
     kept = int(np.ceil(coverage * len(confidence) - 1e-9))
+    # the kept-th largest; at least 1, as index -0 is the smallest
     return float(np.sort(confidence)[-max(kept, 1)])
 
 
@@ -225,6 +230,7 @@ def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> N
     levels, group = np.unique(-confidence, return_inverse=True)  # the most confident first
     # tracks of equal confidence count as the mean of them all
     expected = np.bincount(group, right, len(levels)) / np.bincount(group, minlength=len(levels))
+    # (levels,) → (n,) by confidence, then the mean of the first k for every k
     accuracies: NDArray[np.float64] = np.cumsum(expected[np.sort(group)]) / np.arange(1, len(right) + 1)
     return accuracies
 

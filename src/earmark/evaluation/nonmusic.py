@@ -68,6 +68,7 @@ class Sound:
         rng = np.random.default_rng(self.seed)
         kind = KINDS[self.kind]
         samples = kind.make(rng, round(SECONDS * RATE))
+        # dB to amplitude: 10^(dB / 20)
         peak = 10 ** (rng.uniform(*kind.peak_db) / 20)
         scaled: Samples = (samples * (peak / np.abs(samples).max())).astype(np.float32)
         return scaled
@@ -109,7 +110,9 @@ def _noise(rng: Rng, size: int, slope: float) -> NDArray[np.float64]:
     spectrum = np.fft.rfft(rng.standard_normal(size))
     frequency = np.fft.rfftfreq(size, 1 / RATE)
     # power ~ f^-slope, so amplitude ~ f^(-slope/2)
+    # below 20 Hz the factor is constant: at 0 it would be infinite
     spectrum *= np.maximum(frequency, 20.0) ** (-slope / 2)
+    # no constant offset
     spectrum[0] = 0
     return np.fft.irfft(spectrum, size)
 
@@ -135,6 +138,7 @@ def _hum(rng: Rng, size: int) -> NDArray[np.float64]:
     # amplitudes ~ 1/k of the k-th harmonic, phases at random
     weights = rng.uniform(0.3, 1, 10) / harmonics
     spectrum = np.zeros(size // 2 + 1, complex)
+    # frequency f is bin f · size / rate of a transform of `size` samples
     bins = np.round(rng.choice([50, 60]) * harmonics * size / RATE).astype(int)
     spectrum[bins] = weights * np.exp(2j * np.pi * rng.random(10))
     return np.fft.irfft(spectrum, size)

@@ -31,4 +31,5 @@ def was_learned(card: Card, corpus: Corpus, *, protocol: str = "all", part: str 
     held_out = {metric.part for metric in card.metrics}
     # GTZAN's fault-filtered split is a list, whatever the seed.
     own = (training.protocol, seed if training.protocol == "fault-filtered" else training.seed)
+    # only a part that judged the model, of the very split and seed it was trained with, is new to it
     return part not in held_out or protocol == "all" or own != (protocol, seed)

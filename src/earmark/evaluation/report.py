@@ -160,6 +160,7 @@ def judge(
         per_genre=_count_per_genre(counts, labels),
         tracks=[
             TrackResult(ids[i] if ids else str(i), labels[t], labels[b], float(p[t]), float(p[b]))
+            # metrics.pool orders tracks as np.unique does
             for i, t, b, p in zip(np.unique(answers.track), truth, best, probabilities, strict=True)
         ],
         failed=failed or {},
@@ -168,6 +169,7 @@ def judge(
 
 def _count_per_genre(counts: NDArray[np.intp], labels: Sequence[str]) -> dict[str, dict[str, float]]:
     return {
+        # row: the genre's own tracks, so the diagonal over their sum is its recall
         label: {"n_tracks": int(row.sum()), "accuracy": float(row[i] / row.sum())}
         for i, (label, row) in enumerate(zip(labels, counts, strict=True))
         if row.sum()

@@ -69,6 +69,7 @@ def measure_robustness(
     tracks: list[tuple[Track, dict[str, Verdict]]] = []
     others: list[tuple[Sound, Verdict]] = []
     failed: dict[str, str] = {}
+    # an error in this loop must end the pool's processes at once
     with closing(_classify_all(tagger, items, jobs)) as answers:
         for item, answer in zip(items, answers, strict=True):
             if isinstance(answer, str):

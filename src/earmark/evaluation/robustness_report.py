@@ -139,6 +139,7 @@ def summarize(
     confidence = np.array([verdict.confidence for verdict in plain])
     curve = metrics.selective_accuracy(confidence, right)
     # how many of the most confident tracks each coverage keeps
+    # minus 1e-9 as in metrics.threshold_for_coverage
     kept = [max(1, int(np.ceil(coverage * len(right) - 1e-9))) for coverage in COVERAGES]
     return RobustnessReport(
         corpus=corpus,
@@ -159,6 +160,7 @@ def _steadiness(tracks: Sequence[tuple[Track, dict[str, Verdict]]]) -> list[Stea
     """Return one row for each distortion that was applied to the tracks."""
     found = []
     for distortion in DISTORTIONS:
+        # FFmpeg lacks the codec, for this track as for all
         if distortion.name not in tracks[0][1]:
             continue
         pairs = [(verdicts[UNDISTORTED], verdicts[distortion.name]) for _, verdicts in tracks]

@@ -83,6 +83,7 @@ def pool_clips(log_probabilities: NDArray[np.float64], temperature: float) -> ND
 
 def sort_genres(probabilities: NDArray[np.float64], labels: Sequence[str]) -> dict[str, float]:
     """Return probabilities, shape (labels,), by genre, the most probable first."""
+    # stable: labels of equal probability stay in the model's order
     order = np.argsort(-probabilities, kind="stable")
     return {labels[i]: float(probabilities[i]) for i in order}
 
@@ -104,8 +105,10 @@ def make_verdict(track: TrackPrediction, card: Card) -> Verdict:
     clips = tuple(_clip_verdict(clip, card) for clip in track.clips)
     genres: dict[str, float] = {}
     genre, confidence = None, 0.0
+    # all() of no clips is true: a track without any is too short
     reason = "too short" if all(clip.skipped == "too short" for clip in track.clips) else "silence"
     if log_p:
+        # a list of (labels,) → (clips, labels)
         genres = sort_genres(pool_clips(np.stack(log_p), card.calibration.track_temperature), card.labels)
         genre, confidence = choose_genre(genres, card.calibration)
         reason = "low confidence"
@@ -116,5 +119,6 @@ def make_verdict(track: TrackPrediction, card: Card) -> Verdict:
 def _clip_verdict(clip: ClipPrediction, card: Card) -> ClipVerdict:
     genres: dict[str, float] = {}
     if clip.log_probabilities is not None:
+        # (labels,) → (1, labels): a clip is pooled alone, so only its temperature acts
         genres = sort_genres(pool_clips(clip.log_probabilities[None], card.calibration.clip_temperature), card.labels)
     return ClipVerdict(clip.start, clip.end, genres, None if clip.attention is None else tuple(clip.attention.tolist()))

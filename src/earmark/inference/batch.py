@@ -88,6 +88,7 @@ def _unpack(classifier: TrackClassifier, preview: bool, payload: Payload) -> Tra
 
 def _make_worker(model: Model, preview: bool) -> Callable[[Payload], TrackPrediction | None]:
     """Return what each process of a pool applies to its payloads."""
+    # onnxruntime's sessions cannot be pickled: each process gets the model and starts its own
     return partial(_unpack, TrackClassifier(model), preview)
 
 
@@ -137,6 +138,7 @@ def take_first(payloads: Iterator[Payload]) -> tuple[list[Payload], bool]:
     for payload in payloads:
         first.append(payload)
         heavy += count_bytes(payload)
+        # one sound, however large, gains nothing from processes: wait for a second
         if len(first) > MAX_SERIAL_FILES or (heavy >= MAX_SERIAL_BYTES and len(first) > 1):
             return first, False
     return first, True
@@ -151,6 +153,7 @@ def count_bytes(payload: Payload) -> int:
             return Path(os.fsdecode(payload)).stat().st_size
         except (OSError, ValueError):
             return 0
+    # a pair: the bytes of its array; a plain number has no nbytes
     return sum(getattr(part, "nbytes", 0) for part in payload) if isinstance(payload, tuple) else 0
 
 
@@ -185,4 +188,5 @@ def _contents(file: Any) -> Contents | None:
         data = file.read() if size <= LARGEST else None
     except (AttributeError, OSError, ValueError):  # decoding it will say what is wrong
         return None
+    # None where it is too large, str where it was opened as text: neither is sent
     return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else None

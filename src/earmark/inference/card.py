@@ -167,6 +167,7 @@ class Card(_Strict):
     def _check_consistency(self) -> Card:
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
+        # a longer hop would leave sound between the clips unheard
         if self.hop_seconds and self.hop_seconds > self.clip_seconds:
             raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")
         if self.n_bins != self.front_end.n_bins:

@@ -77,6 +77,7 @@ class FrameClassifier:
         attention : ndarray of float32, shape (clips, frames), or None
             Weights that sum to 1; None where the network does not attend.
         """
+        # None asks for all outputs: (clips, labels) and, where the network attends, (clips, frames)
         outputs = self._session.run(None, {"spectrogram": frames})
         # In 32 bits a probability may be 0; its logarithm must stay finite.
         log_p = np.log(np.maximum(outputs[0].astype(np.float64), 1e-12))
@@ -117,6 +118,7 @@ class ClipClassifier(FrameClassifier):
         if samples:
             # (clips, samples) → (clips, frames, bins) → (clips, labels), (clips, frames)
             log_p, attention = self.predict_with_attention(self.card.front_end(np.stack(samples)))
+        # one item for each clip that the network was asked of; skipped clips take none
         predictions = zip(log_p, [None] * len(log_p) if attention is None else attention, strict=True)
         for clip, why in zip(clips, skipped, strict=True):
             scores, weights = (None, None) if why else next(predictions)
@@ -146,6 +148,7 @@ class ClipClassifier(FrameClassifier):
         samples = np.asarray(samples)
         if not isinstance(sample_rate, Real) or sample_rate <= 0:
             raise SettingError("an array needs its sample rate, a number of Hz: (samples, sample_rate)")
+        # floats only: an array of integers does not tell its full scale
         if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
             raise AudioError(
                 f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
@@ -153,6 +156,7 @@ class ClipClassifier(FrameClassifier):
             )
         # (channels, samples) → (samples,)
         mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
+        # checked before resampling, whose filter would spread one NaN over many samples
         if not np.isfinite(mono).all():
             raise AudioError("samples are not finite numbers (NaN or infinite)")
         resampled: NDArray[np.float32] = soxr.resample(mono, sample_rate, self.card.front_end.sample_rate, quality="HQ")
@@ -232,6 +236,7 @@ class TrackClassifier(ClipClassifier):
         if not np.isfinite(frames).all():
             raise AudioError("the spectrogram holds numbers that are not finite")
         front_end = card.front_end
+        # seconds = frames · hop / rate
         seconds = len(frames) * front_end.hop_length / front_end.sample_rate if duration is None else duration
         n_frames = front_end.n_frames(card.clip_length)
         clips = []
@@ -241,6 +246,7 @@ class TrackClassifier(ClipClassifier):
             if len(clip) < card.min_frames:
                 clips.append(ClipPrediction(start, end, None, skipped="too short"))
                 continue
+            # (frames, bins) → (1, frames, bins)
             log_p, attention = self.predict_with_attention(clip[None])
             clips.append(ClipPrediction(start, end, log_p[0], None if attention is None else attention[0]))
         return TrackPrediction(clips, seconds)
@@ -265,4 +271,5 @@ class TrackClassifier(ClipClassifier):
         rate, seconds = self.card.front_end.sample_rate, self.card.clip_seconds
         for start in preview_starts(duration, seconds, PREVIEW_CLIPS):
             for clip in cut(recording.blocks(rate, start=start, duration=seconds), self.card.clip_length):
+                # from the start of the file, not of the window
                 yield Clip(clip.start + round(start * rate), clip.samples, clip.length)

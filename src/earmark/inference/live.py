@@ -119,6 +119,7 @@ class Memory:
         """Add the values of the time `now` (seconds), and return the mean."""
         # after dt seconds all earlier weights shrink by exp(-dt / memory)
         keep = math.exp((self._time - now) / self.seconds) if self.seconds else 0.0
+        # both sums of the module's formula, each updated from the one before
         total: NDArray[np.float64] = keep * self._sum + log_probabilities
         self._sum, self._weight, self._time = total, keep * self._weight + 1, now
         return total / self._weight
@@ -184,6 +185,7 @@ class LiveClassifier:
         # time goes on over what was lost, and no clip may reach across the gap
         if block.lost:
             self._position += block.lost
+            # verdicts were due at _due, _due + _hop, … up to the new position
             missed = max(0, (self._position - self._due) // self._hop + 1)
             self._skipped += missed
             self._due += missed * self._hop
@@ -196,6 +198,7 @@ class LiveClassifier:
             if self._position < self._due:
                 continue
             self._due += self._hop
+            # the sound of the next verdict is there already
             newer = waiting is not None and len(rest) + waiting >= self._hop
             if newer and time.monotonic() - block.arrived > LATE:
                 self._skipped += 1
@@ -211,6 +214,7 @@ class LiveClassifier:
     def _verdict(self, block: Block) -> RunningVerdict:
         # 10 log10 of the mean square, with a floor instead of minus infinity
         level = 10 * math.log10(max(self._energy / max(1, self._fresh), 10 ** (FLOOR_DB / 10)))
+        # silence is counted in whole intervals, from verdict to verdict
         self._quiet = self._quiet + self._fresh if level < SILENCE_DB else 0
         self._energy, self._fresh = 0.0, 0
         reason, genres = self._predict()
@@ -223,6 +227,7 @@ class LiveClassifier:
     def _predict(self) -> tuple[str, dict[str, float]]:
         """Return probabilities, where there are any, and the reason if no genre comes of it."""
         if self._quiet >= PAUSE * self.rate:
+            # what plays next may be other music: nothing heard before may weigh on it
             self._window.clear()
             self._memory.reset()
             return "silence", {}
@@ -231,6 +236,7 @@ class LiveClassifier:
         if clip.log_probabilities is None:
             return clip.skipped or "silence", {}
         mean = self._memory.update(clip.log_probabilities, self._position / self.rate)
+        # (labels,) → (1, labels)
         return "low confidence", sort_genres(pool_clips(mean[None], card.calibration.track_temperature), card.labels)
 
 
@@ -278,6 +284,7 @@ def follow(
         raise SettingError(f"a verdict every {every:g} s with a memory of {memory:g} s: need 0.1 to 60, and 0 to 3600")
     stream = source if isinstance(source, Stream) else open_stream(os.fspath(source))
     live = LiveClassifier(classifier, every, memory)
+    # a generator apart, so that bad settings raise at the call and not at the first verdict
     return _follow(live, stream)
 
 

@@ -57,11 +57,13 @@ class Model:
         ModelError
             If the runtime refuses the graph, or the graph does not fit the card.
         """
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would write to the user's cache folder, and call home
+        # set before the import: telemetry would write to the user's cache folder, and call home
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # 3: errors only; by default warnings go to stderr too
         options.log_severity_level = 3
         begin = time.perf_counter()
         try:
@@ -70,6 +72,7 @@ class Model:
             raise ModelError(f"{self.name}: onnxruntime refuses the graph ({str(error).splitlines()[0]})") from error
         # the sizes that graph and card must agree on
         shapes = {value.name: value.shape for value in [*session.get_inputs(), *session.get_outputs()]}
+        # last axes of (clips, labels) and (clips, frames, bins); [None] where the graph has no such tensor
         labels, bins = shapes.get("probabilities", [None])[-1], shapes.get("spectrogram", [None])[-1]
         if (labels, bins) != (len(self.card.labels), self.card.n_bins):
             raise ModelError(
@@ -143,4 +146,5 @@ def parse(data: bytes, name: str) -> Model:
 
 
 def _card_json(card: Card) -> bytes:
+    # must give the bytes that model_file makes of the JSON it reads, or the checksum does not match
     return json.dumps(card.model_dump(mode="json"), ensure_ascii=False).encode()

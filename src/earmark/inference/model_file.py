@@ -82,6 +82,7 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
         this version reads.
     """
     try:
+        # for each field: its number, all its bytes and, of a metadata entry, the contents of its own fields by number
         fields = [
             (number, whole, {n: c for n, _, c in _decode_fields(content)} if number == _METADATA_FIELD else {})
             for number, whole, content in _decode_fields(data)
@@ -92,6 +93,7 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
         raise ModelError(f"{name}: not an ONNX model, or cut short; give a file written by 'earmark train'")
     text, graph = None, bytearray()
     for _, whole, entry in fields:
+        # a metadata entry is ONNX's StringStringEntryProto: field 1 the key, 2 the value
         if entry.get(1) == _KEY:
             text = entry.get(2, b"")
         else:
@@ -103,6 +105,7 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
 
 def join_card(graph: bytes, card: bytes) -> bytes:
     """Put a model file together from a graph and a card that holds its :func:`compute_checksum`."""
+    # protobuf reads fields in any order, so the card can follow the graph
     entry = _encode_field(1, _KEY) + _encode_field(2, card)
     return graph + _encode_field(_METADATA_FIELD, entry)
 
@@ -119,6 +122,7 @@ def _check(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
         version = raw["format_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{name}: the card cannot be read; the file is damaged") from error
+    # before the checksum: a newer format may compute it otherwise
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ModelError(
             f"{name}: model format {version}, this Earmark reads up to {FORMAT_VERSION}: upgrade with "
@@ -167,6 +171,7 @@ def _decode_varint(message: bytes, at: int) -> tuple[int, int]:
 
 def _encode_field(number: int, content: bytes) -> bytes:
     # the key, then the length as a varint, then the content
+    # one byte holds the key, as every field number here is below 16
     size, digits = len(content), bytearray([number << 3 | 2])
     while size >= 0x80:
         digits.append(size & 0x7F | 0x80)

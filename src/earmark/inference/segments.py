@@ -110,6 +110,7 @@ class Segmenter:
             self._other = _Run(label, before, verdict.title)
         self._other.add(verdict)
         held = self._now - self._other.start
+        # the other label has lasted, or the current one gave way to several that alternate
         if held >= _min_duration(label) or self._now - self._last_time >= MAX_GAP:
             return self._switch(self._other) or ended
         return ended
@@ -119,6 +120,7 @@ class Segmenter:
         before, self._current, self._other, self._last_time = self._current, to, None, self._now
         assert before is not None
         # too short to be a segment: what follows takes over its beginning
+        # silence has a minimum of 0, so on neither side is it merged
         if to.start - before.start < min(MIN_DURATION, _min_duration(before.label), _min_duration(to.label)):
             to.start, to.title = before.start, to.title or before.title
             return None
@@ -134,9 +136,11 @@ class Segmenter:
         current = self._current
         if current is None or verdict.title in (None, current.title):
             return None
+        # the first title that is known names the segment that goes on
         if current.title is None:
             current.title = verdict.title
             return None
+        # the genre goes on under the new title until another has lasted; silence begins at once
         self._current = _Run(current.label if _min_duration(label) else label, before, verdict.title)
         self._other, self._last_time = None, before
         return current.end_at(before)

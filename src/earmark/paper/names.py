@@ -72,6 +72,7 @@ def _short(recipe: Recipe, base: str) -> str:
         return f"MLP {recipe.mlp.units}, {recipe.mlp.activation}"
     network = recipe.network
     kind = "Attention" if network.attention else network.cell.upper()
+    # not for the paper's rows: all of them score by the dot product (section 3.2.3)
     scorer = f" {network.attention}" if network.attention and network.attention in base else ""
     both = ", both ways" if network.bidirectional else ""
     return f"{kind}{scorer} {network.layers}×{network.units}{both}"

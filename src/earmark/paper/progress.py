@@ -23,6 +23,7 @@ class Place:
         """Of a running network, if it ran all its epochs; it may stop earlier."""
         if not self.state:
             return None
+        # "dur" is skorch's: seconds of the last epoch
         return float(self.state["dur"] * (self.state["epochs"] - self.state["epoch"]))
 
 
@@ -57,6 +58,7 @@ class Progress:
         """Estimate from rows of the same recipe that are done, else of the same kind, else of any; None at first."""
         left = [self._seconds_left(place) for place in self.places if place.result is None]
         known = [seconds for seconds in left if seconds is not None]
+        # mean seconds of a row · rows left / rows at once
         return mean(known) * len(left) / min(self.jobs, len(left)) if known else None
 
     def _seconds_left(self, place: Place) -> float | None:
@@ -64,6 +66,7 @@ class Progress:
             return own
         done = [(p.row.name, float(p.result["seconds"])) for p in self.places if p.result]
         name = place.row.name
+        # such as "lstm-2x250-log", "lstm-2x250", "lstm", and the empty start of every name
         for alike in (name, name.removesuffix("-log"), name.partition("-")[0], ""):
             if seconds := [s for other, s in done if other.startswith(alike)]:
                 return mean(seconds)

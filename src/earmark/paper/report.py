@@ -186,11 +186,13 @@ def inline_svg(svg: bytes, name: str, alt: str) -> str:
     assert box, "Matplotlib gives every figure a viewBox"
     ratio = f"{float(box[1]):.0f} / {float(box[2]):.0f}"
     opening = f'<svg {box[0]} role="img" aria-label="{escape(alt)}" style="aspect-ratio: {ratio}"'
+    # plain href is what SVG 2 reads; xlink:href is obsolete
     return Markup(f"{opening}>{rest.replace('xlink:href', 'href')}")  # our own drawing
 
 
 def _escape_cell(text: object) -> str:
     """Escape text within a Markdown table."""
+    # backslashes first, or those put before bars would be doubled
     return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
@@ -200,4 +202,5 @@ def _to_json(value: object) -> str:
 
 def _write(path: Path, text: str) -> None:
     with replacing(path) as partial:
+        # surrogateescape: names of files may hold bytes that are not UTF-8
         partial.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")

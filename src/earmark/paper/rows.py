@@ -94,6 +94,7 @@ def choose_rows(
     turns = [Fold(i, folds) for i in range(folds)] if folds else [None]
     return [
         Row(recipe, protocol, seed, fold)
+        # the last varies fastest: all recipes, then the next fold, seed, protocol
         for protocol, seed, fold, recipe in product(dict.fromkeys(protocols), dict.fromkeys(seeds), turns, recipes)
     ]
 

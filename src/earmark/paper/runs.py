@@ -92,6 +92,7 @@ class Reproduction:
         # what a killed run left behind runs no more
         for row in rows:
             (self.place(row) / "state.json").unlink(missing_ok=True)
+        # called in each process, partial(partial, f, x) returns partial(f, x), which runs its rows
         pool: Pool[Row, RowResult] = Pool(partial(partial, run_row, self), jobs, _report_crash)
         yield from pool.map_unordered(iter(rows))
 
@@ -112,6 +113,7 @@ class Reproduction:
         register_ray()
         there = self._absolute()
         with joblib.parallel_config(backend="ray"):
+            # batch_size=1: a row may take an hour, so none waits in a batch behind another
             yield from joblib.Parallel(n_jobs=-1, batch_size=1)(joblib.delayed(run_row)(there, row) for row in rows)
 
     def place(self, row: Row) -> Path:
@@ -167,6 +169,7 @@ def run_row(reproduction: Reproduction, row: Row) -> RowResult:
         # a bug in one row must not end the others
         return RowResult(row, {}, f"{type(error).__name__}: {error}")
     _write(place / "result.json", record)
+    # after the result is on disk: a kill in between costs nothing
     for name in ("checkpoint.pt", "state.json"):
         (place / name).unlink(missing_ok=True)
     return RowResult(row, record)
@@ -183,6 +186,7 @@ def _run(reproduction: Reproduction, row: Row, place: Path) -> Record:
     _write(place / "state.json", {})
     # sums of floats depend on how many threads share them
     torch.set_num_threads(1)
+    # and those of BLAS and OpenMP, which scikit-learn uses
     with threadpool_limits(1):
         trial = run(reproduction.experiment(row), resources, place / "checkpoint.pt")
         return _record(row, trial)
@@ -217,6 +221,7 @@ def _average_attention(trial: Trial) -> dict[str, list[float]] | None:
         return None
     tested = trial.material.parts[trial.part]
     # NaN frames fill clips that are shorter than the others
+    # (clips, frames, bins) → (clips,)
     whole = ~np.isnan(tested.X).any(axis=(1, 2))
     weights = network.attend(trial.pipeline[:-1].transform(tested.X[whole]))  # (clips, frames)
     genres = tested.y[whole]

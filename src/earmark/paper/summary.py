@@ -122,6 +122,7 @@ class Summary:
     @property
     def majority_baseline(self) -> float:
         """Track accuracy of always predicting the genre with the most tested tracks."""
+        # rows are the truth: tested tracks of each genre
         judged = self.confusion.sum(axis=1)
         return float(judged.max() / judged.sum())
 
@@ -227,6 +228,7 @@ def row_of(record: Record, recipe: str | None = None) -> Row:
 
 def recipe_of(record: Record) -> Recipe:
     """Return the recipe that a record was made with."""
+    # JSON, as strict checks take a list for a tuple there only
     return Recipe.model_validate_json(json.dumps(record["identity"]["recipe"]))
 
 

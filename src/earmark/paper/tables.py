@@ -66,6 +66,7 @@ class Comparison:
 def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
     """Lay out recipes by line, protocols and front ends by column; a recipe and its ``-log`` variant share a line."""
     found = {(s.base, s.protocol, s.recipe != s.base): s for s in summaries}  # recipe, protocol, in dB
+    # (protocol, in dB): the columns
     ran = {key[1:] for key in found}
     columns = [(p, log) for p in protocols_of(summaries) for log in (False, True) if (p, log) in ran]
     groups = [
@@ -107,6 +108,7 @@ def tabulate_losses(summaries: Sequence[Summary]) -> Losses | None:
     for recipe in recipes:
         base = found[recipe, loosest]
         cells = [
+            # a loss is a negative change
             (percent(found[recipe, p].clip_accuracy.mean), format_change(-by[recipe])) if recipe in by else None
             for p, by in lost.items()
         ]

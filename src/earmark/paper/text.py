@@ -93,6 +93,7 @@ def describe_leak(summaries: Sequence[Summary]) -> str:
     facts = gather_protocol_facts(summaries)
     found = {(s.recipe, s.protocol): s for s in summaries}
     losses = []
+    # each protocol against the first, which is the loosest
     for fact in facts[1:]:
         if lost := accuracy_losses(summaries, fact.protocol, facts[0].protocol):
             worst = max(lost, key=lost.__getitem__)
@@ -155,6 +156,7 @@ def _load_sentences() -> Any:
     environment = open_templates(finalize=lambda value: value.replace("\n", " ") if isinstance(value, str) else value)
     # 0 and 100 as one says them, without a decimal
     environment.filters |= {"share": lambda share: percent(share).removesuffix(".0")}
+    # the template's macros, which are called as functions
     return environment.get_template("sentences.j2").module
 
 
@@ -164,6 +166,7 @@ def open_templates(**settings: Any) -> jinja2.Environment:
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        # by the end of the template's name
         autoescape=jinja2.select_autoescape(["html.j2"], default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -64,5 +64,6 @@ def _choose_network(networks: Sequence[Summary]) -> Summary:
 def _keep_strictest(summaries: Sequence[Summary]) -> list[Summary]:
     """Return, for each recipe, the summary of the strictest protocol that it was run under."""
     strict = sorted(summaries, key=lambda s: PROTOCOLS.index(s.protocol))
+    # the last of a recipe, under its strictest protocol, replaces the others
     by_recipe = {s.recipe: s for s in strict}
     return [by_recipe[recipe] for recipe in dict.fromkeys(s.recipe for s in summaries)]

@@ -71,6 +71,7 @@ def draw_others(summaries: Sequence[Summary]) -> Drawing:
         "Grey: what the paper says of other work and its own best, each by its authors' own measure. Coloured: the "
         "best clip accuracy here under each protocol."
     )
+    # chr(10), as an f-string may hold no backslash before Python 3.12
     alt = "Bar chart. " + "; ".join(f"{n.replace(chr(10), ' ')}: {100 * v:.1f} %" for n, v, _ in bars) + "."
     return render_figure(figure, "figure-4", "Other work beside ours", caption, alt)
 

@@ -40,11 +40,13 @@ def _draw_matrix(axes: Axes, summary: Summary) -> None:
     if n <= _MOST:
         for (i, j), count in np.ndenumerate(counts):
             if count:
+                # dark cells need light numbers
                 colour = "white" if shares[i, j] > 0.55 else INK
                 axes.text(j + 0.5, i + 0.52, str(count), ha="center", va="center", color=colour)
     axes.set_xticks(np.arange(n) + 0.5, summary.labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(n) + 0.5, summary.labels)
     axes.tick_params(length=0)
+    # the first genre at the top
     axes.set_ylim(n, 0)
     axes.spines[:].set_visible(False)
     axes.set_title(f"{summary.heading}: {summary.short}")

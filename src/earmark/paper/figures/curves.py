@@ -115,6 +115,7 @@ def _loss_axis(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     few = np.log10(high / low) < 1.5
+    # within 1.5 decades powers of ten are too few ticks, so 3, 30, … get one too
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)) if few else LogLocator(numticks=4))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_locator(NullLocator())
@@ -129,6 +130,7 @@ def _families(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], list[S
         own = settings["mlp"] if s.settings.mlp else settings["network"]
         # what is left of the settings is what the family has in common
         units = own.pop("units")
+        # the same settings under two names count once
         groups[json.dumps([s.protocol, settings], sort_keys=True)].setdefault(units, s)
     wide = [[by_width[u] for u in sorted(by_width)] for by_width in groups.values() if len(by_width) >= 3]
     return {(group[0].protocol, *_name_family(group[0].settings)): group for group in wide}

@@ -97,6 +97,7 @@ class _Sheet:
     def note(self, text: str) -> None:
         """Write words above all."""
         bottom = self.y + _HEIGHT / 2 + 1.5
+        # a $ in the name of a genre begins no formula
         self._text(_MIDDLE, bottom, text, ha="center", va="bottom", color=QUIET, parse_math=False)
         self.y = bottom + 3.2 * (text.count("\n") + 1) + 1.0
 
@@ -125,6 +126,7 @@ def _draw_perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     assert recipe.mlp is not None
     bins = recipe.n_bins
     sheet.up()
+    # the paper's 22 · 513 = 11286 (section 5.1)
     sheet.wide(f"one vector of {frames} × {bins} = {frames * bins} numbers", _INPUT)
     sheet.up([_MIDDLE])
     sheet.wide(f"{recipe.mlp.units} hidden units, {recipe.mlp.activation}", _CELL, "hidden layer")
@@ -136,6 +138,7 @@ def _draw_recurrent(sheet: _Sheet, recipe: Recipe) -> None:
     for text in _describe_input(recipe):
         sheet.up()
         sheet.wide(text, _INPUT)
+    # h_t^1 = W x_t (section 3.2.1)
     if network.cell == "rnn":
         sheet.up()
         sheet.row(["W"] * 4, f"each to {network.units}", _INPUT)
@@ -162,6 +165,7 @@ def _describe_input(recipe: Recipe) -> list[str]:
 
 
 # Each scorer: what it gives a frame, and the query that is joined to the context.
+# The paper's is "dot" (section 3.2.3).
 _SCORES = {
     "dot": (r"$c_T \cdot h_t$", "$c_T$"),
     "scaled-dot": (r"$c_T \cdot h_t / \sqrt{H}$", "$c_T$"),
@@ -172,6 +176,7 @@ _SCORES = {
 
 
 def _draw_attention(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
+    # α_t = softmax_t(c_T · h_t), c = Σ_t α_t h_t, h̃ = tanh(W_c [c; c_T]) (section 3.2.3)
     score, query = _SCORES[scorer]
     sheet.up(colour=BLUE, texts=[f"$h_{index}$" for index in "123T"])
     sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, "attention")

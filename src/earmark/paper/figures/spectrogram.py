@@ -94,6 +94,7 @@ def mean_attention(s: Summary) -> tuple[list[str], NDArray[np.float64]]:
     """Return genres, and the attention of each over frames, averaged over runs: shape (genres, frames)."""
     runs = [record["attention"] for record in s.records if record["attention"]]
     names = sorted({genre for run in runs for genre in run})
+    # for each genre the mean over runs, (frames,); a run may hold no whole clip of it
     return names, np.array([np.mean([run[genre] for run in runs if genre in run], axis=0) for genre in names])
 
 
@@ -111,11 +112,13 @@ def _describe_peaks(summaries: Sequence[Summary]) -> str:
 def _clips(corpus: Corpus) -> Iterator[tuple[Track, Clip]]:
     """Yield the first sounding clip of each readable track; jazz first."""
     rate = StftDensity().sample_rate
+    # jazz first, as in the paper's Figure 2: False sorts before True
     for track in sorted(corpus.tracks, key=lambda track: track.genre.lower() != "jazz"):
         if track.path is None:
             continue
         try:
             with AudioFile(track.path) as recording:
+                # 5 seconds, as the paper cuts its songs (its section on data)
                 clips = (clip for clip in cut(recording.blocks(rate), 5 * rate) if not clip.silent)
                 if clip := next(clips, None):
                     yield track, clip
