@@ -144,6 +144,7 @@ class EarmarkPlugin(BeetsPlugin):
         items = list(lib.items(query))
         # an album is classified whole, whichever of its tracks was found
         if self.settings.source == "album":
+            # each album once, in the order found
             albums = filter(None, map(lib.get_album, dict.fromkeys(item.album_id for item in items if item.album_id)))
             items = [item for item in items if not item.album_id] + [item for album in albums for item in album.items()]
         failed = self._classify(items)
@@ -153,6 +154,7 @@ class EarmarkPlugin(BeetsPlugin):
     def check_settings(self, session: ImportSession) -> None:
         """Raise what is wrong with the settings before anything is imported."""
         if self.settings.auto:
+            # cached: loads model and words now, which raises what is wrong with them
             assert self.classifier
 
     def classify_imported(self, session: ImportSession, task: ImportTask) -> None:
@@ -173,6 +175,7 @@ class EarmarkPlugin(BeetsPlugin):
     def _classify(self, items: Sequence[Item], *, importing: bool = False) -> int:
         """Classify tracks, and albums of which all tracks are given; return how many files failed."""
         n_given = Counter(item.album_id for item in items)
+        # groupby joins neighbours only
         wanted = sorted(filter(self._lacks_genre, items), key=_album_id)
         failed = 0
         for album_id, answers in groupby(self._yield_words(wanted), key=lambda pair: _album_id(pair[0])):
@@ -192,6 +195,7 @@ class EarmarkPlugin(BeetsPlugin):
                 for item, words in tracks:
                     self._store(item, words, mean, importing)
             album = tracks[0][0].get_album() if tracks else None
+            # some tracks of an album tell nothing of the whole
             if album and self._lacks_genre(album) and n_given[album_id] == len(album.items()):
                 self._store(album, mean, mean, importing)
         return failed
@@ -267,5 +271,6 @@ def _mean(tracks: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return mean probabilities over an album's tracks, most probable first."""
     if not tracks:
         return {}
+    # every track has the same words, those of the model's labels
     mean = {word: sum(track[word] for track in tracks) / len(tracks) for word in tracks[0]}
     return dict(sorted(mean.items(), key=lambda item: -item[1]))

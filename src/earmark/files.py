@@ -78,6 +78,7 @@ def scan(
                 report(Path(entry.path), "is a link out of the folders given: name it outright to follow it")
             else:
                 yield entry
+        # the last one is popped first: reversed, folders come in the order of their names
         pending.extend((entry.path, above | {here}) for entry in reversed(folders))
 
 
@@ -91,6 +92,7 @@ def _list_folder(
     folders: list[os.DirEntry[str]] = []
     for entry in entries:
         is_folder = _is_folder(entry)
+        # a link to a folder may lead back up, and round for ever
         wanted = not entry.is_symlink() if is_folder else os.path.splitext(entry.name)[1].lower() in SUFFIXES
         if wanted and not (exclude and exclude(entry, is_folder)):
             (folders if is_folder else files).append(entry)
@@ -107,6 +109,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _inside(path: str, folders: Sequence[str]) -> bool:
     """Tell whether a link leads below one of the folders; a broken one counts as inside: opening it will tell."""
     target = os.path.realpath(path)
+    # join adds a slash: /music must not match /musicals
     return not os.path.exists(path) or any(target.startswith(os.path.join(folder, "")) for folder in folders)
 
 
@@ -117,6 +120,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The folder of `path` is made where missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # in the same folder, for a rename is atomic only within a file system; the number keeps runs apart
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial

@@ -97,6 +97,7 @@ class Pool(Generic[Item, Result]):
 
     def _wants_more(self, workers: list[_Worker], waiting: deque[Any], done: dict[int, Any], ordered: bool) -> bool:
         pending = sum(len(worker.items) for worker in workers) + len(waiting)
+        # results that wait for their turn count too: behind one slow item memory stays bounded
         return pending < (2 if ordered else 1) * self.jobs and pending + len(done) < _MAX_WAITING * self.jobs
 
     def _assign(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], each: int) -> None:
@@ -111,6 +112,7 @@ class Pool(Generic[Item, Result]):
 
     def _collect(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], done: dict[int, Result]) -> None:
         """Wait until something happens, and note all that did."""
+        # without a limit there is no clock to look at
         timeout = None if self.limit is None else _TICK
         ready = wait([worker.connection for worker in workers], timeout)
         for worker in list(workers):
@@ -152,6 +154,7 @@ class _Worker:
     def add(self, number: int, item: Any) -> None:
         """Give the process an item."""
         self.items.append((number, item))
+        # until then the pipe belongs to the thread that sends `prepare`; receive() sends what waits
         if self._ready:
             self._send(item)
         if len(self.items) == 1:
@@ -236,6 +239,7 @@ def _serve(connection: Connection) -> None:
     items: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, items), daemon=True).start()
     try:
+        # the first message is `prepare`, which returns the function; every later one is an item
         function = items.get()()
         connection.send(("ready", None))
         while True:
@@ -256,6 +260,7 @@ def _receive(connection: Connection, items: SimpleQueue[Any]) -> None:
 def _make_picklable(error: Exception) -> Exception:
     """Return an error that can be sent: itself, or its words."""
     try:
+        # both ways: an error whose __init__ takes other arguments can be pickled, but not unpickled
         ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")

@@ -82,6 +82,7 @@ class Drawing:
 def figure_style() -> Iterator[None]:
     """Draw in here: Matplotlib's settings are ours inside, whatever they were, and restored afterwards."""
     with mpl.rc_context():
+        # a user's matplotlibrc must change no figure
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         yield
@@ -94,6 +95,7 @@ def make_figure(
 
     `settings` are those of ``Figure.subplots``.
     """
+    # millimetres to inches; without pyplot, which would keep every figure alive
     figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, **settings)
@@ -104,6 +106,7 @@ def render_figure(figure: Figure, name: str, title: str, caption: str, alt: str)
     """Render a figure, without date and program's name, so that the same figure gives the same bytes."""
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
+    # in an SVG, dpi is that of pictures such as spectrograms; lines have none
     figure.savefig(svg, format="svg", dpi=400, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return Drawing(name, title, caption, alt, png.getvalue(), svg.getvalue())
 
@@ -125,4 +128,5 @@ def label_rows(axes: Axes, positions: Sequence[float], names: Sequence[str]) -> 
     axes.set_yticks(list(positions), list(names))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+    # from the highest down to the lowest: the axis points downwards
     axes.set_ylim(max(positions) + 0.6, min(positions) - 0.6)

@@ -30,9 +30,11 @@ class BandPower:
         front_end = self.front_end
         if isinstance(front_end, LogMel):
             mels: NDArray[np.float64] = 10 ** (spectrogram.astype(np.float64) / 10)
+            # amin stands for silence; in 32 bits it may come back a little above itself
             return np.where(mels > front_end.amin * 1.0001, mels, 0.0)
         density = spectrogram.astype(np.float64)
         if front_end.log:
+            # undo 10 log10(density + 1e-10); a little more is taken off, so that rounded silence stays silent
             density = 10 ** (density / 10) - 1.0001e-10
         # |X|² = density · Σ w² / amplitude²
         power: NDArray[np.float64] = np.maximum(density, 0) * np.sum(front_end.window**2) / front_end.amplitude**2
@@ -45,6 +47,7 @@ class BandPower:
             return bins
         bands = np.empty((len(bins), self.front_end.n_mels), np.float32)
         for some_bins, some_mels, filters in self.front_end.blocks:
+            # (frames, some bins) @ (some bins, some mels)
             np.matmul(bins[:, some_bins], filters, out=bands[:, some_mels])
         return bands
 
@@ -54,6 +57,7 @@ class BandPower:
             return bands
         bins = np.zeros((len(bands), self.front_end.n_fft // 2 + 1), np.float32)
         for some_bins, some_mels, filters in self.front_end.blocks:
+            # neighbouring blocks share bins, hence +=
             bins[:, some_bins] += bands[:, some_mels] @ filters.T
         bins /= self._bin_weights
         return bins
@@ -64,5 +68,6 @@ class BandPower:
 
     def gain(self, bins: Power, target: Power) -> Power:
         """Return the factors on bins' powers by which their bands approach the target: Lee and Seung's update."""
+        # for the Kullback–Leibler divergence: bins ← bins · [(target / (bins F)) Fᵀ] / Σ F, F the filters (bins, mels)
         now: Power = np.maximum(self.to_bands(bins), LEAST)
         return self.to_bins(target / now)

@@ -36,6 +36,7 @@ class Clip:
     def silent(self) -> bool:
         """Whether its own samples lie below :data:`SILENCE_DB`."""
         power = np.mean(np.square(self.samples[: self.length], dtype=np.float64))
+        # a power, hence dB / 10, not the dB / 20 of an amplitude
         return bool(power < 10 ** (SILENCE_DB / 10))
 
 
@@ -70,6 +71,7 @@ def cut(blocks: Iterable[NDArray[np.float32]], clip_length: int, hop_length: int
     for block in blocks:
         buffer = np.concatenate([buffer, block])
         while len(buffer) >= clip_length:
+            # a copy: overlapping clips must not share samples, and a view would keep the whole buffer alive
             yield Clip(start, buffer[:clip_length].copy(), clip_length)
             buffer = buffer[hop:]
             start += hop
@@ -100,6 +102,7 @@ def spans(length: int, clip_length: int, hop_length: int | None = None) -> list[
     [(0, 5), (5, 5), (10, 3)]
     """
     hop = _check_hop(clip_length, hop_length)
+    # clip i is whole if i · hop + clip_length <= length
     whole = max(0, (length - clip_length) // hop + 1)
     rest = length - whole * hop
     last = [(whole * hop, rest)] if _is_clip(rest, whole * hop, clip_length, hop) else []
@@ -117,6 +120,7 @@ def preview_starts(duration: float, clip_seconds: float, count: int = 6) -> list
     [7.5, 27.5, 47.5]
     """
     count = min(count, int(duration // clip_seconds))
+    # the middle of part i, less half a clip
     return [(i + 0.5) * duration / count - clip_seconds / 2 for i in range(count)]
 
 

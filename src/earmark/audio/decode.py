@@ -138,6 +138,7 @@ class AudioFile:
         if start or self._started:
             self._seek(start)
         self._started = True
+        # at least one sample: of 0 the block below would be empty
         wanted = None if duration is None else max(1, round(duration * sample_rate))
         given = 0
         for block in self._decode_blocks(sample_rate, start):
@@ -217,6 +218,7 @@ class AudioFile:
     def _decode_blocks(self, sample_rate: int, start: float) -> Iterator[NDArray[np.float32]]:
         """Yield mono blocks at `sample_rate` from `start` on; follow changes of format within the stream."""
         self._skip = None
+        # a mixer and a resampler for each run of frames of one format; groupby reads lazily, in constant memory
         for form, frames in groupby(self._frames(start), frame_format):
             blocks = mix_to_mono(frames, form, self._block_size, self._drain_every)
             yield from resample(self._drop_before(blocks, form.rate, start), form.rate, sample_rate)

@@ -30,10 +30,12 @@ def encode_mp3(blocks: Iterable[NDArray[np.float32]]) -> bytes:
         stream = container.add_stream("libmp3lame", rate=PLAY_RATE, layout="mono", bit_rate=BIT_RATE)
         given = 0
         for block in blocks:
+            # planar floats: (samples,) → (channels, samples)
             frame = av.AudioFrame.from_ndarray(np.clip(block, -1, 1)[None].astype(np.float32), "fltp", "mono")
             frame.sample_rate, frame.pts = PLAY_RATE, given
             given += len(block)
             container.mux(stream.encode(frame))
+        # None flushes what the encoder still holds
         container.mux(stream.encode(None))
     return file.getvalue()
 
@@ -49,6 +51,7 @@ def write_wav(path: Path, samples: ArrayLike, sample_rate: int, *, seed: int = 0
         raise AudioError(f"samples reach {np.abs(sound).max():.2f}: need full scale ±1 (see master)")
     # triangular: the sum of two uniform ones, (samples,)
     dither = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, len(sound))).sum(axis=0) * bool(sound.any())
+    # 32767, so that +1 fits into 16 bits; clipped, since dither may lead a step beyond
     integers = np.clip(np.rint(sound * 32767 + dither), -32768, 32767).astype("<i2")
     with replacing(Path(path)) as partial, partial.open("wb") as opened, wave.open(opened, "wb") as file:
         file.setnchannels(1)

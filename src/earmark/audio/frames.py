@@ -16,6 +16,7 @@ def frame(samples: NDArray[np.float32], n_fft: int, hop_length: int) -> NDArray[
     """
     if samples.shape[-1] < n_fft:
         return np.empty((*samples.shape[:-1], 0, n_fft), samples.dtype)
+    # every window, (..., samples - n_fft + 1, n_fft), of which every hop-th is kept
     return sliding_window_view(samples, n_fft, axis=-1)[..., ::hop_length, :]
 
 
@@ -28,12 +29,14 @@ def tukey(length: int, taper: float) -> NDArray[np.float64]:
         return np.ones(length)
     # distance to the nearer end, in lengths of a flank
     flank = np.minimum(np.arange(length), length - np.arange(length)) / (taper * length / 2)
+    # a raised cosine on the flanks, 1 between them
     return 0.5 - 0.5 * np.cos(np.pi * np.minimum(flank, 1.0))
 
 
 def compute_power(frames: NDArray[np.floating], window: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the squared magnitude of windowed frames, (..., n_fft) → (..., n_fft // 2 + 1)."""
     spectrum = np.fft.rfft(frames * window)
+    # |X|² without the root that np.abs would take
     return spectrum.real**2 + spectrum.imag**2
 
 

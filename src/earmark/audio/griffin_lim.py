@@ -102,6 +102,7 @@ def _invert_clip(
         target = grid.interpolate(scaled)
         spectra = _make_noise(bands.to_even_bins(target), rng)
     else:
+        # samples are amplitudes: they are divided by the root of what powers are divided by
         spectra, target = _start_from_song(song / np.float32(np.sqrt(highest)), scaled, bands, grid, rng)
     signal, before = grid.synthesise(spectra), None
     for _ in range(iterations):

@@ -57,6 +57,7 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
     sound = require_mono(samples)
     block, hop = round(0.4 * sample_rate), round(0.1 * sample_rate)
     if 0 < len(sound) < block:
+        # ⌈block / length⌉ repetitions
         sound = np.tile(sound, -(-block // len(sound)))
     if not len(sound):
         return -math.inf
@@ -68,6 +69,7 @@ def loudness(samples: ArrayLike, sample_rate: int) -> float:
         powers = powers[powers > gate(powers)]
         if not len(powers):
             return -math.inf
+    # L = −0.691 + 10 log10 Σ G · z (BS.1770-4, Annex 1): mono is one channel, of weight G = 1
     return float(-0.691 + 10 * np.log10(powers.mean()))
 
 
@@ -140,6 +142,7 @@ def crossfade(pieces: list[Samples], sample_rate: int, *, seconds: float = 0.1) 
     for piece in pieces:
         n = min(round(seconds * sample_rate), len(joined) // 2, len(piece) // 2)
         angle = (np.arange(n, dtype=np.float32) + 0.5) / max(n, 1) * np.float32(np.pi / 2)
+        # cos² + sin² = 1: the power of two unrelated sounds stays even
         middle = joined[len(joined) - n :] * np.cos(angle) + piece[:n] * np.sin(angle)
         joined = np.concatenate([joined[: len(joined) - n], middle, piece[n:]]).astype(np.float32)
     return joined
@@ -156,10 +159,12 @@ def require_mono(samples: ArrayLike) -> NDArray[np.float64]:
 def _weight(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
     """Apply the standard's K-weighting, as a product of spectra."""
     n = len(sound) + sample_rate  # room for the filters' ringing
+    # the filters are defined up to 24 kHz: higher bins get the gain they have there
     hz = np.minimum(np.fft.rfftfreq(n, 1 / sample_rate), _K_RATE / 2)
     delay = np.exp(-2j * np.pi * hz / _K_RATE)  # (bins,), one sample at 48 kHz
     spectrum = np.fft.rfft(sound, n)
     for above, below in _K_WEIGHTING:
+        # H = B(z⁻¹) / A(z⁻¹) at z⁻¹ = delay; polyval takes the highest power first
         spectrum *= np.polyval(above[::-1], delay) / np.polyval(below[::-1], delay)
     weighted: NDArray[np.float64] = np.fft.irfft(spectrum, n)[: len(sound)]
     return weighted
@@ -167,6 +172,7 @@ def _weight(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]
 
 def _limit_band(sound: NDArray[np.float64], sample_rate: int, low: float, high: float) -> NDArray[np.float64]:
     """Remove what is below and above the band, with flanks of half an octave below and a twentieth above."""
+    # half a second of zeros: without it, what rings at the end would wrap round to the beginning
     n = len(sound) + sample_rate // 2
     hz = np.fft.rfftfreq(n, 1 / sample_rate)
     flanks = np.clip((hz / low - 0.7) / 0.3, 0, 1) * np.clip((high - hz) / (0.05 * high), 0, 1)
@@ -200,6 +206,7 @@ def _envelope(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float6
     fine = soxr.resample(sound, sample_rate, 4 * sample_rate, quality="HQ")
     # soxr's length may differ from four times the samples
     fine = np.pad(fine, (0, max(0, 4 * len(sound) - len(fine))))[: 4 * len(sound)]
+    # (samples, 4) → (samples,); the given samples count too, since resampling may round them off
     envelope: NDArray[np.float64] = np.maximum(np.abs(fine).reshape(-1, 4).max(axis=1), np.abs(sound))
     return envelope
 
@@ -208,6 +215,7 @@ def _limit_peaks(sound: NDArray[np.float64], sample_rate: int, ceiling: float) -
     """Turn peaks down to the ceiling (dBTP), beginning 5 ms ahead and ending 5 ms after."""
     highest = 10 ** (ceiling / 20)
     around = round(_LOOKAHEAD * sample_rate)
+    # (2 · around + 1,): without the zeros at the ends of NumPy's window
     smooth = np.hanning(2 * around + 3)[1:-1]
     # what is turned down is another waveform, with other peaks between its samples
     for _ in range(3):

@@ -53,6 +53,7 @@ def mix_to_mono(
             graph.add("aformat", "sample_fmts=fltp"),
             # the mean of all channels, whatever they are called
             graph.add("pan", "mono|c0=" + "+".join(f"{1 / channels!r}*c{i}" for i in range(channels))),
+            # blocks of one size; p=0: the last one is not filled up with zeros
             graph.add("asetnsamples", f"n={block_size}:p=0"),
             graph.add("abuffersink"),
         ]
@@ -78,6 +79,7 @@ def _pull_blocks(sink: av.filter.context.FilterContext) -> Iterator[NDArray[np.f
             frame: Any = sink.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
+        # planar mono: (1, samples) → (samples,)
         yield frame.to_ndarray()[0]
 
 

@@ -56,6 +56,7 @@ class FrameGrid:
         last = max(n_frames - 1, (length + count_padding(front_end)) // hop) + around
         positions = np.arange(-around * steps, last * steps + 1) / steps
         starts = np.rint(positions * hop).astype(np.intp)
+        # counted from given frame 0: the sound begins at count_padding, the first of all frames at starts[0] < 0
         before = count_padding(front_end) - starts[0]
         given = (positions == np.rint(positions)) & (positions >= 0) & (positions < n_frames)
         n_samples = int(starts[-1] - starts[0]) + n_fft
@@ -77,6 +78,7 @@ class FrameGrid:
 
     def interpolate(self, power: NDArray[np.float32]) -> NDArray[np.float32]:
         """Interpolate powers of the given frames, (frames, bands) → of all (all frames, bands)."""
+        # beyond the ends the nearest given frame holds
         position = np.clip(self.positions, 0, len(power) - 1)
         left = np.minimum(position.astype(np.intp), max(len(power) - 2, 0))
         share = (position - left)[:, None].astype(np.float32)  # (all frames, 1)
@@ -100,6 +102,7 @@ class FrameGrid:
         """Return the spectra of all frames as the front end takes them: (n_samples,) → (all frames, bins)."""
         frames = signal[self.starts[:, None] + np.arange(self.front_end.n_fft)]  # (all frames, n_fft)
         if isinstance(self.front_end, StftDensity):
+            # as the front end does; in place, since indexing with arrays has copied
             frames -= frames.mean(axis=1, keepdims=True)
         return np.fft.rfft(frames * self._window).astype(np.complex64, copy=False)
 

@@ -212,6 +212,7 @@ class LogMel:
         level: Spectrogram = 10 * np.log10(np.maximum(power, np.float32(self.amin)))
         if level.size == 0:
             return level
+        # (..., 1, 1): each clip's own
         peak = level.max(axis=(-2, -1), keepdims=True)
         if self.top_db is not None:
             level = np.maximum(level, peak - np.float32(self.top_db))

@@ -97,6 +97,7 @@ class Ascent:
         self._random = np.random.default_rng(seed)
         # White noise in time and axes becomes a sample of the prior; zeros its mean.
         white = noisy * self._random.standard_normal((self.frames, self.card.n_bins)).astype(np.float32)
+        # (frames // 2 + 1, bins), complex; "ortho" keeps variance 1
         self._modes = torch.fft.rfft(torch.from_numpy(white), dim=0, norm="ortho").requires_grad_()
         self._mean = torch.from_numpy(prior.mean).float()
         self._weights = torch.from_numpy(bin_power(self.front_end)).float()
@@ -118,6 +119,7 @@ class Ascent:
             levels = self.levels()
             clips = self._cut_clips(levels)
             gradients, probability = clip_gradients(self._classify, clips, self.target, self.model)
+            # chain rule, from clips to modes; roughness needs the graph once more
             (slope,) = torch.autograd.grad(clips, self._modes, gradients, retain_graph=True)
             # total variation, in time and in frequency
             roughness = levels.diff(dim=0).abs().mean() + levels.diff(dim=1).abs().mean()
@@ -138,9 +140,11 @@ class Ascent:
     def _cut_clips(self, levels: Tensor) -> Tensor:
         """Cut clips as the network reads them, at random shifts: (frames, bins) → (clips, fewer frames, bins)."""
         front_end = self.card.front_end
+        # roll wraps round: one bin at most comes in from the other edge
         rolled = levels.roll(int(self._random.integers(-_ROLL, _ROLL + 1)), dims=1)
         farthest = self.card.clip_seconds / 2 if self._random.random() < _FAR_SHARE else _JITTER
         offset = self._random.uniform(-farthest, farthest) * front_end.sample_rate
+        # first sample of each frame within its clip, (frames,)
         each = np.arange(front_end.n_frames(self.card.clip_length)) * front_end.hop_length
         # where each frame of each clip begins, (clips, frames); the end joins on the beginning
         samples = self._starts[:, None] + each + offset
@@ -161,6 +165,7 @@ class ModeOptimizer:
     """
 
     def __init__(self, modes: Tensor, rate: float, steps: int) -> None:
+        # the norm of n numbers is √n times their root mean square
         self.modes, self.rate, self.steps = modes, rate * modes.numel() ** 0.5, steps
         self._taken = 0
         self._momentum = torch.zeros_like(modes)
@@ -224,11 +229,13 @@ def normalize(slope: Tensor) -> Tensor:
 
 def _limit(modes: Tensor, most: float) -> Tensor:
     size = modes.abs()
+    # factor 1 up to `most`, most / size beyond; phases stay
     return modes * (most / size.clamp(min=most))
 
 
 def densify(front_end: FrontEnd) -> FrontEnd:
     """Return the same front end with a whole number of times as many frames, at most 0.3 of a frame apart."""
+    # least whole number for which hop_length / times <= _MAX_HOP · n_fft
     times = int(np.ceil(front_end.hop_length / (_MAX_HOP * front_end.n_fft)))
     hop = max(1, round(front_end.hop_length / times))
     return dataclasses.replace(front_end, hop_length=hop)
@@ -238,6 +245,7 @@ def bin_power(front_end: FrontEnd) -> NDArray[np.float64]:
     """Return what each bin or band adds to the mean square of a sound, per unit of power in it, (bins,)."""
     n_fft, energy = front_end.n_fft, np.sum(front_end.window**2)
     if isinstance(front_end, StftDensity):
+        # Parseval at fs = 1: the sum of a one-sided density over its bins is n_fft times the mean square
         return np.full(front_end.n_bins, 1 / (n_fft * front_end.amplitude**2))
     # Bins from band to band. Parseval: each counts twice, for its mirror image, over n_fft times the window's energy.
     width = np.gradient(front_end.frequencies) * n_fft / front_end.sample_rate
@@ -253,6 +261,7 @@ def levels_to_features(levels: Tensor, front_end: FrontEnd) -> Tensor:
         if front_end.top_db is not None:
             levels = torch.maximum(levels, peak - front_end.top_db)
         return levels - peak if front_end.relative else levels
+    # 10 log10(1e-10), the least that StftDensity gives in dB
     levels = levels.clamp(min=-100.0)
     return levels if front_end.log else 10 ** (levels / 10)
 

@@ -65,13 +65,14 @@ class Equalizer:
         size = self.card.front_end.n_fft // 2
         self._stft: dict[str, Any] = {"n_fft": size, "hop_length": size // 4, "window": torch.hann_window(size)}
         self._length = len(samples)
-        # (bins, frames)
         sound = torch.from_numpy(np.asarray(samples, np.float32))
+        # (bins, frames)
         self._spectrum = torch.stft(sound, **self._stft, return_complex=True, pad_mode="constant")
         self._frame_rate = self.card.front_end.sample_rate / (size // 4)
         hz = np.fft.rfftfreq(size, 1 / self.card.front_end.sample_rate)
         bands, self._band_to_bin = _make_bands(hz)
         rates = np.geomspace(0.02, 200, 60)
+        # gains around 0 dB, of standard deviation `gain`, as smooth in time and frequency as music is
         self._field = Prior(np.zeros(len(bands)), covariance(bands, self.gain), rates, modulation_power(rates))
         self._frames = self._spectrum.shape[1]
         # no gains to begin with
@@ -85,7 +86,9 @@ class Equalizer:
 
     def render(self) -> Tensor:
         """Compute the present sound, (samples,)."""
+        # real gains on a complex spectrum: phases stay
         shaped = torch.istft(self._spectrum * 10 ** (self.gains() / 20), **self._stft, length=self._length)
+        # detached: to the gradient the loudness is a constant factor
         return shaped * self.level(shaped.detach().numpy())
 
     def optimize(self, steps: int) -> Iterator[float]:
@@ -110,7 +113,9 @@ class Equalizer:
 
 def _make_bands(hz: NDArray[np.floating]) -> tuple[NDArray[np.float64], Tensor]:
     """Return the middle of each band, Hz, and its share in each bin, (bins, bands): linear between middles."""
+    # n bands have n + 2 edges: asked for two fewer, it gives _BANDS points from 0 Hz to the top
     middles = mel_edges(_BANDS - 2, 0.0, float(hz[-1]))
     place = np.interp(hz, middles, np.arange(_BANDS))
+    # a bin at place 3.4 takes 0.6 of band 3 and 0.4 of band 4
     parts = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(_BANDS)))
     return middles, torch.from_numpy(parts).float()

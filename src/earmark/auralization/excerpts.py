@@ -109,6 +109,7 @@ def make_medley(
     heard, rate, words = [], sample_rate, "there are none"
     for moment in moments:
         try:
+            # one by one, to be equally loud; the rate may be raised to one that players take
             piece, rate = master(decode_moment(moment, sample_rate), sample_rate)
         except AudioError as error:
             words = str(error)
@@ -119,5 +120,6 @@ def make_medley(
         heard.append(moment)
     if not pieces:
         raise AudioError(f"none of {len(moments)} moments could be heard: {words}")
+    # once more: crossfades change loudness and peaks
     sound, _ = master(crossfade(pieces, rate, seconds=_CROSSFADE), rate)
     return sound, rate, heard

@@ -210,7 +210,7 @@ class _Run:
         if start not in ("noise", "silence"):
             raise SettingError(f"start {start!r}: need 'noise', 'silence' or (samples, sample_rate)")
         sound = self._ascend(start == "noise", steps or STEPS)
-        made = self._finish(sound)
+        made = self._finish(sound)  # no sound has exactly the spectrogram found: the sound is what counts
         if made.confidence >= SURE:
             return made
         return max(made, self._equalize(sound, SHAPING_STEPS, check_every=_CHECK_EVERY), key=_confidence)
@@ -226,7 +226,7 @@ class _Run:
         """Take so many shaping steps; fewer, where one of the checks finds the network sure."""
         model = DifferentiableModel(self.model, waveform=True)
         equalizer = Equalizer(model, self.target, sound, level=self._loudness_gain, seed=self.seed)
-        climb = equalizer.optimize(steps)
+        climb = equalizer.optimize(steps)  # one generator for all checks: momentum goes on between them
         tries: list[ImaginedSound] = []
         for first in range(0, steps, check_every):
             self._record("shaping", islice(climb, min(check_every, steps - first)))
@@ -239,7 +239,7 @@ class _Run:
     def _finish(self, sound: Samples) -> ImaginedSound:
         """Master a sound, and classify it as it will be read from a file."""
         samples, rate = master(sound, self.rate)
-        # to 16 bits, as write_wav rounds
+        # to 16 bits as write_wav rounds, and back as decoders read them
         verdict = self.tagger.classify((np.rint(samples * 32767) / 32768).astype(np.float32), rate)
         front_end = self.model.card.front_end
         spectrogram = front_end(np.asarray(sound * self._loudness_gain(sound), np.float32))
@@ -290,7 +290,7 @@ def read_start(start: str, model: Model, seconds: float) -> Start:
     rate = model.card.front_end.sample_rate
     with AudioFile(start) as recording:
         blocks = list(recording.blocks(rate, duration=seconds))
-    return np.concatenate([np.zeros(0, np.float32), *blocks]), rate
+    return np.concatenate([np.zeros(0, np.float32), *blocks]), rate  # np.concatenate refuses an empty list
 
 
 def count_steps(start: Start, steps: int | None = None) -> tuple[str, int]:

@@ -78,6 +78,7 @@ class InputWeights:
         weights = self.weights[unit]
         # root mean square of the weights: strength is in standard deviations, whatever their scale
         size = np.sqrt(np.mean(weights[self.is_read] ** 2))
+        # mean + strength · σ · w / rms(w), (bins,)
         spectrum = self.mean + strength * self.deviation * weights / max(size, 1e-30)
         if isinstance(self.front_end, LogMel) or self.front_end.log:
             spectrum = spectrum - spectrum[self.is_read].max() + 20
@@ -93,6 +94,7 @@ class InputWeights:
         if not seconds > 0:
             raise SettingError(f"seconds is {seconds}: must be greater than 0")
         length = round(seconds * self.front_end.sample_rate)
+        # the same spectrum in every frame, (frames, bins)
         frames = np.tile(self.spectrum(unit, strength), (max(1, self.front_end.n_frames(length)), 1))
         return invert(frames, self.front_end, length=length, seed=seed)
 
@@ -155,6 +157,7 @@ def _trace_to_input(
         if node.op_type == "MatMul" and constant is not None:
             weights = weights @ constant.T
         elif node.op_type == "Div" and constant is not None:
+            # the network's scaler is (x - mean) / deviation; from behind, the division comes first
             deviation = constant
         elif node.op_type == "Sub":
             # without a constant it is the clip's own mean that is subtracted, an offset

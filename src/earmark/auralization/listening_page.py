@@ -122,6 +122,7 @@ def draw_spectrogram(samples: Samples, sample_rate: int, highest: float | None =
     """
     n_fft = 2048
     padded = np.pad(samples, (0, max(0, n_fft - len(samples)))).astype(np.float32)
+    # about one frame a pixel; what is more than the width is cut off below
     hop = max(1, len(padded) // _WIDTH)
     # Two pixels a band: more bands would lie between the bins of the lowest octaves.
     bands = _HEIGHT // 2
@@ -131,6 +132,7 @@ def draw_spectrogram(samples: Samples, sample_rate: int, highest: float | None =
     level = np.repeat(level, _HEIGHT // bands, axis=0)
     # place among the colours; silence, which is all as loud as its loudest point, gets the darkest
     place = level * (len(_COLOURS) - 1) * (samples.any() if len(samples) else 0)
+    # (height, width) → (height, width, 3), each channel interpolated between neighbouring colours
     colours = np.stack([np.interp(place, np.arange(len(_COLOURS)), channel) for channel in _COLOURS.T], axis=2)
     return _png(np.rint(colours).astype(np.uint8))
 

@@ -81,6 +81,7 @@ class PeakActivations:
         genres = np.array([track.genre for track in self.corpus.tracks])
         found = {}
         for genre in self.corpus.genres:
+            # (tracks, units) each
             own, others = (self.highest[heard & side].astype(np.float64) for side in (genres == genre, genres != genre))
             if min(len(own), len(others)) >= 2:
                 # d′ = (difference of the means) / (root of the mean variance)
@@ -132,6 +133,7 @@ def find_peak_activations(
         try:
             for starts, frames in _batches(probe, track):
                 activations = probe.activations(frames)
+                # activations are (clips, steps, units): a step may read several frames
                 times = probe.times(frames.shape[1], activations.shape[1])
                 for start, own in zip(starts, activations, strict=True):
                     _update(highest[i], at[i], own, start + times)

@@ -87,6 +87,7 @@ class Prior:
         front_end : StftDensity or LogMel
         """
         level = to_decibels(np.asarray(clips, np.float32), front_end)
+        # only clips of full length: those with filling, NaN, have other rates of modulation
         level = level[~np.isnan(level).any(axis=(1, 2))].astype(np.float64)
         mean = level.mean(axis=(0, 1))
         centred = level - mean
@@ -95,6 +96,7 @@ class Prior:
         frame_rate = front_end.sample_rate / front_end.hop_length
         # of the clips' length, without the zeros at its ends
         window = np.hanning(centred.shape[1] + 2)[1:-1, None]
+        # (clips, rates, bins) → (rates,)
         power = (np.abs(np.fft.rfft(centred * window, axis=1)) ** 2).mean(axis=(0, 2))
         rates = np.fft.rfftfreq(centred.shape[1], 1 / frame_rate)
         # Above half the frame rate nothing was measured: there the typical law goes on from the last value.
@@ -103,6 +105,7 @@ class Prior:
         return cls(
             mean,
             flat.T @ flat / len(flat),
+            # without 0 Hz, which has no logarithm to interpolate over
             np.concatenate([rates[1:], beyond]),
             np.concatenate([power[1:], known * modulation_power(beyond)]),
         )
@@ -110,6 +113,7 @@ class Prior:
     @cached_property
     def axes(self) -> Tensor:
         """Principal axes of the covariance, each as long as its standard deviation, (bins, bins): one a row."""
+        # eigh gives axes as columns, and by rounding a variance may lie just below 0
         variances, axes = np.linalg.eigh(self.covariance)
         return torch.from_numpy(np.sqrt(np.maximum(variances, 0))[:, None] * axes.T).float()
 
@@ -124,7 +128,7 @@ class Prior:
         counted[0] = 1
         if frames % 2 == 0:
             counted[-1] = 1
-        # so that the field keeps the variance of the noise
+        # so that the field keeps the variance of the noise: Σ counted · gain² = frames
         return torch.from_numpy(np.sqrt(power * frames / (counted * power).sum())).float()
 
     def deviation(self, modes: Tensor, frames: int, frame_rate: float) -> Tensor:
@@ -134,6 +138,7 @@ class Prior:
         deviations.
         """
         spectrum = modes * self.gains(frames, frame_rate)[:, None]
+        # (rates, axes) → (frames, axes) → (frames, bins)
         field: Tensor = torch.fft.irfft(spectrum, frames, dim=0, norm="ortho") @ self.axes
         return field
 
@@ -197,6 +202,7 @@ def _mean_levels(front_end: FrontEnd, hz: Array) -> Array:
     if isinstance(front_end, StftDensity):
         unit = np.full(len(hz), front_end.sample_rate * front_end.amplitude**2)
     else:
+        # one-sided density 1 means |X|² = fs · Σ w² / 2 in each bin, summed by a band's filter
         unit = front_end.filters.sum(axis=0) * front_end.sample_rate * np.sum(front_end.window**2) / 2
     level += 10 * np.log10(np.maximum(unit, 1e-12))
     return level

@@ -94,6 +94,7 @@ def find_prototypes(
             failed[track.id] = verdict.error
         for genre in [track.genre] if labelled else wanted:
             clips = [Moment(track, c.start, c.end, c.genres[genre]) for c in verdict.clips if c.genres]
+            # no more than one clip of a track
             best[genre] += sorted(clips, key=_rank)[:1]
         if on_track:
             on_track(track)

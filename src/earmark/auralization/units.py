@@ -95,6 +95,7 @@ class UnitProbe:
             for way in ("", " backwards")[: layer.directions]
             for unit in range(layer.size)
         ]
+        # of shape None: onnxruntime infers it
         graph.graph.output.extend(
             onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in self._names
         )
@@ -124,6 +125,7 @@ class UnitProbe:
         """Return the middles of the steps made of so many frames, (steps,), seconds from the clip's start."""
         # frames that one step reads
         window = self.card.min_frames
+        # n_steps = 1 + (n_frames - window) // hop, solved for hop
         hop = (n_frames - window) // (n_steps - 1) if n_steps > 1 else 1
         middle = np.arange(n_steps) * hop + (window - 1) / 2
         times: NDArray[np.float64] = np.interp(middle, np.arange(n_frames), self.card.front_end.times(n_frames))

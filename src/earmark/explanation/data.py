@@ -155,5 +155,7 @@ def _to_list(array: NDArray[Any] | None, digits: int) -> Any:
         return None
     if array.dtype.kind != "f":
         return array.tolist()
+    # in doubles: 0.1 in 32 bits would be written as 0.10000000149
     rounded = np.round(array.astype(np.float64), digits)
+    # np.array(None) makes the result an array of objects, which holds None
     return np.where(np.isnan(rounded), np.array(None), rounded).tolist()

@@ -189,16 +189,19 @@ class Explainer:
         # the clip around each moment, cut off at the sound's ends
         middles = np.round(times * rate).astype(int)
         firsts = np.maximum(middles - card.clip_length // 2, 0)
+        # n // 2 samples before the middle and (n + 1) // 2 after it: n in all, odd ones too
         lasts = np.minimum(middles + (card.clip_length + 1) // 2, len(samples))
         found = np.full((len(times), len(card.labels)), np.nan)
         # Clips of one length go together: whole ones, and near the ends shorter ones.
         for length in np.unique(lasts - firsts):
             alike = np.flatnonzero(lasts - firsts == length)
             for some in np.split(alike, range(_BATCH, len(alike), _BATCH)):
+                # (clips, samples)
                 clips = np.stack([samples[firsts[i] : lasts[i]] for i in some])
                 audible = [card.reason_to_skip(Clip(0, clip, int(length))) is None for clip in clips]
                 if any(audible):
                     log_p = self.tagger.predict_log_proba(card.front_end(clips[audible]))
+                    # each calibrated like a track of one clip, (1, labels)
                     found[some[audible]] = [pool_clips(p[None], card.calibration.clip_temperature) for p in log_p]
         return times, found
 
@@ -212,6 +215,7 @@ class Explainer:
         total = sum(method.steps(front_end.n_frames(clip.length)) for clip in clips)
         pieces = []
         for clip in clips:
+            # without the zeros that fill the last clip: (frames, bins) → (columns, bands, labels)
             cells = method(front_end(clip.samples[: clip.length]), lambda done: advance(done, total))
             pieces.append(Piece(clip.start / rate, (clip.start + clip.length) / rate, cells))
         # As many columns as the sound needs, but for rounding errors; each is looked up at its middle.
@@ -229,6 +233,7 @@ class Explainer:
             for clip in verdict.clips
             if clip.attention
         ]
+        # a weight holds from half a hop before its frame's centre to half a hop after
         offset = float(front_end.times(1)[0])
         step = front_end.hop_length / front_end.sample_rate
         return join_pieces(times, pieces, step, offset - step / 2)

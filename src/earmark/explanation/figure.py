@@ -104,6 +104,7 @@ def _spectrogram(axes: Axes, explanation: ExplanationData) -> None:
 
 
 def _picture(axes: Axes, explanation: ExplanationData, **settings: object) -> None:
+    # the vertical axis counts bins, each equally high, so mel bands stay evenly spaced
     bins = explanation.spectrogram.shape[1]
     half = explanation.frame_seconds / 2
     ends = explanation.start + explanation.times[0] - half, explanation.start + explanation.times[-1] + half
@@ -119,6 +120,7 @@ def _frequency_axis(axes: Axes, explanation: ExplanationData) -> None:
     known = explanation.frequencies
     marks: list[tuple[float, str]] = []
     for hz in _HZ:
+        # row i reaches from i to i + 1: its centre is at + 0.5
         at = float(np.interp(hz, known, np.arange(len(known)))) + 0.5
         if known[0] < hz < known[-1] and (not marks or marks[-1][0] - at > len(known) / 7):
             marks.append((at, f"{hz // 1000}k" if hz >= 1000 else str(hz)))
@@ -138,6 +140,7 @@ def _regions(figure: Figure, panels: Sequence[Axes], explanation: ExplanationDat
         end = explanation.start + worth.shape[1] * explanation.cell_seconds
         # blue or orange by the sign; how opaque by the bits, small ones raised a little
         colours = np.where(worth[..., None] < 0, to_rgb(_AGAINST), to_rgb(_FOR))
+        # (bands, columns, 4): red, green, blue, opacity
         axes.imshow(
             np.concatenate([colours, strength[..., None]], axis=-1), origin="lower", aspect="auto",
             interpolation="bilinear", extent=(explanation.start, end, 0, bins),
@@ -169,6 +172,7 @@ def _attention(axes: Axes, explanation: ExplanationData) -> None:
     weights = explanation.attention
     assert weights is not None
     times = explanation.start + explanation.times
+    # silence, which is NaN, stays empty
     axes.fill_between(times, 0, weights, step="mid", color=GREEN, linewidth=0)
     axes.axhline(1, color=INK, linewidth=0.6, linestyle=":")
     axes.set_ylim(0, max(2.0, float(np.nanmax(weights, initial=0))))

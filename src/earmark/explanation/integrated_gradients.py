@@ -59,14 +59,17 @@ class IntegratedGradients:
         base = make_neutral(frames, self.card.front_end)
         # Midpoint rule: the slope is taken in the middle of each of n_steps pieces of the way.
         way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
+        # x' + α (x - x'), (steps, frames, bins); a copy, for torch warns of read-only arrays such as `base`
         clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
         clips.requires_grad_()
         slopes = []
         # Equation 1 of the paper: (x - x') times the mean slope on the way, for each genre.
         with _one_thread():
+            # summed over the steps: no clip has a part in another's answer, so one backward pass gives every slope
             bits = self._log_odds(self.network(clips).log_probabilities).sum(dim=0)  # (labels,)
             for label in range(len(bits)):
                 (slope,) = torch.autograd.grad(bits[label], clips, retain_graph=label + 1 < len(bits))
+                # (steps, frames, bins) → (frames, bins)
                 slopes.append(slope.mean(dim=0).numpy())
                 advance(1)
         return np.stack(slopes, axis=-1).astype(np.float64) * (frames - base)[..., None]
@@ -75,6 +78,7 @@ class IntegratedGradients:
         """As :func:`earmark.explanation.occlusion.log_odds`."""
         scores = log_probabilities / self.card.calibration.clip_temperature
         own = torch.eye(scores.shape[-1], dtype=torch.bool)
+        # (steps, labels, labels), row k without label k → (steps, labels)
         others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)
         bits: Tensor = (scores - others) / np.log(2)
         return bits

@@ -55,6 +55,7 @@ class Cells:
         """Divide a clip of `n_frames` frames, as this model reads it; columns last :func:`cell_seconds`."""
         # a frame lies in the column of its centre; the last column takes what rounding leaves over
         columns = np.floor(card.front_end.times(n_frames) / cell_seconds(card)).astype(np.intp)
+        # bin b lies in band ⌊b · bands / bins⌋: band sizes differ by one at most
         bands = np.arange(card.n_bins) * min(PARTS, card.n_bins) // card.n_bins
         return cls(np.minimum(columns, _columns(card) - 1), bands)
 
@@ -80,6 +81,7 @@ class Cells:
     def sum_cells(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Sum over each cell, shape (frames, bins, ...) → (columns, bands, ...)."""
         sums = np.zeros((*self.shape, *values.shape[2:]))
+        # add.at adds every time an index recurs; += would keep only the last
         np.add.at(sums, (self.times[:, None], self.bands[None, :]), values)
         return sums
 
@@ -106,6 +108,7 @@ def make_neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np
     level = exact if front_end.log else 10 * np.log10(exact + 1e-10)
     mean = level.mean(axis=0)
     # Least squares; with centred mels the intercept is the mean level.
+    # mel = 2595 log10(1 + f / 700), up to a factor that the fit cancels
     mels = np.log1p(front_end.frequencies / 700)
     mels -= mels.mean()
     slope = (mels @ mean) / max(mels @ mels, 1e-12)
@@ -128,6 +131,7 @@ def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDAr
     others = np.stack(
         [np.logaddexp.reduce(np.delete(scores, k, axis=-1), axis=-1) for k in range(scores.shape[-1])], axis=-1
     )
+    # nats to bits
     bits: NDArray[np.float64] = (scores - others) / np.log(2)
     return bits
 
@@ -171,6 +175,7 @@ class Occlusion:
         whole = compute_evidence(self.tagger, frames[None])
 
         def without(some: NDArray[np.bool_]) -> NDArray[np.float64]:
+            # (windows, columns, bands) → (windows, frames, bins), altered clips → (windows, labels)
             return compute_evidence(self.tagger, np.where(cells.expand(some), base, frames))
 
         lost = []
@@ -194,5 +199,6 @@ def list_windows(columns: int, bands: int) -> NDArray[np.bool_]:
     # offset of each cell from each place of the window: (places, cells) along time, and along frequency
     time, band = (np.arange(n + WINDOW - 1)[:, None] - np.arange(n)[None, :] for n in (columns, bands))
     over_time, over_bands = ((offset >= 0) & (offset < WINDOW) for offset in (time, band))
+    # (places in time, places in frequency, columns, bands)
     both = over_time[:, None, :, None] & over_bands[None, :, None, :]
     return both.reshape(-1, columns, bands)

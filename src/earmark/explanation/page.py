@@ -67,6 +67,7 @@ def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: s
         footer=html.escape(_footer(explanation)),
         style=style,
         script=script,
+        # no "</script>" in a name may end the element; JSON reads \u003c as <
         data=json.dumps(_data(explanation, genres), allow_nan=False).replace("<", "\\u003c"),
         sound=base64.b64encode(explanation.sound or b"").decode(),
     )
@@ -143,6 +144,7 @@ def _data(explanation: ExplanationData, genres: Sequence[str]) -> dict[str, Any]
         "frequencies": [round(float(f), 1) for f in explanation.frequencies],
         "frameStart": float(explanation.times[0]) - step / 2,
         "frameStep": step,
+        # moments begin at 0: the second is the step
         "momentStep": float(explanation.moments[1]) if len(explanation.moments) > 1 else explanation.duration,
         "envelopeSeconds": explanation.envelope_seconds,
         "cellSeconds": explanation.cell_seconds,

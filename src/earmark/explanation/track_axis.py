@@ -60,6 +60,7 @@ def join_pieces(
         count[inside] += 1
     # no piece: 0 / NaN is NaN
     count[count == 0] = np.nan
+    # (n, *shape) / (n, 1, …)
     mean: NDArray[np.float64] = total / count.reshape(-1, *[1] * len(shape))
     return mean
 
@@ -76,6 +77,7 @@ def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray
     else:
         pad = front_end.n_fft // 2 if front_end.center else 0
         plain = replace(front_end, center=False, top_db=None, relative=False)
+    # the second term makes a sound that is too short fill one frame
     padded = np.pad(samples, (pad, max(pad, front_end.n_fft - len(samples) - pad)))
     hop, length = front_end.hop_length, front_end.n_fft
     # Each block reaches over the frames' hop to the end of its last window: the frames are those of the whole.

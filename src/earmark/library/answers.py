@@ -64,6 +64,7 @@ def classify_new(
     """
     from earmark.inference.model_file import read_model, split_card
 
+    # only the card, to know the model by; its graph is parsed when the first new file turns up
     data, name, _ = read_model(model)
     card, _ = split_card(data, name)
     hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
@@ -109,6 +110,7 @@ def choose_model(library: Library, model: str | None = None) -> tuple[ModelKey, 
     if not hearings:
         raise LibraryError(f"{library.path}: nothing has been heard yet; 'earmark classify --library' fills it")
     names = [f"{h.name}{', preview' * h.preview} ({h.checksum[:8]}, {n} files)" for h, n in hearings]
+    # the one last used comes first; a model file is opened only where neither name nor checksum fits
     for hearing, _ in hearings:
         if not model or model in (hearing.name, hearing.checksum[: len(model)]) or _has_checksum(model, hearing):
             return hearing, names

@@ -23,6 +23,7 @@ _APPLICATION_ID = int.from_bytes(b"Earm")
 # seconds to wait for another run, which holds the file for milliseconds at a time
 _BUSY_TIMEOUT = 30.0
 
+# paths are BLOB, for a file system's bytes need not be UTF-8; clips are compressed JSON
 _SCHEMA = (
     """CREATE TABLE hearing (
         id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, preview INTEGER NOT NULL, name TEXT NOT NULL,
@@ -109,17 +110,20 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
 def _is_new(database: sqlite3.Connection) -> bool:
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()
+    # application_id is 0 until a program sets it
     return (tables, application) == (0, 0)
 
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
     """Do all of a transaction or nothing; wait for another run's to end."""
+    # takes the write lock at once: SQLite may refuse, without waiting, to raise a read lock to it later
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
         database.execute("COMMIT")
     except BaseException:
+        # after some errors, such as a full disk, SQLite has rolled back by itself
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise

@@ -117,6 +117,7 @@ class Library:
             Classify files again that failed before.
         """
         model_id = self._model_id(key)
+        # one iterator for all: classifying reads ahead in it, and the loop below goes on where that ended
         remaining = iter(files)
 
         def look_up(file: FileStatus) -> Verdict | None:
@@ -177,6 +178,7 @@ class Library:
                 "WHERE hearing = ? AND path = ? AND size = ? AND mtime_ns = ?",
                 (model_id, _path_key(path), status.st_size, status.st_mtime_ns),
             ).fetchone()
+        # a row ends with error and clips
         if row is None or (timeline and row[-1] is None) or (retry and row[-2] is not None):
             return None
         return parse_verdict(row, model, path)
@@ -219,6 +221,7 @@ class Library:
                 "ON CONFLICT DO UPDATE SET used = excluded.used",
                 (*unique, key.name, json.dumps(key.labels), time.time_ns()),
             )
+            # asked for, since lastrowid tells nothing where the row was there before
             row = self._database.execute("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", unique).fetchone()
         return int(row[0])
 
@@ -263,6 +266,7 @@ class Library:
             )
             for *row, size, mtime_ns in rows:
                 verdict = parse_verdict(row, key.name, os.fsdecode(row[0]))
+                # None asks for unknown genres, not for files that failed: those have no probabilities at all
                 if genres and (verdict.genre not in genres or (verdict.error and not verdict.genres)):
                     continue
                 yield StoredVerdict(verdict, _file_state(row[0], size, mtime_ns))

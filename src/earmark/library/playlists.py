@@ -81,6 +81,7 @@ def format_entry(track: str, folder: Path) -> str:
 
 def _to_line(text: str) -> str:
     """Return a title as text that stays on its line."""
+    # bytes that are no text, surrogates in Python, become U+FFFD
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in shown)
 

@@ -62,6 +62,7 @@ class Search:
         seen: set[str] = set()
         for name in self._iterate_names():
             for path, status in self._find_below(name):
+                # by name, links unresolved: a link counts as a file of its own
                 key = os.path.abspath(path)  # noqa: PTH100 (Path.absolute keeps '..')
                 if key not in seen:
                     seen.add(key)
@@ -139,6 +140,7 @@ def _stat(file: str | os.DirEntry[str]) -> os.stat_result | None:
 def _split_names(stream: BinaryIO, end: bytes) -> Iterator[str]:
     """Yield names as they come, whatever bytes they are of; empty ones are passed over."""
     rest = b""
+    # read1 gives what has come; read would wait for a full block
     while block := stream.read1(65536):  # type: ignore[attr-defined]
         # the last piece may be half a name: it waits for the next block
         *names, rest = (rest + block).split(end)
