@@ -434,5 +434,5 @@ def test_a_prior_is_measured_on_a_corpus(tmp_path, write_sound, rng):
     seen = []
     prior = measure_prior(corpus, model, on_track=lambda track: seen.append(track.id))
     clips = extract(corpus, model.card.front_end, model.card.clip_seconds, cache=None, jobs=1).X
-    assert np.array_equal(prior.mean, Prior.measured(clips, model.card.front_end).mean)
+    assert np.array_equal(prior.mean, Prior.from_clips(clips, model.card.front_end).mean)
     assert sorted(seen) == ["0", "1"]

@@ -13,8 +13,8 @@ from earmark.audio.encode import write_wav
 from earmark.audio.loudness import loudness, master, true_peak
 from earmark.auralization.excerpts import Moment, decode_moment, make_medley
 from earmark.auralization.input_weights import GATES, input_weights
-from earmark.auralization.peak_activations import find_peak_activations
-from earmark.auralization.units import Excitement, UnitProbe
+from earmark.auralization.peak_activations import PeakActivations, find_peak_activations
+from earmark.auralization.units import UnitProbe
 from earmark.data.corpus import Corpus, Track, read_folder
 from earmark.errors import AudioError, CorpusError, ModelError, SettingError
 from earmark.inference.model import Model, open_model
@@ -247,14 +247,14 @@ def test_nothing_recurrent(paper):
             look(model)
 
 
-def test_the_most_selective_units_are_the_best_of_each_genre_in_turn():
+def test_the_most_selective_units_are_the_best_of_each_genre_in_turn(probe):
     tracks = tuple(Track(f"{genre}{i}", genre) for genre in ("jazz", "rock") for i in range(3))
     steps = np.array([[0.0, 0.1, 0.2]] * 2).reshape(6)
     jazz = np.repeat([1.0, 0.0], 3)
     # unit 0 tells nothing, 1 jazz, 2 rock, 3 rock somewhat
     highest = np.stack([steps, jazz + steps, -jazz + steps, -0.2 * jazz + steps], axis=1).astype(np.float32)
-    excitement = Excitement(Corpus("two", tracks), highest, np.zeros(highest.shape), {})
-    assert excitement.most_selective(2) == [1, 2]
-    assert excitement.most_selective(3) == [1, 2, 0]
-    alone = Excitement(Corpus("one", tracks[:3]), highest[:3], np.zeros((3, 4)), {})
+    peaks = PeakActivations(probe, Corpus("two", tracks), highest, np.zeros(highest.shape), {})
+    assert peaks.most_selective(2) == [1, 2]
+    assert peaks.most_selective(3) == [1, 2, 0]
+    alone = PeakActivations(probe, Corpus("one", tracks[:3]), highest[:3], np.zeros((3, 4)), {})
     assert alone.most_selective(3) == [0, 1, 2]

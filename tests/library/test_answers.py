@@ -25,7 +25,7 @@ def test_a_library_gives_what_the_model_gave(music, tmp_path):
         with Library(tmp_path / "music.db") as library:
             kept_labels, verdicts = classify_new(library, Search([str(music)]), "paper-attention-2x60")
             kept = [(v.path, v.genre, v.genres) for v in verdicts]
-            assert library.heard == heard
+            assert library.n_classified == heard
         assert tuple(kept_labels) == tuple(labels)
         assert kept == fresh
 

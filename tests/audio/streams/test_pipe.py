@@ -13,7 +13,7 @@ from earmark.audio.decode import decode
 from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.stream import SAMPLE_FORMATS, File, Pcm, Pipe
 from earmark.errors import AudioError, SettingError
-from earmark.inference.live import Listener
+from earmark.inference.live import LiveClassifier
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +112,12 @@ def test_raw_sound_is_answered_as_soon_as_it_is_there(tagger):
 
     stream = Pipe(SimpleNamespace(read=read), Pcm(44100, "f32le"))
     done, first = 0.0, None
-    listener = Listener(tagger, 0.5, 5.0)
+    listener = LiveClassifier(tagger, 0.5, 5.0)
     for block in stream.blocks(RATE):
         done += len(block.samples) / RATE
         if given_out < len(x):
             most = max(most, given_out / 44100 - done)
-        for verdict in listener.take(block):
+        for verdict in listener.classify_block(block):
             first = first or (verdict.genres and verdict.time)
     assert first == 2.5
     assert most < 0.15
