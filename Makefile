@@ -9,8 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: $(VENV)/learn ## compose a corpus, train on it, judge, and classify
 	@BIN=$(BIN) sh demo.sh
 
-test: $(VENV)/test ## the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+test: $(VENV)/test ## the whole test suite, and how much of the source it runs in its own processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=
+	@echo "covered, but for what the command's own processes run: $$($(BIN)/python -m coverage report --format=total) %"
 
 check: $(VENV)/check ## lint, format, types, and which package may import which
 	$(BIN)/ruff check
