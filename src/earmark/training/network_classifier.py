@@ -206,7 +206,8 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of each clip, shape (clips,)."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def attend(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return attention weights, shape (clips, frames); 0 on filling.
@@ -228,8 +229,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
     def network_(self) -> Network:
         """The trained torch module."""
         check_is_fitted(self, "net_")
-        network: Network = self.net_.module_.network
-        return network
+        return self.net_.module_.network  # type: ignore[no-any-return]
 
     def _split(
         self, clips: Clips, targets: NDArray[np.intp], X_valid: ArrayLike | None, y_valid: ArrayLike | None, seed: int
