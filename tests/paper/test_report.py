@@ -164,7 +164,7 @@ def test_figures_come_as_png_and_svg(run, make_record, sounds):
 
 
 def test_the_spectrogram_shows_the_tone(sounds):
-    from earmark.paper.figures.spectrogram import draw_spectrogram
+    from earmark.paper.figures.figure_2_spectrogram import draw_spectrogram
     from earmark.plotting import figure_style
 
     with figure_style():

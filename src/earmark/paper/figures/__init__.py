@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from earmark.data.corpus import Corpus
 from earmark.data.splits import PROTOCOLS
-from earmark.paper.figures.bars import draw_leak, draw_others, draw_rows
-from earmark.paper.figures.confusion import draw_confusion
 from earmark.paper.figures.curves import draw_learning, draw_width
-from earmark.paper.figures.network import draw_network
-from earmark.paper.figures.spectrogram import draw_attention, draw_spectrogram
+from earmark.paper.figures.figure_1_network import draw_network
+from earmark.paper.figures.figure_2_spectrogram import draw_attention, draw_spectrogram
+from earmark.paper.figures.figure_6_confusion import draw_confusion
+from earmark.paper.figures.figures_3_4_5_accuracy import draw_leak, draw_others, draw_rows
 from earmark.paper.rows import FIGURE_3, FIGURE_5
 from earmark.paper.summary import Summary, best_of, protocols_of
 from earmark.plotting import Drawing, figure_style
