@@ -82,8 +82,7 @@ def find_prototypes(
         If the model does not know a genre, or `one_per` is neither.
     """
     wanted = _check_genres(tagger, genres)
-    if one_per not in ONE_PER:
-        raise SettingError(f"one_per is {one_per!r}: must be one of {', '.join(ONE_PER)}")
+    _check_one_per(one_per)
     if labelled:
         corpus = corpus.subset([i for i, track in enumerate(corpus.tracks) if track.genre in wanted])
     best: dict[str, list[Moment]] = {genre: [] for genre in wanted}
@@ -102,6 +101,11 @@ def find_prototypes(
         raise no_track_heard(corpus, failed)
     group = _group_tracks(corpus, one_per)
     return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed)
+
+
+def _check_one_per(one_per: str) -> None:
+    if one_per not in ONE_PER:
+        raise SettingError(f"one_per is {one_per!r}: must be one of {', '.join(ONE_PER)}")
 
 
 def _check_genres(tagger: Tagger, genres: Sequence[str] | None) -> tuple[str, ...]:

@@ -158,13 +158,21 @@ def judge(
         labels=labels,
         confusion=counts.tolist(),
         per_genre=_count_per_genre(counts, labels),
-        tracks=[
-            TrackResult(ids[i] if ids else str(i), labels[t], labels[b], float(p[t]), float(p[b]))
-            # metrics.pool orders tracks as np.unique does
-            for i, t, b, p in zip(np.unique(answers.track), truth, best, probabilities, strict=True)
-        ],
+        tracks=_list_tracks(answers, truth, probabilities, ids),
         failed=failed or {},
     )
+
+
+def _list_tracks(
+    answers: Answers, truth: NDArray[np.intp], probabilities: NDArray[np.floating[Any]], ids: Sequence[str] | None
+) -> list[TrackResult]:
+    """Return a result for each track, from true labels (tracks,) and probabilities (tracks, labels)."""
+    labels, best = answers.labels, probabilities.argmax(axis=1)
+    return [
+        TrackResult(ids[i] if ids else str(i), labels[t], labels[b], float(p[t]), float(p[b]))
+        # metrics.pool orders tracks as np.unique does
+        for i, t, b, p in zip(np.unique(answers.track), truth, best, probabilities, strict=True)
+    ]
 
 
 def _count_per_genre(counts: NDArray[np.intp], labels: Sequence[str]) -> dict[str, dict[str, float]]:

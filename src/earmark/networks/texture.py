@@ -142,11 +142,7 @@ class Texture(nn.Module):
         bands, contrast = onnx.mean(grouped, 3), onnx.deviation(grouped)
         moved, onsets = graph("Abs", onnx.change(x)), graph("Relu", onnx.change(bands))
         timbre, detail = onnx.part(cepstrum, 2, 0, _TIMBRE), onnx.part(cepstrum, 2, _TIMBRE, _CEPSTRA)
-        steps = graph("Abs", graph("Sub", onnx.part(x, 2, 1, None), onnx.part(x, 2, 0, -1)))
-        edges = onnx.mean(onnx.groups(graph("Pad", steps, graph.integers(0, 0, 1, 0, 0, 0))), 3)
-        streams = graph("Concat", bands, timbre, onsets, contrast, axis=2)
-        ridges = graph("Sub", graph("Add", middle := onnx.part(x, 2, 1, -1), middle), onnx.part(x, 2, 2, None))
-        ridges = graph("Abs", graph("Sub", ridges, onnx.part(x, 2, 0, -2)))
+        streams, (edges, ridges) = graph("Concat", bands, timbre, onsets, contrast, axis=2), onnx.edges_and_ridges(x)
         positive = graph(
             "Concat",
             onnx.window_deviation(timbre),
@@ -220,6 +216,15 @@ class _OnnxWriter:
     def deviation(self, x: str) -> str:
         centred = self.graph("Sub", x, self.mean(x, 3, keep=1))
         return self._root(self.mean(self.graph("Mul", centred, centred), 3), 0.01)
+
+    def edges_and_ridges(self, x: str) -> tuple[str, str]:
+        """Write how far neighbouring bins differ, by group, and how far each stands out from both its neighbours."""
+        graph = self.graph
+        steps = graph("Abs", graph("Sub", self.part(x, 2, 1, None), self.part(x, 2, 0, -1)))
+        edges = self.mean(self.groups(graph("Pad", steps, graph.integers(0, 0, 1, 0, 0, 0))), 3)
+        # |2 x_i - x_(i+1) - x_(i-1)|
+        ridges = graph("Sub", graph("Add", middle := self.part(x, 2, 1, -1), middle), self.part(x, 2, 2, None))
+        return edges, graph("Abs", graph("Sub", ridges, self.part(x, 2, 0, -2)))
 
     def window_mean(self, x: str) -> str:
         turned = self.graph("Transpose", x, perm=[0, 2, 1])
