@@ -60,7 +60,7 @@ def classify_new(
 ) -> Answers:
     """Answer for all files as :func:`classify_search` does, but classify only those that a library does not know.
 
-    The network is not even loaded where nothing is new. `timeline` and `retry` are those of :meth:`Library.answers`.
+    The network is not even loaded where nothing is new. `timeline` and `retry` are those of :meth:`Library.classify`.
     """
     from earmark.inference.model_file import read_model, split_card
 
