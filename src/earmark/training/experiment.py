@@ -30,7 +30,7 @@ class Experiment:
     protocol : {"clip", "track", "artist", "fault-filtered"}
         How the corpus is split into training, validation and test.
     seed : int
-        Of the split, the weights, the order, dropout and augmentation.
+        Of the split, the weights, the order and dropout.
     fold : Fold, optional
         One turn of a cross-validation.
     learns : {"train", "train+valid", "all"}
@@ -117,7 +117,7 @@ def gather(experiment: Experiment, resources: Resources) -> Material:
     """Make and split the clips of an experiment; those of training may overlap."""
     corpus, recipe = experiment.corpus, experiment.recipe
     hop_seconds, train_hop_seconds = recipe.hops(experiment.protocol)
-    settings: dict[str, Any] = {"min_frames": recipe.min_frames, "cache": resources.cache, "jobs": resources.jobs}
+    settings: dict[str, Any] = {"cache": resources.cache, "jobs": resources.jobs}
 
     def cut(tracks: Corpus, hop_seconds: float, **watch: Any) -> Features:
         return extract(tracks, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds, **settings, **watch)

@@ -105,7 +105,6 @@ def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) ->
         hop_seconds=experiment.recipe.hop_seconds,
         front_end=experiment.recipe.front_end,
         n_bins=experiment.recipe.front_end.n_bins,
-        min_frames=experiment.recipe.min_frames,
         attention=experiment.recipe.attention,
         calibration=trial.calibration,
         training=Training(

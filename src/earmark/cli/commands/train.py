@@ -31,7 +31,7 @@ def train(
     rare: options.RareOption = None,
     recipe: Annotated[
         str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.", autocompletion=completion.recipes)
-    ] = "house",
+    ] = "paper-attention-2x60",
     protocol: Annotated[
         options.Split,
         typer.Option(

@@ -74,7 +74,6 @@ def extract(
     clip_seconds: float,
     *,
     hop_seconds: float | None = None,
-    min_frames: int = 1,
     cache: Path | None = None,
     jobs: int = 1,
     on_track: Callable[[Track], None] | None = None,
@@ -88,8 +87,6 @@ def extract(
     clip_seconds : float
     hop_seconds : float, optional
         From clip to clip; `clip_seconds` (no overlap) when left out.
-    min_frames : int
-        Clips with fewer frames are left out.
     cache : Path, optional
         Folder to keep results in (see :mod:`earmark.data.features.cache`).
     jobs : int
@@ -110,7 +107,7 @@ def extract(
         for i, (track, result) in enumerate(zip(corpus.tracks, computed, strict=True)):
             if result.error:
                 failed[track.id] = result.error
-            rows.add(i, [clip for clip in result.clips if len(clip) >= min_frames])
+            rows.add(i, result.clips)
             if on_track:
                 on_track(track)
     if not rows.track:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -80,14 +79,6 @@ class Graph:
         # torch keeps W as (out, in)
         product = self("MatMul", x, self.constant(_array(layer.weight).T))
         return product if layer.bias is None else self("Add", product, self.constant(_array(layer.bias)))
-
-    def batch_norm(self, norm: nn.BatchNorm1d, x: str) -> str:
-        """Write a batch norm that learns no more, over the last axis: a gain and an offset."""
-        assert norm.running_mean is not None and norm.running_var is not None
-        # y = γ (x - μ) / √(σ² + ε) + β = gain · x + offset
-        gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-        offset = norm.bias.detach() - norm.running_mean * gain
-        return self("Add", self("Mul", x, self.constant(_array(gain))), self.constant(_array(offset)))
 
     def recurrence(self, layer: nn.Module, x: str) -> tuple[str, str, str]:
         """Write one torch RNN or LSTM layer over (clips, frames, size).
