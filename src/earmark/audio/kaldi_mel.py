@@ -13,8 +13,8 @@ from earmark.audio.frames import frame, require_positive
 from earmark.audio.mel import FilterBlock, kaldi_edges, kaldi_filters, split_filters
 from earmark.errors import SettingError
 
-_CHUNK = 256
-"""Frames transformed at once: what is in work, 1 MB, stays in cache."""
+_CHUNK = 128
+"""Frames transformed at once: what is in work, 1 MB in all, stays in cache."""
 
 
 @dataclass(frozen=True)
