@@ -10,7 +10,6 @@ from sklearn.pipeline import Pipeline
 
 from earmark.evaluation import metrics
 from earmark.training import baselines
-from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.recipe import Recipe
 from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
 
@@ -23,7 +22,7 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     recipe : Recipe
     seed : int
     **settings
-        Further parameters of a :class:`NetworkClassifier`, such as ``checkpoint``; other kinds need none.
+        Further parameters of a network's classifier, such as ``checkpoint``; other kinds need none.
     """
     # bins first, so that peak and mean are of those that are read
     low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
@@ -34,7 +33,7 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
 
 def is_network(pipeline: Pipeline) -> bool:
     """Whether a pipeline ends in a network: it learns in epochs and has a model file."""
-    return isinstance(pipeline[-1], NetworkClassifier)
+    return pipeline.steps[-1][0] == "network"
 
 
 def fit(
@@ -78,6 +77,9 @@ def _classifier(recipe: Recipe, seed: int, settings: dict[str, Any]) -> baseline
         return baselines.support_vector_machine(**recipe.svm.model_dump(), class_weight=weight, seed=seed)
     if recipe.logistic:
         return baselines.logistic_regression(**recipe.logistic.model_dump(), class_weight=weight)
+    # late: the other kinds need no torch
+    from earmark.training.network_classifier import NetworkClassifier
+
     classifier = NetworkClassifier(
         recipe.mlp or recipe.network,
         recipe.training,
