@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from earmark.audio import AudioFile, FrontEnd, cut
 from earmark.audio.clips import cut_frames
 from earmark.data.corpus import Track
@@ -91,6 +93,10 @@ def compute_clips(
             for track in tracks:
                 if track.spectrogram is not None:
                     yield TrackClips(settings.read_array(track))
+                    continue
+                if track.embedding is not None:
+                    # (clips, numbers) → clips of one frame
+                    yield TrackClips(list(track.embedding[:, None].astype(np.float32)))
                     continue
                 assert track.path is not None
                 # `computed` holds the new files in the order of the tracks: take its next only for one of them

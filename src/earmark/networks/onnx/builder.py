@@ -115,6 +115,14 @@ class Graph:
         # an RNN has no memory: its last output stands in
         return every, ends[0], ends[-1]
 
+    def flatten(self, x: str, n_frames: int) -> str:
+        """Fill clips (clips, frames, bins) with zeros up to so many frames, and lay frames one after another."""
+        none, given = self.integers(0), self("Shape", x, start=1, end=2)
+        missing = self("Sub", self.integers(n_frames), given)
+        # ONNX: the beginnings of all axes, then their ends
+        x = self("Pad", x, self("Concat", none, none, none, none, missing, none, axis=0))
+        return self("Reshape", x, self.integers(0, -1))
+
     def include(self, model: bytes, x: str, prefix: str) -> dict[str, str]:
         """Write another model's graph, whose one input becomes `x`; returns the names here of its outputs by theirs.
 
