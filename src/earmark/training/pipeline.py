@@ -34,7 +34,7 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
 
 def is_network(pipeline: Pipeline) -> bool:
     """Whether a pipeline ends in a network: it learns in epochs and has a model file."""
-    return pipeline.steps[-1][0] == "network"
+    return bool(pipeline.steps[-1][0] == "network")
 
 
 def fit(

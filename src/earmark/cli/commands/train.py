@@ -19,6 +19,7 @@ from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
+    from earmark.data.splits import Protocol
     from earmark.inference.model import Model
     from earmark.training.recipe import Recipe
     from earmark.training.train import Outcome
@@ -101,7 +102,7 @@ def train(
         raise SettingError("Missing option '--output': where to write the model")
     if protocol is None and folds is None and chosen.encoder and not chosen.chooses_epoch:
         folds = 0
-    split = protocol.value if protocol else "album" if chosen.encoder and folds is not None else "track"
+    split: Protocol = protocol.value if protocol else "album" if chosen.encoder and folds is not None else "track"
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     # PyTorch takes seconds to import: a corpus that cannot be opened is refused before.
     with extra("training", "learn" if chosen.is_network else "train"):

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio import FrontEnd
 from earmark.data.corpus import Corpus, Track, explain_failures
 from earmark.data.features.cache import Clips
-from earmark.data.features.worker import ClipSettings, compute_clips
+from earmark.data.features.worker import ClipSettings, Extractor, compute_clips
 from earmark.errors import CorpusError
 
 
@@ -70,7 +69,7 @@ def default_cache() -> Path:
 
 def extract(
     corpus: Corpus,
-    front_end: FrontEnd,
+    front_end: Extractor,
     clip_seconds: float,
     *,
     hop_seconds: float | None = None,
@@ -86,7 +85,7 @@ def extract(
     Parameters
     ----------
     corpus : Corpus
-    front_end : StftDensity or LogMel
+    front_end : StftDensity, LogMel, KaldiMel or Encoder
     clip_seconds : float
     hop_seconds : float, optional
         From clip to clip; `clip_seconds` (no overlap) when left out.
@@ -136,7 +135,8 @@ def _spread(clips: Clips, count: int) -> Clips:
 
 def _average(clip: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a clip's mean (1, bins), rounded as model files keep it, so that a model made of these is the same."""
-    return clip.mean(axis=0, keepdims=True).astype(np.float16).astype(np.float32)
+    mean: NDArray[np.float32] = clip.mean(axis=0, keepdims=True)
+    return mean.astype(np.float16).astype(np.float32)
 
 
 class _GrowingArray:

@@ -16,14 +16,18 @@ from earmark.audio.clips import cut_frames
 from earmark.data.corpus import Track
 from earmark.data.features.cache import ClipCache, Clips, Content, Index, read_content
 from earmark.errors import AudioError, CorpusError
+from earmark.inference.encoder import Encoder
 from earmark.parallel import Pool, is_small, limit_for_file
+
+# What makes frames, or steps of embeddings, of samples.
+Extractor = FrontEnd | Encoder
 
 
 @dataclass(frozen=True)
 class ClipSettings:
     """How a track becomes clips: front end, seconds of a clip, and seconds from clip to clip."""
 
-    front_end: FrontEnd
+    front_end: Extractor
     clip_seconds: float
     hop_seconds: float
 

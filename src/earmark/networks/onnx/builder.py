@@ -91,7 +91,7 @@ class Graph:
         offset = norm.bias.detach() - norm.running_mean * gain
         return self("Add", self("Mul", x, self.constant(_array(gain))), self.constant(_array(offset)))
 
-    def recurrence(self, layer: nn.RNNBase, x: str) -> tuple[str, str, str]:
+    def recurrence(self, layer: Any, x: str) -> tuple[str, str, str]:
         """Write one torch RNN or LSTM layer over (clips, frames, size).
 
         Returns the names of all outputs (clips, frames, H), the last output and the last memory (clips, H).
