@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.audio.kaldi_mel import KaldiMel
+from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.errors import SettingError
+from earmark.inference.encoder import Encoder
 from earmark.networks.settings import MlpSettings, NetworkSettings, Settings, suggest
 from earmark.training.settings import TrainingSettings
 
@@ -67,8 +69,8 @@ class Recipe(Settings):
 
     Attributes
     ----------
-    front_end : StftDensity or LogMel
-        How samples become frames.
+    front_end : StftDensity, LogMel, KaldiMel or Encoder
+        How samples become frames; an encoder's are its steps.
     clip_seconds : float
         Length of a clip.
     hop_seconds : float, optional
@@ -76,6 +78,10 @@ class Recipe(Settings):
         "clip" never lets them.
     train_hop_seconds : float, optional
         From one training clip to the next; shorter than a clip gives more, overlapping ones.
+    max_clips : int, optional
+        Of longer tracks, learn from and judge by so many clips, spread over the track; all when left out.
+    pool : {"mean"}, optional
+        Read the mean of a clip's frames, instead of one after another.
     top_db : float, optional
         For dB front ends: floor and centre each clip by itself, see
         :class:`earmark.training.scalers.LevelNormalizer`.
@@ -91,10 +97,12 @@ class Recipe(Settings):
     training : TrainingSettings
     """
 
-    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
+    front_end: Annotated[FrontEnd | Encoder, Field(discriminator="kind")] = StftDensity()
     clip_seconds: float = Field(5.0, gt=0)
     hop_seconds: float | None = Field(None, gt=0)
     train_hop_seconds: float | None = Field(None, gt=0)
+    max_clips: int | None = Field(None, ge=1)
+    pool: Literal["mean"] | None = None
     top_db: float | None = Field(None, gt=0)
     per_bin: bool = False
     class_weight: Literal["balanced"] | None = None
@@ -122,9 +130,24 @@ class Recipe(Settings):
         return "mlp" if self.mlp else "svm" if self.svm else "logistic" if self.logistic else "network"
 
     @property
+    def is_network(self) -> bool:
+        """Whether it makes a network, which learns in epochs and needs torch."""
+        return self.kind in ("network", "mlp")
+
+    @property
+    def chooses_epoch(self) -> bool:
+        """Whether its network is to be taken from its best epoch, for which the valid part is needed."""
+        return self.is_network and self.training.keep == "best"
+
+    @property
     def attention(self) -> bool:
         """Whether the model says where it listens."""
         return self.kind == "network" and self.network.attention is not None
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The pretrained network that it builds on, if any."""
+        return self.front_end if isinstance(self.front_end, Encoder) else None
 
     def hops(self, protocol: Protocol) -> tuple[float, float]:
         """Return seconds from clip to clip: where a track is judged, and where it is learned from.
@@ -201,7 +224,12 @@ def _toml(value: object) -> str:
     return repr(value) if isinstance(value, int | float) else f'"{value}"'
 
 
-_FRONT_ENDS: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
+_FRONT_ENDS: dict[str, Any] = {
+    "stft-density": StftDensity,
+    "log-mel": LogMel,
+    "kaldi-mel": KaldiMel,
+    "encoder": Encoder,
+}
 _TABLES: dict[str, type[Settings]] = {
     "network": NetworkSettings,
     "mlp": MlpSettings,
