@@ -22,7 +22,7 @@ from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explainer import Explainer
 from earmark.explanation.occlusion import Occlusion
-from earmark.inference.aggregate import sort_genres
+from earmark.inference.aggregate import sort_labels
 from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 
@@ -38,7 +38,7 @@ def test_the_verdict_is_the_taggers(explanation, tagger, sound):
     verdict = tagger.classify(sound, RATE)
     assert explanation.verdict.genres == pytest.approx(verdict.genres, abs=1e-6)
     middle = explanation.probabilities[explanation.moments == 2.5][0]
-    assert sort_genres(middle, tagger.labels) == pytest.approx(verdict.clips[0].genres, abs=1e-5)
+    assert sort_labels(middle, tagger.labels) == pytest.approx(verdict.clips[0].genres, abs=1e-5)
 
 
 def test_shapes_times_and_silence(explanation, tagger):

@@ -119,6 +119,8 @@ class Card(_Strict):
     name : str
     labels : tuple of str
         In the order of the network's outputs.
+    styles, moods : tuple of str
+        What else it tells of music, in the order of the outputs of these names; empty where it tells nothing.
     clip_seconds : float
         Length of the clips the network was trained on.
     hop_seconds : float, optional
@@ -148,6 +150,8 @@ class Card(_Strict):
     format_version: int = FORMAT_VERSION
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2)
+    styles: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
     clip_seconds: float = Field(gt=0)
     hop_seconds: float | None = Field(None, gt=0)
     front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")]
@@ -165,8 +169,9 @@ class Card(_Strict):
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Card:
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
+        for what in ("labels", "styles", "moods"):
+            if len(set(names := getattr(self, what))) < len(names):
+                raise ValueError(f"{what} occur twice: {', '.join(names)}")
         # a longer hop would leave sound between the clips unheard
         if self.hop_seconds and self.hop_seconds > self.clip_seconds:
             raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")
