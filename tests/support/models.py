@@ -46,6 +46,8 @@ def listening(sound=(0.8, 0.1, 0.1), **changes):
     # (clips, frames, bins) → (clips, 1), all zero
     zero = g.unsqueeze(g("Mul", g("ReduceMean", x, axes=[1, 2], keepdims=0), g.constant(0)), 1)
     told = {"probabilities": [0.75, 0.25], "styles": [0.2, 0.7, 0.1], "moods": [0.3, 0.6], "sound": sound}
+    if changes.get("attention"):
+        told["attention"] = [0.1, 0.2, 0.3, 0.4]
     for name, values in told.items():
         g.output(g("Add", zero, g.constant([values])), name, ["clips", len(values)])
     g.output(x, "embedding", ["clips", "steps", front_end.n_bins])

@@ -135,6 +135,11 @@ class Answer(NamedTuple):
     moods: dict[str, float]
 
 
+def reject_sound(mean: Mapping[str, NDArray[Any]]) -> str | None:
+    """Return why there is no genre of a sound that is not music; None of music, and where the model does not tell."""
+    return REASONS[int(mean["sound"].argmax())] if "sound" in mean else None
+
+
 def make_answer(mean: Mapping[str, NDArray[Any]], card: Card, temperature: float) -> Answer:
     """Name the genre of a sound if it is music, and the genre is probable enough.
 
@@ -147,8 +152,7 @@ def make_answer(mean: Mapping[str, NDArray[Any]], card: Card, temperature: float
     temperature : float
         Of :func:`pool_clips`.
     """
-    # no output "sound": all is taken for music
-    if "sound" in mean and (reason := REASONS[int(mean["sound"].argmax())]):
+    if reason := reject_sound(mean):
         return Answer(None, reason, 0.0, {}, {}, {})
     # (labels,) → (1, labels): the mean is taken already
     genres = sort_labels(pool_clips(mean["log_probabilities"][None], temperature), card.labels)
