@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.audio.spectrogram import FrontEnd, StftDensity
 
 ENVELOPE_SECONDS = 0.02
@@ -72,6 +73,10 @@ def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray
     Unlike a clip's, no level is relative to the loudest of anything. There is at least one frame: what is too short is
     padded with zeros.
     """
+    if isinstance(front_end, KaldiMel):
+        # 10 log10(mel), where x = (ln(mel) + 4.5) / 5
+        x = front_end(np.pad(samples, (0, max(0, 2 - len(samples)))))
+        return (5 * x - np.float32(4.5)) * np.float32(10 / np.log(10))
     if isinstance(front_end, StftDensity):
         plain: FrontEnd = replace(front_end, log=True)
         pad = 0

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from earmark.audio.clips import Clip
-from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.audio.spectrogram import FrontEnd
 from earmark.errors import SettingError
 from earmark.inference.model_file import FORMAT_VERSION
 
@@ -125,7 +125,7 @@ class Card(_Strict):
         Length of the clips the network was trained on.
     hop_seconds : float, optional
         From one clip to the next of a whole track; `clip_seconds` (no overlap) where None.
-    front_end : StftDensity or LogMel
+    front_end : StftDensity, LogMel or KaldiMel
         How samples become the frames that the network reads; it holds the sample rate.
     n_bins : int
         Numbers a frame.
@@ -154,7 +154,7 @@ class Card(_Strict):
     moods: tuple[str, ...] = ()
     clip_seconds: float = Field(gt=0)
     hop_seconds: float | None = Field(None, gt=0)
-    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")]
+    front_end: Annotated[FrontEnd, Field(discriminator="kind")]
     n_bins: int = Field(gt=0)
     min_frames: int = Field(1, gt=0)
     attention: bool

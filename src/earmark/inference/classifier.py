@@ -16,22 +16,21 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
-from numbers import Real
 
 import numpy as np
-import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.audio.clips import Clip, cut, cut_frames, preview_starts
 from earmark.audio.decode import AudioFile
+from earmark.audio.mixdown import resample_array
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.inference.aggregate import ClipPrediction, FramePrediction, TrackPrediction, make_verdict
 from earmark.inference.model import Model, open_model
 from earmark.inference.verdict import Verdict
 
-PREVIEW_CLIPS = 6
-"""Clips of a preview: as many as the 30 s excerpts of GTZAN hold."""
+PREVIEW_SECONDS = 30
+"""Seconds of sound that a preview hears, as many as GTZAN's excerpts have: six clips of 5 s, or three of 10 s."""
 
 _log = logging.getLogger(__name__)
 
@@ -113,42 +112,8 @@ class ClipClassifier(FrameClassifier):
             yield ClipPrediction(clip.start / rate, (clip.start + length) / rate, skipped=why, **outputs)
 
     def resample(self, samples: ArrayLike, sample_rate: float | None) -> NDArray[np.float32]:
-        """Return a user's array as mono samples at the front end's rate.
-
-        Parameters
-        ----------
-        samples : array of float, shape (samples,) or (channels, samples)
-            Full scale ±1.
-        sample_rate : float
-            Hz.
-
-        Returns
-        -------
-        ndarray of float32, shape (samples,)
-
-        Raises
-        ------
-        AudioError
-            If the array holds something else.
-        SettingError
-            If its sample rate is no number of Hz.
-        """
-        samples = np.asarray(samples)
-        if not isinstance(sample_rate, Real) or sample_rate <= 0:
-            raise SettingError("an array needs its sample rate, a number of Hz: (samples, sample_rate)")
-        # floats only: an array of integers does not tell its full scale
-        if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
-            raise AudioError(
-                f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
-                "(samples,) or (channels, samples)"
-            )
-        # (channels, samples) → (samples,)
-        mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
-        # checked before resampling, whose filter would spread one NaN over many samples
-        if not np.isfinite(mono).all():
-            raise AudioError("samples are not finite numbers (NaN or infinite)")
-        resampled: NDArray[np.float32] = soxr.resample(mono, sample_rate, self.card.front_end.sample_rate, quality="HQ")
-        return resampled
+        """Return a user's array as mono samples at the front end's rate: see :func:`resample_array`."""
+        return resample_array(samples, sample_rate, self.card.front_end.sample_rate)
 
 
 class TrackClassifier(ClipClassifier):
@@ -257,7 +222,7 @@ class TrackClassifier(ClipClassifier):
     def _cut_windows(self, recording: AudioFile, duration: float) -> Iterator[Clip]:
         """Cut the clips of a preview from a file of so many seconds; none from a file shorter than a clip."""
         rate, seconds = self.card.front_end.sample_rate, self.card.clip_seconds
-        for start in preview_starts(duration, seconds, PREVIEW_CLIPS):
+        for start in preview_starts(duration, seconds, max(1, round(PREVIEW_SECONDS / seconds))):
             for clip in cut(recording.blocks(rate, start=start, duration=seconds), self.card.clip_length):
                 # from the start of the file, not of the window
                 yield Clip(clip.start + round(start * rate), clip.samples, clip.length)

@@ -18,6 +18,7 @@ from earmark.files import replacing
 from earmark.inference.aggregate import REASONS
 from earmark.inference.card import Card
 from earmark.inference.model_file import DEFAULT, compute_checksum, join_card, list_models, read_model, split_card
+from earmark.inference.session import start_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -59,19 +60,8 @@ class Model:
         ModelError
             If the runtime refuses the graph, or the graph does not fit the card.
         """
-        # set before the import: telemetry would write to the user's cache folder, and call home
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # 3: errors only; by default warnings go to stderr too
-        options.log_severity_level = 3
         begin = time.perf_counter()
-        try:
-            session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's errors share no public parent
-            raise ModelError(f"{self.name}: onnxruntime refuses the graph ({str(error).splitlines()[0]})") from error
+        session = start_session(self.graph, self.name, threads)
         self._check_shapes(session)
         seconds = time.perf_counter() - begin
         _log.info("model %s, checksum %.8s, ready in %.2f s", self.name, self.card.checksum, seconds)

@@ -129,6 +129,8 @@ def test_shapes_are_cut_padded_and_folded_as_onnx_says(data):
     weight = np.random.default_rng(0).standard_normal((2, 1, 2, 3))
     strides = [draw(st.integers(1, 2)), 1]
     y = g("Conv", turned, g.constant(weight), strides=strides, kernel_shape=[2, 3])
+    pads = draw(st.lists(st.integers(1, 3), min_size=4, max_size=4))
+    y = g("Conv", y, g.constant(weight), pads=pads, group=2, kernel_shape=[2, 3])
     y = g("AveragePool", y, kernel_shape=[1, 2])
     axes, keep = draw(st.sampled_from([[1], [2, 3], [-1]])), draw(st.integers(0, 1))
     g.output(g("ReduceMax", y, axes=axes, keepdims=keep), "most", [])
@@ -171,7 +173,7 @@ def test_slopes_do_not_vanish_where_the_answer_is_certain():
         ("AveragePool", {"kernel_shape": [2], "ceil_mode": 1}, "the operator AveragePool with ceil_mode"),
         ("MaxPool", {"kernel_shape": [2]}, "no gradients are known for the operator MaxPool"),
         ("Conv", {"dilations": [2]}, "the operator Conv with dilations"),
-        ("Conv", {"pads": [1, 1]}, "the operator Conv with pads"),
+        ("Conv", {"auto_pad": "SAME_UPPER"}, "the operator Conv with auto_pad"),
         ("LSTM", {"hidden_size": 3}, "the operator LSTM with weights that are no constants"),
     ],
 )

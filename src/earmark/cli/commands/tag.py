@@ -75,7 +75,9 @@ def tag(
     break_links: Annotated[
         bool, typer.Option("--break-links", help="Tag a hard link; the file's other names stay as they are.")
     ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Hear 30 s of each file, spread over it, not all.")
+    ] = False,
     jobs: JobsOption = 0,
     form: Annotated[
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")

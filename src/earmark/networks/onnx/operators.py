@@ -93,20 +93,34 @@ def _slice(x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor) -> Tensor:
     return x
 
 
-def _pad(x: Tensor, pads: Tensor) -> Tensor:
-    """Pad with zeros; ONNX gives all beginnings, then all ends, first axis first."""
+def _pad(x: Tensor, pads: Tensor, *, mode: bytes = b"constant") -> Tensor:
+    """Pad, with zeros unless told; ONNX gives all beginnings, then all ends, first axis first."""
     sizes = _ints(pads)
-    pairs = zip(sizes[: x.ndim], sizes[x.ndim :], strict=True)
-    return functional.pad(x, [size for pair in reversed(list(pairs)) for size in pair])
+    pairs = list(zip(sizes[: x.ndim], sizes[x.ndim :], strict=True))
+    # torch reflects the last axis only
+    pairs = pairs[-1:] if mode == b"reflect" else pairs
+    return functional.pad(x, [size for pair in reversed(pairs) for size in pair], mode.decode())
 
 
 def _shape(x: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
     return torch.tensor(x.shape[start:end], dtype=torch.int64)
 
 
-def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides: Sequence[int] = (1,)) -> Tensor:
+def _convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    strides: Sequence[int] = (1,),
+    pads: Sequence[int] = (),
+    group: int = 1,
+) -> Tensor:
+    if any(pads):
+        # clips and channels are never padded; all beginnings come before all ends
+        half = len(pads) // 2
+        x = _pad(x, torch.tensor([0, 0, *pads[:half], 0, 0, *pads[half:]]))
     convolve = functional.conv1d if x.ndim == 3 else functional.conv2d
-    return convolve(x, weight, bias, stride=tuple(strides))
+    return convolve(x, weight, bias, stride=tuple(strides), groups=group)
 
 
 def _transpose_convolution(x: Tensor, weight: Tensor, *, strides: Sequence[int] = (1,)) -> Tensor:
@@ -141,6 +155,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Div": torch.div,
     "Elu": lambda x: functional.elu(x),
     "Exp": torch.exp,
+    "Flatten": lambda x: x.flatten(1),
+    "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.ndim)), keepdim=True),
+    "HardSwish": lambda x: functional.hardswish(x),
     "Identity": lambda x: x,
     "LeakyRelu": lambda x, *, alpha=0.01: functional.leaky_relu(x, alpha),
     "Log": torch.log,
