@@ -33,6 +33,7 @@ class Split(StrEnum):
     clip = "clip"
     track = "track"
     artist = "artist"
+    album = "album"
     fault_filtered = "fault-filtered"
 
 

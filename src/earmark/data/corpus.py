@@ -31,8 +31,10 @@ class Track:
         Sound file.
     spectrogram : ndarray of float32, shape (frames, bins), or None
         Frames, where the corpus holds arrays instead of sound.
-    artist : str
+    artist, album : str
         Empty where unknown.
+    embedding : ndarray, shape (clips, numbers), or None
+        Means of its clips, of a track that a model has learned from, where neither sound nor frames are at hand.
     """
 
     id: str
@@ -40,6 +42,8 @@ class Track:
     path: Path | None = None
     spectrogram: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     artist: str = ""
+    album: str = ""
+    embedding: NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

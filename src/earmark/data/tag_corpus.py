@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earmark.data.corpus import Corpus, make_tracks, name_corpus
@@ -21,14 +21,16 @@ _NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a
 
 @dataclass(frozen=True)
 class FileTags:
-    """What the tags of a file say: genres in the tag's order, and the album's or else the track's artist.
+    """What the tags of a file say: genres in the tag's order, the album's or else the track's artist, and the album.
 
-    The artist is empty where unknown or "Various Artists"; `readable` says whether tags could be read at all.
+    The artist is empty where unknown or "Various Artists"; `album` holds its artist too, as many are called alike;
+    `readable` says whether tags could be read at all.
     """
 
     path: Path
     genres: tuple[str, ...] = ()
     artist: str = ""
+    album: str = ""
     readable: bool = True
 
 
@@ -102,11 +104,25 @@ def read_tags(path: Path) -> FileTags:
     try:
         file = MediaFile(os.fspath(path))
         genres = parse_genres(file.genres or ())
-        artists = [" ".join((name or "").split()) for name in (file.albumartist, file.artist)]
+        *artists, album = (" ".join((name or "").split()) for name in (file.albumartist, file.artist, file.album))
     except Exception:
         # whatever a parser stumbles over: it is one file of many
         return FileTags(path, readable=False)
-    return FileTags(path, genres, next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), ""))
+    artist = next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), "")
+    return FileTags(path, genres, artist, album and f"{album} ({artists[0]})")
+
+
+def read_origins(corpus: Corpus, jobs: int = 1) -> Corpus:
+    """Return a corpus whose tracks bear the artists and albums that the tags of their files name."""
+    paths = [track.path for track in corpus.tracks if track.path and not track.album]
+    tags = {file.path: file for file in _read_all(paths, jobs, None)}
+    tracks = (
+        replace(track, artist=track.artist or tags[track.path].artist, album=tags[track.path].album)
+        if track.path in tags
+        else track
+        for track in corpus.tracks
+    )
+    return replace(corpus, tracks=tuple(tracks))
 
 
 def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[FileTags]:

@@ -73,6 +73,18 @@ def macro_f1(confusion: NDArray[np.intp]) -> float:
     return float(f1.mean()) if len(f1) else float("nan")
 
 
+def mean_recall(confusion: NDArray[np.intp]) -> float:
+    """Return the mean over the labels that occur of the share of each one's rows that is right.
+
+    Examples
+    --------
+    >>> mean_recall(np.array([[1, 0], [1, 1]]))
+    0.75
+    """
+    counts = confusion.sum(axis=1)
+    return float((np.diag(confusion)[counts > 0] / counts[counts > 0]).mean()) if counts.any() else float("nan")
+
+
 def bootstrap_interval(
     right: NDArray[np.floating],
     rng: np.random.Generator,

@@ -49,9 +49,9 @@ class Report:
         The same over the tracks that were named; NaN where none was.
     interval : tuple of float
         95 % bootstrap interval of `track_accuracy`, over tracks.
-    macro_f1, top3_accuracy : float
-        Over tracks: mean of the genres' F1 scores, and share of tracks whose genre is among the three most
-        probable.
+    mean_recall, macro_f1, top3_accuracy : float
+        Over tracks: mean of the genres' accuracies, mean of their F1 scores, and share of tracks whose genre is among
+        the three most probable.
     unknown : float
         Share of tracks whose verdict was "unknown".
     n_clips, n_tracks : int
@@ -75,6 +75,7 @@ class Report:
     track_accuracy: float
     named_accuracy: float
     interval: tuple[float, float]
+    mean_recall: float
     macro_f1: float
     top3_accuracy: float
     unknown: float
@@ -152,6 +153,7 @@ def judge(
         track_accuracy=metrics.accuracy(truth, best),
         named_accuracy=metrics.accuracy(truth[named], best[named]),
         interval=metrics.bootstrap_interval((truth == best).astype(float), np.random.default_rng(0)),
+        mean_recall=metrics.mean_recall(counts),
         macro_f1=metrics.macro_f1(counts),
         top3_accuracy=metrics.top_k_accuracy(probabilities, truth, 3),
         unknown=float(1 - named.mean()),

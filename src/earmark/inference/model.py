@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,15 @@ from earmark.errors import ModelError
 from earmark.files import replacing
 from earmark.inference.aggregate import REASONS
 from earmark.inference.card import Card
-from earmark.inference.model_file import DEFAULT, compute_checksum, join_card, list_models, read_model, split_card
+from earmark.inference.model_file import (
+    DEFAULT,
+    compute_checksum,
+    join_card,
+    join_examples,
+    list_models,
+    read_model,
+    split_card,
+)
 from earmark.inference.session import start_session
 
 if TYPE_CHECKING:
@@ -36,7 +44,9 @@ class Model:
     ----------
     card : Card
     graph : bytes
-        The ONNX model without the card.
+        The ONNX model without card and examples.
+    examples : bytes
+        What it learned from, where it can learn more; see :mod:`earmark.training.examples`.
     path : Path or None
         Where it was read from.
     """
@@ -44,6 +54,7 @@ class Model:
     card: Card
     graph: bytes
     path: Path | None = None
+    examples: bytes = b""
 
     def session(self, threads: int = 1) -> onnxruntime.InferenceSession:
         """Start onnxruntime on the graph, with so many threads within one call.
@@ -110,10 +121,10 @@ def open_model(which: str | os.PathLike[str] | None = None) -> Model:
     """
     data, name, path = read_model(which)
     model = parse(data, name)
-    return Model(model.card, model.graph, path)
+    return replace(model, path=path)
 
 
-def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
+def save_model(path: str | os.PathLike[str], graph: bytes, card: Card, examples: bytes = b"") -> Model:
     """Seal a card into a graph and write the model file, whole or not at all.
 
     Parameters
@@ -123,21 +134,24 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
         A serialised ONNX model without a card.
     card : Card
         Its checksum is filled in.
+    examples : bytes
+        What it learned from.
     """
+    whole = join_examples(graph, examples)
     # the checksum covers the card with an empty checksum
     bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
-    checked = bare.model_copy(update={"checksum": compute_checksum(graph, _card_json(bare))})
+    checked = bare.model_copy(update={"checksum": compute_checksum(whole, _card_json(bare))})
     target = Path(path)
     with replacing(target) as partial:
-        partial.write_bytes(join_card(graph, _card_json(checked)))
-    return Model(checked, graph, target)
+        partial.write_bytes(join_card(whole, _card_json(checked)))
+    return Model(checked, graph, target, examples)
 
 
 def parse(data: bytes, name: str) -> Model:
     """Read a model from bytes; `name` is used in errors. See :func:`open_model`."""
-    raw, graph = split_card(data, name)
+    raw, graph, examples = split_card(data, name)
     try:
-        return Model(Card.model_validate(raw), graph)
+        return Model(Card.model_validate(raw), graph, examples=examples)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "card"

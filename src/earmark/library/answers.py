@@ -66,7 +66,7 @@ def classify_new(
 
     # only the card, to know the model by; its graph is parsed when the first new file turns up
     data, name, _ = read_model(model)
-    card, _ = split_card(data, name)
+    card, *_ = split_card(data, name)
     hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
 
     @cache

@@ -13,12 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from earmark.data.corpus import Corpus
+from earmark.data.features.extract import Features
 from earmark.evaluation.calibration import Answers, calibrate
 from earmark.evaluation.report import Report, judge
 from earmark.inference.card import Calibration
 from earmark.training import pipeline
 from earmark.training.experiment import Experiment, Material, Resources, gather
-from earmark.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,15 @@ def run(experiment: Experiment, resources: Resources | None = None, checkpoint: 
     return Trial(**vars(fitting), calibration=calibration, reports=reports)
 
 
-def chooses_epoch(recipe: Recipe) -> bool:
-    """Whether a recipe's network is to be taken from its best epoch, for which the valid part is needed."""
-    return recipe.kind in ("network", "mlp") and recipe.training.keep == "best"
-
-
-def fit(experiment: Experiment, resources: Resources | None = None, checkpoint: Path | None = None) -> Fitting:
-    """Fit without judging; parameters and errors are those of :func:`run`."""
+def fit(
+    experiment: Experiment,
+    resources: Resources | None = None,
+    checkpoint: Path | None = None,
+    computed: tuple[Corpus, Features] | None = None,
+) -> Fitting:
+    """Fit without judging; parameters and errors are those of :func:`run`, and `computed` is :func:`gather`'s."""
     resources = resources or Resources()
-    material = gather(experiment, resources)
+    material = gather(experiment, resources, computed)
     train, valid = material.parts["train"], material.parts.get("valid")
     settings: dict[str, Any] = {"device": resources.device, "on_epoch": resources.on_epoch}
     if valid is None:

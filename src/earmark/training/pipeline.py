@@ -10,9 +10,8 @@ from sklearn.pipeline import Pipeline
 
 from earmark.evaluation import metrics
 from earmark.training import baselines
-from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.recipe import Recipe
-from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
+from earmark.training.scalers import LevelNormalizer, LowBins, MeanPooling, Standardizer
 
 
 def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
@@ -23,18 +22,19 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     recipe : Recipe
     seed : int
     **settings
-        Further parameters of a :class:`NetworkClassifier`, such as ``checkpoint``; other kinds need none.
+        Further parameters of a network's classifier, such as ``checkpoint``; other kinds need none.
     """
     # bins first, so that peak and mean are of those that are read
     low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
+    pool = [("pool", MeanPooling())] if recipe.pool else []
     scale = ("standardize", Standardizer(recipe.per_bin, recipe.with_std))
-    return Pipeline([*low, *level, scale, *_classifier(recipe, seed, settings)])
+    return Pipeline([*low, *level, *pool, scale, *_classifier(recipe, seed, settings)])
 
 
 def is_network(pipeline: Pipeline) -> bool:
     """Whether a pipeline ends in a network: it learns in epochs and has a model file."""
-    return isinstance(pipeline[-1], NetworkClassifier)
+    return bool(pipeline.steps[-1][0] == "network")
 
 
 def fit(
@@ -78,6 +78,9 @@ def _classifier(recipe: Recipe, seed: int, settings: dict[str, Any]) -> baseline
         return baselines.support_vector_machine(**recipe.svm.model_dump(), class_weight=weight, seed=seed)
     if recipe.logistic:
         return baselines.logistic_regression(**recipe.logistic.model_dump(), class_weight=weight)
+    # late: the other kinds need no torch
+    from earmark.training.network_classifier import NetworkClassifier
+
     classifier = NetworkClassifier(
         recipe.mlp or recipe.network,
         recipe.training,

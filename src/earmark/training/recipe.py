@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.audio.kaldi_mel import KaldiMel
+from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.errors import SettingError
+from earmark.inference.encoder import Encoder
 from earmark.networks.settings import MlpSettings, NetworkSettings, Settings, suggest
 from earmark.training.settings import AugmentationSettings, TrainingSettings
 
@@ -77,8 +79,8 @@ class Recipe(Settings):
 
     Attributes
     ----------
-    front_end : StftDensity or LogMel
-        How samples become frames.
+    front_end : StftDensity, LogMel, KaldiMel or Encoder
+        How samples become frames; an encoder's are its steps.
     clip_seconds : float
         Length of a clip.
     hop_seconds : float, optional
@@ -86,6 +88,10 @@ class Recipe(Settings):
         "clip" never lets them.
     train_hop_seconds : float, optional
         From one training clip to the next; shorter than a clip gives more, overlapping ones.
+    max_clips : int, optional
+        Of longer tracks, learn from and judge by so many clips, spread over the track; all when left out.
+    pool : {"mean"}, optional
+        Read the mean of a clip's frames, instead of one after another.
     low_bins : int, optional
         Read only so many of the front end's bins, the lowest, see :class:`earmark.training.scalers.LowBins`.
     top_db : float, optional
@@ -104,10 +110,12 @@ class Recipe(Settings):
     augmentation : AugmentationSettings
     """
 
-    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
+    front_end: Annotated[FrontEnd | Encoder, Field(discriminator="kind")] = StftDensity()
     clip_seconds: float = Field(5.0, gt=0)
     hop_seconds: float | None = Field(None, gt=0)
     train_hop_seconds: float | None = Field(None, gt=0)
+    max_clips: int | None = Field(None, ge=1)
+    pool: Literal["mean"] | None = None
     low_bins: int | None = Field(None, ge=1)
     top_db: float | None = Field(None, gt=0)
     per_bin: bool = False
@@ -140,6 +148,16 @@ class Recipe(Settings):
         return "mlp" if self.mlp else "svm" if self.svm else "logistic" if self.logistic else "network"
 
     @property
+    def is_network(self) -> bool:
+        """Whether it makes a network, which learns in epochs and needs torch."""
+        return self.kind in ("network", "mlp")
+
+    @property
+    def chooses_epoch(self) -> bool:
+        """Whether its network is to be taken from its best epoch, for which the valid part is needed."""
+        return self.is_network and self.training.keep == "best"
+
+    @property
     def n_bins(self) -> int:
         """Numbers a frame that are read."""
         return self.low_bins or self.front_end.n_bins
@@ -148,6 +166,11 @@ class Recipe(Settings):
     def attention(self) -> bool:
         """Whether the model says where it listens."""
         return self.kind == "network" and self.network.attention is not None
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The pretrained network that it builds on, if any."""
+        return self.front_end if isinstance(self.front_end, Encoder) else None
 
     @property
     def min_frames(self) -> int:
@@ -229,7 +252,12 @@ def _toml(value: object) -> str:
     return repr(value) if isinstance(value, int | float) else f'"{value}"'
 
 
-_FRONT_ENDS: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
+_FRONT_ENDS: dict[str, Any] = {
+    "stft-density": StftDensity,
+    "log-mel": LogMel,
+    "kaldi-mel": KaldiMel,
+    "encoder": Encoder,
+}
 _TABLES: dict[str, type[Settings]] = {
     "network": NetworkSettings,
     "mlp": MlpSettings,

@@ -167,3 +167,16 @@ class Standardizer(ClipTransformer):
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph."""
         return graph("Div", graph("Sub", x, graph.constant(self.mean_)), graph.constant(self.scale_))
+
+
+class MeanPooling(ClipTransformer):
+    """Average the frames of each clip, filling left out: (clips, frames, bins) → (clips, 1, bins)."""
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Average."""
+        check_is_fitted(self)
+        return _restore_shape(np.nanmean(self.as_clips(X, reset=False), axis=1, keepdims=True), X)
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return graph("ReduceMean", x, axes=[1])

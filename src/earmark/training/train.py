@@ -16,8 +16,10 @@ from earmark.evaluation.report import Report
 from earmark.files import replacing
 from earmark.inference.card import Card, Metric, Training
 from earmark.inference.model import Model, save_model
+from earmark.inference.vocabulary import read_classes
 from earmark.training import cross_validation
 from earmark.training import fit as trials
+from earmark.training.examples import encode_examples
 from earmark.training.experiment import Experiment, Resources
 from earmark.training.export import pipeline_graph
 from earmark.training.fit import Trial
@@ -62,8 +64,8 @@ def train(
         The model file. Beside it, ``<output>.run`` holds the state after each epoch until the file is
         written; a run that was killed goes on from there.
     folds : int, optional
-        Judge by so many held-out folds and learn from every track, see :mod:`earmark.training.cross_validation`; else
-        part of the corpus learns and the rest judges.
+        Judge by so many held-out folds (0: as many as the genres allow) and learn from every track, see
+        :mod:`earmark.training.cross_validation`; else part of the corpus learns and the rest judges.
     name : str, optional
         Name in the card; the file's name when left out.
     licence : str
@@ -79,34 +81,37 @@ def train(
     TrainingError
         If the run folder belongs to another experiment, or the loss stops being a number.
     """
-    if experiment.recipe.kind not in ("network", "mlp"):
-        raise SettingError(
-            f"a recipe with [{experiment.recipe.kind}] has no model file, only networks do: judge it by "
-            "'earmark reproduce'"
-        )
+    if experiment.recipe.kind == "svm":
+        raise SettingError("a recipe with [svm] has no model file: judge it by 'earmark reproduce'")
     run = _run_folder(experiment, folds, output)
-    if folds:
+    if folds is not None:
         trial = cross_validation.run(experiment, folds, run, resources)
     else:
         trial = trials.run(experiment, resources, run / "checkpoint.pt")
     card = _make_card(experiment, name or output.stem, licence, trial)
-    model = save_model(output, pipeline_graph(trial.pipeline, card.name), card)
+    learned = trial.material
+    examples = encode_examples(learned.corpus, learned.parts["train"]) if experiment.recipe.pool else b""
+    model = save_model(output, pipeline_graph(trial.pipeline, card.name, experiment.recipe.encoder), card, examples)
     # only now that the file is written
     shutil.rmtree(run)
-    return Outcome(model, trial.reports, trial.material.failed, trial.pipeline[-1].n_iter_)
+    return Outcome(model, trial.reports, learned.failed, len(trial.history))
 
 
 def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card:
-    learned, network = trial.material.parts["train"], trial.pipeline[-1]
+    learned, recipe = trial.material.parts["train"], experiment.recipe
+    front_end = recipe.encoder.mel if recipe.encoder else recipe.front_end
+    a_step = recipe.front_end.hop_length // front_end.hop_length
     return Card(
         name=name,
         labels=trial.labels,
-        clip_seconds=experiment.recipe.clip_seconds,
-        hop_seconds=experiment.recipe.hop_seconds,
-        front_end=experiment.recipe.front_end,
-        n_bins=experiment.recipe.front_end.n_bins,
-        min_frames=experiment.recipe.min_frames,
-        attention=experiment.recipe.attention,
+        clip_seconds=recipe.clip_seconds,
+        hop_seconds=recipe.hop_seconds,
+        front_end=front_end,
+        n_bins=front_end.n_bins,
+        min_frames=recipe.min_frames * a_step,
+        attention=recipe.attention,
+        styles=tuple(item.name for item in read_classes("genre")) if recipe.encoder else (),
+        moods=tuple(item.name for item in read_classes("mood")) if recipe.encoder else (),
         calibration=trial.calibration,
         training=Training(
             corpus=experiment.corpus.name,
@@ -114,9 +119,9 @@ def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) ->
             protocol=experiment.protocol,
             n_tracks=len(np.unique(learned.track)),
             n_clips=len(learned.y),
-            recipe=experiment.recipe.toml(),
+            recipe=recipe.toml(),
             seed=experiment.seed,
-            epochs=network.n_iter_,
+            epochs=len(trial.history),
         ),
         metrics=_list_metrics(experiment, trial.reports),
         licence=licence,
@@ -139,7 +144,7 @@ def _list_metrics(experiment: Experiment, reports: dict[str, Report]) -> tuple[M
             route="spectrogram" if arrays else "audio",
         )
         for report in reports.values()
-        for name in ("clip_accuracy", "track_accuracy", "calibration_error")
+        for name in ("clip_accuracy", "track_accuracy", "mean_recall", "calibration_error")
     )
 
 
@@ -148,7 +153,9 @@ def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path
     run = output.with_name(output.name + ".run")
     record = run / "run.json"
     # sorted keys: the same run always gives the same text
-    identity = json.dumps(experiment.identity | ({"folds": folds} if folds else {}), sort_keys=True, indent=1)
+    identity = json.dumps(
+        experiment.identity | ({"folds": folds} if folds is not None else {}), sort_keys=True, indent=1
+    )
     if record.exists():
         if record.read_text(encoding="utf-8") != identity:
             raise TrainingError(

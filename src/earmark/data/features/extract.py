@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio import FrontEnd
 from earmark.data.corpus import Corpus, Track, explain_failures
 from earmark.data.features.cache import Clips
-from earmark.data.features.worker import ClipSettings, compute_clips
+from earmark.data.features.worker import ClipSettings, Extractor, compute_clips
 from earmark.errors import CorpusError
 
 
@@ -70,11 +69,13 @@ def default_cache() -> Path:
 
 def extract(
     corpus: Corpus,
-    front_end: FrontEnd,
+    front_end: Extractor,
     clip_seconds: float,
     *,
     hop_seconds: float | None = None,
     min_frames: int = 1,
+    pool: bool = False,
+    max_clips: int | None = None,
     cache: Path | None = None,
     jobs: int = 1,
     on_track: Callable[[Track], None] | None = None,
@@ -84,12 +85,16 @@ def extract(
     Parameters
     ----------
     corpus : Corpus
-    front_end : StftDensity or LogMel
+    front_end : StftDensity, LogMel, KaldiMel or Encoder
     clip_seconds : float
     hop_seconds : float, optional
         From clip to clip; `clip_seconds` (no overlap) when left out.
     min_frames : int
         Clips with fewer frames are left out.
+    pool : bool
+        Give the mean of a clip's frames in their place, at half precision: clips of one frame.
+    max_clips : int, optional
+        Of more clips in a track, so many that are spread over it.
     cache : Path, optional
         Folder to keep results in (see :mod:`earmark.data.features.cache`).
     jobs : int
@@ -104,18 +109,34 @@ def extract(
         If no track can be read, or arrays do not fit the front end.
     """
     settings = ClipSettings(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
-    rows = _GrowingArray(settings.frames, front_end.n_bins)
+    rows = _GrowingArray(1 if pool else settings.frames, front_end.n_bins)
     failed: dict[str, str] = {}
     with closing(compute_clips(corpus.tracks, settings, cache, jobs)) as computed:
         for i, (track, result) in enumerate(zip(corpus.tracks, computed, strict=True)):
             if result.error:
                 failed[track.id] = result.error
-            rows.add(i, [clip for clip in result.clips if len(clip) >= min_frames])
+            # embeddings are clips of one frame already
+            clips = [clip for clip in result.clips if len(clip) >= min_frames or track.embedding is not None]
+            clips = _spread(clips, max_clips or len(clips))
+            rows.add(i, [_average(clip) for clip in clips] if pool else clips)
             if on_track:
                 on_track(track)
     if not rows.track:
         raise CorpusError(f"none of the {len(corpus.tracks)} tracks gave a clip{explain_failures(failed)}")
     return Features(rows.array(), np.array([corpus.tracks[i].genre for i in rows.track]), np.array(rows.track), failed)
+
+
+def _spread(clips: Clips, count: int) -> Clips:
+    """Return at most so many clips, evenly spaced, the first and the last among them."""
+    return (
+        clips if len(clips) <= count else [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
+    )
+
+
+def _average(clip: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a clip's mean (1, bins), rounded as model files keep it, so that a model made of these is the same."""
+    mean: NDArray[np.float32] = clip.mean(axis=0, keepdims=True)
+    return mean.astype(np.float16).astype(np.float32)
 
 
 class _GrowingArray:

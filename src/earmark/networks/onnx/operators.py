@@ -156,6 +156,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Elu": lambda x: functional.elu(x),
     "Exp": torch.exp,
     "Flatten": lambda x: x.flatten(1),
+    "Gather": lambda x, indices, *, axis=0: x.index_select(axis, indices),
     "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.ndim)), keepdim=True),
     "HardSwish": lambda x: functional.hardswish(x),
     "Identity": lambda x: x,
