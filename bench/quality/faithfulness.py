@@ -111,7 +111,7 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
 
 def _attention(tagger: Tagger, frames: Frames) -> NDArray[np.floating]:
     """Return the weight of each frame of a clip, shape (frames,)."""
-    weights = tagger.predict_with_attention(frames[None])[1]
+    weights = tagger.predict_frames(frames[None]).attention
     assert weights is not None
     return weights[0]
 

@@ -10,9 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+from support.models import listening
 from support.paths import REPOSITORY
 
 import earmark
+from earmark.inference.model import save_model
 
 pytest.importorskip("beets", reason="beets is not installed")
 
@@ -235,6 +237,15 @@ def test_words_of_ones_own_add_up(library, expected):
     assert library.tags()["swing"] == ["Two, and Three", first.title()]  # the best has no word: all stays
 
 
+def test_styles_and_moods_are_kept_with_each_track(library, tmp_path):
+    model = listening()
+    save_model(tmp_path / "own.onnx", model.graph, model.card)
+    library.settle(ANY, f"model: {tmp_path / 'own.onnx'}", "map: {Salsa: Mambo}")
+    library("earmark", expect=1)
+    said = library("ls", "-f", "$title|$genres|$earmark_style|$earmark_mood", "title:swing").stdout.strip()
+    assert said == "swing|Electronic|salsa|sad"
+
+
 def test_an_album_of_one_genre(library):
     library.settle(ANY, "source: album", "force: yes")
     library("earmark", "title:swing", expect=1)  # the album's broken track, too
@@ -273,7 +284,7 @@ def plugin():
         ({"source": "artist"}, "earmark.source: must be one of"),
         ({"auto": "perhaps"}, "earmark.auto: must be a bool"),
         ({"model": "lost.onnx"}, "no model 'lost.onnx'"),
-        ({"map": {"hip-hop": "Rap"}}, "map: the model has no genre hip-hop; it has blues"),
+        ({"map": {"hip-hopp": "Rap"}}, "map: the model has no genre hip-hopp; it has blues"),
         ({"map": {"pop": False}}, "map: pop = False: a word, or a list of words, is wanted"),
         ({"map": "lost.toml"}, "lost.toml: cannot be read"),
         ({"map": 3}, "earmark.map: 3, must be lines of genre: word"),

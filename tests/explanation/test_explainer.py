@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soxr
 from support.command import run
-from support.models import FRONT_ENDS, planted
+from support.models import FRONT_ENDS, listening, planted
 from support.paths import REPOSITORY
+from support.sounds import noise
 
 import earmark
 from earmark.audio import StftDensity
@@ -22,7 +23,7 @@ from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explainer import Explainer
 from earmark.explanation.occlusion import Occlusion
-from earmark.inference.aggregate import sort_genres
+from earmark.inference.aggregate import sort_labels
 from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 
@@ -38,7 +39,17 @@ def test_the_verdict_is_the_taggers(explanation, tagger, sound):
     verdict = tagger.classify(sound, RATE)
     assert explanation.verdict.genres == pytest.approx(verdict.genres, abs=1e-6)
     middle = explanation.probabilities[explanation.moments == 2.5][0]
-    assert sort_genres(middle, tagger.labels) == pytest.approx(verdict.clips[0].genres, abs=1e-5)
+    assert sort_labels(middle, tagger.labels) == pytest.approx(verdict.clips[0].genres, abs=1e-5)
+
+
+def test_an_encoders_steps_share_the_clip_evenly():
+    e = Explainer(Tagger(listening(attention=True))).explain((noise(2, 4000), 4000), relevance=False)
+    for k in range(8):
+        inside = (e.times > k / 4 + 0.01) & (e.times < (k + 1) / 4 - 0.01)
+        np.testing.assert_allclose(e.attention[inside], 0.4 * (k % 4 + 1), rtol=1e-6)
+    page = e.to_html()
+    assert '<p class="ranking">Styles: salsa 70% · techno 20% · swing 10%</p>' in page
+    assert '<p class="ranking">Moods: sad 60% · happy 30%</p>' in page
 
 
 def test_shapes_times_and_silence(explanation, tagger):

@@ -16,6 +16,8 @@ def test_clips_are_joined_by_their_mean():
     pieces = [Piece(0.0, 2.0, np.array([1.0, 2.0])), Piece(1.0, 3.0, np.array([4.0, 8.0]))]
     times = np.array([0.5, 1.5, 2.5, 3.5])
     np.testing.assert_array_equal(join_pieces(times, pieces, 1.0), [1, (2 + 4) / 2, 8, np.nan])
+    np.testing.assert_array_equal(join_pieces(times, pieces), [1, (2 + 4) / 2, 8, np.nan])
+    np.testing.assert_array_equal(join_pieces(times, [Piece(0.0, 4.0, np.array([1.0, 2.0]))]), [1, 1, 2, 2])
 
 
 @pytest.mark.parametrize(

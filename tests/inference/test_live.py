@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.models import listening
 from support.sounds import RATE, Made, noise
 
 import earmark
 from earmark.audio.streams.stream import Block, Pcm, Pipe
 from earmark.inference.aggregate import pool_clips
+from earmark.inference.classifier import ClipClassifier
 from earmark.inference.live import LiveClassifier, Memory, Window
 
 
@@ -110,6 +112,16 @@ def test_a_window_is_the_last_samples(sizes):
         window.push(samples)
         everything = np.concatenate([everything, samples])
         np.testing.assert_array_equal(window.samples, everything[-7:])
+
+
+@pytest.mark.parametrize(("sound", "reason"), [((1, 0, 0), None), ((0, 1, 0), "speech"), ((0, 0, 1), "no music")])
+def test_styles_moods_and_what_is_no_music(sound, reason):
+    live = LiveClassifier(ClipClassifier(listening(sound)), 1.0, 5.0)
+    *_, verdict = live.classify_block(Block(noise(3, 4000), time.monotonic()))
+    assert verdict.reason == reason
+    record = verdict.to_dict(top=1)
+    assert record["styles"] == ({} if reason else {"salsa": 0.7})
+    assert record["moods"] == ({} if reason else {"sad": 0.6})
 
 
 def test_memory_of_nothing_is_the_last_clip():

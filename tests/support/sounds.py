@@ -48,8 +48,8 @@ class Made(Stream):
 
 
 def told(letters, titles=None, step=0.5):
-    """Verdicts from letters: a genre each, '-' low confidence, ' ' silence, '.' too short."""
-    reasons = {"-": "low confidence", " ": "silence", ".": "too short"}
+    """Verdicts from letters: a genre each, '-' low confidence, ' ' silence, '.' too short, '!' speech."""
+    reasons = {"-": "low confidence", " ": "silence", ".": "too short", "!": "speech"}
     for i, c in enumerate(letters):
         genre, genres = (None, {}) if c in reasons else (c, {c: 0.8})
         title = titles[i] if titles else None

@@ -13,8 +13,8 @@ from earmark.audio.frames import frame, require_positive
 from earmark.audio.mel import FilterBlock, kaldi_edges, kaldi_filters, split_filters
 from earmark.errors import SettingError
 
-_CHUNK = 256
-"""Frames transformed at once: what is in work, 1 MB, stays in cache."""
+_CHUNK = 128
+"""Frames transformed at once: what is in work, 1 MB in all, stays in cache."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,11 @@ class KaldiMel:
         mel = np.empty((int(np.prod(shape[:-2])), *shape[-2:]), np.float32)
         if not mel.size:
             return mel.reshape(shape)
-        clips = samples.reshape(len(mel), -1).astype(np.float32, copy=False)
-        clips = clips[:, 1:] - np.float32(self.preemphasis) * clips[:, :-1]
         half = self.window_length // 2
-        clips = np.pad(clips, [(0, 0), (half, half)], mode="reflect")
-        for clip, bands in zip(clips, mel, strict=True):
-            self._sum_bands(frame(clip, self.window_length, self.hop_length), bands)
+        # clip by clip: what is small needs no new pages from the system
+        for clip, bands in zip(samples.reshape(len(mel), -1).astype(np.float32, copy=False), mel, strict=True):
+            signal = np.pad(clip[1:] - np.float32(self.preemphasis) * clip[:-1], half, mode="reflect")
+            self._sum_bands(frame(signal, self.window_length, self.hop_length), bands)
         mel += np.float32(1e-5)
         np.log(mel, out=mel)
         mel += np.float32(4.5)

@@ -28,12 +28,15 @@ class Answers:
     track, y : ndarray of int, shape (clips,)
         Track in the material's corpus, and true label.
     labels : tuple of str
+    rejected : ndarray of bool, shape (clips,), or None
+        Whether the model takes the whole track for no music.
     """
 
     log_probabilities: NDArray[np.float64]
     track: NDArray[np.intp]
     y: NDArray[np.intp]
     labels: tuple[str, ...]
+    rejected: NDArray[np.bool_] | None = None
 
 
 def calibrate(answers: Answers) -> Calibration:

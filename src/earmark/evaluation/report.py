@@ -141,6 +141,9 @@ def judge(
     probabilities = metrics.softmax(pooled / calibration.track_temperature)
     best = probabilities.argmax(axis=1)
     named = probabilities.max(axis=1) >= calibration.threshold
+    if answers.rejected is not None:
+        # what is no music is unknown, however sure the network is of its genre
+        named &= ~answers.rejected[np.unique(answers.track, return_index=True)[1]]
     counts = metrics.confusion(truth, best, len(labels))
     return Report(
         corpus=corpus,

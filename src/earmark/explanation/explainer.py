@@ -227,16 +227,19 @@ class Explainer:
         if not self.tagger.card.attention:
             return None
         front_end = self.tagger.card.front_end
+        # times the number of steps: 1 is an even share
         pieces = [
-            # times the number of frames: 1 is an even share
             Piece(clip.start, clip.end, np.array(clip.attention) * len(clip.attention))
             for clip in verdict.clips
             if clip.attention
         ]
+        # an encoder's steps, each of many frames, share the clip's time evenly
+        rate = front_end.sample_rate
+        if any(len(piece.values) < front_end.n_frames(round((piece.end - piece.start) * rate)) for piece in pieces):
+            return join_pieces(times, pieces)
         # a weight holds from half a hop before its frame's centre to half a hop after
-        offset = float(front_end.times(1)[0])
-        step = front_end.hop_length / front_end.sample_rate
-        return join_pieces(times, pieces, step, offset - step / 2)
+        step = front_end.hop_length / rate
+        return join_pieces(times, pieces, step, float(front_end.times(1)[0]) - step / 2)
 
 
 def _part(samples: NDArray[Any], rate: float, start: float, duration: float) -> NDArray[Any]:

@@ -10,12 +10,14 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.explanation.data import RANGE_DB, ExplanationData
+from earmark.inference.verdict import Verdict
 
 _SILENT_SHARE, _SILENT_CELL = 65535, -128
 """What stands for NaN among 16-bit shares and 8-bit cells; draw.js knows both."""
@@ -60,7 +62,7 @@ def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: s
         version=html.escape(version("earmark")),
         title=html.escape(title),
         verdict=html.escape(explanation.answer),
-        ranking=html.escape(_ranking(explanation)),
+        rankings="".join(f'<p class="ranking">{html.escape(line)}</p>' for line in _rankings(explanation.verdict)),
         notes="".join(f'<p class="note">{html.escape(note)}</p>' for note in _notes(explanation)),
         aid=html.escape(_aid(explanation)),
         clip=html.escape(f"{explanation.clip_seconds:g} seconds"),
@@ -87,10 +89,12 @@ def _fill(template: str, **parts: str) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda gap: parts[gap[1]], template)
 
 
-def _ranking(explanation: ExplanationData) -> str:
-    ranked = list(explanation.verdict.genres.items())
-    shown = ranked[1:4] if explanation.verdict.genre else ranked[:4]
-    return " · ".join(f"{genre} {share:.0%}" for genre, share in shown if share >= 0.005)
+def _rankings(verdict: Verdict) -> list[str]:
+    """Return what is likely beside the answer, the most probable first: genres, styles and moods, a line each."""
+    genres = list(verdict.genres.items())[bool(verdict.genre) :]
+    named = (("", genres), ("Styles: ", verdict.styles.items()), ("Moods: ", verdict.moods.items()))
+    lines = ((title, [f"{name} {p:.0%}" for name, p in islice(items, 4) if p >= 0.005]) for title, items in named)
+    return [title + " · ".join(line) for title, line in lines if line]
 
 
 def _notes(explanation: ExplanationData) -> list[str]:

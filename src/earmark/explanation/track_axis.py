@@ -30,7 +30,7 @@ class Piece:
 def join_pieces(
     times: NDArray[np.float64],
     pieces: Sequence[Piece],
-    step: float,
+    step: float | None = None,
     offset: float = 0.0,
     shape: tuple[int, ...] = (),
 ) -> NDArray[np.float64]:
@@ -43,7 +43,7 @@ def join_pieces(
     pieces : sequence of Piece
     step, offset : float
         Value i of a piece holds from `offset + i * step` seconds after its start, for `step` seconds; the first and the
-        last hold to its ends.
+        last hold to its ends. Without `step`, a piece's values share its time evenly.
     shape : tuple of int
         Of one value.
 
@@ -56,7 +56,8 @@ def join_pieces(
     for piece in pieces:
         inside = np.flatnonzero((times >= piece.start) & (times < piece.end))
         # which of the piece's values holds at each time
-        index = np.floor((times[inside] - piece.start - offset) / step).astype(int)
+        width = step or (piece.end - piece.start) / len(piece.values)
+        index = np.floor((times[inside] - piece.start - offset) / width).astype(int)
         total[inside] += piece.values[np.clip(index, 0, len(piece.values) - 1)]
         count[inside] += 1
     # no piece: 0 / NaN is NaN

@@ -169,8 +169,9 @@ class Card(_Strict):
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Card:
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
+        for what in ("labels", "styles", "moods"):
+            if len(set(names := getattr(self, what))) < len(names):
+                raise ValueError(f"{what} occur twice: {', '.join(names)}")
         # a longer hop would leave sound between the clips unheard
         if self.hop_seconds and self.hop_seconds > self.clip_seconds:
             raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from earmark.errors import ModelError
 from earmark.files import replacing
+from earmark.inference.aggregate import REASONS
 from earmark.inference.card import Card
 from earmark.inference.model_file import (
     DEFAULT,
@@ -62,7 +63,8 @@ class Model:
         -------
         onnxruntime.InferenceSession
             Input ``spectrogram`` (clips, frames, bins); outputs ``probabilities`` (clips, labels) and, where
-            the network attends, ``attention`` (clips, frames).
+            the model gives them, ``attention`` (clips, steps), ``styles``, ``moods`` and ``sound`` (clips, n), and
+            ``embedding`` (clips, steps, n).
 
         Raises
         ------
@@ -71,20 +73,27 @@ class Model:
         """
         begin = time.perf_counter()
         session = start_session(self.graph, self.name, threads)
-        # the sizes that graph and card must agree on
-        shapes = {value.name: value.shape for value in [*session.get_inputs(), *session.get_outputs()]}
-        # last axes of (clips, labels) and (clips, frames, bins); [None] where the graph has no such tensor
-        labels, bins = shapes.get("probabilities", [None])[-1], shapes.get("spectrogram", [None])[-1]
-        if (labels, bins) != (len(self.card.labels), self.card.n_bins):
-            raise ModelError(
-                f"{self.name}: the card names {len(self.card.labels)} labels and {self.card.n_bins} bins, "
-                f"but the graph has {labels} and {bins}"
-            )
-        if self.card.attention != ("attention" in shapes):
-            raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
+        self._check_shapes(session)
         seconds = time.perf_counter() - begin
         _log.info("model %s, checksum %.8s, ready in %.2f s", self.name, self.card.checksum, seconds)
         return session
+
+    def _check_shapes(self, session: onnxruntime.InferenceSession) -> None:
+        """Raise ModelError where graph and card do not agree on what goes in and comes out."""
+        card = self.card
+        # the last axis of each tensor
+        sizes = {value.name: value.shape[-1] for value in [*session.get_inputs(), *session.get_outputs()]}
+        for tensor, what, size in (
+            ("spectrogram", "bins", card.n_bins),
+            ("probabilities", "labels", len(card.labels)),
+            ("styles", "styles", len(card.styles)),
+            ("moods", "moods", len(card.moods)),
+            ("sound", "kinds of sound", len(REASONS) if "sound" in sizes else 0),
+        ):
+            if (found := sizes.get(tensor, 0)) != size:
+                raise ModelError(f"{self.name}: {size} {what} are wanted, but the graph has {found}")
+        if card.attention != ("attention" in sizes):
+            raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
 
     @cached_property
     def name(self) -> str:

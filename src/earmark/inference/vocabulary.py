@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal, NamedTuple
+from typing import Literal
 
 MUSIC, SPEECH = 137, 0
 """Indices of the two classes that tell whether a sound is music at all."""
 
 
-class AudioClass(NamedTuple):
+@dataclass(frozen=True)
+class AudioClass:
     """A class of AudioSet: its index among the encoder's 527 logits, AudioSet's name and ours.
 
     `family` is the genre that a style belongs to, such as "electronic" for "techno"; empty for what is no style.

@@ -32,7 +32,7 @@ def classify_search(search: Search, model: str | None = None, *, preview: bool =
     model : str, optional
         A model file, or the name of a bundled model; the default bundled model when left out.
     preview : bool
-        Classify six clips of each file, not all.
+        Classify 30 s of each file, not all.
     jobs : int
         Files worked on at once.
 

@@ -197,7 +197,8 @@ class Library:
         # in the order of the table's columns
         answer = (verdict.genre, verdict.reason, verdict.confidence, json.dumps(verdict.genres))
         key = (model_id, _path_key(path), status.st_size, status.st_mtime_ns)
-        self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time())))
+        more = (json.dumps(verdict.styles), json.dumps(verdict.moods))
+        self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time()), *more))
         if len(self._pending) >= _BATCH or time.monotonic() - self._last_flush > _BATCH_SECONDS:
             self.flush()
 
@@ -208,7 +209,7 @@ class Library:
             return
         with translate_errors(self.path), transaction(self._database):
             marks = ", ".join("?" * len(self._pending[0]))
-            self._database.executemany(f"INSERT OR REPLACE INTO track VALUES ({marks})", self._pending)
+            self._database.executemany(f"INSERT OR REPLACE INTO main.track VALUES ({marks})", self._pending)
         _log.debug("library %s: %d answers written", self.path, len(self._pending))
         self._pending.clear()
 
@@ -283,7 +284,7 @@ class Library:
                     "Nothing was forgotten: is their disk connected? Delete the library if they are gone for good"
                 )
             with transaction(self._database):
-                self._database.executemany("DELETE FROM track WHERE path = ?", gone)
+                self._database.executemany("DELETE FROM main.track WHERE path = ?", gone)
         return len(gone)
 
 

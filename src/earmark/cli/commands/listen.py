@@ -88,9 +88,11 @@ def listen(
 
       time        seconds of sound heard so far
       genre       null when unknown
-      reason      why unknown: "too short", "silence" or "low confidence"
+      reason      why unknown: "too short", "silence", "low confidence",
+                  "speech" or "no music"
       confidence  probability of the most probable genre
-      genres      {name: probability}, smoothed over the last seconds
+      genres      {name: probability}, smoothed over the last seconds;
+                  styles and moods alike
       title       what the station says is playing, or null
       behind      seconds from the sound's arrival to this line
       level       loudness, dB of full scale

@@ -58,7 +58,9 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
     for card, default in cards:
         name = Text(card.name, style="bold")
         page.add_row("model", name.append(" (default)", style="green") if default else name)
-        page.add_row("names", Text(", ".join(card.labels)))
+        for what, names in (("names", card.labels), ("styles", card.styles), ("moods", card.moods)):
+            if names:
+                page.add_row(what, Text(", ".join(names)))
         front = card.front_end
         clips = f"{card.clip_seconds:g} s clips" + (f", one every {card.hop_seconds:g} s," if card.hop_seconds else "")
         page.add_row("hears", f"{clips} as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins")

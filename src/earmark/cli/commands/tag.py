@@ -52,6 +52,9 @@ def tag(
     top: Annotated[
         int, typer.Option(min=1, metavar="N", help="Write up to N genres: the first, and others of 20 % and more.")
     ] = 1,
+    styles: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.")
+    ] = 0,
     words: Annotated[
         Path | None, typer.Option("--map", metavar="FILE", help='TOML file of your words: hiphop = ["Hip-Hop", "Rap"].')
     ] = None,
@@ -72,7 +75,9 @@ def tag(
     break_links: Annotated[
         bool, typer.Option("--break-links", help="Tag a hard link; the file's other names stay as they are.")
     ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Hear 30 s of each file, spread over it, not all.")
+    ] = False,
     jobs: JobsOption = 0,
     form: Annotated[
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
@@ -106,7 +111,8 @@ def tag(
     from earmark.library.tags.vocabulary import GenreSelector, load_words
 
     tagger = Tagger(model)
-    selector = GenreSelector(load_words(tagger.labels, words, raw=raw), top, min_confidence)
+    labels = (*tagger.labels, *tagger.card.styles)
+    selector = GenreSelector(load_words(labels, words, raw=raw), top, min_confidence, styles)
     with TagRun(
         tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
     ) as run:
