@@ -34,8 +34,6 @@ class MlpNetwork(Network):
         f is its ``activation``.
     """
 
-    min_frames = 1
-
     def __init__(self, n_frames: int, n_bins: int, n_classes: int, settings: MlpSettings) -> None:
         super().__init__()
         self.n_frames, self.activation = n_frames, settings.activation

@@ -32,7 +32,7 @@ class Experiment:
     protocol : {"clip", "track", "artist", "album", "fault-filtered"}
         How the corpus is split into training, validation and test.
     seed : int
-        Of the split, the weights, the order, dropout and augmentation.
+        Of the split, the weights, the order and dropout.
     fold : Fold, optional
         One turn of a cross-validation.
     learns : {"train", "train+valid", "all"}
@@ -123,9 +123,8 @@ def read_clips(experiment: Experiment, resources: Resources) -> tuple[Corpus, Fe
     """
     corpus = experiment.corpus
     clips = _extract(experiment, corpus, experiment.recipe.hops(experiment.protocol)[0], resources, resources.on_track)
-    again = _find_repeated(corpus, clips)
-    heard = [track for track in corpus.tracks if track.id not in clips.failed and track.id not in again]
-    readable = replace(corpus, tracks=tuple(heard))
+    left_out = _find_repeated(corpus, clips) | clips.failed.keys()
+    readable = replace(corpus, tracks=tuple(track for track in corpus.tracks if track.id not in left_out))
     if experiment.protocol == "album":
         readable = filter_rare_genres(readable, MIN_GROUPS)
     names = {track.id for track in readable.tracks}
@@ -173,7 +172,7 @@ def _extract(
 ) -> Features:
     recipe = experiment.recipe
     return extract(
-        corpus, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds, min_frames=recipe.min_frames,
+        corpus, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds,
         pool=recipe.pool is not None, max_clips=recipe.max_clips,
         cache=resources.cache, jobs=resources.jobs, on_track=on_track,
     )  # fmt: skip

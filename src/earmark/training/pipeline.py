@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from earmark.evaluation import metrics
 from earmark.training import baselines
 from earmark.training.recipe import Recipe
-from earmark.training.scalers import LevelNormalizer, LowBins, MeanPooling, Standardizer
+from earmark.training.scalers import LevelNormalizer, MeanPooling, Standardizer
 
 
 def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
@@ -24,12 +24,10 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     **settings
         Further parameters of a network's classifier, such as ``checkpoint``; other kinds need none.
     """
-    # bins first, so that peak and mean are of those that are read
-    low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
     pool = [("pool", MeanPooling())] if recipe.pool else []
-    scale = ("standardize", Standardizer(recipe.per_bin, recipe.with_std))
-    return Pipeline([*low, *level, *pool, scale, *_classifier(recipe, seed, settings)])
+    scale = ("standardize", Standardizer(recipe.per_bin))
+    return Pipeline([*level, *pool, scale, *_classifier(recipe, seed, settings)])
 
 
 def is_network(pipeline: Pipeline) -> bool:
@@ -84,7 +82,6 @@ def _classifier(recipe: Recipe, seed: int, settings: dict[str, Any]) -> baseline
     classifier = NetworkClassifier(
         recipe.mlp or recipe.network,
         recipe.training,
-        augmentation=recipe.augmentation,
         class_weight=weight,
         random_state=seed,
         **settings,

@@ -19,7 +19,7 @@ LOG = "-log"
 
 
 def list_recipes() -> list[str]:
-    """Return the recipes that come with the package: the rows of the paper's figures, and the bundled model's."""
+    """Return the recipes that come with the package: the rows of the paper's figures, and two on log-mel."""
     return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
 
 

@@ -108,7 +108,7 @@ def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) ->
         hop_seconds=recipe.hop_seconds,
         front_end=front_end,
         n_bins=front_end.n_bins,
-        min_frames=recipe.min_frames * a_step,
+        min_frames=a_step,
         attention=recipe.attention,
         styles=tuple(item.name for item in read_classes("genre")) if recipe.encoder else (),
         moods=tuple(item.name for item in read_classes("mood")) if recipe.encoder else (),

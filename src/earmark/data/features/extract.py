@@ -73,7 +73,6 @@ def extract(
     clip_seconds: float,
     *,
     hop_seconds: float | None = None,
-    min_frames: int = 1,
     pool: bool = False,
     max_clips: int | None = None,
     cache: Path | None = None,
@@ -89,8 +88,6 @@ def extract(
     clip_seconds : float
     hop_seconds : float, optional
         From clip to clip; `clip_seconds` (no overlap) when left out.
-    min_frames : int
-        Clips with fewer frames are left out.
     pool : bool
         Give the mean of a clip's frames in their place, at half precision: clips of one frame.
     max_clips : int, optional
@@ -115,8 +112,8 @@ def extract(
         for i, (track, result) in enumerate(zip(corpus.tracks, computed, strict=True)):
             if result.error:
                 failed[track.id] = result.error
-            # embeddings are clips of one frame already
-            clips = [clip for clip in result.clips if len(clip) >= min_frames or track.embedding is not None]
+            # of a few samples some front ends make no frame
+            clips = [clip for clip in result.clips if len(clip)]
             clips = _spread(clips, max_clips or len(clips))
             rows.add(i, [_average(clip) for clip in clips] if pool else clips)
             if on_track:

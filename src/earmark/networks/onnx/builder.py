@@ -83,14 +83,6 @@ class Graph:
         product = self("MatMul", x, self.constant(_array(layer.weight).T))
         return product if layer.bias is None else self("Add", product, self.constant(_array(layer.bias)))
 
-    def batch_norm(self, norm: nn.BatchNorm1d, x: str) -> str:
-        """Write a batch norm that learns no more, over the last axis: a gain and an offset."""
-        assert norm.running_mean is not None and norm.running_var is not None
-        # y = γ (x - μ) / √(σ² + ε) + β = gain · x + offset
-        gain = norm.weight.detach() / (norm.running_var + norm.eps) ** 0.5
-        offset = norm.bias.detach() - norm.running_mean * gain
-        return self("Add", self("Mul", x, self.constant(_array(gain))), self.constant(_array(offset)))
-
     def recurrence(self, layer: Any, x: str) -> tuple[str, str, str]:
         """Write one torch RNN or LSTM layer over (clips, frames, size).
 
