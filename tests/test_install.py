@@ -148,7 +148,7 @@ def test_training_asks_for_its_extra(plain, write_sound, tmp_path):
     )  # fmt: skip
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
-    assert last == "training needs packages that are not installed: pip install 'earmark[learn]'"
+    assert last == "training needs packages that are not installed: pip install 'earmark[train]'"
 
 
 @pytest.mark.parametrize(("command", "feature"), [("imagine", "imagining"), ("medley", "a medley")])
