@@ -41,12 +41,17 @@ def encode_examples(corpus: Corpus, features: Features) -> bytes:
     return json.dumps({"tracks": tracks, "means": means}).encode()
 
 
-def decode_examples(model: Model) -> tuple[Track, ...]:
-    """Return the tracks that a model has learned from, with the embeddings of their clips."""
+def require_examples(model: Model) -> None:
+    """Raise :class:`SettingError` where a model keeps no examples."""
     if not model.examples:
         raise SettingError(
             f"{model.name} keeps no examples to go on from, as only models of the recipe encoder-linear do: train anew"
         )
+
+
+def decode_examples(model: Model) -> tuple[Track, ...]:
+    """Return the tracks that a model has learned from, with the embeddings of their clips."""
+    require_examples(model)
     try:
         record = json.loads(model.examples)
         rows = np.frombuffer(base64.b64decode(record["means"]), "<f2").reshape(sum(n for *_, n in record["tracks"]), -1)

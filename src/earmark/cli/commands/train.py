@@ -134,10 +134,14 @@ def train(
 def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: bool) -> tuple[Model | None, Recipe]:
     """Return the model to go on from, if any, and its recipe or the one that is asked for."""
     from earmark.inference.model import open_model
+    from earmark.training.examples import require_examples
     from earmark.training.registry import open_recipe, parse_recipe
 
-    model = open_model(add) if add else None
-    chosen = parse_recipe(model.card.training.recipe, str(add)) if model else open_recipe(recipe)
+    model, chosen = None, open_recipe(recipe)
+    if add:
+        model = open_model(add)
+        require_examples(model)
+        chosen = parse_recipe(model.card.training.recipe, str(add))
     if epochs:
         chosen = chosen.with_epochs(epochs)
     if balanced:
