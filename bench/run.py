@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent / "speed"))
 from report import Row, table
 
 NAMES = (
-    "folder", "preview", "cold", "long_file", "features", "own_model", "training", "rows", "encoder", "model", "library",
+    "folder", "preview", "cold", "long_file", "features", "own_model", "training", "rows", "encoder", "model",
+    "library",
 )  # fmt: skip
 """The benchmarks, each a module of ``speed/`` with a function ``run(work, *, quick)`` that yields rows."""
 

@@ -22,7 +22,7 @@ _JOBS = 2
 
 # A process starts with its parent's peak memory as its own, so a small one stands between us and the work. The peak
 # is that of the process, and the largest of its workers for each of them: more than all held at any one moment.
-LAUNCHER = """
+_LAUNCHER = """
 import os, sys
 child = os.fork()
 if not child:
@@ -94,7 +94,7 @@ def _loop(pool: ProcessPoolExecutor, paths: Sequence[Path]) -> NDArray[np.float3
 
 
 def _extraction(corpus: Path, cache: Path, clips: int) -> _Extraction:
-    command = [sys.executable, "-S", "-c", LAUNCHER, sys.executable, "-c", _EXTRACT, corpus, cache, str(_JOBS)]
+    command = [sys.executable, "-S", "-c", _LAUNCHER, sys.executable, "-c", _EXTRACT, corpus, cache, str(_JOBS)]
     begin = time.perf_counter()
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     whole = time.perf_counter() - begin

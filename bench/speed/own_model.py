@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from features import LAUNCHER
+from cold import EARMARK
 from material import tracks
 from report import Row, limit
 
 from earmark.data.synth import STYLES
 
 _JOBS = 2
-# The peak is that of the command and, for each of its workers, that of the largest: more than all held at once.
-_TRAIN = """
-import sys
-from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
-from earmark.cli.main import main
-try:
-    main()
-except SystemExit as stop:
-    if stop.code:
-        raise
-peak = getrusage(RUSAGE_SELF).ru_maxrss + 2 * getrusage(RUSAGE_CHILDREN).ru_maxrss
-print(peak * (1 if sys.platform == "darwin" else 1024), file=sys.stderr)
-"""
+_STEP = 0.05
+"""Seconds from one look at the memory to the next."""
 
 
 def run(work: Path, *, quick: bool) -> Iterator[Row]:
-    """Measure (Linux and macOS): ten genres of MP3s of 30 s."""
+    """Measure (Linux): ten genres of MP3s of 30 s."""
     each = 4 if quick else 20
     corpus = write_genres(work / "genres", each)
     what = f"train: 10 genres x {each} MP3s of 30 s"
@@ -57,9 +45,33 @@ def write_genres(folder: Path, each: int) -> Path:
 
 
 def _train(corpus: Path, work: Path) -> int:
-    """Run the command, as a user would, and return its peak memory in bytes."""
-    arguments = ["train", corpus, "-o", work / "mine.onnx", "--jobs", str(_JOBS)]
-    command = [sys.executable, "-S", "-c", LAUNCHER, sys.executable, "-c", _TRAIN, *arguments]
+    """Run the command, as a user would; returns the most memory in bytes that it and its workers held at once."""
+    command = [EARMARK, "train", str(corpus), "-o", str(work / "mine.onnx"), "--jobs", str(_JOBS)]
     surroundings = {**os.environ, "XDG_CACHE_HOME": str(work / "cache"), "OMP_NUM_THREADS": "1"}
-    said = subprocess.run(command, check=True, capture_output=True, text=True, env=surroundings)
-    return int(said.stderr.splitlines()[-1])
+    peak = 0
+    with subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, sum(_measure_share(pid) for pid in _list_processes(process.pid)))
+            time.sleep(_STEP)
+    if process.returncode:
+        raise RuntimeError(f"earmark train failed with status {process.returncode}")
+    return peak
+
+
+def _list_processes(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    except OSError:  # it has ended
+        return []
+    return [pid, *(below for child in children for below in _list_processes(child))]
+
+
+def _measure_share(pid: int) -> int:
+    """Return a process's memory in bytes; of pages that several share, its part."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
