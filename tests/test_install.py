@@ -43,7 +43,7 @@ def test_the_wheel_holds_what_it_should(wheel):
     assert {name for name in names if name.startswith("beetsplug/")} == {"beetsplug/earmark.py"}  # a namespace
     assert {"earmark/py.typed", "earmark/data/gtzan.csv", "earmark/inference/models/gtzan-attention.onnx"} <= names
     # the encoder never goes without its licence
-    assert "earmark/inference/encoders/mn04.onnx" in names
+    assert "earmark/inference/encoders/mn04-musicnn.onnx" in names
     assert [name for name in names if name.endswith(".dist-info/licenses/THIRD_PARTY.md")]
     assert not [name for name in names if name.endswith(".pyc")]
 
