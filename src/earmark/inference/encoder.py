@@ -47,7 +47,9 @@ class Encoder:
 
     def n_frames(self, n_samples: int) -> int:
         """Return the number of steps of `n_samples` samples; the last may be a part of one."""
-        return -(-self.mel.n_frames(n_samples) // FRAMES_A_STEP)
+        frames = self.mel.n_frames(n_samples)
+        # of one frame alone musicnn makes none of its own
+        return -(-frames // FRAMES_A_STEP) if frames > 1 else 0
 
     def times(self, n_frames: int) -> NDArray[np.float64]:
         """Return the centre of each step, in seconds from the clip's start, shape (steps,)."""

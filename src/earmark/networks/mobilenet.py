@@ -218,7 +218,7 @@ def encoder_graph(network: MobileNet, musicnn: Musicnn) -> bytes:
     embedding, logits = network.to_onnx(graph, x)
     graph.output(embedding, "embedding", ["clips", "steps", network.n_dimensions])
     graph.output(logits, "logits", ["clips", N_CLASSES])
-    steps = graph("Slice", graph("Shape", embedding), graph.integers(0), graph.integers(2))
+    steps = graph("Slice", graph("Shape", embedding), graph.integers(0), graph.integers(2), graph.integers(0))
     shape = graph("Concat", steps, graph.integers(N_TAGS), axis=0)
     tags = graph("Expand", graph.unsqueeze(musicnn.to_onnx(graph, x), 1), shape)
     features = graph("Concat", embedding, tags, axis=2)
