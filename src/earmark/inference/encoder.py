@@ -41,6 +41,10 @@ class Encoder:
     sample_rate: ClassVar[int] = mel.sample_rate
     hop_length: ClassVar[int] = FRAMES_A_STEP * mel.hop_length
     n_bins: ClassVar[int] = 384
+    credits: ClassVar[tuple[str, ...]] = (
+        "encoder: EfficientAT mn04_as, (c) 2022 Florian Schmid, MIT licence (THIRD_PARTY.md)",
+        "its classes: AudioSet, Gemmeke et al. 2017, CC BY 4.0",
+    )
 
     def n_frames(self, n_samples: int) -> int:
         """Return the number of steps of `n_samples` samples; the last may be a part of one."""
