@@ -178,6 +178,31 @@ def test_all_of_several_genres_are_written_and_learned_further(several, surround
     assert open_model(tmp_path / "m").card.calibration == open_model(model).card.calibration
 
 
+def test_a_genre_of_which_too_little_can_be_read_is_named(folder, surroundings, tmp_path):
+    for path in folder.rglob("*.wav"):
+        target = tmp_path / "c" / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path)
+    (tmp_path / "c" / "Tango Nuevo" / "empty.wav").write_bytes(b"")
+    (tmp_path / "c" / "Tango Nuevo" / "broken.wav").write_bytes(b"RIFF")
+    # of another shelf, and of a run that was interrupted
+    (tmp_path / "m.onnx.run").mkdir()
+    (tmp_path / "m.onnx.run" / "run.json").write_text("{}")
+    said = run("train", tmp_path / "c", "-o", tmp_path / "m.onnx", env=surroundings, expect=1)
+    assert "left out 1 of 16 tracks, of genres with fewer than 3 tracks: Tango Nuevo 1" in said.stderr
+    assert "skipped broken: not a sound file" in said.stderr
+    card = open_model(tmp_path / "m.onnx").card
+    assert card.labels == STYLES
+    assert "Florian Schmid" in card.credits[0]
+    assert "Florian Schmid" in " ".join(run("models", tmp_path / "m.onnx").stdout.split())
+
+
+def test_arrays_have_no_sound_to_embed(tmp_path, surroundings):
+    np.savez(tmp_path / "a.npz", X=np.zeros((6, 128, 400)), ids=list("abcdef"), y=[0, 0, 0, 1, 1, 1], genres=["x", "y"])
+    said = run("train", tmp_path / "a.npz", "-o", tmp_path / "m.onnx", env=surroundings, expect=2)
+    assert "a is an array, but the encoder hears sound" in said.stderr
+
+
 def test_a_genre_of_all_tracks_is_none():
     pipeline = make_pipeline(open_recipe("encoder-multilabel"))
     with pytest.raises(CorpusError, match="all tracks are 'a'"):
@@ -201,7 +226,7 @@ def test_examples_are_sealed_too(trained, tmp_path):
     (tmp_path / "altered.onnx").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     with pytest.raises(ModelError, match="the checksum does not match"):
         open_model(tmp_path / "altered.onnx")
-    assert json.loads(open_model(trained[0]).examples)["tracks"][0][1] == "ambient"
+    assert json.loads(open_model(trained[0]).examples)["tracks"][0][1] == ["ambient"]
 
 
 def test_attention_over_the_encoders_steps(folder, cache, tmp_path):

@@ -140,6 +140,8 @@ class Card(_Strict):
     training : Training
     metrics : tuple of Metric
     licence : str
+    credits : tuple of str
+        Whose work it holds, and under which licence.
     created : str
         ISO 8601 date, UTC.
     commit : str
@@ -165,6 +167,7 @@ class Card(_Strict):
     training: Training
     metrics: tuple[Metric, ...] = ()
     licence: str = ""
+    credits: tuple[str, ...] = ()
     created: str
     commit: str = ""
     earmark: str

@@ -44,6 +44,11 @@ class Encoder:
     hop_length: ClassVar[int] = FRAMES_A_STEP * mel.hop_length
     n_bins: ClassVar[int] = 634
     n_dimensions: ClassVar[int] = 384
+    credits: ClassVar[tuple[str, ...]] = (
+        "encoder: EfficientAT mn04_as, (c) 2022 Florian Schmid, MIT licence (THIRD_PARTY.md)",
+        "and musicnn's MSD_musicnn, (c) 2019 Music Technology Group, Universitat Pompeu Fabra, ISC licence",
+        "its classes: AudioSet, Gemmeke et al. 2017, CC BY 4.0",
+    )
 
     def n_frames(self, n_samples: int) -> int:
         """Return the number of steps of `n_samples` samples; the last may be a part of one."""

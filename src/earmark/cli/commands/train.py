@@ -129,6 +129,8 @@ def train(
             licence=licence,
             resources=Resources(default_cache() if cache else None, jobs, device, *callbacks),
         )
+    for note in outcome.notes:
+        say(note)
     page = console(sys.stdout)
     page.print(render_report(outcome.report))
     for sentence in describe_genres(outcome.report):
