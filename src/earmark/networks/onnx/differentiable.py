@@ -40,11 +40,15 @@ class Answer(NamedTuple):
     ----------
     log_probabilities : Tensor, shape (clips, labels)
         Not calibrated; their slope does not vanish where a probability is next to 0 or 1 in 32 bits.
-    attention : Tensor of shape (clips, frames), or None
+    attention : Tensor of shape (clips, steps), or None
+    styles, moods : Tensor of shape (clips, names), or None
+        Probabilities.
     """
 
     log_probabilities: Tensor
     attention: Tensor | None
+    styles: Tensor | None
+    moods: Tensor | None
 
 
 class DifferentiableModel(nn.Module):
@@ -79,7 +83,7 @@ class DifferentiableModel(nn.Module):
         logarithm = values.get("log probabilities")
         if logarithm is None:
             logarithm = values["probabilities"].clamp(min=torch.finfo(x.dtype).tiny).log()
-        return Answer(logarithm, values.get("attention"))
+        return Answer(logarithm, values.get("attention"), values.get("styles"), values.get("moods"))
 
     def track(self, log_probabilities: Tensor) -> Tensor:
         """Pool a track's clips as :mod:`earmark.inference.aggregate` does.
