@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.explanation.occlusion import Cells, make_neutral
+from earmark.explanation.occlusion import BATCH_FRAMES, Cells, make_neutral
 from earmark.inference.model import Model
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
@@ -45,13 +45,13 @@ class IntegratedGradients:
         self.names = tuple(dict.fromkeys((*self.card.labels, *others)))
 
     def steps(self, n_frames: int) -> int:
-        """Return how many steps a clip takes: one for each name."""
-        return len(self.names)
+        """Return how many steps a clip takes: one for each point."""
+        return self.n_steps
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
         """Return the bits that each cell of a clip, (frames, bins), speaks for each name, (columns, bands, names).
 
-        A cell's are the sum over its frames and bins. `advance` is told after each name.
+        A cell's are the sum over its frames and bins. `advance` is told of points that are done.
         """
         return Cells.of(self.card, len(frames)).sum_cells(self.shares(frames, advance))
 
@@ -64,18 +64,20 @@ class IntegratedGradients:
         way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
         # x' + α (x - x'), (steps, frames, bins); a copy, for torch warns of read-only arrays such as `base`
         clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
-        clips.requires_grad_()
-        slopes = []
+        total = torch.zeros(len(self.names), *frames.shape)
         # Equation 1 of the paper: (x - x') times the mean slope on the way, for each name.
         with _one_thread():
-            # summed over the steps: no clip has a part in another's answer, so one backward pass gives every slope
-            bits = self._compute_evidence(clips).sum(dim=0)  # (names,)
-            for name in range(len(bits)):
-                (slope,) = torch.autograd.grad(bits[name], clips, retain_graph=name + 1 < len(bits))
-                # (steps, frames, bins) → (frames, bins)
-                slopes.append(slope.mean(dim=0).numpy())
-                advance(1)
-        return np.stack(slopes, axis=-1).astype(np.float64) * (frames - base)[..., None]
+            for some in clips.split(max(1, BATCH_FRAMES // len(frames))):
+                some.requires_grad_()
+                # summed over the steps: no clip has a part in another's answer, so one backward pass gives every slope
+                bits = self._compute_evidence(some).sum(dim=0)  # (names,)
+                for name in range(len(bits)):
+                    (slope,) = torch.autograd.grad(bits[name], some, retain_graph=name + 1 < len(bits))
+                    # (steps, frames, bins) → (frames, bins)
+                    total[name] += slope.sum(dim=0)
+                advance(len(some))
+        mean = total.permute(1, 2, 0).numpy().astype(np.float64) / self.n_steps
+        return mean * (frames - base)[..., None]
 
     def _compute_evidence(self, clips: Tensor) -> Tensor:
         """As :func:`earmark.explanation.occlusion.compute_evidence`: (steps, frames, bins) → (steps, names)."""
