@@ -89,9 +89,7 @@ def compute_levels(
 
 def _compute_all_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if isinstance(front_end, KaldiMel):
-        # 10 log10(mel), where x = (ln(mel) + 4.5) / 5
-        x = front_end(np.pad(samples, (0, max(0, 2 - len(samples)))))
-        return (5 * x - np.float32(4.5)) * np.float32(10 / np.log(10))
+        return front_end.to_decibels(front_end(np.pad(samples, (0, max(0, 2 - len(samples))))))
     if isinstance(front_end, StftDensity):
         plain: FrontEnd = replace(front_end, log=True)
         pad = 0
