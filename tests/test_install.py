@@ -42,6 +42,9 @@ def test_the_wheel_holds_what_it_should(wheel):
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"earmark", "beetsplug"}
     assert {name for name in names if name.startswith("beetsplug/")} == {"beetsplug/earmark.py"}  # a namespace
     assert {"earmark/py.typed", "earmark/data/gtzan.csv", "earmark/inference/models/gtzan-attention.onnx"} <= names
+    # the encoder never goes without its licence
+    assert "earmark/inference/encoders/mn04.onnx" in names
+    assert [name for name in names if name.endswith(".dist-info/licenses/THIRD_PARTY.md")]
     assert not [name for name in names if name.endswith(".pyc")]
 
 
@@ -71,6 +74,14 @@ def test_it_classifies(plain, without_ffmpeg, write_sound, tmp_path):
     assert verdict["error"] is None
     assert len(verdict["genres"]) == 10
     assert [sum(clip["attention"]) for clip in verdict["clips"]] == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_it_embeds(plain, without_ffmpeg, write_sound, tmp_path):
+    write_sound(tmp_path / "a.mp3", np.random.default_rng(0).standard_normal(22050 * 5) / 8, 22050)
+    command = [plain / "earmark", "embed", tmp_path / "a.mp3", "-o", tmp_path / "a.npz"]
+    subprocess.run(command, env=without_ffmpeg, check=True)
+    with np.load(tmp_path / "a.npz") as file:
+        assert file["vectors"].shape[1] == 384
 
 
 def test_it_reads_every_format(plain, without_ffmpeg, write_sound, tmp_path):
@@ -137,7 +148,7 @@ def test_training_asks_for_its_extra(plain, write_sound, tmp_path):
     )  # fmt: skip
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
-    assert last == "training needs packages that are not installed: pip install 'earmark[learn]'"
+    assert last == "training needs packages that are not installed: pip install 'earmark[train]'"
 
 
 @pytest.mark.parametrize(("command", "feature"), [("imagine", "imagining"), ("medley", "a medley")])
