@@ -213,7 +213,7 @@ def test_methods(song, tmp_path):
     run("explain", song, "-o", out, "--method", "integrated-gradients", "--duration", 2.6, "-m", "paper-lstm-2x250")
     record = json.loads(out.read_text())
     assert record["method"] == "integrated-gradients" and np.shape(record["relevance"]) == (9, 16, 10)
-    run("explain", song, "-o", out, "--method", "attention")
+    run("explain", song, "-o", out, "--method", "attention", "-m", "paper-attention-2x60")
     record = json.loads(out.read_text())
     assert record["relevance"] is record["method"] is None and record["attention"]
 
@@ -224,7 +224,7 @@ def test_methods(song, tmp_path):
         (["-o", "a.pdf"], 2, "a.pdf: need a name that ends in .html, .png, .svg or .json"),
         (["-o", "../songs.html"], 2, "songs.html is a folder"),
         (["-o", "/dev/null/a.json", "--duration", "2"], 2, "a.json cannot be written ("),
-        (["-o", "a.html", "-g", "jaz"], 2, "'jaz' is no genre of gtzan-attention: it knows blues"),
+        (["-o", "a.html", "-g", "jaz", "-m", "gtzan"], 2, "'jaz' is no genre of gtzan: it knows blues"),
         (["-o", "a.html", "--method", "attention", "-m", "paper-lstm-2x250"], 2, "paper-lstm-2x250 does not attend"),
         (["-o", "a.html", "--start", "60"], 1, "nothing to hear from 60 s on"),
         ([], 2, "Missing option '--output'"),

@@ -158,12 +158,12 @@ def test_cards_that_make_no_sense(changes, says):
 
 
 def test_no_such_model(tmp_path):
-    with pytest.raises(ModelError, match=r"neither|nor one of the bundled \(gtzan-attention"):
+    with pytest.raises(ModelError, match=r"neither|nor one of the bundled \(earmark"):
         open_model(tmp_path / "none.onnx")
 
 
 def test_bundled_models_are_small_and_say_where_they_come_from():
-    assert next(iter(list_models())) == "gtzan-attention"
+    assert next(iter(list_models())) == "earmark"
     for name, path in list_models().items():
         assert path.stat().st_size < 10e6
         opened = open_model(name)

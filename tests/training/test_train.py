@@ -95,7 +95,7 @@ def test_evaluate_says_what_the_card_says(trained, folder):
 
 
 def test_evaluate_refuses_genres_that_the_model_does_not_know(folder):
-    said = run("evaluate", "gtzan-attention", folder, expect=2)
+    said = run("evaluate", "gtzan", folder, expect=2)
     assert said.stderr.startswith("the corpus has genres that the model does not know: ambient, march, techno")
     assert said.stderr.count("\n") == 1
 
@@ -279,7 +279,7 @@ def test_data_synth_and_check(tmp_path):
 def test_models_lists_cards(trained):
     said = run("models", trained[0], "--format", "json")
     cards = [json.loads(line) for line in said.stdout.splitlines()]
-    assert (cards[0]["name"], cards[0]["default"]) == ("gtzan-attention", True)
+    assert (cards[0]["name"], cards[0]["default"]) == ("earmark", True)
     assert cards[-1]["name"] == "tiny"
     assert {"labels", "metrics", "training", "calibration", "checksum"} <= set(cards[0])
-    assert "gtzan-attention" in run("models").stdout
+    assert "earmark" in run("models").stdout

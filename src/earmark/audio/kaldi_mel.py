@@ -120,6 +120,11 @@ class KaldiMel:
         mel /= np.float32(5)
         return mel.reshape(shape)
 
+    def to_decibels(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the levels of what this front end gives: 10 log10 of the power in each band."""
+        # x = (ln(power) + 4.5) / 5
+        return (5 * mel - np.float32(4.5)) * np.float32(10 / np.log(10))
+
     def _sum_bands(self, frames: NDArray[np.float32], bands: NDArray[np.float32]) -> None:
         """Write the power of frames (frames, window_length) in mel bands into `bands` (frames, mels)."""
         window = self.window.astype(np.float32)

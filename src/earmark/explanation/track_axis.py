@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,9 @@ ENVELOPE_SECONDS = 0.02
 
 _FRAMES = 1024
 """Frames of a track that are computed at once."""
+
+_FRAME_SECONDS = 0.04
+"""Seconds from frame to frame at least: closer ones are averaged, for pages must not grow with what nobody sees."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,25 @@ def join_pieces(
     return mean
 
 
-def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the spectrogram of a whole track in dB, (frames, bins), in constant memory but for the answer.
+def compute_levels(
+    front_end: FrontEnd, samples: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Compute the spectrogram of a whole track: dB, (frames, bins), and the centre of each frame, seconds, (frames,).
 
     Unlike a clip's, no level is relative to the loudest of anything. There is at least one frame: what is too short is
-    padded with zeros.
+    padded with zeros. Frames less than 40 ms apart are averaged.
     """
+    levels = _compute_all_levels(front_end, samples)
+    times = front_end.times(len(levels))
+    n = min(len(levels), math.ceil(_FRAME_SECONDS * front_end.sample_rate / front_end.hop_length))
+    # the last few are left out where they are fewer than n: (frames, bins) → (frames / n, n, bins)
+    whole = len(levels) // n * n
+    return levels[:whole].reshape(-1, n, front_end.n_bins).mean(axis=1), times[:whole].reshape(-1, n).mean(axis=1)
+
+
+def _compute_all_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if isinstance(front_end, KaldiMel):
-        # 10 log10(mel), where x = (ln(mel) + 4.5) / 5
-        x = front_end(np.pad(samples, (0, max(0, 2 - len(samples)))))
-        return (5 * x - np.float32(4.5)) * np.float32(10 / np.log(10))
+        return front_end.to_decibels(front_end(np.pad(samples, (0, max(0, 2 - len(samples))))))
     if isinstance(front_end, StftDensity):
         plain: FrontEnd = replace(front_end, log=True)
         pad = 0

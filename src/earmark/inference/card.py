@@ -203,6 +203,11 @@ class Card(_Strict):
         """Samples a clip, at the front end's sample rate."""
         return round(self.clip_seconds * self.front_end.sample_rate)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it tells of a sound: labels, styles and moods, each name once."""
+        return tuple(dict.fromkeys((*self.labels, *self.styles, *self.moods)))
+
     def index_of(self, label: str) -> int:
         """Return where a label stands among the network's outputs; see :func:`index_of`."""
         return index_of(label, self.labels, self.name)

@@ -1,6 +1,6 @@
 """Running verdicts of a stream, in constant memory.
 
-Clips of the model's length slide over the sound. The network's log-probabilities of each are averaged with earlier
+Clips, of the model's length or 5 s, slide over the sound. The network's log-probabilities of each are averaged with earlier
 ones; those of `memory` seconds ago weigh 1/e of the newest. So are probabilities of styles, moods and kinds of sound::
 
     mean(t) = sum_k exp(-(t - t_k) / memory) log p_k  /  sum_k exp(-(t - t_k) / memory)
@@ -31,6 +31,9 @@ from earmark.errors import SettingError
 from earmark.inference.aggregate import Answer, make_answer, mean_outputs
 from earmark.inference.classifier import ClipClassifier
 from earmark.inference.verdict import DISTRIBUTIONS, round_probabilities
+
+WINDOW = 5.0
+"""Seconds of sound in one answer at most, however long the model's clips are: change is heard the sooner."""
 
 PAUSE = 2.0
 """Seconds of silence after which nothing is playing any more, and the running mean starts anew."""
@@ -173,7 +176,7 @@ class LiveClassifier:
         self._classifier, self._memories = classifier, defaultdict[str, Memory](partial(Memory, memory))
         self.rate = classifier.card.front_end.sample_rate
         self._hop = round(every * self.rate)
-        self._window = Window(classifier.card.clip_length)
+        self._window = Window(min(classifier.card.clip_length, round(WINDOW * self.rate)))
         # All in samples: since the beginning, until the next verdict, since the last one, of silence at the end.
         self._position, self._due, self._fresh, self._quiet = 0, self._hop, 0, 0
         self._energy = 0.0  # sum of squares since the last verdict
@@ -268,7 +271,7 @@ def follow(
     Yields
     ------
     RunningVerdict
-        The first ones may be "too short": an answer needs 2.5 s of sound with the bundled models.
+        The first ones may be "too short": an answer needs 1 s of sound.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from earmark.errors import ModelError
 FORMAT_VERSION = 1
 """Version of the model file format that this Earmark writes, and the newest it reads."""
 
-DEFAULT = "gtzan-attention"
+DEFAULT = "earmark"
 """Name of the bundled model that is used when none is asked for."""
 
 _KEY, _EXAMPLES_KEY = b"earmark", b"earmark-examples"

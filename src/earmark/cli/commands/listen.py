@@ -73,7 +73,7 @@ def listen(
 ) -> None:
     """Name the genre of what is playing, twice a second: microphone, pipe, internet radio.
 
-    The first answer takes 2.5 s of sound. A station that breaks off is asked again, ever
+    The first answer takes 1 s of sound. A station that breaks off is asked again, ever
     more slowly. Where the machine is too slow for live sound, verdicts are left out.
 
     [bold]Examples[/bold]

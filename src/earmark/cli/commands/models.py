@@ -89,7 +89,7 @@ def export(
 
     [bold]Example[/bold]
 
-      earmark export gtzan-attention -o genre.onnx --waveform
+      earmark export earmark -o genre.onnx --waveform
 
     [dim]Exit status: 0 written, 2 wrong usage or no such model.[/dim]
     """
