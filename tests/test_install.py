@@ -88,6 +88,14 @@ def test_it_classifies(plain, without_ffmpeg, write_sound, tmp_path):
     assert [sum(clip["attention"]) for clip in verdict["clips"]] == pytest.approx([1, 1], abs=1e-3)
 
 
+def test_it_embeds(plain, without_ffmpeg, write_sound, tmp_path):
+    write_sound(tmp_path / "a.mp3", np.random.default_rng(0).standard_normal(22050 * 5) / 8, 22050)
+    command = [plain / "earmark", "embed", tmp_path / "a.mp3", "-o", tmp_path / "a.npz"]
+    subprocess.run(command, env=without_ffmpeg, check=True)
+    with np.load(tmp_path / "a.npz") as file:
+        assert file["vectors"].shape[1] == 384
+
+
 def test_it_reads_every_format(plain, without_ffmpeg, write_sound, tmp_path):
     for suffix in FORMATS:
         write_sound(tmp_path / f"song{suffix}", np.stack([SONG, SONG]), 48000)

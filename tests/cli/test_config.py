@@ -232,7 +232,7 @@ def test_effective_settings_and_where_each_comes_from(config, monkeypatch):
     assert {"command": "train", "key": "jobs", "value": "3", "from": "environment: EARMARK_JOBS"} in rows
     assert "default" not in {row["from"] for row in rows}
     every = [json.loads(line) for line in run("config", "--all", "--format", "json").stdout.splitlines()]
-    assert {"command": "train", "key": "recipe", "value": "paper-attention-2x60", "from": "default"} in every
+    assert {"command": "train", "key": "recipe", "value": "encoder-linear", "from": "default"} in every
     shown = run("config").stdout
     assert re.search(rf"classify +format +json +{re.escape(str(path))}", shown)
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from earmark.audio import LogMel, StftDensity
+from earmark.audio import KaldiMel, LogMel, StftDensity
 from earmark.inference.card import Card, Training
 from earmark.inference.model import Model
 
 FRONT_ENDS = [
     LogMel(sample_rate=4000, n_fft=256, hop_length=128, n_mels=40),
     StftDensity(n_fft=256, hop_length=128, log=True),
+    KaldiMel(sample_rate=4000, n_fft=256, window_length=200, hop_length=128, n_mels=40, fmax=2000.0),
 ]
 
 

@@ -224,8 +224,11 @@ def test_corpora_nobody_can_learn_from(folder, tmp_path):
     assert "the corpus has one genre, 'march'" in said.stderr
     (one / "techno").mkdir()
     (one / "techno" / "only.wav").symlink_to(next((folder / "techno").iterdir()))
-    said = run("train", one, "-o", tmp_path / "m.onnx", "--epochs", 1, expect=2)
+    said = run("train", one, "-o", tmp_path / "m.onnx", "--protocol", "track", expect=2)
     assert "genre 'techno' has 1 track: each needs at least 3" in said.stderr
+    said = run("train", one, "-o", tmp_path / "m.onnx", expect=2)
+    assert "left out 1 of 11 tracks, of genres with fewer than 3 tracks: techno 1" in said.stderr
+    assert "the corpus has one genre, 'march'" in said.stderr
     assert not (tmp_path / "m.onnx").exists()
 
 

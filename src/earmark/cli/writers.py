@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from earmark.inference.verdict import ClipVerdict, Verdict
 
 _BAR = 12
+_LEAST = 0.005  # what is less would be 0 %
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -78,7 +79,7 @@ class TableWriter:
             line.append(verdict.genre.ljust(self.genre_width), style="bold")
         else:
             line.append("unknown".ljust(self.genre_width), style="dim")
-        line.append(" ").append(bar(verdict.confidence)).append(f" {verdict.confidence:4.0%}")
+        line.append(" ").append(bar(verdict.confidence)).append(f" {verdict.confidence:4.0%}" if verdict.genres else "")
         if verdict.genres:
             # The first genre has its own column already, unless the answer is unknown.
             self._append(line, list(verdict.genres.items())[bool(verdict.genre) : self.top])
@@ -88,7 +89,7 @@ class TableWriter:
             line.append(f"  ! {verdict.error}", style="red")
         self.console.print(line)
         for what in self.details:
-            if probabilities := getattr(verdict, what):
+            if (probabilities := getattr(verdict, what)) and next(iter(probabilities.values())) >= _LEAST:
                 below = Text(" " * (self.name_width + 2) + what.ljust(6), style="dim", no_wrap=True)
                 self.console.print(self._append(below, list(probabilities.items())[: self.top]))
         if self.timeline:
@@ -96,10 +97,10 @@ class TableWriter:
                 self.console.print(self._clip_line(clip))
 
     def _append(self, line: Text, shares: Iterable[tuple[str, float]]) -> Text:
-        """Append names and their probabilities, as many as the line has room for."""
+        """Append names and their probabilities, the most probable first, as many as the line has room for."""
         for name, share in shares:
             text = f"  {name} {share:.0%}"
-            if line.cell_len + len(text) > self.width:
+            if share < _LEAST or line.cell_len + len(text) > self.width:
                 break
             line.append(text, style="dim")
         return line

@@ -191,9 +191,8 @@ class Library:
         if status is None or not stat.S_ISREG(status.st_mode) or (verdict.error and not os.access(path, os.R_OK)):
             return
         # NULL says that clips were not kept, an empty list that there are none
-        clips = None
-        if timeline or not verdict.clips:
-            clips = zlib.compress(json.dumps([vars(clip) for clip in verdict.clips]).encode())
+        kept = [vars(clip) for clip in verdict.clips] if timeline or not verdict.clips else None
+        clips = None if kept is None else zlib.compress(json.dumps(kept).encode())
         # in the order of the table's columns
         answer = (verdict.genre, verdict.reason, verdict.confidence, json.dumps(verdict.genres))
         key = (model_id, _path_key(path), status.st_size, status.st_mtime_ns)

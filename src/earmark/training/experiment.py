@@ -123,9 +123,8 @@ def read_clips(experiment: Experiment, resources: Resources) -> tuple[Corpus, Fe
     """
     corpus = experiment.corpus
     clips = _extract(experiment, corpus, experiment.recipe.hops(experiment.protocol)[0], resources, resources.on_track)
-    again = _find_repeated(corpus, clips)
-    heard = [track for track in corpus.tracks if track.id not in clips.failed and track.id not in again]
-    readable = replace(corpus, tracks=tuple(heard))
+    left_out = _find_repeated(corpus, clips) | clips.failed.keys()
+    readable = replace(corpus, tracks=tuple(track for track in corpus.tracks if track.id not in left_out))
     if experiment.protocol == "album":
         readable = filter_rare_genres(readable, MIN_GROUPS)
     names = {track.id for track in readable.tracks}

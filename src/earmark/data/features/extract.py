@@ -112,7 +112,9 @@ def extract(
         for i, (track, result) in enumerate(zip(corpus.tracks, computed, strict=True)):
             if result.error:
                 failed[track.id] = result.error
-            clips = _spread(result.clips, max_clips or len(result.clips))
+            # of a few samples some front ends make no frame
+            clips = [clip for clip in result.clips if len(clip)]
+            clips = _spread(clips, max_clips or len(clips))
             rows.add(i, [_average(clip) for clip in clips] if pool else clips)
             if on_track:
                 on_track(track)
