@@ -5,18 +5,20 @@ import shutil
 
 import numpy as np
 import pytest
+from mediafile import MediaFile
 from support.command import json_lines, run, without_torch
 
 from earmark.data.corpus import open_corpus
 from earmark.data.features import worker
 from earmark.data.open import prepare_for_folds
 from earmark.data.synth import write_corpus
-from earmark.errors import ModelError, SettingError
+from earmark.errors import CorpusError, ModelError, SettingError
 from earmark.inference.classifier import FrameClassifier
 from earmark.inference.encoder import Encoder
 from earmark.inference.model import open_model, save_model
 from earmark.training.examples import decode_examples, join_examples
 from earmark.training.experiment import Resources
+from earmark.training.pipeline import fit_several, make_pipeline
 from earmark.training.registry import open_recipe
 from earmark.training.train import Experiment, train
 
@@ -134,6 +136,52 @@ def test_a_new_label_of_the_same_sound_holds(trained, folder, tmp_path, cache):
         resources=Resources(cache),
     )  # fmt: skip
     assert outcome.model.card.labels == ("march", "slow", "techno")
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory, surroundings):
+    """Music whose tags name several genres, and the model that it taught."""
+    root = tmp_path_factory.mktemp("several")
+    write_corpus(root / "music", tracks=6, seconds=11, seed=5, styles=["ambient", "march", "techno"])
+    tags = {"techno": ["Techno", "Loud"], "march": ["Loud"], "ambient": ["Calm"]}
+    for path in sorted((root / "music").rglob("*.wav")):
+        file, odd = MediaFile(path), int(path.stem.split(".")[-1]) % 2
+        file.genres = tags[path.parent.name][:: -1 if odd else 1]
+        file.save()
+    command = ["train", root / "music", "--labels", "tags", "--min-tracks", 3, "-o", root / "several.onnx"]
+    return root / "several.onnx", run(*command, env=surroundings), root / "music"
+
+
+def test_tracks_of_several_genres_teach_a_model_of_several_answers(several, surroundings):
+    model, said, music = several
+    assert "6 of 18 tracks have several genres: the model will give several" in said.stderr
+    card = open_model(model).card
+    assert card.multilabel
+    assert card.labels == tuple(card.thresholds) == ("Calm", "Loud", "Techno")
+    verdicts = json_lines(run("classify", music, "--model", model, "--format", "json", env=surroundings).stdout)
+    told = [{genre for genre, p in v["genres"].items() if p >= card.thresholds[genre]} for v in verdicts]
+    expected = [{"Calm"}] * 6 + [{"Loud"}] * 6 + [{"Loud", "Techno"}] * 6
+    assert sum(a == b for a, b in zip(told, expected, strict=True)) >= 16
+    assert {metric.name: metric.value for metric in card.metrics}["track_accuracy"] >= 0.8
+
+
+def test_all_of_several_genres_are_written_and_learned_further(several, surroundings, tmp_path):
+    model, _, music = several
+    shutil.copytree(music / "techno", tmp_path / "music")
+    command = ["tag", tmp_path / "music", "--model", model, "--overwrite", "--journal", tmp_path / "journal"]
+    rows = json_lines(run(*command, "--format", "json", env=surroundings).stdout)
+    assert sum(set(row["genres"]) == {"Loud", "Techno"} for row in rows) >= 5
+    assert {track.genres for track in decode_examples(open_model(model))} == {
+        ("Calm",), ("Loud",), ("Techno", "Loud"), ("Loud", "Techno"),
+    }  # fmt: skip
+    run("train", music, "--labels", "tags", "--min-tracks", 3, "--add", model, "-o", tmp_path / "m", env=surroundings)
+    assert open_model(tmp_path / "m").card.calibration == open_model(model).card.calibration
+
+
+def test_a_genre_of_all_tracks_is_none():
+    pipeline = make_pipeline(open_recipe("encoder-multilabel"))
+    with pytest.raises(CorpusError, match="all tracks are 'a'"):
+        fit_several(pipeline, np.zeros((3, 1, 4), np.float32), [["a"], ["b", "a"], ["a"]])
 
 
 def test_models_that_cannot_go_on(trained, tmp_path, folder):

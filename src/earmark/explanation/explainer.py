@@ -202,7 +202,8 @@ class Explainer:
                 if any(audible):
                     log_p = self.tagger.predict_log_proba(card.front_end(clips[audible]))
                     # each calibrated like a track of one clip, (1, labels)
-                    found[some[audible]] = [pool_clips(p[None], card.calibration.clip_temperature) for p in log_p]
+                    temperature, several = card.calibration.clip_temperature, card.multilabel
+                    found[some[audible]] = [pool_clips(p[None], temperature, multilabel=several) for p in log_p]
         return times, found
 
     def _find_relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
