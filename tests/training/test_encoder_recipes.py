@@ -210,8 +210,8 @@ def test_a_genre_of_all_tracks_is_none():
 
 
 def test_models_that_cannot_go_on(trained, tmp_path, folder):
-    said = run("train", folder, "--add", "gtzan-attention", "-o", tmp_path / "m.onnx", expect=2)
-    assert "gtzan-attention keeps no examples to go on from" in said.stderr
+    said = run("train", folder, "--add", "paper-attention-2x60", "-o", tmp_path / "m.onnx", expect=2)
+    assert "paper-attention-2x60 keeps no examples to go on from" in said.stderr
     model = open_model(trained[0])
     broken = save_model(tmp_path / "broken.onnx", model.graph, model.card, b'{"tracks": [["a", "b", "", "", 3]]}')
     with pytest.raises(ModelError, match="its examples cannot be read"):

@@ -99,7 +99,7 @@ def export(
     opened = open_model(model)
     graph = opened.graph
     if waveform:
-        with extra("export --waveform", "learn"):
+        with extra("export --waveform", "train"):
             from earmark.networks.onnx.front_end import waveform_graph
         graph = waveform_graph(opened)
     # The file appears when it is whole.

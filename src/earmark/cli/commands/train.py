@@ -133,7 +133,7 @@ def train(
         say(note)
     page = console(sys.stdout)
     page.print(render_report(outcome.report))
-    for sentence in describe_genres(outcome.report):
+    for sentence in describe_genres(outcome.report, source.counts):
         page.print(Text(sentence))
     page.print(f"\n[bold]{clean(str(output))}[/bold]  {_describe_size(output, outcome)}")
     exit_after(outcome.failed)
