@@ -33,7 +33,7 @@ def test_steps_are_evenly_spaced_over_all_of_a_sound(rng):
     assert embedding.duration == 25
     np.testing.assert_allclose(np.diff(embedding.times), 0.32, atol=1e-5)
     # each 9.92 s as the encoder alone embeds them
-    np.testing.assert_array_equal(embedding.vectors[31:62], Encoder()(samples[317440 : 2 * 317440]))
+    np.testing.assert_array_equal(embedding.vectors[31:62], Encoder().embed(samples[317440 : 2 * 317440]))
 
 
 def test_blocks_of_any_size_give_the_same(rng):

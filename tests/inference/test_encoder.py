@@ -13,10 +13,11 @@ from earmark.inference.session import start_session
 def test_equals_the_reference(encoders):
     with np.load(encoders / "mn04" / "reference.npz") as reference:
         samples, embedding, probabilities = (reference[name] for name in ("samples", "embedding", "probabilities"))
-    steps = Encoder()(samples)
+    steps = Encoder().embed(samples)
     assert steps.shape == (5, 32, 384)
+    np.testing.assert_array_equal(Encoder()(samples)[..., :384], steps)
     np.testing.assert_allclose(steps.mean(axis=1), embedding, atol=1e-3)
-    session = start_session(Encoder().graph(), "mn04")
+    session = start_session(Encoder().graph(), "encoder")
     (logits,) = session.run(["logits"], {"spectrogram": Encoder.mel(samples)})
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), probabilities, atol=1e-3)
 
@@ -24,7 +25,7 @@ def test_equals_the_reference(encoders):
 def test_its_own_classes_are_audiosets_in_their_order(rng):
     tone = np.sin(2 * np.pi * 440 * np.arange(64000) / 32000).astype(np.float32)
     noise = rng.standard_normal(64000).astype(np.float32) * np.float32(0.1)
-    session = start_session(Encoder().graph(), "mn04")
+    session = start_session(Encoder().graph(), "encoder")
     (logits,) = session.run(["logits"], {"spectrogram": Encoder.mel(np.stack([tone, noise]))})
     assert logits[0].argmax() == 501  # "Sine wave"
     assert set(np.argsort(-logits[1])[:3]) == {515, 520, 521}  # "Static", "White noise", "Pink noise"
@@ -36,7 +37,7 @@ def test_batches_and_step_counts(n, rng):
     batch = np.stack([noise_and_tone(rng, n), noise_and_tone(rng, n)])
     steps = encoder(batch)
     assert steps.dtype == np.float32
-    assert steps.shape == (2, encoder.n_frames(n), 384)
+    assert steps.shape == (2, encoder.n_frames(n), 634)
     np.testing.assert_allclose(steps[1], encoder(batch[1]), atol=1e-4)
     assert encoder.times(steps.shape[1]).shape == (steps.shape[1],)
 
@@ -47,4 +48,4 @@ def test_ten_seconds_are_32_steps_of_a_third_of_a_second():
 
 
 def test_its_settings_are_a_key():
-    assert asdict(Encoder()) == {"name": "mn04", "kind": "encoder"}
+    assert asdict(Encoder()) == {"name": "mn04-musicnn", "kind": "encoder"}

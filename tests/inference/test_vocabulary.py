@@ -20,6 +20,15 @@ def test_every_style_belongs_to_a_family_that_is_a_style():
     assert len({spelling_key(name) for name in names}) == len(names)
 
 
+def test_the_card_lists_families_and_their_styles():
+    page = (REPOSITORY / "docs" / "model.md").read_text(encoding="utf-8")
+    rows = page.split("| family | styles |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    shown = {family: styles.split(", ") for family, styles in (row.strip("| ").split(" | ") for row in rows)}
+    styles = sorted(read_classes("genre"), key=lambda style: style.name)
+    assert list(shown) == sorted(list_families())
+    assert shown == {family: [style.name for style in styles if style.family == family] for family in shown}
+
+
 def test_the_indices_are_audiosets():
     labels = REPOSITORY.parent / "shared" / "encoders" / "mn04" / "audioset_labels.csv"
     if not labels.is_file():

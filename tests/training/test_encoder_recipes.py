@@ -5,18 +5,20 @@ import shutil
 
 import numpy as np
 import pytest
+from mediafile import MediaFile
 from support.command import json_lines, run, without_torch
 
 from earmark.data.corpus import open_corpus
 from earmark.data.features import worker
 from earmark.data.open import prepare_for_folds
 from earmark.data.synth import write_corpus
-from earmark.errors import ModelError, SettingError
+from earmark.errors import CorpusError, ModelError, SettingError
 from earmark.inference.classifier import FrameClassifier
 from earmark.inference.encoder import Encoder
 from earmark.inference.model import open_model, save_model
 from earmark.training.examples import decode_examples, join_examples
 from earmark.training.experiment import Resources
+from earmark.training.pipeline import fit_several, make_pipeline
 from earmark.training.registry import open_recipe
 from earmark.training.train import Experiment, train
 
@@ -136,9 +138,80 @@ def test_a_new_label_of_the_same_sound_holds(trained, folder, tmp_path, cache):
     assert outcome.model.card.labels == ("march", "slow", "techno")
 
 
+@pytest.fixture(scope="module")
+def several(tmp_path_factory, surroundings):
+    """Music whose tags name several genres, and the model that it taught."""
+    root = tmp_path_factory.mktemp("several")
+    write_corpus(root / "music", tracks=6, seconds=11, seed=5, styles=["ambient", "march", "techno"])
+    tags = {"techno": ["Techno", "Loud"], "march": ["Loud"], "ambient": ["Calm"]}
+    for path in sorted((root / "music").rglob("*.wav")):
+        file, odd = MediaFile(path), int(path.stem.split(".")[-1]) % 2
+        file.genres = tags[path.parent.name][:: -1 if odd else 1]
+        file.save()
+    command = ["train", root / "music", "--labels", "tags", "--min-tracks", 3, "-o", root / "several.onnx"]
+    return root / "several.onnx", run(*command, env=surroundings), root / "music"
+
+
+def test_tracks_of_several_genres_teach_a_model_of_several_answers(several, surroundings):
+    model, said, music = several
+    assert "6 of 18 tracks have several genres: the model will give several" in said.stderr
+    card = open_model(model).card
+    assert card.multilabel
+    assert card.labels == tuple(card.thresholds) == ("Calm", "Loud", "Techno")
+    verdicts = json_lines(run("classify", music, "--model", model, "--format", "json", env=surroundings).stdout)
+    told = [{genre for genre, p in v["genres"].items() if p >= card.thresholds[genre]} for v in verdicts]
+    expected = [{"Calm"}] * 6 + [{"Loud"}] * 6 + [{"Loud", "Techno"}] * 6
+    assert sum(a == b for a, b in zip(told, expected, strict=True)) >= 16
+    assert {metric.name: metric.value for metric in card.metrics}["track_accuracy"] >= 0.8
+
+
+def test_all_of_several_genres_are_written_and_learned_further(several, surroundings, tmp_path):
+    model, _, music = several
+    shutil.copytree(music / "techno", tmp_path / "music")
+    command = ["tag", tmp_path / "music", "--model", model, "--overwrite", "--journal", tmp_path / "journal"]
+    rows = json_lines(run(*command, "--format", "json", env=surroundings).stdout)
+    assert sum(set(row["genres"]) == {"Loud", "Techno"} for row in rows) >= 5
+    assert {track.genres for track in decode_examples(open_model(model))} == {
+        ("Calm",), ("Loud",), ("Techno", "Loud"), ("Loud", "Techno"),
+    }  # fmt: skip
+    run("train", music, "--labels", "tags", "--min-tracks", 3, "--add", model, "-o", tmp_path / "m", env=surroundings)
+    assert open_model(tmp_path / "m").card.calibration == open_model(model).card.calibration
+
+
+def test_a_genre_of_which_too_little_can_be_read_is_named(folder, surroundings, tmp_path):
+    for path in folder.rglob("*.wav"):
+        target = tmp_path / "c" / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path)
+    (tmp_path / "c" / "Tango Nuevo" / "empty.wav").write_bytes(b"")
+    (tmp_path / "c" / "Tango Nuevo" / "broken.wav").write_bytes(b"RIFF")
+    # of another shelf, and of a run that was interrupted
+    (tmp_path / "m.onnx.run").mkdir()
+    (tmp_path / "m.onnx.run" / "run.json").write_text("{}")
+    said = run("train", tmp_path / "c", "-o", tmp_path / "m.onnx", env=surroundings, expect=1)
+    assert "left out 1 of 16 tracks, of genres with fewer than 3 tracks: Tango Nuevo 1" in said.stderr
+    assert "skipped broken: not a sound file" in said.stderr
+    card = open_model(tmp_path / "m.onnx").card
+    assert card.labels == STYLES
+    assert "Florian Schmid" in card.credits[0]
+    assert "Florian Schmid" in " ".join(run("models", tmp_path / "m.onnx").stdout.split())
+
+
+def test_arrays_have_no_sound_to_embed(tmp_path, surroundings):
+    np.savez(tmp_path / "a.npz", X=np.zeros((6, 128, 400)), ids=list("abcdef"), y=[0, 0, 0, 1, 1, 1], genres=["x", "y"])
+    said = run("train", tmp_path / "a.npz", "-o", tmp_path / "m.onnx", env=surroundings, expect=2)
+    assert "a is an array, but the encoder hears sound" in said.stderr
+
+
+def test_a_genre_of_all_tracks_is_none():
+    pipeline = make_pipeline(open_recipe("encoder-multilabel"))
+    with pytest.raises(CorpusError, match="all tracks are 'a'"):
+        fit_several(pipeline, np.zeros((3, 1, 4), np.float32), [["a"], ["b", "a"], ["a"]])
+
+
 def test_models_that_cannot_go_on(trained, tmp_path, folder):
-    said = run("train", folder, "--add", "gtzan-attention", "-o", tmp_path / "m.onnx", expect=2)
-    assert "gtzan-attention keeps no examples to go on from" in said.stderr
+    said = run("train", folder, "--add", "paper-attention-2x60", "-o", tmp_path / "m.onnx", expect=2)
+    assert "paper-attention-2x60 keeps no examples to go on from" in said.stderr
     model = open_model(trained[0])
     broken = save_model(tmp_path / "broken.onnx", model.graph, model.card, b'{"tracks": [["a", "b", "", "", 3]]}')
     with pytest.raises(ModelError, match="its examples cannot be read"):
@@ -153,7 +226,7 @@ def test_examples_are_sealed_too(trained, tmp_path):
     (tmp_path / "altered.onnx").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     with pytest.raises(ModelError, match="the checksum does not match"):
         open_model(tmp_path / "altered.onnx")
-    assert json.loads(open_model(trained[0]).examples)["tracks"][0][1] == "ambient"
+    assert json.loads(open_model(trained[0]).examples)["tracks"][0][1] == ["ambient"]
 
 
 def test_attention_over_the_encoders_steps(folder, cache, tmp_path):

@@ -91,7 +91,15 @@ def open_tag_corpus(
     filed = assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
     rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
     name = f"{name_corpus(folder)}, by its tags"
-    return Corpus(name, make_tracks(rows, folder), _describe_untagged(files) + filed.notes)
+    named = {
+        file.path: [own for own in some if own in filed.genres] for file, some in zip(usable, choices, strict=True)
+    }
+    tracks = (
+        replace(track, others=tuple(own for own in named[track.path] if own != track.genre))
+        for track in make_tracks(rows, folder)
+        if track.path
+    )
+    return Corpus(name, tuple(tracks), _describe_untagged(files) + filed.notes)
 
 
 def read_tags(path: Path) -> FileTags:

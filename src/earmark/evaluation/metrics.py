@@ -220,6 +220,21 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
     return float(np.sort(confidence)[-max(kept, 1)])
 
 
+def best_threshold(probability: Probabilities, belongs: NDArray[np.bool_]) -> float:
+    """Return the threshold from which on a label is best given, by the F1 score; all of shape (n,).
+
+    Examples
+    --------
+    >>> best_threshold(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True]))
+    0.4
+    """
+    levels = np.unique(probability)
+    # F1 = 2 TP / (2 TP + FP + FN) = 2 TP / (given + belonging)
+    given = probability >= levels[:, None]
+    f1 = 2 * (given & belongs).sum(axis=1) / (given.sum(axis=1) + belongs.sum())
+    return float(levels[f1.argmax()])
+
+
 def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the accuracy among the k most confident tracks, for every k: one minus the risk–coverage curve.
 

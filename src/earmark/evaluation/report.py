@@ -138,9 +138,10 @@ def judge(
     log_p, y, labels = answers.log_probabilities, answers.y, answers.labels
     pooled, truth = metrics.pool(log_p, answers.track, y)
     # track probabilities as a verdict has them: pooled, then tempered
-    probabilities = metrics.softmax(pooled / calibration.track_temperature)
+    several = calibration.thresholds
+    probabilities = np.exp(pooled) if several else metrics.softmax(pooled / calibration.track_temperature)
     best = probabilities.argmax(axis=1)
-    named = probabilities.max(axis=1) >= calibration.threshold
+    named = probabilities.max(axis=1) >= np.array(several or [calibration.threshold] * len(labels))[best]
     if answers.rejected is not None:
         # what is no music is unknown, however sure the network is of its genre
         named &= ~answers.rejected[np.unique(answers.track, return_index=True)[1]]

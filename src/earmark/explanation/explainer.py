@@ -203,8 +203,8 @@ class Explainer:
                 if any(audible):
                     told = self.tagger.predict_frames(card.front_end(clips[audible]))
                     # each calibrated like a track of one clip, (1, labels)
-                    temperature = card.calibration.clip_temperature
-                    genres = [pool_clips(p[None], temperature) for p in told.log_probabilities]
+                    temperature, several = card.calibration.clip_temperature, card.multilabel
+                    genres = [pool_clips(p[None], temperature, multilabel=several) for p in told.log_probabilities]
                     found[some[audible]] = join_names(np.array(genres), told, card)
         return times, found
 

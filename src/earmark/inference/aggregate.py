@@ -96,7 +96,9 @@ class TrackPrediction:
     error: str | None = None
 
 
-def pool_clips(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def pool_clips(
+    log_probabilities: NDArray[np.float64], temperature: float, *, multilabel: bool = False
+) -> NDArray[np.float64]:
     """Return calibrated probabilities of a track: the geometric mean over its clips, tempered.
 
     Parameters
@@ -104,14 +106,18 @@ def pool_clips(log_probabilities: NDArray[np.float64], temperature: float) -> ND
     log_probabilities : ndarray, shape (clips, labels)
     temperature : float
         Above 1 flattens.
+    multilabel : bool
+        Whether labels have probabilities of their own.
 
     Returns
     -------
     ndarray, shape (labels,)
-        Sums to 1.
+        Sums to 1, unless labels have probabilities of their own.
     """
     # softmax(mean_k log p_k / T): the mean of logarithms is the logarithm of the geometric mean.
-    scores = log_probabilities.mean(axis=0) / temperature
+    scores: NDArray[np.float64] = log_probabilities.mean(axis=0) / temperature
+    if multilabel:
+        return np.exp(scores)
     scores = np.exp(scores - scores.max())  # the largest is 1, so nothing overflows
     probabilities: NDArray[np.float64] = scores / scores.sum()
     return probabilities
@@ -155,9 +161,10 @@ def make_answer(mean: Mapping[str, NDArray[Any]], card: Card, temperature: float
     if reason := reject_sound(mean):
         return Answer(None, reason, 0.0, {}, {}, {})
     # (labels,) → (1, labels): the mean is taken already
-    genres = sort_labels(pool_clips(mean["log_probabilities"][None], temperature), card.labels)
+    probabilities = pool_clips(mean["log_probabilities"][None], temperature, multilabel=card.multilabel)
+    genres = sort_labels(probabilities, card.labels)
     best, confidence = next(iter(genres.items()))
-    sure = confidence >= card.calibration.threshold
+    sure = confidence >= card.thresholds[best]
     styles, moods = (
         sort_labels(mean[name], names) if name in mean else {}
         for name, names in (("styles", card.styles), ("moods", card.moods))

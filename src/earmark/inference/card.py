@@ -32,12 +32,15 @@ class Calibration(_Strict):
         Confidence below which a track is "unknown".
     coverage : float
         Share of validation tracks that the threshold keeps.
+    thresholds : tuple of float
+        Of a model that gives several genres: the probability from which each label is one of the answers.
     """
 
     clip_temperature: float = Field(1.0, gt=0)
     track_temperature: float = Field(1.0, gt=0)
     threshold: float = Field(0.0, ge=0, le=1)
     coverage: float = Field(1.0, ge=0, le=1)
+    thresholds: tuple[float, ...] = ()
 
 
 class Metric(_Strict):
@@ -137,6 +140,8 @@ class Card(_Strict):
     training : Training
     metrics : tuple of Metric
     licence : str
+    credits : tuple of str
+        Whose work it holds, and under which licence.
     created : str
         ISO 8601 date, UTC.
     commit : str
@@ -162,6 +167,7 @@ class Card(_Strict):
     training: Training
     metrics: tuple[Metric, ...] = ()
     licence: str = ""
+    credits: tuple[str, ...] = ()
     created: str
     commit: str = ""
     earmark: str
@@ -172,12 +178,25 @@ class Card(_Strict):
         for what in ("labels", "styles", "moods"):
             if len(set(names := getattr(self, what))) < len(names):
                 raise ValueError(f"{what} occur twice: {', '.join(names)}")
+        if self.multilabel and len(self.calibration.thresholds) != len(self.labels):
+            raise ValueError(f"{len(self.labels)} labels, but thresholds of {len(self.calibration.thresholds)}")
         # a longer hop would leave sound between the clips unheard
         if self.hop_seconds and self.hop_seconds > self.clip_seconds:
             raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")
         if self.n_bins != self.front_end.n_bins:
             raise ValueError(f"the network reads {self.n_bins} bins, the front end gives {self.front_end.n_bins}")
         return self
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether each label has a probability of its own, and several may be the answer."""
+        return bool(self.calibration.thresholds)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The probability from which each label is one of the answers."""
+        own = self.calibration.thresholds or [self.calibration.threshold] * len(self.labels)
+        return dict(zip(self.labels, own, strict=True))
 
     @property
     def clip_length(self) -> int:

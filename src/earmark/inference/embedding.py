@@ -43,7 +43,7 @@ class Embedding:
     """
 
     times: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
-    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, _ENCODER.n_bins), np.float32))
+    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, _ENCODER.n_dimensions), np.float32))
     duration: float | None = None
     path: str | None = None
     error: str | None = None
@@ -108,10 +108,10 @@ def _embed_blocks(blocks: Iterable[NDArray[np.float32]]) -> Embedding:
         n_samples += len(block)
         buffer = np.concatenate([buffer, block])
         while len(buffer) >= length:
-            parts.append(_ENCODER(buffer[:length]))
+            parts.append(_ENCODER.embed(buffer[:length]))
             buffer = buffer[length:]
     if len(buffer) >= _ENCODER.hop_length:
-        parts.append(_ENCODER(buffer))
+        parts.append(_ENCODER.embed(buffer))
     duration = n_samples / _ENCODER.sample_rate
     if not parts:
         shortest = _ENCODER.hop_length / _ENCODER.sample_rate
@@ -151,7 +151,7 @@ def _write_npz(path: Path, embeddings: Iterator[Embedding]) -> None:
             spool.write(embedding.vectors.tobytes())
         spool.flush()
         offsets = np.cumsum([0, *map(len, times)])
-        shape = (int(offsets[-1]), _ENCODER.n_bins)
+        shape = (int(offsets[-1]), _ENCODER.n_dimensions)
         vectors = np.memmap(spool, np.float32, "r", shape=shape) if paths else np.empty(shape, np.float32)
         every = np.concatenate([np.empty(0, np.float32), *times])
         with path.open("wb") as file:
@@ -164,7 +164,7 @@ def _write_parquet(path: Path, embeddings: Iterator[Embedding]) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    vector = pa.list_(pa.float32(), _ENCODER.n_bins)
+    vector = pa.list_(pa.float32(), _ENCODER.n_dimensions)
     schema = pa.schema([("path", pa.string()), ("time", pa.float32()), ("vector", vector)])
     with parquet.ParquetWriter(path, schema) as file:
         for embedding in embeddings:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from earmark.networks.musicnn import N_TAGS, Musicnn
+
 if TYPE_CHECKING:
     from earmark.networks.onnx.builder import Graph
 
@@ -203,18 +205,25 @@ def load_mobilenet(path: str | os.PathLike[str]) -> MobileNet:
     return network.eval()
 
 
-def encoder_graph(network: MobileNet) -> bytes:
-    """Return a network as a serialised ONNX model.
+def encoder_graph(network: MobileNet, musicnn: Musicnn) -> bytes:
+    """Return both networks as one serialised ONNX model.
 
-    Input ``spectrogram`` (clips, frames, 128); outputs ``embedding`` (clips, steps, 384) and ``logits`` (clips, 527).
+    Input ``spectrogram`` (clips, frames, 128); outputs ``embedding`` (clips, steps, 384), ``logits`` (clips, 527), and
+    ``features`` (clips, steps, 634): each step's embedding, and musicnn's 250 numbers of the clip.
     """
     from earmark.networks.onnx.builder import Graph
 
     graph = Graph()
-    embedding, logits = network.to_onnx(graph, graph.input("spectrogram", ["clips", "frames", 128]))
+    x = graph.input("spectrogram", ["clips", "frames", 128])
+    embedding, logits = network.to_onnx(graph, x)
     graph.output(embedding, "embedding", ["clips", "steps", network.n_dimensions])
     graph.output(logits, "logits", ["clips", N_CLASSES])
-    return bytes(graph.model("mn04").SerializeToString())
+    steps = graph("Slice", graph("Shape", embedding), graph.integers(0), graph.integers(2), graph.integers(0))
+    shape = graph("Concat", steps, graph.integers(N_TAGS), axis=0)
+    tags = graph("Expand", graph.unsqueeze(musicnn.to_onnx(graph, x), 1), shape)
+    features = graph("Concat", embedding, tags, axis=2)
+    graph.output(features, "features", ["clips", "steps", network.n_dimensions + N_TAGS])
+    return bytes(graph.model("mn04-musicnn").SerializeToString())
 
 
 def _activate(graph: Graph, activation: nn.Module, x: str) -> str:

@@ -66,7 +66,7 @@ def support_vector_machine(
 
 
 def logistic_regression(
-    multiclass: Literal["ovr", "multinomial"] = "ovr",
+    multiclass: Literal["ovr", "multinomial", "multilabel"] = "ovr",
     C: float = 1.0,
     class_weight: Literal["balanced"] | None = None,
 ) -> Steps:
@@ -74,15 +74,16 @@ def logistic_regression(
 
     Parameters
     ----------
-    multiclass : {"ovr", "multinomial"}
-        One-versus-rest by liblinear, or one softmax by Newton's method with conjugate gradients.
+    multiclass : {"ovr", "multinomial", "multilabel"}
+        One-versus-rest by liblinear, or one softmax by Newton's method with conjugate gradients; "multilabel" is
+        one-versus-rest too, of clips that may have several labels: see :func:`earmark.training.pipeline.fit_several`.
     C : float
         Inverse strength of the penalty.
     class_weight : {"balanced"}, optional
     """
-    solver = "liblinear" if multiclass == "ovr" else "newton-cg"
+    solver = "newton-cg" if multiclass == "multinomial" else "liblinear"
     regression: Any = LogisticRegression(C=C, solver=solver, class_weight=class_weight)
-    if multiclass == "ovr":
+    if multiclass != "multinomial":
         # liblinear knows two classes only
         regression = OneVsRestClassifier(regression)
     return [("flatten", Flattener()), ("rotate", SpanRotation()), ("logistic", regression)]
@@ -94,12 +95,15 @@ def write_logistic(graph: Graph, regression: Any, x: str) -> str:
     parts = regression.estimators_ if one_versus_rest else [regression]
     # (classes, features), (classes,); of two classes only the second has weights: the first's are zero
     W, b = (np.concatenate([getattr(part, name) for part in parts]) for name in ("coef_", "intercept_"))
+    # with one-versus-rest of several labels each has its own
     if len(b) == 1:
         W, b = np.stack([np.zeros_like(W[0]), W[0]]), np.array([0, b[0]])
     scores = graph("Add", graph("MatMul", x, graph.constant(W.T)), graph.constant(b))
     if not one_versus_rest or len(parts) == 1:
         return graph("Softmax", scores, axis=1)
     each = graph("Sigmoid", scores)
+    if regression.multilabel_:
+        return each
     # scikit-learn makes those of one-versus-rest sum to 1
     return graph("Div", each, graph("ReduceSum", each, graph.integers(1)))
 

@@ -75,7 +75,7 @@ def run(
             turn = replace(experiment, fold=Fold(k, folds), learns="train+valid")
             _save(trials.answers_to(fit(turn, f"fold-{k}"), "test"), path)
         answers.append(_load(path))
-    held_out = _concatenate(answers)
+    held_out = trials.find_truth(_concatenate(answers), experiment.corpus, experiment.recipe)
     final = fit(replace(experiment, learns="all"), "all")
     calibration = calibrate(held_out)
     part = f"{folds} held-out folds"

@@ -37,14 +37,14 @@ def pipeline_graph(pipeline: Pipeline, name: str, front_end: Any = None) -> byte
     encoder = front_end if isinstance(front_end, Encoder) else None
     graph = Graph()
     x = graph.input("spectrogram", ["clips", "frames", encoder.mel.n_bins if encoder else pipeline.n_features_in_])
-    known = graph.include(encoder.graph(), x, "encoder_") if encoder else {"embedding": x}
-    probabilities, attention = _write_pipeline(graph, pipeline, known["embedding"])
+    known = graph.include(encoder.graph(), x, "encoder_") if encoder else {"features": x}
+    probabilities, attention = _write_pipeline(graph, pipeline, known["features"])
     # not calibrated: the temperature is in the card
     graph.output(probabilities, "probabilities", ["clips", len(pipeline.classes_)])
     if attention is not None:
         graph.output(attention, "attention", ["clips", "steps" if encoder else "frames"])
     if encoder:
-        graph.output(known["embedding"], "embedding", ["clips", "steps", encoder.n_bins])
+        graph.output(known["embedding"], "embedding", ["clips", "steps", encoder.n_dimensions])
         write_listening(graph, known["logits"])
     return bytes(graph.model(name).SerializeToString())
 

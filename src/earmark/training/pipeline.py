@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
+from earmark.errors import CorpusError
 from earmark.evaluation import metrics
 from earmark.training import baselines
 from earmark.training.recipe import Recipe
@@ -51,6 +53,25 @@ def fit(
     scaled = scalers.fit_transform(X)
     pipeline[-1].fit(scaled, y, scalers.transform(X_valid), y_valid)
     return pipeline
+
+
+def fit_several(pipeline: Pipeline, X: ArrayLike, genres: Sequence[Sequence[str]]) -> Pipeline:
+    """Fit a pipeline of one-versus-rest to clips of several genres each; its classes are the first ones of all clips.
+
+    Raises
+    ------
+    CorpusError
+        If all clips are of one genre, from which nothing can then be told.
+    """
+    labels = sorted({own[0] for own in genres})
+    members = np.array([[label in own for label in labels] for own in genres])
+    for label in set(genres[0]).intersection(*genres):
+        raise CorpusError(f"all tracks are {label!r}: there is nothing to tell it from")
+    fitted: Pipeline = pipeline.fit(X, members.astype(int))
+    # scikit-learn only counts the columns; its versions differ in where they keep the names
+    regression = fitted[-1]
+    regression.label_binarizer_.classes_ = vars(regression)["classes_"] = np.array(labels)
+    return fitted
 
 
 def log_probabilities(pipeline: Pipeline, X: ArrayLike) -> NDArray[np.float64]:

@@ -43,7 +43,7 @@ class Svm(Settings):
 class Logistic(Settings):
     """Logistic regression; see :func:`earmark.training.baselines.logistic_regression`."""
 
-    multiclass: Literal["ovr", "multinomial"] = "ovr"
+    multiclass: Literal["ovr", "multinomial", "multilabel"] = "ovr"
     C: float = Field(1.0, gt=0)
 
 
@@ -138,6 +138,11 @@ class Recipe(Settings):
     def chooses_epoch(self) -> bool:
         """Whether its network is to be taken from its best epoch, for which the valid part is needed."""
         return self.is_network and self.training.keep == "best"
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether a track may have several genres."""
+        return self.logistic is not None and self.logistic.multiclass == "multilabel"
 
     @property
     def attention(self) -> bool:

@@ -32,13 +32,15 @@ __all__ = ["Experiment", "Outcome", "Resources", "train"]
 class Outcome:
     """What a run gave: the model as written, its reports, tracks that could not be read and why, and epochs run.
 
-    The reports are of "valid", and "test" where the split has one; or of "5 held-out folds".
+    The reports are of "valid", and "test" where the split has one; or of "5 held-out folds". The notes say which genres
+    were left out, as too few of their tracks could be read.
     """
 
     model: Model
     reports: dict[str, Report]
     failed: dict[str, str]
     epochs: int
+    notes: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -94,7 +96,8 @@ def train(
     model = save_model(output, pipeline_graph(trial.pipeline, card.name, experiment.recipe.encoder), card, examples)
     # only now that the file is written
     shutil.rmtree(run)
-    return Outcome(model, trial.reports, learned.failed, len(trial.history))
+    notes = learned.corpus.notes[len(experiment.corpus.notes) :]
+    return Outcome(model, trial.reports, learned.failed, len(trial.history), notes)
 
 
 def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card:
@@ -125,6 +128,7 @@ def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) ->
         ),
         metrics=_list_metrics(experiment, trial.reports),
         licence=licence,
+        credits=recipe.encoder.credits if recipe.encoder else (),
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         commit=commit(),
         earmark=earmark.__version__,
@@ -156,6 +160,9 @@ def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path
     identity = json.dumps(
         experiment.identity | ({"folds": folds} if folds is not None else {}), sort_keys=True, indent=1
     )
+    # what takes a second begins anew, whatever it was
+    if run.exists() and not experiment.recipe.is_network:
+        shutil.rmtree(run)
     if record.exists():
         if record.read_text(encoding="utf-8") != identity:
             raise TrainingError(

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 from support.models import FRONT_ENDS, planted
-from support.paths import REPOSITORY
 
 from earmark.errors import ModelError
 from earmark.inference.aggregate import pool_clips

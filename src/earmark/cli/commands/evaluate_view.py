@@ -15,6 +15,8 @@ from earmark.data.rare_genres import MIN_TRACKS
 _TOLD = 0.75
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from earmark.evaluation.report import Report
 
 
@@ -39,8 +41,8 @@ def render_report(report: Report) -> RenderableType:
     return Group(title, figures, Text(), render_confusion(report), *_render_mistakes(report))
 
 
-def describe_genres(report: Report) -> list[str]:
-    """Return sentences on which genres a model tells apart, which not, and which have too few tracks to say."""
+def describe_genres(report: Report, learned: Mapping[str, int]) -> list[str]:
+    """Return sentences on which genres a model tells apart, which not, and of which it learned from too few tracks."""
     recalls = {genre: cell["accuracy"] for genre, cell in report.per_genre.items()}
     counts = {genre: int(cell["n_tracks"]) for genre, cell in report.per_genre.items()}
     sentences = []
@@ -52,7 +54,7 @@ def describe_genres(report: Report) -> list[str]:
         sentences.append(
             f"Of {genre} it tells {right} of {counts[genre]}, and takes others for {', '.join(others[:2])}."
         )
-    if few := [f"{genre} ({n})" for genre, n in counts.items() if n < MIN_TRACKS]:
+    if few := [f"{genre} ({n})" for genre, n in learned.items() if n < MIN_TRACKS]:
         sentences.append(f"It needs more tracks, {MIN_TRACKS} or better 20, of {', '.join(few)}.")
     return sentences
 

@@ -71,6 +71,8 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
             if m.name == "track_accuracy":
                 page.add_row("judged by", f"{m.n} tracks, {describe_part(m.part)}: {m.value:.1%} right")
         page.add_row("licence", card.licence or "not stated")
+        if card.credits:
+            page.add_row("credits", Text("; ".join(card.credits)))
         page.add_row()
     return page
 
@@ -97,7 +99,7 @@ def export(
     opened = open_model(model)
     graph = opened.graph
     if waveform:
-        with extra("export --waveform", "learn"):
+        with extra("export --waveform", "train"):
             from earmark.networks.onnx.front_end import waveform_graph
         graph = waveform_graph(opened)
     # The file appears when it is whole.

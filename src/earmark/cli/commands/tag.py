@@ -50,8 +50,14 @@ def tag(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Write up to N genres: the first, and others of 20 % and more.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Write up to N genres: the first, and others of 20 % and more.",
+            show_default="1; all that a model of several genres names",
+        ),
+    ] = None,
     styles: Annotated[
         int, typer.Option(min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.")
     ] = 0,
@@ -112,7 +118,9 @@ def tag(
 
     tagger = Tagger(model)
     labels = (*tagger.labels, *tagger.card.styles)
-    selector = GenreSelector(load_words(labels, words, raw=raw), top, min_confidence, styles)
+    several = tagger.card.thresholds if tagger.card.multilabel else {}
+    own = load_words(labels, words, raw=raw)
+    selector = GenreSelector(own, top or len(several) or 1, min_confidence, styles, several)
     with TagRun(
         tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
     ) as run:

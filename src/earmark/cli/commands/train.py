@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from earmark.training.recipe import Recipe
     from earmark.training.train import Outcome
 
+_SEVERAL = 0.1
+"""Share of tracks with several genres, from which on a model learns to give several."""
+
 _UNEVEN = 5
 """Times as many tracks of one genre as of another, from which on class weights are worth a word."""
 
@@ -94,6 +97,7 @@ def train(
     from earmark.cli.commands.evaluate_view import describe_genres, render_report
     from earmark.cli.writers import clean
     from earmark.data.features.extract import default_cache
+    from earmark.training.registry import open_recipe
 
     # Cheapest first: a misspelt recipe is refused before any tag is read.
     model, chosen = _choose_recipe(recipe, add, epochs, balanced)
@@ -112,6 +116,8 @@ def train(
         if chosen.is_network:
             import_module("earmark.training.network_classifier")
         source = _prepare(source, model, split, jobs)
+        if recipe == "encoder-linear" and not model and _has_several(source):
+            chosen = open_recipe("encoder-multilabel")
     say_summary(source)
     _advise_balance(source, chosen)
     with show_training_progress(len(source.tracks), chosen.training.max_epochs) as callbacks:
@@ -123,9 +129,11 @@ def train(
             licence=licence,
             resources=Resources(default_cache() if cache else None, jobs, device, *callbacks),
         )
+    for note in outcome.notes:
+        say(note)
     page = console(sys.stdout)
     page.print(render_report(outcome.report))
-    for sentence in describe_genres(outcome.report):
+    for sentence in describe_genres(outcome.report, source.counts):
         page.print(Text(sentence))
     page.print(f"\n[bold]{clean(str(output))}[/bold]  {_describe_size(output, outcome)}")
     exit_after(outcome.failed)
@@ -134,10 +142,14 @@ def train(
 def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: bool) -> tuple[Model | None, Recipe]:
     """Return the model to go on from, if any, and its recipe or the one that is asked for."""
     from earmark.inference.model import open_model
+    from earmark.training.examples import require_examples
     from earmark.training.registry import open_recipe, parse_recipe
 
-    model = open_model(add) if add else None
-    chosen = parse_recipe(model.card.training.recipe, str(add)) if model else open_recipe(recipe)
+    model, chosen = None, open_recipe(recipe)
+    if add:
+        model = open_model(add)
+        require_examples(model)
+        chosen = parse_recipe(model.card.training.recipe, str(add))
     if epochs:
         chosen = chosen.with_epochs(epochs)
     if balanced:
@@ -159,6 +171,15 @@ def _prepare(corpus: Corpus, model: Model | None, protocol: str, jobs: int) -> C
         if narrow := find_narrow_genres(corpus):
             say(f"by fewer than three artists: {', '.join(narrow)}; the figures of these will look too good")
     return corpus
+
+
+def _has_several(corpus: Corpus) -> bool:
+    """Tell whether many tracks have several genres, and say so."""
+    n = sum(bool(track.others) for track in corpus.tracks)
+    if n < _SEVERAL * len(corpus.tracks):
+        return False
+    say(f"{n} of {len(corpus.tracks)} tracks have several genres: the model will give several, by encoder-multilabel")
+    return True
 
 
 def _describe_size(output: Path, outcome: Outcome) -> str:

@@ -52,6 +52,11 @@ class ClipSettings:
         """Return the clips of a track whose frames the corpus holds."""
         assert track.spectrogram is not None
         frames, bins = track.spectrogram.shape
+        if isinstance(self.front_end, Encoder):
+            raise CorpusError(
+                f"{track.id} is an array, but the encoder hears sound: choose a recipe of log-mel frames, such as "
+                "paper-attention-2x60"
+            )
         if bins != self.front_end.n_bins:
             raise CorpusError(
                 f"{track.id} has {bins} bins a frame, the recipe's front end gives {self.front_end.n_bins}"

@@ -105,6 +105,8 @@ class GenreSelector:
     min_confidence : float, optional
         Least confidence at which anything is written, in place of the model's own threshold: below
         that threshold a guess is written that the model itself would call unknown.
+    thresholds : mapping of str to float
+        Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
     styles : int
         At most so many of the verdict's styles after the genres, of at least :data:`MIN_SHARE`.
     """
@@ -113,6 +115,7 @@ class GenreSelector:
     top: int = 1
     min_confidence: float | None = None
     styles: int = 0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def select(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the words to write, each once; none where the verdict is unknown or too unsure.
@@ -129,7 +132,7 @@ class GenreSelector:
         # the most probable genre in any case, however many share the rest
         best, *others = list(verdict.genres.items())[: self.top]
         others += list(verdict.styles.items())[: self.styles]
-        labels = [best[0], *(label for label, share in others if share >= MIN_SHARE)]
+        labels = [best[0], *(label for label, share in others if share >= self.thresholds.get(label, MIN_SHARE))]
         words = [self.words.get(label, (spell_label(label),)) for label in labels]
         return tuple(dict.fromkeys(word for some in words for word in some))
 

@@ -74,6 +74,15 @@ def _reshape(x: Tensor, shape: Tensor) -> Tensor:
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(_ints(shape))])
 
 
+def _divide(x: Tensor, y: Tensor) -> Tensor:
+    return torch.div(x, y, rounding_mode=None if x.is_floating_point() else "trunc")
+
+
+def _resize(x: Tensor, _: Tensor | None, scales: Tensor, *, mode: bytes) -> Tensor:
+    """Resample the last of three axes."""
+    return functional.interpolate(x, scale_factor=float(scales[2]), mode=mode.decode())
+
+
 def _squeeze(x: Tensor, axes: Tensor) -> Tensor:
     return x.squeeze(tuple(_ints(axes)))
 
@@ -141,8 +150,10 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "AveragePool": _average_pool,
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
     "Conv": _convolution,
-    "Div": torch.div,
+    "Div": _divide,
     "Elu": lambda x: functional.elu(x),
+    "Exp": torch.exp,
+    "Expand": lambda x, shape: x.expand(_ints(shape)),
     "Flatten": lambda x: x.flatten(1),
     "Gather": lambda x, indices, *, axis=0: x.index_select(axis, indices),
     "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.ndim)), keepdim=True),
@@ -159,6 +170,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "ReduceSum": _make_reduction(torch.sum),
     "Relu": torch.relu,
     "Reshape": _reshape,
+    "Resize": _resize,
     "Shape": _shape,
     "Sigmoid": torch.sigmoid,
     "Slice": _slice,
