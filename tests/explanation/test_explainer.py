@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 from support.command import run
-from support.models import FRONT_ENDS, listening, planted
+from support.models import FRONT_ENDS, STYLES, listening, planted
 from support.paths import REPOSITORY
 from support.sounds import noise
 
@@ -278,3 +278,16 @@ def test_the_documents_examples_run(tmp_path, monkeypatch, write_sound):
     runner.run(doctest.DocTestParser().get_doctest(examples, {}, "explain.md", None, 0), out=said.append)
     assert not runner.summarize(verbose=False).failed, "".join(said)
     assert runner.tries > 10
+
+
+def test_styles_and_moods_are_explained_beside_genres():
+    explanation = Explainer(listening(moods=("happy", "latin"))).explain((0.1 * np.ones(8000), 4000))
+    assert explanation.labels == ("electronic", "latin", *STYLES, "happy")  # of a name that is both, the genre counts
+    assert explanation.n_genres == len(explanation.genres) == 2
+    np.testing.assert_allclose(explanation.probabilities[1], [0.75, 0.25, 0.2, 0.7, 0.1, 0.3], atol=1e-6)
+    assert explanation.shares["salsa"] == pytest.approx(0.7)
+    assert np.abs(explanation.of("salsa")).max() < 1e-5  # the same of any sound
+    page = explanation.to_html(["salsa"])
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page)[1])
+    assert data["genres"] == 2 and data["shown"] == ["salsa", "electronic"]
+    assert data["ranked"] == ["electronic", "latin", "salsa", "techno", "swing", "happy"]

@@ -47,19 +47,21 @@ def test_what_replaces_a_region_is_steady_and_as_loud_and_sloped_as_the_clip(fro
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda f: f.kind)
 def test_occlusion_finds_exactly_what_a_known_model_hears(front_end, rng):
-    band = slice(8, 16)
-    tagger = Tagger(planted(band, front_end))
+    bands = {"yes": slice(8, 16), "techno": slice(20, 28)}
+    tagger = Tagger(planted(bands["yes"], front_end, style=bands["techno"]))
     frames = front_end(rng.normal(0, 0.1, 4000).astype(np.float32))
     cells, steps = Cells.of(tagger.card, len(frames)), []
     found = Occlusion(tagger)(frames, steps.append)
     assert sum(steps) == Occlusion(tagger).steps(len(frames))
-    share = (frames - make_neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
-    share[:, : band.start] = share[:, band.stop :] = 0
-    each = cells.sum_cells(share)
-    total = np.zeros(cells.shape)
-    for window in list_windows(*cells.shape):  # slowly, one by one
-        total += window * each[window].sum()
-    np.testing.assert_allclose(found[..., 0], total / WINDOW**2, atol=1e-4)
+    assert tagger.card.names == ("yes", "no", "techno")
+    for name, band in bands.items():
+        share = (frames - make_neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
+        share[:, : band.start] = share[:, band.stop :] = 0
+        each = cells.sum_cells(share)
+        total = np.zeros(cells.shape)
+        for window in list_windows(*cells.shape):  # slowly, one by one
+            total += window * each[window].sum()
+        np.testing.assert_allclose(found[..., tagger.card.names.index(name)], total / WINDOW**2, atol=1e-4)
     np.testing.assert_allclose(found[..., 1], -found[..., 0], atol=1e-9)
 
 

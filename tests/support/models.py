@@ -13,20 +13,27 @@ FRONT_ENDS = [
 ]
 
 
-def planted(band, front_end, weight=0.01):
-    """A model whose log-odds for "yes" are the mean level of one band of bins, and nothing else."""
+def planted(band, front_end, weight=0.01, style=None):
+    """A model whose log-odds for "yes" are the mean level of one band of bins, and nothing else.
+
+    So are those of the style "techno", of the band `style`, where it is given.
+    """
     from earmark.networks.onnx.builder import Graph
 
     weights = np.zeros((front_end.n_bins, 2), np.float32)
     weights[band, 0] = weight
     g = Graph()
     x = g.input("spectrogram", ["clips", "frames", front_end.n_bins])
-    logits = g("MatMul", g("ReduceMean", x, axes=[1], keepdims=0), g.constant(weights))
-    g.output(g("Softmax", logits, axis=1), "probabilities", ["clips", 2])
+    mean = g("ReduceMean", x, axes=[1], keepdims=0)  # (clips, bins)
+    g.output(g("Softmax", g("MatMul", mean, g.constant(weights)), axis=1), "probabilities", ["clips", 2])
+    if style:
+        weights = np.zeros((front_end.n_bins, 1), np.float32)
+        weights[style] = weight
+        g.output(g("Sigmoid", g("MatMul", mean, g.constant(weights))), "styles", ["clips", 1])
     training = Training(corpus="", fingerprint="", protocol="track", n_tracks=9, n_clips=9, recipe="", seed=0, epochs=1)
     card = Card(
         name="planted", labels=("yes", "no"), clip_seconds=1.0, front_end=front_end, n_bins=front_end.n_bins,
-        attention=False, training=training, created="2026-01-01", earmark="0",
+        attention=False, training=training, created="2026-01-01", earmark="0", styles=("techno",) if style else (),
     )  # fmt: skip
     return Model(card, g.model("planted").SerializeToString())
 
