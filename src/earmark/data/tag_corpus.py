@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from earmark.data.corpus import Corpus, make_tracks, name_corpus
+from earmark.data.corpus import Corpus, Track, make_tracks, name_corpus
 from earmark.data.rare_genres import MIN_TRACKS, Rare, assign_common_genres, assign_known_genres
 from earmark.errors import CorpusError, SettingError
 from earmark.files import walk
@@ -90,16 +90,17 @@ def open_tag_corpus(
     choices = unify_spellings([file.genres for file in usable], known or ())
     filed = assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
     rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
-    name = f"{name_corpus(folder)}, by its tags"
-    named = {
-        file.path: [own for own in some if own in filed.genres] for file, some in zip(usable, choices, strict=True)
-    }
-    tracks = (
-        replace(track, others=tuple(own for own in named[track.path] if own != track.genre))
-        for track in make_tracks(rows, folder)
-        if track.path
+    tracks = _add_others(make_tracks(rows, folder), {f.path: own for f, own in zip(usable, choices, strict=True)})
+    return Corpus(f"{name_corpus(folder)}, by its tags", tracks, _describe_untagged(files) + filed.notes)
+
+
+def _add_others(tracks: Sequence[Track], choices: Mapping[Path | None, Sequence[str]]) -> tuple[Track, ...]:
+    """Give each track the rest of its file's genres, of those that are the first of some track."""
+    common = {track.genre for track in tracks}
+    return tuple(
+        replace(track, others=tuple(name for name in choices[track.path] if name in common - {track.genre}))
+        for track in tracks
     )
-    return Corpus(name, tuple(tracks), _describe_untagged(files) + filed.notes)
 
 
 def read_tags(path: Path) -> FileTags:

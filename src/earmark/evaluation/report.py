@@ -137,14 +137,8 @@ def judge(
     """
     log_p, y, labels = answers.log_probabilities, answers.y, answers.labels
     pooled, truth = metrics.pool(log_p, answers.track, y)
-    # track probabilities as a verdict has them: pooled, then tempered
-    several = calibration.thresholds
-    probabilities = np.exp(pooled) if several else metrics.softmax(pooled / calibration.track_temperature)
+    probabilities, named = _answer_tracks(pooled, calibration, answers)
     best = probabilities.argmax(axis=1)
-    named = probabilities.max(axis=1) >= np.array(several or [calibration.threshold] * len(labels))[best]
-    if answers.rejected is not None:
-        # what is no music is unknown, however sure the network is of its genre
-        named &= ~answers.rejected[np.unique(answers.track, return_index=True)[1]]
     counts = metrics.confusion(truth, best, len(labels))
     return Report(
         corpus=corpus,
@@ -167,6 +161,21 @@ def judge(
         tracks=_list_tracks(answers, truth, probabilities, ids),
         failed=failed or {},
     )
+
+
+def _answer_tracks(
+    pooled: NDArray[np.floating[Any]], calibration: Calibration, answers: Answers
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]:
+    """Return tracks' probabilities (tracks, labels) as a verdict has them, and which of them it names (tracks,)."""
+    several = calibration.thresholds
+    # pooled, then tempered
+    probabilities = np.exp(pooled) if several else metrics.softmax(pooled / calibration.track_temperature)
+    thresholds = np.array(several or [calibration.threshold] * len(answers.labels))
+    named = probabilities.max(axis=1) >= thresholds[probabilities.argmax(axis=1)]
+    if answers.rejected is not None:
+        # what is no music is unknown, however sure the network is of its genre
+        named &= ~answers.rejected[np.unique(answers.track, return_index=True)[1]]
+    return probabilities, named
 
 
 def _list_tracks(

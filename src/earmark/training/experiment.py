@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from earmark.data.corpus import Corpus, Track
-from earmark.data.features.extract import Features, extract
+from earmark.data.features.extract import Features, Reduction, extract
 from earmark.data.groups import MIN_GROUPS
 from earmark.data.rare_genres import filter_rare_genres
 from earmark.data.splits import PARTS, Fold, Leak, Protocol, Split, measure_leak, split_clips
@@ -173,7 +173,7 @@ def _extract(
     recipe = experiment.recipe
     return extract(
         corpus, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds,
-        pool=recipe.pool is not None, max_clips=recipe.max_clips,
+        reduction=Reduction(recipe.pool is not None, recipe.max_clips),
         cache=resources.cache, jobs=resources.jobs, on_track=on_track,
     )  # fmt: skip
 

@@ -101,7 +101,7 @@ def train(
 
 
 def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card:
-    learned, recipe = trial.material.parts["train"], experiment.recipe
+    recipe = experiment.recipe
     front_end = recipe.encoder.mel if recipe.encoder else recipe.front_end
     a_step = recipe.front_end.hop_length // front_end.hop_length
     return Card(
@@ -116,22 +116,27 @@ def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) ->
         styles=tuple(item.name for item in read_classes("genre")) if recipe.encoder else (),
         moods=tuple(item.name for item in read_classes("mood")) if recipe.encoder else (),
         calibration=trial.calibration,
-        training=Training(
-            corpus=experiment.corpus.name,
-            fingerprint=experiment.corpus.fingerprint,
-            protocol=experiment.protocol,
-            n_tracks=len(np.unique(learned.track)),
-            n_clips=len(learned.y),
-            recipe=recipe.toml(),
-            seed=experiment.seed,
-            epochs=len(trial.history),
-        ),
+        training=_describe_training(experiment, trial),
         metrics=_list_metrics(experiment, trial.reports),
         licence=licence,
         credits=recipe.encoder.credits if recipe.encoder else (),
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         commit=commit(),
         earmark=earmark.__version__,
+    )
+
+
+def _describe_training(experiment: Experiment, trial: Trial) -> Training:
+    learned = trial.material.parts["train"]
+    return Training(
+        corpus=experiment.corpus.name,
+        fingerprint=experiment.corpus.fingerprint,
+        protocol=experiment.protocol,
+        n_tracks=len(np.unique(learned.track)),
+        n_clips=len(learned.y),
+        recipe=experiment.recipe.toml(),
+        seed=experiment.seed,
+        epochs=len(trial.history),
     )
 
 

@@ -17,6 +17,31 @@ from earmark.errors import CorpusError
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """What is kept of a track's clips.
+
+    Attributes
+    ----------
+    pool : bool
+        The mean of a clip's frames in their place, at half precision: clips of one frame.
+    max_clips : int, optional
+        Of more clips, so many that are spread over the track; all when left out.
+    """
+
+    pool: bool = False
+    max_clips: int | None = None
+
+    def __call__(self, clips: Clips) -> Clips:
+        """Reduce the clips of one track."""
+        if self.max_clips and len(clips) > self.max_clips:
+            clips = [clips[i] for i in np.linspace(0, len(clips) - 1, self.max_clips).round().astype(int)]
+        if not self.pool:
+            return clips
+        # rounded as model files keep them, so that a model made of those is the same
+        return [clip.mean(axis=0, keepdims=True).astype(np.float16).astype(np.float32) for clip in clips]
+
+
+@dataclass(frozen=True)
 class Features:
     """Clips of a corpus, ready for an estimator.
 
@@ -73,8 +98,7 @@ def extract(
     clip_seconds: float,
     *,
     hop_seconds: float | None = None,
-    pool: bool = False,
-    max_clips: int | None = None,
+    reduction: Reduction | None = None,
     cache: Path | None = None,
     jobs: int = 1,
     on_track: Callable[[Track], None] | None = None,
@@ -88,10 +112,8 @@ def extract(
     clip_seconds : float
     hop_seconds : float, optional
         From clip to clip; `clip_seconds` (no overlap) when left out.
-    pool : bool
-        Give the mean of a clip's frames in their place, at half precision: clips of one frame.
-    max_clips : int, optional
-        Of more clips in a track, so many that are spread over it.
+    reduction : Reduction, optional
+        What is kept of a track's clips; all when left out.
     cache : Path, optional
         Folder to keep results in (see :mod:`earmark.data.features.cache`).
     jobs : int
@@ -106,34 +128,20 @@ def extract(
         If no track can be read, or arrays do not fit the front end.
     """
     settings = ClipSettings(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
-    rows = _GrowingArray(1 if pool else settings.frames, front_end.n_bins)
+    reduction = reduction or Reduction()
+    rows = _GrowingArray(1 if reduction.pool else settings.frames, front_end.n_bins)
     failed: dict[str, str] = {}
     with closing(compute_clips(corpus.tracks, settings, cache, jobs)) as computed:
         for i, (track, result) in enumerate(zip(corpus.tracks, computed, strict=True)):
             if result.error:
                 failed[track.id] = result.error
             # of a few samples some front ends make no frame
-            clips = [clip for clip in result.clips if len(clip)]
-            clips = _spread(clips, max_clips or len(clips))
-            rows.add(i, [_average(clip) for clip in clips] if pool else clips)
+            rows.add(i, reduction([clip for clip in result.clips if len(clip)]))
             if on_track:
                 on_track(track)
     if not rows.track:
         raise CorpusError(f"none of the {len(corpus.tracks)} tracks gave a clip{explain_failures(failed)}")
     return Features(rows.array(), np.array([corpus.tracks[i].genre for i in rows.track]), np.array(rows.track), failed)
-
-
-def _spread(clips: Clips, count: int) -> Clips:
-    """Return at most so many clips, evenly spaced, the first and the last among them."""
-    return (
-        clips if len(clips) <= count else [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
-    )
-
-
-def _average(clip: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a clip's mean (1, bins), rounded as model files keep it, so that a model made of these is the same."""
-    mean: NDArray[np.float32] = clip.mean(axis=0, keepdims=True)
-    return mean.astype(np.float16).astype(np.float32)
 
 
 class _GrowingArray:
