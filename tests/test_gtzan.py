@@ -34,7 +34,7 @@ def sounds(gtzan):
 
 @pytest.fixture(scope="module")
 def tagger():
-    return Tagger()
+    return Tagger("gtzan")
 
 
 def test_the_front_end_gives_the_stored_arrays(arrays, sounds):
