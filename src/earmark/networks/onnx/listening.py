@@ -31,7 +31,7 @@ def write_listening(graph: Graph, logits: str) -> None:
     moods = graph("Softmax", graph("Add", moods, graph.constant(_MOOD_OFFSETS)), axis=1)
     graph.output(moods, "moods", ["clips", len(read_classes("mood"))])
     probabilities = graph("Sigmoid", logits)
-        other = graph("ReduceMax", _take(graph, probabilities, _OTHERS), axes=[1])
+    other = graph("ReduceMax", _take(graph, probabilities, _OTHERS), axes=[1])
     other = graph("Max", other, graph.constant(_LEAST))
     sound = graph("Concat", _take(graph, probabilities, [MUSIC, SPEECH]), other, axis=1)
     graph.output(graph("Div", sound, graph("ReduceSum", sound, graph.integers(1))), "sound", ["clips", 3])
