@@ -32,9 +32,9 @@ main() {
     run earmark train demo/more --add demo/mine.onnx
     run earmark classify "$@" --model demo/mine.onnx
 
-    say "5. Why does the bundled model say what it says of a song?"
-    run earmark explain examples/lets-go-fishin.opus -o demo/why.html
-    echo "Open file://$PWD/demo/why.html in a browser: it plays the song, and shows what spoke for each answer."
+    say "5. Jazz or classical? What in the Dance of the Sugar Plum Fairy spoke for each, to the bundled model."
+    run earmark explain examples/sugar-plum-fairy.opus -g jazz -g classical -o demo/why.html
+    echo "Open file://$PWD/demo/why.html in a browser: it plays the sound, and shows what spoke for either answer, and against it."
 
     if [ -n "${MUSIC:-}" ]; then
         say "6. And your own music?"
