@@ -20,6 +20,7 @@ from scipy.optimize import nnls
 from tf_checkpoint import read_checkpoint
 
 from earmark.audio.decode import decode
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.inference import encoder
 from earmark.inference.session import start_session
 from earmark.networks.mobilenet import encoder_graph, load_mobilenet
@@ -93,7 +94,7 @@ def _fill_hidden(
 
 def fit_bands(sound: Path) -> NDArray[np.float32]:
     """Fit musicnn's 96 mel bands as sums of ours, (128, 96): non-negative least squares of each from those near it."""
-    mel, ours, theirs = encoder.Encoder.mel, [], []
+    mel, ours, theirs = KaldiMel(), [], []
     for path in sorted(path for path in sound.rglob("*") if path.is_file())[::9]:
         samples = decode(path, mel.sample_rate)[: 10 * mel.sample_rate]
         power = np.maximum(np.exp(5 * mel(samples) - 4.5) - 1e-5, 0)
@@ -129,7 +130,7 @@ def main() -> None:
     options.output.write_bytes(graph)
     print(f"{options.output}: {len(graph)} bytes")
     with np.load(options.mn04 / "reference.npz") as reference:
-        mel = encoder.Encoder.mel(reference["samples"])
+        mel = KaldiMel()(reference["samples"])
         names = ["embedding", "logits", "features"]
         embedding, logits, features = start_session(graph, "encoder").run(names, {"spectrogram": mel})
         with torch.no_grad():

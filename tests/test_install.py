@@ -188,4 +188,8 @@ def test_it_trains_without_torch(plain, wheel, tmp_path):
     )  # fmt: skip
     genres = [json.loads(line)["genres"] for line in said.stdout.splitlines()]
     assert [max(each, key=each.get) for each in genres] == list(styles)
-    assert subprocess.run([plain / "python", "-c", "import torch"], capture_output=True, check=False).returncode
+    for module in ("torch", "skorch", "pandas"):
+        tried = subprocess.run(
+            [plain / "python", "-c", f"import {module}"], capture_output=True, text=True, check=False
+        )
+        assert f"No module named '{module}'" in tried.stderr

@@ -70,7 +70,7 @@ class Figures:
 
 
 def clips(folder: Path, per_genre: int, tagger: Tagger) -> Iterator[Frames]:
-    """A clip from the middle of some tracks of each genre."""
+    """Yield a clip from the middle of some tracks of each genre."""
     rate, seconds = tagger.card.front_end.sample_rate, tagger.card.clip_seconds
     rng = np.random.default_rng(0)
     for genre in sorted(path for path in folder.iterdir() if path.is_dir()):

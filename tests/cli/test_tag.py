@@ -121,7 +121,7 @@ def test_a_verdict_that_is_unknown_writes_nothing(tag, music):
 def test_own_words_more_than_one_and_the_time_of_day(tag, music, tmp_path):
     words = tmp_path / "words.toml"
     labels = json.loads(run("models", "--format", "json").stdout.splitlines()[0])["labels"]
-    words.write_text("".join(f'{label} = ["Tanz", "{label}!"]\n' for label in labels))
+    words.write_text("".join(f'"{label}" = ["Tanz", "{label}!"]\n' for label in labels))
     mtime = (music / "tagged.flac").stat().st_mtime_ns
     options = ["--map", words, "--min-confidence", "0", "--overwrite", "--keep-mtime", "--top", "2"]
     tag(music / "tagged.flac", *options, "--journal", tmp_path / "j")

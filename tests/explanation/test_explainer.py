@@ -284,7 +284,8 @@ def test_styles_and_moods_are_explained_beside_genres():
     explanation = Explainer(listening(moods=("happy", "latin"))).explain((0.1 * np.ones(8000), 4000))
     assert explanation.labels == ("electronic", "latin", *STYLES, "happy")  # of a name that is both, the genre counts
     assert explanation.n_genres == len(explanation.genres) == 2
-    np.testing.assert_allclose(explanation.probabilities[1], [0.75, 0.25, 0.2, 0.7, 0.1, 0.3], atol=1e-6)
+    middle = explanation.probabilities[len(explanation.moments) // 2]
+    np.testing.assert_allclose(middle, [0.75, 0.25, 0.2, 0.7, 0.1, 0.3], atol=1e-6)
     assert explanation.shares["salsa"] == pytest.approx(0.7)
     assert np.abs(explanation.of("salsa")).max() < 1e-5  # the same of any sound
     page = explanation.to_html(["salsa"])

@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from support.models import FRONT_ENDS, planted
 
 from earmark.audio import StftDensity
-from earmark.explanation.occlusion import WINDOW, Cells, Occlusion, list_windows, log_odds, make_neutral
+from earmark.explanation.integrated_gradients import IntegratedGradients
+from earmark.explanation.occlusion import (
+    WINDOW,
+    Cells,
+    Occlusion,
+    compute_evidence,
+    list_windows,
+    log_odds,
+    make_neutral,
+)
+from earmark.inference.card import Calibration
+from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 
 RATE = 22050
@@ -69,3 +80,15 @@ def test_threads_change_nothing(tagger, sound):
     frames = tagger.card.front_end(sound[: 5 * RATE])
     one, two = (Occlusion(tagger, jobs)(frames, lambda _: None) for jobs in (1, 2))
     np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_labels_with_probabilities_of_their_own_have_evidence_of_their_own(rng):
+    """The planted model's "yes" and "no", read as a model of several genres: the same log-odds, of two labels."""
+    one = planted(slice(8, 16), FRONT_ENDS[0])
+    several = Calibration(thresholds=(0.5, 0.5))
+    many = Model(one.card.model_copy(update={"calibration": several}), one.graph)
+    clips = FRONT_ENDS[0](rng.normal(0, 0.1, (3, 4000)).astype(np.float32))
+    found = compute_evidence(Tagger(many), clips)
+    np.testing.assert_allclose(found, compute_evidence(Tagger(one), clips), atol=1e-4)
+    gradients = [IntegratedGradients(model, 4).shares(clips[0]) for model in (one, many)]
+    np.testing.assert_allclose(*gradients, atol=1e-5)

@@ -13,7 +13,7 @@ from earmark.inference import batch
 
 @pytest.fixture(scope="module")
 def tagger():
-    return earmark.load()
+    return earmark.load("paper-attention-2x60")
 
 
 @pytest.fixture

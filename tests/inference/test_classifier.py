@@ -16,7 +16,7 @@ from earmark.inference.tagger import Tagger
 
 @pytest.fixture(scope="module")
 def tagger():
-    return earmark.load()
+    return earmark.load("paper-attention-2x60")
 
 
 def test_a_verdict_adds_up(tagger):

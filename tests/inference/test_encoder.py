@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.sounds import noise_and_tone
 
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.inference.encoder import Encoder
 from earmark.inference.session import start_session
 
@@ -13,13 +14,19 @@ from earmark.inference.session import start_session
 def test_equals_the_reference(encoders):
     with np.load(encoders / "mn04" / "reference.npz") as reference:
         samples, embedding, probabilities = (reference[name] for name in ("samples", "embedding", "probabilities"))
-    steps = Encoder().embed(samples)
-    assert steps.shape == (5, 32, 384)
-    np.testing.assert_array_equal(Encoder()(samples)[..., :384], steps)
-    np.testing.assert_allclose(steps.mean(axis=1), embedding, atol=1e-3)
     session = start_session(Encoder().graph(), "encoder")
-    (logits,) = session.run(["logits"], {"spectrogram": Encoder.mel(samples)})
+    # the reference is of sound at its own level
+    steps, logits = session.run(["embedding", "logits"], {"spectrogram": KaldiMel()(samples)})
+    assert steps.shape == (5, 32, 384)
+    np.testing.assert_allclose(steps.mean(axis=1), embedding, atol=1e-3)
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), probabilities, atol=1e-3)
+
+
+def test_a_louder_sound_is_the_same(rng):
+    samples = noise_and_tone(rng, 50000) * np.float32(0.1)
+    for gain in (0.1, 10):
+        np.testing.assert_allclose(Encoder()(samples * np.float32(gain)), Encoder()(samples), atol=0.02)
+    np.testing.assert_array_equal(Encoder()(samples)[..., :384], Encoder().embed(samples))
 
 
 def test_its_own_classes_are_audiosets_in_their_order(rng):

@@ -167,7 +167,7 @@ def test_bundled_models_are_small_and_say_where_they_come_from():
     for name, path in list_models().items():
         assert path.stat().st_size < 10e6
         opened = open_model(name)
-        assert opened.card.attention == ("attention" in name)
-        assert opened.card.training.protocol == "fault-filtered"
+        assert opened.card.attention or "attention" not in name
+        assert opened.card.training.protocol in ("fault-filtered", "artist", "album")
         assert {m.name for m in opened.card.metrics} >= {"track_accuracy", "clip_accuracy"}
         assert dataclasses.is_dataclass(opened.card.front_end)

@@ -98,7 +98,7 @@ def _undo_emphasis(signal: Samples, front_end: FrontEnd) -> Samples:
     if not isinstance(front_end, KaldiMel) or not front_end.preemphasis:
         return signal
     response = front_end.preemphasis ** np.arange(np.log(1e-8) / np.log(front_end.preemphasis))
-    return np.convolve(signal, response)[: len(signal)]
+    return np.convolve(signal, response.astype(np.float32))[: len(signal)]
 
 
 def _invert_clip(

@@ -17,6 +17,10 @@ _CHUNK = 128
 """Frames transformed at once: what is in work, 1 MB in all, stays in cache."""
 
 
+SILENCE = 1e-8
+"""Power, re full scale, far below which a clip is not made louder: -80 dB."""
+
+
 @dataclass(frozen=True)
 class KaldiMel:
     """Log-mel spectrogram by Kaldi's definition, scaled as EfficientAT's networks read it.
@@ -36,6 +40,8 @@ class KaldiMel:
         Mel bands from `fmin` to `fmax`.
     fmin, fmax : float
         Hz.
+    rms_db : float, optional
+        Bring each clip to this level first, in dB re full scale, so that a louder one gives the same.
 
     Examples
     --------
@@ -51,6 +57,7 @@ class KaldiMel:
     n_mels: int = 128
     fmin: float = 0.0
     fmax: float = 15000.0
+    rms_db: float | None = None
     kind: Literal["kaldi-mel"] = "kaldi-mel"
     log: ClassVar[bool] = True
 
@@ -112,6 +119,9 @@ class KaldiMel:
         half = self.window_length // 2
         # clip by clip: what is small needs no new pages from the system
         for clip, bands in zip(samples.reshape(len(mel), -1).astype(np.float32, copy=False), mel, strict=True):
+            if self.rms_db is not None:
+                # the second term keeps silence silent
+                clip = clip * np.float32(10 ** (self.rms_db / 20) / np.sqrt(np.mean(clip**2) + SILENCE))
             signal = np.pad(clip[1:] - np.float32(self.preemphasis) * clip[:-1], half, mode="reflect")
             self._sum_bands(frame(signal, self.window_length, self.hop_length), bands)
         mel += np.float32(1e-5)

@@ -76,10 +76,11 @@ class InputWeights:
         # root mean square of the weights: strength is in standard deviations, whatever their scale
         size = np.sqrt(np.mean(weights**2))
         # mean + strength · σ · w / rms(w), (bins,)
-        spectrum = self.mean + strength * self.deviation * weights / max(size, 1e-30)
+        spectrum: NDArray[np.float64] = self.mean + strength * self.deviation * weights / max(size, 1e-30)
         if isinstance(self.front_end, LogMel) or self.front_end.log:
-            return spectrum - spectrum.max() + 20
-        return np.maximum(spectrum, 0)
+            spectrum += 20 - spectrum.max()
+            return spectrum
+        return np.clip(spectrum, 0, None)
 
     def synthesize(self, unit: int, *, strength: float = 1.0, seconds: float = 5.0, seed: int = 0) -> Samples:
         """Turn a unit's spectrum into noise of that colour, at the front end's rate.

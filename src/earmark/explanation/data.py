@@ -109,7 +109,7 @@ class ExplanationData:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Probabilities of genres, styles and moods in the whole explained part, by name; empty where there are none."""
+        """Probabilities of genres, styles and moods in the whole explained part; empty where there are none."""
         return {**self.verdict.moods, **self.verdict.styles, **self.verdict.genres}
 
     @property

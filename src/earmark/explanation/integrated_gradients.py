@@ -82,21 +82,22 @@ class IntegratedGradients:
     def _compute_evidence(self, clips: Tensor) -> Tensor:
         """As :func:`earmark.explanation.occlusion.compute_evidence`: (steps, frames, bins) → (steps, names)."""
         answer, card = self.network(clips), self.card
-        parts = [self._log_odds(answer.log_probabilities)]
+        scores = answer.log_probabilities / card.calibration.clip_temperature
+        parts = [scores.exp().logit(eps=1e-7) / np.log(2) if card.multilabel else _log_odds(scores)]
         for name in self.names[len(card.labels) :]:
             # a name is a style or, as in Card.names, else a mood
             told, names = (answer.styles, card.styles) if name in card.styles else (answer.moods, card.moods)
             parts.append(told[:, [names.index(name)]].logit(eps=1e-7) / np.log(2))
         return torch.cat(parts, dim=1)
 
-    def _log_odds(self, log_probabilities: Tensor) -> Tensor:
-        """As :func:`earmark.explanation.occlusion.log_odds`."""
-        scores = log_probabilities / self.card.calibration.clip_temperature
-        own = torch.eye(scores.shape[-1], dtype=torch.bool)
-        # (steps, labels, labels), row k without label k → (steps, labels)
-        others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)
-        bits: Tensor = (scores - others) / np.log(2)
-        return bits
+
+def _log_odds(scores: Tensor) -> Tensor:
+    """As :func:`earmark.explanation.occlusion.log_odds`, of tempered log-probabilities."""
+    own = torch.eye(scores.shape[-1], dtype=torch.bool)
+    # (steps, labels, labels), row k without label k → (steps, labels)
+    others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)
+    bits: Tensor = (scores - others) / np.log(2)
+    return bits
 
 
 @contextmanager

@@ -205,11 +205,13 @@ class Occlusion:
 def compute_evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the log-odds of every genre, style and mood in bits, shape (clips, frames, bins) → (clips, names)."""
     prediction, card = tagger.predict_frames(clips), tagger.card
-    n_labels = len(card.labels)
-    # styles and moods are probabilities by themselves: log2(p / (1 - p)), within what 32 bits tell apart
-    p = np.clip(join_names(np.exp(prediction.log_probabilities), prediction, card)[:, n_labels:], 1e-7, 1 - 1e-7)
-    genres = log_odds(prediction.log_probabilities, card.calibration.clip_temperature)
-    return np.concatenate([genres, np.log2(p / (1 - p))], axis=1)
+    log_p, temperature = prediction.log_probabilities, card.calibration.clip_temperature
+    # probabilities by themselves, as those of styles and moods: log2(p / (1 - p)), within what 32 bits tell apart
+    p = np.clip(join_names(np.exp(log_p / temperature), prediction, card), 1e-7, 1 - 1e-7)
+    bits: NDArray[np.float64] = np.log2(p / (1 - p))
+    if not card.multilabel:
+        bits[:, : len(card.labels)] = log_odds(log_p, temperature)
+    return bits
 
 
 def list_windows(columns: int, bands: int) -> NDArray[np.bool_]:

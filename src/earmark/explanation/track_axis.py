@@ -88,10 +88,13 @@ def compute_levels(
 
 
 def _compute_all_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    plain: FrontEnd
     if isinstance(front_end, KaldiMel):
-        return front_end.to_decibels(front_end(np.pad(samples, (0, max(0, 2 - len(samples))))))
+        # at the sound's own level
+        plain = replace(front_end, rms_db=None)
+        return front_end.to_decibels(plain(np.pad(samples, (0, max(0, 2 - len(samples))))))
     if isinstance(front_end, StftDensity):
-        plain: FrontEnd = replace(front_end, log=True)
+        plain = replace(front_end, log=True)
         pad = 0
     else:
         pad = front_end.n_fft // 2 if front_end.center else 0

@@ -39,7 +39,7 @@ class Encoder:
 
     name: Literal["mn04-musicnn"] = "mn04-musicnn"
     kind: Literal["encoder"] = "encoder"
-    mel: ClassVar[KaldiMel] = KaldiMel()
+    mel: ClassVar[KaldiMel] = KaldiMel(rms_db=-18.0)
     sample_rate: ClassVar[int] = mel.sample_rate
     hop_length: ClassVar[int] = FRAMES_A_STEP * mel.hop_length
     n_bins: ClassVar[int] = 634

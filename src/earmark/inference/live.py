@@ -1,7 +1,8 @@
 """Running verdicts of a stream, in constant memory.
 
-Clips, of the model's length or 5 s, slide over the sound. The network's log-probabilities of each are averaged with earlier
-ones; those of `memory` seconds ago weigh 1/e of the newest. So are probabilities of styles, moods and kinds of sound::
+Clips, of the model's length or 5 s, slide over the sound. The network's log-probabilities of each are averaged with
+earlier ones; those of `memory` seconds ago weigh 1/e of the newest. So are probabilities of styles, moods and kinds of
+sound::
 
     mean(t) = sum_k exp(-(t - t_k) / memory) log p_k  /  sum_k exp(-(t - t_k) / memory)
 

@@ -1,5 +1,7 @@
 """A model file as a differentiable function: it says what onnxruntime says, and its slopes are true."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -72,8 +74,9 @@ def test_slopes_reach_the_samples():
     assert torch.autograd.gradcheck(lambda x: heard(x).log_probabilities, x, fast_mode=True, eps=1e-7, atol=1e-4)
 
 
-def test_kaldis_mel_bands_are_heard_inside_the_graph_too():
-    front_end = FRONT_ENDS[2]
+@pytest.mark.parametrize("rms_db", [None, -18.0])
+def test_kaldis_mel_bands_are_heard_inside_the_graph_too(rms_db):
+    front_end = replace(FRONT_ENDS[2], rms_db=rms_db)
     model = planted(slice(3, 9), front_end, weight=3)
     samples = np.random.default_rng(1).standard_normal((2, 4000)).astype(np.float32) * np.float32(0.1)
     theirs = answers(model.graph, front_end(samples))["probabilities"]

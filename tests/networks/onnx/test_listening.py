@@ -16,12 +16,17 @@ def listen(logits):
     return dict(zip([output.name for output in session.get_outputs()], answers, strict=True))
 
 
-def test_each_style_and_mood_has_a_probability_of_its_own(rng):
+def test_styles_and_moods_are_shares_of_what_their_classes_say(rng):
     logits = rng.normal(0, 2, (3, 527))
     said = listen(logits)
-    for name, kind in (("styles", "genre"), ("moods", "mood")):
-        indices = [item.index for item in read_classes(kind)]
-        np.testing.assert_allclose(said[name], 1 / (1 + np.exp(-logits[:, indices])), atol=1e-6)
+    styles = np.exp(logits[:, [item.index for item in read_classes("genre")]])
+    np.testing.assert_allclose(said["styles"], styles / styles.sum(axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(said["moods"].sum(axis=1), 1, atol=1e-6)
+    # the likeliest mood is that whose class is raised by much
+    for k, mood in enumerate(read_classes("mood")):
+        logits[:, mood.index] += 20
+        assert (listen(logits)["moods"].argmax(axis=1) == k).all()
+        logits[:, mood.index] -= 20
 
 
 def test_music_speech_and_the_rest():

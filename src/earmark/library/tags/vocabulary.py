@@ -80,7 +80,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f'{path}: not TOML ({error}); lines such as hiphop = "Hip-Hop" are wanted') from error
+        raise SettingError(f'{path}: not TOML ({error}); lines such as "hip hop" = "Rap" are wanted') from error
 
 
 def _check_words(value: object, where: str) -> tuple[str, ...]:

@@ -98,7 +98,8 @@ class DifferentiableModel(nn.Module):
 
         Log-probabilities (..., clips, labels) → calibrated ones (..., labels).
         """
-        return (log_probabilities.mean(-2) / self.card.calibration.track_temperature).log_softmax(-1)
+        scores = log_probabilities.mean(-2) / self.card.calibration.track_temperature
+        return scores if self.card.multilabel else scores.log_softmax(-1)
 
 
 class DifferentiableGraph(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import compose
 
-from earmark.audio.kaldi_mel import KaldiMel
+from earmark.audio.kaldi_mel import SILENCE, KaldiMel
 from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.inference.model import Model
 from earmark.networks.onnx.builder import Graph
@@ -74,7 +74,13 @@ def _density(graph: Graph, power: str, front_end: StftDensity) -> str:
 
 
 def _emphasise(graph: Graph, x: str, front_end: KaldiMel) -> str:
-    """Return x[t] - a x[t-1], reflected at both ends by half a transform."""
+    """Return x[t] - a x[t-1] of clips at the front end's level, reflected at both ends by half a transform."""
+    if front_end.rms_db is not None:
+        power = graph("ReduceMean", graph("Mul", x, x), axes=[1])
+        # 1 / √p = exp(-ln p / 2)
+        half = graph("Mul", graph("Log", graph("Add", power, graph.constant(SILENCE))), graph.constant(-0.5))
+        gain = graph("Mul", graph("Exp", half), graph.constant(10 ** (front_end.rms_db / 20)))
+        x = graph("Mul", x, gain)
     ends = graph.integers(-1), graph.integers(2**31 - 1)
     before = graph("Slice", x, graph.integers(0), ends[0], graph.integers(1))
     x = graph("Slice", x, graph.integers(1), ends[1], graph.integers(1))
