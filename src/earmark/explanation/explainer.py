@@ -75,7 +75,7 @@ class Explainer:
     >>> noise = np.random.default_rng(0).normal(0, 0.1, 10 * 22050)
     >>> explanation = Explainer().explain((noise, 22050))
     >>> explanation.relevance.shape  # columns of time, bands of frequency, genres and styles
-    (32, 16, 10)
+    (16, 16, 60)
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class FramePrediction:
     attention : ndarray of float32, shape (clips, steps), or None
         Weights that sum to 1, at even steps from the clip's beginning to its end.
     styles, moods : ndarray of float32, shape (clips, names), or None
-        Probabilities, each by itself.
+        Shares that sum to 1.
     sound : ndarray of float32, shape (clips, 3), or None
         Probabilities of music, speech and anything else, see :data:`REASONS`.
     embedding : ndarray of float32, shape (clips, steps, numbers), or None

@@ -288,7 +288,7 @@ def follow(
     >>> from earmark.audio.streams.stream import Pcm, Pipe
     >>> quiet = Pipe(io.BytesIO(bytes(2 * 8000 * 3)), Pcm(8000))  # three seconds of nothing
     >>> [(verdict.time, verdict.reason) for verdict in follow(Tagger(), quiet, every=1)]
-    [(1.0, 'too short'), (2.0, 'silence'), (3.0, 'silence')]
+    [(1.0, 'silence'), (2.0, 'silence'), (3.0, 'silence')]
     """
     if not 0.1 <= every <= 60 or not 0 <= memory <= 3600:
         raise SettingError(f"a verdict every {every:g} s with a memory of {memory:g} s: need 0.1 to 60, and 0 to 3600")

@@ -59,7 +59,7 @@ class Verdict:
     error : str or None
         What went wrong, if anything; a damaged file may have both a verdict and an error.
     styles, moods : dict of str to float
-        Probabilities, each by itself, most probable first; empty where the model tells none, or there are no genres.
+        Shares that sum to 1, most probable first; empty where the model tells none, or there are no genres.
     """
 
     genre: str | None
