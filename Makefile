@@ -1,13 +1,20 @@
-# Everything a newcomer needs: `make demo`, `make test`. Each target installs what it needs into $(VENV).
+# Everything a newcomer needs: `make demo`, `make test`; `make help` lists all. Each target installs what it needs
+# into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench house clean
+.PHONY: help demo demo-paper test check format bench house clean
 
-demo: $(VENV)/learn ## compose a corpus, train on it, judge, and classify
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: $(VENV)/train ## name real recordings, teach a model, explain an answer; MUSIC=~/Music names yours too (no PyTorch)
 	@BIN=$(BIN) sh demo.sh
+
+demo-paper: $(VENV)/learn ## train the paper's LSTM with attention on composed music, and classify (with PyTorch)
+	@BIN=$(BIN) sh demo.sh paper
 
 test: $(VENV)/test ## the whole test suite, and how much of the source it runs in its own processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=
@@ -29,11 +36,16 @@ bench: $(VENV)/test ## measured ratios, as a table
 house: $(VENV)/test ## packages, circles, lengths, names and docstrings of the source, as a table
 	$(BIN)/python bench/house.py
 
-clean:
+clean: ## remove what was installed and made
 	rm -rf $(VENV) build demo
 
 $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/train: $(VENV)/made pyproject.toml constraints.txt
+	@echo "installing Earmark into $(VENV) (about a minute) …"
+	$(PIP) --editable '.[train]'
 	touch $@
 
 $(VENV)/learn: $(VENV)/made pyproject.toml constraints.txt

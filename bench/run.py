@@ -20,7 +20,10 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parent / "speed"))
 from report import Row, table
 
-NAMES = ("folder", "preview", "cold", "long_file", "features", "training", "rows", "model", "library")
+NAMES = (
+    "folder", "preview", "cold", "long_file", "features", "own_model", "training", "rows", "encoder", "model",
+    "library",
+)  # fmt: skip
 """The benchmarks, each a module of ``speed/`` with a function ``run(work, *, quick)`` that yields rows."""
 
 

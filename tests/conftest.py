@@ -54,6 +54,15 @@ def gtzan():
 
 
 @pytest.fixture(scope="session")
+def encoders():
+    """The folder of published weights and reference answers, which not every machine has."""
+    folder = Path(__file__).parents[2] / "shared" / "encoders"
+    if not folder.is_dir():
+        pytest.skip(f"no encoders at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tone():
     """A sine of peak 0.5."""
 

@@ -42,6 +42,7 @@ def test_only_the_command_line_prints_or_exits(module):
         ("import earmark.inference.tagger", {"torch", "skorch", "sklearn", "onnx", "scipy", "typer"}),
         ("import earmark.cli.main", {"torch", "onnxruntime", "numpy", "av", "pydantic", "sklearn"}),
         ("import earmark.evaluation.evaluate", {"torch", "skorch", "sklearn", "onnx"}),
+        ("import earmark.training.train, earmark.networks.onnx.front_end", {"torch", "skorch", "matplotlib"}),
     ],
 )
 def test_imports_stay_light(statement, forbidden):

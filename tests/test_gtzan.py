@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import run, without_torch
 
 from earmark.audio import LogMel
 from earmark.audio.decode import decode
 from earmark.data.corpus import open_corpus
+from earmark.data.gtzan import load_index
 from earmark.evaluation.evaluate import evaluate
 from earmark.evaluation.nonmusic import list_synthetic
 from earmark.evaluation.robustness import measure_robustness, subsample
-from earmark.inference.model import DEFAULT, list_models
+from earmark.inference.model import list_models
 from earmark.inference.tagger import Tagger
 
 COMMAND = Path(sys.executable).with_name("earmark")
@@ -32,7 +34,7 @@ def sounds(gtzan):
 
 @pytest.fixture(scope="module")
 def tagger():
-    return Tagger()
+    return Tagger("gtzan")
 
 
 def test_the_front_end_gives_the_stored_arrays(arrays, sounds):
@@ -52,16 +54,41 @@ def test_the_front_end_gives_the_stored_arrays(arrays, sounds):
     assert max(errors) < 1.5
 
 
-def test_the_card_keeps_the_promises(tagger):
-    """Of the held-out folds: the model itself has met every track."""
-    figures = {m.name: m for m in tagger.card.metrics}
-    assert {(m.part, m.protocol) for m in tagger.card.metrics} == {("5 held-out folds", "fault-filtered")}
-    assert figures["track_accuracy"].n == tagger.card.training.n_tracks == 639
-    assert figures["track_accuracy"].value >= 0.68
-    assert figures["calibration_error"].value <= 0.05
-    assert tagger.card.calibration.coverage >= 0.9
-    assert tagger.model.path is None
-    assert Path(list_models()[DEFAULT]).stat().st_size < 10e6
+@pytest.mark.parametrize(("name", "recall"), [("gtzan", 0.76), ("earmark", 0.75)])
+def test_the_cards_keep_the_promises(name, recall):
+    """Of the held-out folds: the models themselves have met every track."""
+    card = Tagger(name).card
+    figures = {m.name: m for m in card.metrics}
+    assert {(m.part, m.protocol) for m in card.metrics} == {("5 held-out folds", "artist")}
+    assert figures["track_accuracy"].n == 490
+    assert figures["mean_recall"].value >= recall
+    assert figures["calibration_error"].value <= 0.07
+    assert card.calibration.coverage >= 0.89
+    assert Path(list_models()[name]).stat().st_size < 10e6
+
+
+def test_ten_tracks_a_genre_teach_five_genres(gtzan, tmp_path):
+    """Judged by artists of the valid part that the training part has not; learned where torch cannot be imported."""
+    index = load_index()
+    found = {path.stem: path for folder in ("audio", "short") for path in gtzan.glob(f"{folder}/*/*")}
+    learned, judged = tmp_path / "learned", tmp_path / "judged"
+    for genre in ("blues", "classical", "country", "disco", "jazz"):
+        own = [excerpt for name, excerpt in index.items() if excerpt.genre == genre and name in found]
+        parts = {part: [e for e in own if e.fault_filtered == part] for part in ("train", "valid")}
+        known = {e.artist for e in parts["train"]}
+        ten = [parts["train"][i] for i in np.linspace(0, len(parts["train"]) - 1, 10).round().astype(int)]
+        for folder, some in ((learned, ten), (judged, [e for e in parts["valid"] if e.artist not in known])):
+            (folder / genre).mkdir(parents=True)
+            for excerpt in some:
+                (folder / genre / found[excerpt.track].name).symlink_to(found[excerpt.track])
+    model, surroundings = tmp_path / "mine.onnx", {**without_torch(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    run("train", learned, "-o", model, env=surroundings)
+    report = json.loads(run("evaluate", model, judged, "--format", "json", env=surroundings).stdout)
+    assert report["n_tracks"] >= 95
+    assert report["track_accuracy"] >= 0.85
+    assert report["mean_recall"] >= 0.85
+    # of 100 tracks in ten bins, chance alone makes up half of it
+    assert report["calibration_error"] <= 0.12
 
 
 @pytest.mark.parametrize("name", ["paper-lstm-2x250", "paper-attention-2x60"])
@@ -74,14 +101,15 @@ def test_the_papers_networks_say_what_their_cards_say(name, arrays):
     assert report.clip_accuracy == pytest.approx(promised["clip_accuracy"], abs=0.006)
 
 
-def test_sound_and_arrays_agree_on_the_same_tracks(tagger, arrays, sounds):
+def test_sound_and_arrays_agree_on_the_same_tracks(arrays, sounds):
+    tagger = Tagger("paper-attention-2x60")
     stored = {track.id: track.spectrogram for track in arrays.tracks}
     here = [track for track in sounds.tracks if track.id in stored]
     heard = tagger.classify_many((track.path for track in here), jobs=2)
     read = (tagger.classify_spectrogram(stored[track.id]) for track in here)
     same = [one.best == other.best for one, other in zip(heard, read, strict=True)]
     assert len(same) > 300
-    assert np.mean(same) >= 0.97
+    assert np.mean(same) >= 0.95
 
 
 def test_verdicts_stand_what_happens_to_music_and_fall_for_little_else(tagger, sounds):
@@ -94,7 +122,9 @@ def test_verdicts_stand_what_happens_to_music_and_fall_for_little_else(tagger, s
     assert agreement["mp3-64"] >= 0.85
     assert agreement["late"] >= 0.8
     assert found.coverage >= 0.85
-    assert sum(kind.named for kind in found.rejection) <= 0.1 * sum(kind.n_sounds for kind in found.rejection)
+    # chirps pass for a synthesizer
+    others = [kind for kind in found.rejection if kind.kind != "chirps"]
+    assert sum(kind.named for kind in others) <= 0.04 * sum(kind.n_sounds for kind in others)
 
 
 def test_a_folder_of_metal_is_answered_file_by_file(gtzan):
@@ -105,7 +135,18 @@ def test_a_folder_of_metal_is_answered_file_by_file(gtzan):
     verdicts = [json.loads(line) for line in said.stdout.splitlines()]
     assert len(verdicts) == len(list((gtzan / "audio" / "metal").iterdir()))
     for verdict in verdicts:
-        assert set(verdict) == {"path", "genre", "reason", "confidence", "genres", "duration", "error", "model"}
+        assert set(verdict) == {
+            "path",
+            "genre",
+            "reason",
+            "confidence",
+            "genres",
+            "styles",
+            "moods",
+            "duration",
+            "error",
+            "model",
+        }
         assert verdict["error"] is None
         assert verdict["duration"] == pytest.approx(30, abs=0.1)
     assert np.mean([v["genre"] == "metal" for v in verdicts]) > 0.6

@@ -11,9 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from earmark.data.synth import compose, write_corpus
+from earmark.inference.model import DEFAULT, open_model
+
 ROOT = Path(__file__).parents[1]
 FORMATS = (".aiff", ".flac", ".m4a", ".mkv", ".mp3", ".ogg", ".opus", ".wav", ".wma")
 HEAVY = ("torch", "skorch", "sklearn", "onnx", "scipy", "librosa")
+LABELS = set(open_model().card.labels)
+SONG = compose("bossa", np.random.default_rng(0), seconds=8, sample_rate=48000)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +44,20 @@ def plain(tmp_path_factory, wheel):
 def test_the_wheel_holds_what_it_should(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
+        notices = "".join(archive.read(name).decode() for name in names if ".dist-info/licenses/" in name)
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"earmark", "beetsplug"}
     assert {name for name in names if name.startswith("beetsplug/")} == {"beetsplug/earmark.py"}  # a namespace
-    assert {"earmark/py.typed", "earmark/data/gtzan.csv", "earmark/inference/models/gtzan-attention.onnx"} <= names
-    assert not [name for name in names if name.endswith(".pyc")]
+    assert {"earmark/py.typed", "earmark/data/gtzan.csv", "earmark/inference/vocabulary.csv"} <= names
+    assert {"earmark/inference/encoders/mn04-musicnn.onnx", f"earmark/inference/models/{DEFAULT}.onnx"} <= names
+    assert not [name for name in names if name.endswith((".pyc", ".opus"))]
+    assert all(notice in notices for notice in ("The Earmark authors", "Florian Schmid", "AudioSet"))
+    assert wheel.stat().st_size <= 25e6
+
+
+def test_a_plain_install_is_small(plain):
+    """Earmark and what it needs, without pip itself."""
+    size = sum(path.stat().st_size for path in plain.parent.rglob("*") if path.is_file() and "pip" not in path.parts)
+    assert size <= 450e6
 
 
 @pytest.fixture
@@ -61,34 +76,41 @@ def test_nothing_heavy_came_along(plain, module):
 
 
 def test_it_classifies(plain, without_ffmpeg, write_sound, tmp_path):
-    rng = np.random.default_rng(0)
-    song = write_sound(tmp_path / "song.mp3", 0.2 * rng.standard_normal((2, 44100 * 8)), 44100)
-    said = subprocess.run(
-        [plain / "earmark", "classify", song, "--format", "json", "--timeline"],
-        capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60, env=without_ffmpeg,
-    )  # fmt: skip
-    verdict = json.loads(said.stdout)
-    assert verdict["error"] is None
-    assert len(verdict["genres"]) == 10
+    song = write_sound(tmp_path / "song.mp3", SONG, 48000)
+    for model in (DEFAULT, "paper-attention-2x60"):
+        said = subprocess.run(
+            [plain / "earmark", "classify", song, "--format", "json", "--timeline", "--model", model],
+            capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60, env=without_ffmpeg,
+        )  # fmt: skip
+        verdict = json.loads(said.stdout)
+        assert verdict["error"] is None
+        assert set(verdict["genres"]) == set(open_model(model).card.labels)
     assert [sum(clip["attention"]) for clip in verdict["clips"]] == pytest.approx([1, 1], abs=1e-3)
 
 
+def test_it_embeds(plain, without_ffmpeg, write_sound, tmp_path):
+    write_sound(tmp_path / "a.mp3", np.random.default_rng(0).standard_normal(22050 * 5) / 8, 22050)
+    command = [plain / "earmark", "embed", tmp_path / "a.mp3", "-o", tmp_path / "a.npz"]
+    subprocess.run(command, env=without_ffmpeg, check=True)
+    with np.load(tmp_path / "a.npz") as file:
+        assert file["vectors"].shape[1] == 384
+
+
 def test_it_reads_every_format(plain, without_ffmpeg, write_sound, tmp_path):
-    sound = 0.2 * np.random.default_rng(0).standard_normal((2, 48000 * 6))
     for suffix in FORMATS:
-        write_sound(tmp_path / f"song{suffix}", sound, 48000)
+        write_sound(tmp_path / f"song{suffix}", np.stack([SONG, SONG]), 48000)
     said = subprocess.run(
         [plain / "earmark", "classify", tmp_path, "--format", "json"],
         capture_output=True, text=True, check=True, timeout=120, env=without_ffmpeg,
     )  # fmt: skip
     verdicts = [json.loads(line) for line in said.stdout.splitlines()]
-    assert {Path(v["path"]).suffix: (v["error"], len(v["genres"])) for v in verdicts} == dict.fromkeys(
-        FORMATS, (None, 10)
+    assert {Path(v["path"]).suffix: (v["error"], set(v["genres"])) for v in verdicts} == dict.fromkeys(
+        FORMATS, (None, LABELS)
     )
 
 
 def test_it_explains(plain, without_ffmpeg, write_sound, tmp_path):
-    song = write_sound(tmp_path / "song.opus", 0.2 * np.random.default_rng(0).standard_normal(48000 * 3), 48000)
+    song = write_sound(tmp_path / "song.opus", SONG[: 48000 * 3], 48000)
     command = [plain / "earmark", "explain", song, "-o", tmp_path / "page.html", "-o", tmp_path / "numbers.json"]
     subprocess.run(command, check=True, capture_output=True, timeout=60, env=without_ffmpeg)
     assert json.loads((tmp_path / "numbers.json").read_text())["duration"] == pytest.approx(3, abs=0.01)
@@ -102,7 +124,7 @@ def test_it_tags_and_undoes(plain, wheel, without_ffmpeg, write_sound, tmp_path)
     music = tmp_path / "music"
     music.mkdir()
     for suffix in (".mp3", ".flac", ".m4a"):
-        write_sound(music / f"song{suffix}", 0.2 * np.random.default_rng(0).standard_normal(48000 * 6), 48000)
+        write_sound(music / f"song{suffix}", SONG, 48000)
     before = {path.name: path.read_bytes() for path in music.iterdir()}
 
     def tag(*arguments):
@@ -121,7 +143,7 @@ def test_it_evaluates_and_lists_models(plain, write_sound, tmp_path):
         (tmp_path / genre).mkdir()
         write_sound(tmp_path / genre / "a.wav", 0.2 * rng.standard_normal(22050 * 6), 22050)
     said = subprocess.run(
-        [plain / "earmark", "evaluate", "gtzan-attention", tmp_path, "--format", "json"],
+        [plain / "earmark", "evaluate", "paper-attention-2x60", tmp_path, "--format", "json"],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert json.loads(said.stdout)["n_tracks"] == 2
@@ -137,7 +159,7 @@ def test_training_asks_for_its_extra(plain, write_sound, tmp_path):
     )  # fmt: skip
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
-    assert last == "training needs packages that are not installed: pip install 'earmark[learn]'"
+    assert last == "training needs packages that are not installed: pip install 'earmark[train]'"
 
 
 @pytest.mark.parametrize(("command", "feature"), [("imagine", "imagining"), ("medley", "a medley")])
@@ -149,3 +171,25 @@ def test_hearing_what_was_learned_asks_for_its_extra(plain, tmp_path, command, f
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
     assert last == f"{feature} needs packages that are not installed: pip install 'earmark[learn]'"
+
+
+def test_it_trains_without_torch(plain, wheel, tmp_path):
+    """With the extra "train"; it comes after what is tried without any."""
+    pip = [plain / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--constraint", ROOT / "constraints.txt", f"{wheel}[train]"], check=True, timeout=600)
+    styles = ("bossa", "gamelan", "waltz")
+    write_corpus(tmp_path / "music", tracks=5, seconds=10, styles=styles)
+    songs = write_corpus(tmp_path / "new", tracks=1, seconds=10, seed=99, styles=styles)
+    command = [plain / "earmark", "train", tmp_path / "music", "-o", tmp_path / "mine.onnx", "--no-cache"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    said = subprocess.run(
+        [plain / "earmark", "classify", *songs, "--model", tmp_path / "mine.onnx", "--format", "json"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    genres = [json.loads(line)["genres"] for line in said.stdout.splitlines()]
+    assert [max(each, key=each.get) for each in genres] == list(styles)
+    for module in ("torch", "skorch", "pandas"):
+        tried = subprocess.run(
+            [plain / "python", "-c", f"import {module}"], capture_output=True, text=True, check=False
+        )
+        assert f"No module named '{module}'" in tried.stderr

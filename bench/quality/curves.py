@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.explanation.occlusion import Cells, Replacement, make_neutral
+from earmark.explanation.occlusion import BATCH_FRAMES, Cells, Replacement, make_neutral
 from earmark.inference.aggregate import pool_clips
 from earmark.inference.tagger import Tagger
 
@@ -20,8 +20,6 @@ STEPS = 20
 
 TENTH = STEPS // 10
 """The step at which a tenth of the cells is gone."""
-
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,8 @@ def _probabilities(
 ) -> NDArray[np.float64]:
     temperature = tagger.card.calibration.clip_temperature
     found = []
-    for first in range(0, len(touched), _BATCH):
-        clips = np.where(cells.expand(touched[first : first + _BATCH]), inside, outside)
+    batch = max(1, BATCH_FRAMES // len(inside))
+    for first in range(0, len(touched), batch):
+        clips = np.where(cells.expand(touched[first : first + batch]), inside, outside)
         found += [pool_clips(log_p[None], temperature)[label] for log_p in tagger.predict_log_proba(clips)]
     return np.array(found)

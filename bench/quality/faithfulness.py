@@ -70,7 +70,7 @@ class Figures:
 
 
 def clips(folder: Path, per_genre: int, tagger: Tagger) -> Iterator[Frames]:
-    """Five seconds from the middle of some tracks of each genre."""
+    """Yield a clip from the middle of some tracks of each genre."""
     rate, seconds = tagger.card.front_end.sample_rate, tagger.card.clip_seconds
     rng = np.random.default_rng(0)
     for genre in sorted(path for path in folder.iterdir() if path.is_dir()):
@@ -85,9 +85,13 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
     methods: dict[str, Callable[[Frames], NDArray[np.floating]]] = {
         "occlusion": lambda frames: Occlusion(tagger)(frames, lambda _: None)[..., label],
         "integrated gradients": lambda frames: gradients.shares(frames)[..., label],
-        "attention": lambda frames: _attention(tagger, frames),
-        "attention, moved": lambda frames: np.roll(_attention(tagger, frames), rng.integers(8, 57)),
     }
+    if tagger.card.attention:
+        methods["attention"] = lambda frames: _attention(tagger, frames)
+        # by an eighth of the clip at least
+        methods["attention, moved"] = lambda frames: np.roll(
+            _attention(tagger, frames), int(len(frames) * rng.uniform(0.125, 0.89))
+        )
     gradients = IntegratedGradients(tagger.model)
     rng = np.random.default_rng(0)
     found = {shape: {name: Figures() for name in [*methods, "random"]} for shape in ("cells", "frames")}
@@ -95,7 +99,7 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
     for frames in track(all_frames, tagger.card.name):
         label = int(tagger.predict_log_proba(frames[None])[0].argmax())
         given = {name: method(frames) for name, method in methods.items()}
-        for shape, cells in (("cells", Cells.of(tagger.card, 64)), ("frames", Cells.of_frames(tagger.card, 64))):
+        for shape, cells in _divide(tagger, len(frames)):
             orders = [order(_fitted(values, cells, tagger), rng) for values in given.values()]
             if shape == "cells":
                 first = orders[0].size // 10
@@ -109,11 +113,17 @@ def judge(tagger: Tagger, all_frames: list[Frames]) -> dict[str, dict[str, Figur
     return found
 
 
+def _divide(tagger: Tagger, n_frames: int) -> list[tuple[str, Cells]]:
+    return [("cells", Cells.of(tagger.card, n_frames)), ("frames", Cells.of_frames(tagger.card, n_frames))]
+
+
 def _attention(tagger: Tagger, frames: Frames) -> NDArray[np.floating]:
     """Return the weight of each frame of a clip, shape (frames,)."""
-    weights = tagger.predict_with_attention(frames[None])[1]
+    weights = tagger.predict_frames(frames[None]).attention
     assert weights is not None
-    return weights[0]
+    # an encoder's step holds for its share of the frames
+    step = np.arange(len(frames)) * weights.shape[1] // len(frames)
+    return weights[0, step] * weights.shape[1] / len(frames)
 
 
 def _fitted(values: NDArray[np.floating], cells: Cells, tagger: Tagger) -> NDArray[np.floating]:
@@ -194,9 +204,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="one folder a genre")
     parser.add_argument("--per-genre", type=int, default=12, help="clips of each genre")
-    parser.add_argument("--model", action="append", help="gtzan-attention and paper-attention-2x60 when left out")
+    parser.add_argument("--model", action="append", help="gtzan and paper-attention-2x60 when left out")
     options = parser.parse_args()
-    for model in options.model or ["gtzan-attention", "paper-attention-2x60"]:
+    for model in options.model or ["gtzan", "paper-attention-2x60"]:
         tagger = Tagger(model)
         all_frames = list(clips(options.folder, options.per_genre, tagger))
         begin = time.perf_counter()
@@ -204,7 +214,8 @@ def main() -> None:
         log_p = [tagger.predict_log_proba(frames[None]) for frames in all_frames]
         whole = np.mean([pool_clips(clip, temperature).max() for clip in log_p])
         print(f"\n{model}: {len(all_frames)} clips, mean probability of the best genre {whole:.2f}\n")
-        attended(tagger, all_frames)
+        if tagger.card.attention:
+            attended(tagger, all_frames)
         table(judge(tagger, all_frames))
         compare(tagger, all_frames)
         print(f"\n{time.perf_counter() - begin:.0f} s")

@@ -1,4 +1,4 @@
-"""Four-minute MP3s: six clips of each against all of it."""
+"""Four-minute MP3s: 30 s of each against all of it."""
 
 from __future__ import annotations
 

@@ -71,10 +71,13 @@ class Classifier(NamedTuple):
 
 
 class EarmarkPlugin(BeetsPlugin):
-    """Fills in genres by ear; keeps the most probable one in ``earmark_genre`` and ``earmark_confidence``."""
+    """Fills in genres by ear; keeps the most probable one in ``earmark_genre`` and ``earmark_confidence``.
 
-    item_types: ClassVar = {"earmark_genre": types.STRING, "earmark_confidence": types.Float(2)}
-    album_types: ClassVar = item_types
+    Tracks have ``earmark_style`` and ``earmark_mood`` too where the model tells them.
+    """
+
+    album_types: ClassVar = {"earmark_genre": types.STRING, "earmark_confidence": types.Float(2)}
+    item_types: ClassVar = {**album_types, "earmark_style": types.STRING, "earmark_mood": types.STRING}
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +118,7 @@ class EarmarkPlugin(BeetsPlugin):
             elif not isinstance(own, Mapping):
                 raise UserError(f"earmark.map: {own!r}, must be lines of genre: word, or the path of a TOML file")
             tagger = Tagger(self.settings.model)
-            words = load_words(tagger.labels, own)
+            words = load_words((*tagger.labels, *tagger.card.styles), own)
         except (EarmarkError, confuse.ConfigError) as error:
             raise UserError(f"earmark: {error}") from error
         lowest = self.settings.min_confidence
@@ -211,6 +214,9 @@ class EarmarkPlugin(BeetsPlugin):
             if verdict.error:
                 self._log.warning("{}: {}", util.displayable_path(item.path), verdict.error)
             failed = verdict.error and not verdict.genres
+            for field, names in (("earmark_style", verdict.styles), ("earmark_mood", verdict.moods)):
+                if names:
+                    item[field] = next(iter(names))
             yield item, None if failed else sum_by_word(verdict.genres, self.classifier.words)
 
     def _store(self, one: Item | Album, own: Mapping[str, float], words: Mapping[str, float], importing: bool) -> None:

@@ -3,7 +3,7 @@
 >>> import earmark
 >>> tagger = earmark.load()
 >>> tagger.labels[:3]
-('blues', 'classical', 'country')
+('pop', 'hip hop', 'rock')
 
 ``tagger.classify("song.mp3")`` gives a :class:`~earmark.inference.verdict.Verdict`. Importing this package is
 cheap; the heavy parts are imported when they are first used.

@@ -26,7 +26,7 @@ from earmark.inference.tagger import Tagger
 
 RATE = 22050
 EARMARK = Path(sys.executable).with_name("earmark")
-FIELDS = ["path", "genre", "reason", "confidence", "genres", "duration", "error", "model"]
+FIELDS = ["path", "genre", "reason", "confidence", "genres", "styles", "moods", "duration", "error", "model"]
 
 
 def heard(source):
@@ -375,9 +375,15 @@ def test_no_bytes_do_more_than_raise_audio_error(head, tail):
 # The tagger
 
 
+@pytest.fixture(autouse=True)
+def paper(monkeypatch):
+    """Let commands ask the paper's network, to which noise is music too."""
+    monkeypatch.setenv("EARMARK_MODEL", "paper-attention-2x60")
+
+
 @pytest.fixture(scope="module")
 def tagger():
-    return Tagger()
+    return Tagger("paper-attention-2x60")
 
 
 def test_one_sample_is_too_short(tmp_path, write_sound, tagger):
@@ -522,7 +528,7 @@ def test_timeline_and_top(folder):
         assert len(record["genres"]) == 3
         assert record["clips"][0]["start"] == 0
         for clip in record["clips"]:
-            assert list(clip) == ["start", "end", "genres", "attention"]
+            assert list(clip) == ["start", "end", "genres", "reason", "attention"]
             assert clip["start"] < clip["end"] <= record["duration"] + 0.001
             assert sum(clip["genres"].values()) == pytest.approx(1, abs=0.001)
             assert clip["attention"] is None or sum(clip["attention"]) == pytest.approx(1, abs=0.001)

@@ -8,16 +8,19 @@ from hypothesis import strategies as st
 from earmark.audio import LogMel, StftDensity
 from earmark.audio.decode import decode
 from earmark.audio.griffin_lim import invert
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.errors import AudioError, SettingError
 
 PAPER = StftDensity()
 BUNDLED = LogMel(hop_length=1707, center=False)
-FRONT_ENDS = [PAPER, StftDensity(log=True), BUNDLED, LogMel()]
-NAMES = ["density", "log-density", "bundled", "librosa's"]
+FRONT_ENDS = [PAPER, StftDensity(log=True), BUNDLED, LogMel(), KaldiMel()]
+NAMES = ["density", "log-density", "bundled", "librosa's", "encoder's"]
 
 
 def convergence(wanted, got, front_end):
     """20 log10 of the relative error of magnitudes."""
+    if front_end.kind == "kaldi-mel":
+        wanted, got = front_end.to_decibels(wanted), front_end.to_decibels(got)
     decibels = front_end.kind == "log-mel" or front_end.log
     wanted, got = (10 ** (x / 20) if decibels else np.sqrt(x) for x in (wanted.astype(float), got.astype(float)))
     return 20 * np.log10(np.linalg.norm(wanted - got) / np.linalg.norm(wanted))

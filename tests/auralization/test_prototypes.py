@@ -15,7 +15,7 @@ from earmark.errors import CorpusError, SettingError
 
 @pytest.fixture(scope="module")
 def tagger():
-    return load()
+    return load("paper-attention-2x60")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_most_typical_clip_of_each_artist_once(by_artist, tagger):
     assert [m.track.artist for m in metal].count("Same Band") == 1
     assert [m.value for m in metal] == sorted((m.value for m in metal), reverse=True)
     assert len(by_artist.by_genre["jazz"]) == 2
-    assert by_artist.by_genre["reggae"] == []
+    assert set(by_artist.by_genre) == {"jazz", "metal"}  # what the corpus has
     best = metal[0]
     clip = decode(best.track.path, 22050)[round(best.start * 22050) : round(best.end * 22050)]
     assert tagger.classify(clip, 22050).clips[0].genres["metal"] == pytest.approx(best.value, abs=1e-6)
@@ -84,7 +84,7 @@ def test_arrays_do_too(tagger, gtzan):
 
 def test_what_makes_no_sense_is_refused(tagger, shelf):
     corpus = read_folder(shelf)
-    with pytest.raises(SettingError, match="'polka' is no genre of gtzan-attention: it knows blues"):
+    with pytest.raises(SettingError, match="'polka' is no genre of paper-attention-2x60: it knows blues"):
         find_prototypes(tagger, corpus, ["polka"])
     with pytest.raises(SettingError, match="must be one of artist, track"):
         find_prototypes(tagger, corpus, one_per="album")

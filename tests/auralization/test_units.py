@@ -29,25 +29,22 @@ def paper():
 
 
 @pytest.fixture(scope="module")
-def bundled():
-    return open_model()
-
-
-@pytest.fixture(scope="module")
 def probe(paper):
     return UnitProbe(paper)
 
 
-def made(front_end, **settings):
+def made(front_end, curved=False, **settings):
     """An untrained model of three genres: a scaler, and a network."""
     torch.manual_seed(0)
     network = RecurrentNetwork(front_end.n_bins, 3, NetworkSettings(units=7, **settings)).eval()
     graph = Graph()
     x = graph.input("spectrogram", ["clips", "frames", front_end.n_bins])
     scaled = graph("Div", graph("Sub", x, graph.constant(3.0)), graph.constant(2.0))
+    # as an encoder would, something that is not linear
+    scaled = graph("Tanh", scaled) if curved else scaled
     logits, _ = network.to_onnx(graph, scaled)
     graph.output(graph("Softmax", logits, axis=1), "probabilities", ["clips", 3])
-    card = open_model().card.model_copy(
+    card = open_model("paper-attention-2x60").card.model_copy(
         update={"front_end": front_end, "n_bins": front_end.n_bins, "min_frames": 1, "attention": False}
         | {"labels": ("a", "b", "c")}
     )
@@ -85,18 +82,17 @@ def test_units_are_those_of_the_first_layer(settings, rng):
     np.testing.assert_allclose(watched.activations(x), expected, atol=1e-5)
 
 
-def test_a_committee_has_the_units_of_all_members(bundled):
-    watched = UnitProbe(bundled)
+def test_units_that_read_backwards_come_last():
+    watched = UnitProbe(made(StftDensity(), bidirectional=True)[0])
     names = [watched.name(unit) for unit in range(watched.n_units)]
-    assert len(set(names)) == 4 * 2 * 64
-    assert (names[0], names[-1]) == ("member 1, unit 0", "member 4, unit 63 backwards")
-    assert watched.activations(np.zeros((1, 64, 128), np.float32)).shape == (1, 9, 512)
-    hop = 1707 / 22050
-    np.testing.assert_allclose(watched.times(64, 9)[:2], [15.5 * hop + 1024 / 22050, 19.5 * hop + 1024 / 22050])
+    assert len(set(names)) == 14
+    assert (names[0], names[-1]) == ("unit 0", "unit 6 backwards")
 
 
 def test_a_step_of_a_frame_network_is_a_frame(paper, probe):
     np.testing.assert_allclose(probe.times(64, 64), paper.card.front_end.times(64))
+    hop = 1707 / 22050  # of an encoder's, as many frames as it joins
+    np.testing.assert_allclose(probe.times(64, 8)[:2], [3.5 * hop + 1024 / 22050, 11.5 * hop + 1024 / 22050])
     assert len(probe.times(1, 1)) == 1
 
 
@@ -150,11 +146,11 @@ def test_a_spectrum_leans_as_the_weights_do(paper):
     assert np.corrcoef(lean - lean.mean(), weights.weights[5])[0, 1] > 0.9
 
 
-def test_statistics_of_texture_have_no_weights_to_listen_to(bundled):
-    with pytest.raises(ModelError, match="listen to what excites its units instead"):
-        input_weights(bundled)
+def test_an_encoder_leaves_no_weights_to_listen_to(paper):
+    with pytest.raises(ModelError, match=r"lies Tanh\): listen to what excites its units instead"):
+        input_weights(made(StftDensity(), curved=True)[0])
     with pytest.raises(SettingError, match="must be one of input, output, forget, cell"):
-        input_weights(bundled, "both")
+        input_weights(paper, "both")
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_line_before_environment_before_file_before_default(config, song, monkey
     monkeypatch.setenv("EARMARK_MODEL", "paper-attention-2x60")
     verdict = json.loads(run("classify", song, "--top", 3).stdout)
     assert (verdict["model"], len(verdict["genres"])) == ("paper-attention-2x60", 3)
-    assert json.loads(run("classify", song, "-m", "gtzan-attention").stdout)["model"] == "gtzan-attention"
+    assert json.loads(run("classify", song, "-m", "gtzan").stdout)["model"] == "gtzan"
     monkeypatch.setenv("EARMARK_CONFIG", "")
     assert run("classify", song, "-f", "csv").stdout.count("\n") == 2
 
@@ -232,7 +232,7 @@ def test_effective_settings_and_where_each_comes_from(config, monkeypatch):
     assert {"command": "train", "key": "jobs", "value": "3", "from": "environment: EARMARK_JOBS"} in rows
     assert "default" not in {row["from"] for row in rows}
     every = [json.loads(line) for line in run("config", "--all", "--format", "json").stdout.splitlines()]
-    assert {"command": "train", "key": "recipe", "value": "house", "from": "default"} in every
+    assert {"command": "train", "key": "recipe", "value": "encoder-linear", "from": "default"} in every
     shown = run("config").stdout
     assert re.search(rf"classify +format +json +{re.escape(str(path))}", shown)
 
@@ -271,7 +271,7 @@ def test_verbose_and_log_file_tell_what_is_done(song, tmp_path):
     odd = tmp_path / "new\nline.wav"
     odd.write_bytes(song.read_bytes())
     said = run("-v", "--log-file", log, "classify", song, odd)
-    assert "model gtzan-attention, checksum" in said.stderr
+    assert "model earmark, checksum" in said.stderr
     assert r"new\nline.wav: unknown" in said.stderr
     assert "clips heard" not in said.stderr
     assert "clips heard in" in run("-vv", "--log-file", log, "classify", song).stderr  # what processes log is not heard

@@ -26,9 +26,10 @@ def lines(text):
 
 
 def test_the_command_writes_json_lines(wave, tmp_path):
-    out = lines(run("listen", wave, "--top", 2).stdout)
+    out = lines(run("listen", wave, "--top", 2, "--model", "paper-attention-2x60").stdout)
     assert [line["time"] for line in out[:-1]] == [i / 2 for i in range(1, 11)]
-    fields = ["time", "genre", "reason", "confidence", "genres", "title", "behind", "level", "skipped"]
+    told = ["genres", "styles", "moods"]
+    fields = ["time", "genre", "reason", "confidence", *told, "title", "behind", "level", "skipped"]
     assert list(out[0]) == fields
     assert len(out[5]["genres"]) == 2
     assert out[-1]["segment"]["start"] == 0

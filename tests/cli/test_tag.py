@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from mediafile import MediaFile
 from support.command import COMMAND, run
+from support.models import listening
 from support.paths import REPOSITORY
 
 from earmark.data.synth import compose
+from earmark.inference.model import save_model
 
 BENCH = REPOSITORY / "bench" / "robustness" / "tags.py"
 
@@ -119,7 +121,7 @@ def test_a_verdict_that_is_unknown_writes_nothing(tag, music):
 def test_own_words_more_than_one_and_the_time_of_day(tag, music, tmp_path):
     words = tmp_path / "words.toml"
     labels = json.loads(run("models", "--format", "json").stdout.splitlines()[0])["labels"]
-    words.write_text("".join(f'{label} = ["Tanz", "{label}!"]\n' for label in labels))
+    words.write_text("".join(f'"{label}" = ["Tanz", "{label}!"]\n' for label in labels))
     mtime = (music / "tagged.flac").stat().st_mtime_ns
     options = ["--map", words, "--min-confidence", "0", "--overwrite", "--keep-mtime", "--top", "2"]
     tag(music / "tagged.flac", *options, "--journal", tmp_path / "j")
@@ -131,6 +133,17 @@ def test_own_words_more_than_one_and_the_time_of_day(tag, music, tmp_path):
     assert MediaFile(music / "tagged.flac").genres[0] in labels
     tag("--undo", tmp_path / "j")
     assert MediaFile(music / "tagged.flac").genres == ["Polka"]
+
+
+def test_styles_follow_the_genre_where_they_are_asked_for(tag, music, tmp_path):
+    model = listening()
+    save_model(tmp_path / "own.onnx", model.graph, model.card)
+    (tmp_path / "words.toml").write_text('Electronic = "Synths"\nsalsa = ["Salsa", "Mambo"]\n')
+    options = ("-m", tmp_path / "own.onnx", "--map", tmp_path / "words.toml", "--format", "json")
+    for more, genres in (([], ["Synths"]), (["--styles", 3, "--overwrite"], ["Synths", "Salsa", "Mambo", "Techno"])):
+        (found,) = map(json.loads, tag(music / "one.mp3", *options, *more).stdout.splitlines())
+        assert found["genres"] == genres
+    assert MediaFile(music / "one.mp3").genres == genres
 
 
 def test_what_fails_is_named_and_the_rest_goes_on(tag, music):

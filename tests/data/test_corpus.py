@@ -203,7 +203,6 @@ def test_features_are_the_front_ends(folder):
     assert features.X[0].mean(axis=0).argmax() == round(200 / bin_hz)
     overlapping = extract(corpus, FRONT_END, 2.0, hop_seconds=1.0)
     assert np.bincount(overlapping.track).tolist() == [10] * 8
-    assert len(extract(corpus, FRONT_END, 2.0, min_frames=FRONT_END.n_frames(8000)).y) == 40
 
 
 def test_features_are_kept_by_content_and_settings(folder, tmp_path):

@@ -63,14 +63,14 @@ def test_processes_change_nothing(corpus, cache, write_sound):
     write_sound(corpus.tracks[3].path, np.zeros(4 * RATE), RATE)  # silent
     corpus.tracks[5].path.write_bytes(b"RIFF nothing")
     told = []
-    plain = extract(corpus, FRONT_END, 2.0, min_frames=8)
+    plain = extract(corpus, FRONT_END, 2.0)
     assert set(range(18)) - set(plain.track) == {3, 5}
     assert list(plain.failed) == [corpus.tracks[5].id]
     assert np.isnan(plain.X).any()  # padded clips are among them
-    assert_same(plain, extract(corpus, FRONT_END, 2.0, min_frames=8, jobs=2, on_track=told.append))
+    assert_same(plain, extract(corpus, FRONT_END, 2.0, jobs=2, on_track=told.append))
     assert told == list(corpus.tracks)
     for jobs in (2, 1, 2):  # into the cache, and out of it
-        assert_same(plain, extract(corpus, FRONT_END, 2.0, min_frames=8, jobs=jobs, cache=cache))
+        assert_same(plain, extract(corpus, FRONT_END, 2.0, jobs=jobs, cache=cache))
     assert len(list(cache.rglob("*.clips"))) == 17  # that a track is silent is kept too
 
 

@@ -1,5 +1,7 @@
 """Protocols: dealing, folds, the proof that nothing leaks (and that it would see a leak), and the measure of one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,12 +9,12 @@ from hypothesis import strategies as st
 
 from earmark.data import gtzan
 from earmark.data.corpus import Corpus, Track
-from earmark.data.groups import group_by_origin, group_by_protocol
+from earmark.data.groups import count_groups, find_narrow_genres, group_by_origin, group_by_protocol
 from earmark.data.splits import PARTS, Fold, Split, check_split, measure_leak, split_clips, split_tracks
 from earmark.errors import CorpusError, SettingError
 
 CLIPS = 6
-HONEST = ("track", "artist", "fault-filtered")
+HONEST = ("track", "artist", "album", "fault-filtered")
 
 
 def paper_corpus():
@@ -166,5 +168,30 @@ def test_what_is_kept_together_depends_on_the_protocol():
     copies = len(np.unique(group_by_protocol(CORPUS, "fault-filtered")))
     assert 900 < copies < 1000
     assert len(np.unique(group_by_protocol(CORPUS, "artist"))) < copies
-    with pytest.raises(SettingError, match="protocol is 'album'"):
-        group_by_protocol(CORPUS, "album")
+    # of tracks whose artists are unknown, "artist" makes one group a genre
+    albums = len(np.unique(group_by_protocol(CORPUS, "album")))
+    assert len(np.unique(group_by_protocol(CORPUS, "artist"))) < albums < copies
+    with pytest.raises(SettingError, match="protocol is 'label'"):
+        group_by_protocol(CORPUS, "label")
+
+
+def test_albums_are_known_by_artist_title_or_folder():
+    at = Path("/music/rock")
+    tracks = [
+        Track("a", "rock", at / "a.mp3", artist="Ann"),
+        Track("b", "rock", at / "b.mp3", artist="ANN", album="One (Ann)"),
+        Track("c", "rock", at / "c.mp3", artist="Ben", album="one (ann)"),
+        Track("d", "rock", at / "Some Album" / "d.mp3"),
+        Track("e", "rock", at / "Some Album" / "e.mp3"),
+        # without a name, and in no folder of its own: each for itself
+        Track("f", "rock", at / "f.mp3"),
+        Track("g", "rock", at / "g.mp3"),
+        *(Track(name, "polka", Path(f"/music/polka/{name}.mp3"), artist="Eve") for name in "hij"),
+    ]
+    corpus = Corpus("shelf", tuple(tracks))
+    groups = group_by_protocol(corpus, "album")
+    same = [[x.id for x, g in zip(tracks, groups, strict=True) if g == group] for group in dict.fromkeys(groups)]
+    assert same == [["a", "b", "c"], ["d", "e"], ["f"], ["g"], ["h"], ["i"], ["j"]]
+    # one artist only: kept together, the genre could not be judged
+    assert find_narrow_genres(corpus) == ["polka"]
+    assert count_groups(corpus, "album") == 3

@@ -10,6 +10,14 @@ from earmark.evaluation.report import judge
 from earmark.inference.card import Calibration
 
 
+def test_what_is_no_music_counts_as_unknown():
+    track, y = np.array([3, 3, 5, 7]), np.array([0, 0, 1, 1])
+    log_p = np.log([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]])
+    answers = Answers(log_p, track, y, ("a", "b"), np.array([False, False, True, False]))
+    report = judge(answers, Calibration(), corpus="c", protocol="p", part="test")
+    assert (report.unknown, report.track_accuracy, report.named_accuracy) == (pytest.approx(1 / 3), 1, 1)
+
+
 @given(seed=st.integers(0, 999))
 @settings(max_examples=30)
 def test_a_report_adds_up(seed):

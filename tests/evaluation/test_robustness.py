@@ -43,7 +43,7 @@ def test_spreading_takes_so_many_of_each_genre(sizes, wanted):
 
 
 def test_processes_give_the_same(folder):
-    tagger, corpus, sounds = Tagger(), subsample(open_corpus(folder), 1), nonmusic.list_synthetic(0)[:2]
+    tagger, corpus, sounds = Tagger("gtzan"), subsample(open_corpus(folder), 1), nonmusic.list_synthetic(0)[:2]
     done = []
     alone, together = (measure_robustness(tagger, corpus, sounds, jobs=jobs, on_item=done.append) for jobs in (1, 2))
     assert alone == together
@@ -53,13 +53,13 @@ def test_processes_give_the_same(folder):
 def test_the_command_says_all_in_json_and_keeps_it(folder, tmp_path):
     (tmp_path / "mine" / "speech").mkdir(parents=True)
     (tmp_path / "mine" / "speech" / "talk.wav").symlink_to(next(folder.rglob("*.wav")))
-    said = run("stress", "gtzan-attention", folder, "--tracks", 2, "--not-music", tmp_path / "mine", "--jobs", 1,
+    said = run("stress", "gtzan", folder, "--tracks", 2, "--not-music", tmp_path / "mine", "--jobs", 1,
                "-p", "track", "--part", "train", "--seed", 2, "--format", "json", "-o", tmp_path / "out")  # fmt: skip
     record = json.loads(said.stdout)
     assert json.loads((tmp_path / "out" / "stress.json").read_text()) == record
     assert said.stderr == ""
     assert (record["model"], record["protocol"], record["part"], record["seed"]) == (
-        "gtzan-attention", "track", "train", 2
+        "gtzan", "track", "train", 2
     )  # fmt: skip
     part = select_part(open_corpus(folder), "track", "train", 2)
     assert (record["n_tracks"], record["failed"], record["left_out"]) == (len(subsample(part, 2).tracks), {}, [])
@@ -88,7 +88,7 @@ def test_bad_files_are_named_and_skipped(folder, tmp_path):
     (tmp_path / "c" / "disco" / "cut.wav").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "noise.mp3").write_bytes(b"no sound")
-    said = run("stress", "gtzan-attention", tmp_path / "c", "--not-music", tmp_path / "other", "-j", 1, expect=1)
+    said = run("stress", "gtzan", tmp_path / "c", "--not-music", tmp_path / "other", "-j", 1, expect=1)
     assert "skipped broken: not a sound file" in said.stderr
     assert "skipped cut: only 2.5 of 5.0 s could be read" in said.stderr
     assert "skipped noise.mp3: not a sound file" in said.stderr
@@ -100,21 +100,21 @@ def test_bad_files_are_named_and_skipped(folder, tmp_path):
 
 def test_what_cannot_be_put_under_stress(folder, tmp_path):
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 4, 9)), ids=["a", "b"], y=[0, 1], genres=["jazz", "pop"])
-    said = run("stress", "gtzan-attention", tmp_path / "a.npz", expect=2)
+    said = run("stress", "gtzan", tmp_path / "a.npz", expect=2)
     assert "a holds arrays of spectrograms, and only sound can be distorted" in said.stderr
     assert said.stderr.count("\n") == 1
     (tmp_path / "foreign" / "ambient").mkdir(parents=True)
     (tmp_path / "foreign" / "ambient" / "x.wav").write_bytes(b"")
     with pytest.raises(CorpusError, match="genres that the model does not know: ambient"):
-        measure_robustness(Tagger(), open_corpus(tmp_path / "foreign"))
+        measure_robustness(Tagger("gtzan"), open_corpus(tmp_path / "foreign"))
     (tmp_path / "silent" / "jazz").mkdir(parents=True)
     (tmp_path / "silent" / "jazz" / "x.wav").write_bytes(b"")
     with pytest.raises(CorpusError, match="no track of the corpus could be heard; x: is empty"):
-        measure_robustness(Tagger(), open_corpus(tmp_path / "silent"))
+        measure_robustness(Tagger("gtzan"), open_corpus(tmp_path / "silent"))
 
 
 def test_levels_and_channels_change_nothing_for_real_music(gtzan):
     corpus = subsample(open_corpus(gtzan / "audio"), 1)
-    found = measure_robustness(Tagger(), corpus.subset([0, 5]))
+    found = measure_robustness(Tagger("gtzan"), corpus.subset([0, 5]))
     steady = {row.distortion: (row.agreement, row.verdict_agreement) for row in found.steadiness}
     assert steady["gain-20"] == steady["gain+20"] == steady["stereo"] == (1, 1)

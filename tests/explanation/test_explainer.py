@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soxr
 from support.command import run
-from support.models import FRONT_ENDS, planted
+from support.models import FRONT_ENDS, STYLES, listening, planted
 from support.paths import REPOSITORY
+from support.sounds import noise
 
 import earmark
 from earmark.audio import StftDensity
@@ -22,7 +23,7 @@ from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explainer import Explainer
 from earmark.explanation.occlusion import Occlusion
-from earmark.inference.aggregate import sort_genres
+from earmark.inference.aggregate import sort_labels
 from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 
@@ -38,7 +39,17 @@ def test_the_verdict_is_the_taggers(explanation, tagger, sound):
     verdict = tagger.classify(sound, RATE)
     assert explanation.verdict.genres == pytest.approx(verdict.genres, abs=1e-6)
     middle = explanation.probabilities[explanation.moments == 2.5][0]
-    assert sort_genres(middle, tagger.labels) == pytest.approx(verdict.clips[0].genres, abs=1e-5)
+    assert sort_labels(middle, tagger.labels) == pytest.approx(verdict.clips[0].genres, abs=1e-5)
+
+
+def test_an_encoders_steps_share_the_clip_evenly():
+    e = Explainer(Tagger(listening(attention=True))).explain((noise(2, 4000), 4000), relevance=False)
+    for k in range(8):
+        inside = (e.times > k / 4 + 0.01) & (e.times < (k + 1) / 4 - 0.01)
+        np.testing.assert_allclose(e.attention[inside], 0.4 * (k % 4 + 1), rtol=1e-6)
+    page = e.to_html()
+    assert '<p class="ranking">Styles: salsa 70% · techno 20% · swing 10%</p>' in page
+    assert '<p class="ranking">Moods: sad 60% · happy 30%</p>' in page
 
 
 def test_shapes_times_and_silence(explanation, tagger):
@@ -202,7 +213,7 @@ def test_methods(song, tmp_path):
     run("explain", song, "-o", out, "--method", "integrated-gradients", "--duration", 2.6, "-m", "paper-lstm-2x250")
     record = json.loads(out.read_text())
     assert record["method"] == "integrated-gradients" and np.shape(record["relevance"]) == (9, 16, 10)
-    run("explain", song, "-o", out, "--method", "attention")
+    run("explain", song, "-o", out, "--method", "attention", "-m", "paper-attention-2x60")
     record = json.loads(out.read_text())
     assert record["relevance"] is record["method"] is None and record["attention"]
 
@@ -213,7 +224,7 @@ def test_methods(song, tmp_path):
         (["-o", "a.pdf"], 2, "a.pdf: need a name that ends in .html, .png, .svg or .json"),
         (["-o", "../songs.html"], 2, "songs.html is a folder"),
         (["-o", "/dev/null/a.json", "--duration", "2"], 2, "a.json cannot be written ("),
-        (["-o", "a.html", "-g", "jaz"], 2, "'jaz' is no genre of gtzan-attention: it knows blues"),
+        (["-o", "a.html", "-g", "jaz", "-m", "gtzan"], 2, "'jaz' is no genre of gtzan: it knows blues"),
         (["-o", "a.html", "--method", "attention", "-m", "paper-lstm-2x250"], 2, "paper-lstm-2x250 does not attend"),
         (["-o", "a.html", "--start", "60"], 1, "nothing to hear from 60 s on"),
         ([], 2, "Missing option '--output'"),
@@ -267,3 +278,17 @@ def test_the_documents_examples_run(tmp_path, monkeypatch, write_sound):
     runner.run(doctest.DocTestParser().get_doctest(examples, {}, "explain.md", None, 0), out=said.append)
     assert not runner.summarize(verbose=False).failed, "".join(said)
     assert runner.tries > 10
+
+
+def test_styles_and_moods_are_explained_beside_genres():
+    explanation = Explainer(listening(moods=("happy", "latin"))).explain((0.1 * np.ones(8000), 4000))
+    assert explanation.labels == ("electronic", "latin", *STYLES, "happy")  # of a name that is both, the genre counts
+    assert explanation.n_genres == len(explanation.genres) == 2
+    middle = explanation.probabilities[len(explanation.moments) // 2]
+    np.testing.assert_allclose(middle, [0.75, 0.25, 0.2, 0.7, 0.1, 0.3], atol=1e-6)
+    assert explanation.shares["salsa"] == pytest.approx(0.7)
+    assert np.abs(explanation.of("salsa")).max() < 1e-5  # the same of any sound
+    page = explanation.to_html(["salsa"])
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page)[1])
+    assert data["genres"] == 2 and data["shown"] == ["salsa", "electronic"]
+    assert data["ranked"] == ["electronic", "latin", "salsa", "techno", "swing", "happy"]

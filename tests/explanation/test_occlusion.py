@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 from support.models import FRONT_ENDS, planted
 
 from earmark.audio import StftDensity
-from earmark.explanation.occlusion import WINDOW, Cells, Occlusion, list_windows, log_odds, make_neutral
+from earmark.explanation.integrated_gradients import IntegratedGradients
+from earmark.explanation.occlusion import (
+    WINDOW,
+    Cells,
+    Occlusion,
+    compute_evidence,
+    list_windows,
+    log_odds,
+    make_neutral,
+)
+from earmark.inference.card import Calibration
+from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 
 RATE = 22050
@@ -47,19 +58,21 @@ def test_what_replaces_a_region_is_steady_and_as_loud_and_sloped_as_the_clip(fro
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda f: f.kind)
 def test_occlusion_finds_exactly_what_a_known_model_hears(front_end, rng):
-    band = slice(8, 16)
-    tagger = Tagger(planted(band, front_end))
+    bands = {"yes": slice(8, 16), "techno": slice(20, 28)}
+    tagger = Tagger(planted(bands["yes"], front_end, style=bands["techno"]))
     frames = front_end(rng.normal(0, 0.1, 4000).astype(np.float32))
     cells, steps = Cells.of(tagger.card, len(frames)), []
     found = Occlusion(tagger)(frames, steps.append)
     assert sum(steps) == Occlusion(tagger).steps(len(frames))
-    share = (frames - make_neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
-    share[:, : band.start] = share[:, band.stop :] = 0
-    each = cells.sum_cells(share)
-    total = np.zeros(cells.shape)
-    for window in list_windows(*cells.shape):  # slowly, one by one
-        total += window * each[window].sum()
-    np.testing.assert_allclose(found[..., 0], total / WINDOW**2, atol=1e-4)
+    assert tagger.card.names == ("yes", "no", "techno")
+    for name, band in bands.items():
+        share = (frames - make_neutral(frames, front_end)) * 0.01 / len(frames) / np.log(2)
+        share[:, : band.start] = share[:, band.stop :] = 0
+        each = cells.sum_cells(share)
+        total = np.zeros(cells.shape)
+        for window in list_windows(*cells.shape):  # slowly, one by one
+            total += window * each[window].sum()
+        np.testing.assert_allclose(found[..., tagger.card.names.index(name)], total / WINDOW**2, atol=1e-4)
     np.testing.assert_allclose(found[..., 1], -found[..., 0], atol=1e-9)
 
 
@@ -67,3 +80,15 @@ def test_threads_change_nothing(tagger, sound):
     frames = tagger.card.front_end(sound[: 5 * RATE])
     one, two = (Occlusion(tagger, jobs)(frames, lambda _: None) for jobs in (1, 2))
     np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_labels_with_probabilities_of_their_own_have_evidence_of_their_own(rng):
+    """The planted model's "yes" and "no", read as a model of several genres: the same log-odds, of two labels."""
+    one = planted(slice(8, 16), FRONT_ENDS[0])
+    several = Calibration(thresholds=(0.5, 0.5))
+    many = Model(one.card.model_copy(update={"calibration": several}), one.graph)
+    clips = FRONT_ENDS[0](rng.normal(0, 0.1, (3, 4000)).astype(np.float32))
+    found = compute_evidence(Tagger(many), clips)
+    np.testing.assert_allclose(found, compute_evidence(Tagger(one), clips), atol=1e-4)
+    gradients = [IntegratedGradients(model, 4).shares(clips[0]) for model in (one, many)]
+    np.testing.assert_allclose(*gradients, atol=1e-5)

@@ -13,7 +13,7 @@ from earmark.inference import batch
 
 @pytest.fixture(scope="module")
 def tagger():
-    return earmark.load()
+    return earmark.load("paper-attention-2x60")
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_threads_share_a_tagger(tagger, folder):
 
 def test_records_are_flat_and_have_the_same_columns(tagger, folder):
     records = [verdict.to_record(tagger.labels) for verdict in tagger.classify_many(folder)]
-    columns = ["path", "genre", "reason", "confidence", "duration", "error", "model"]
+    columns = ["path", "genre", "reason", "confidence", "style", "mood", "duration", "error", "model"]
     assert {tuple(record) for record in records} == {(*columns, *(f"p_{label}" for label in tagger.labels))}
     assert records[3]["error"]
     assert {records[3][f"p_{label}"] for label in tagger.labels} == {None}
@@ -121,5 +121,5 @@ def test_records_are_flat_and_have_the_same_columns(tagger, folder):
 def test_records_make_a_table(library, tagger, folder):
     frames = pytest.importorskip(library)
     table = frames.DataFrame([verdict.to_record(tagger.labels) for verdict in tagger.classify_many(folder)])
-    assert table.shape == (20, 17)
+    assert table.shape == (20, 19)
     assert 0 < table["p_jazz"].mean() < 1

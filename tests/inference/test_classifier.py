@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.models import listening
 from support.sounds import noise, wav
 
 import earmark
 from earmark.audio.clips import Clip
 from earmark.errors import AudioError, SettingError
-from earmark.inference.aggregate import make_verdict, pool_clips, sort_genres
+from earmark.inference.aggregate import make_verdict, pool_clips, sort_labels
 from earmark.inference.tagger import Tagger
 
 
 @pytest.fixture(scope="module")
 def tagger():
-    return earmark.load()
+    return earmark.load("paper-attention-2x60")
 
 
 def test_a_verdict_adds_up(tagger):
@@ -161,8 +162,21 @@ def test_each_layer_adds_one_step(tagger):
     )
     verdict = make_verdict(track, card)
     assert verdict == tagger.classify(sound, 22050)
-    assert verdict.genres == sort_genres(pooled, tagger.labels)
+    assert verdict.genres == sort_labels(pooled, tagger.labels)
     assert [tagger.predict(noise(0.9), 22050).clips[0].skipped, card.is_long_enough(22049)] == ["too short", False]
+
+
+def test_a_model_may_tell_styles_moods_and_what_is_no_music():
+    tagger = Tagger(listening())
+    frames = tagger.predict_frames(np.ones((2, 9, 40), np.float32))
+    np.testing.assert_array_equal(frames.embedding, np.ones((2, 9, 40)))
+    assert (frames.attention, frames.sound.shape) == (None, (2, 3))
+    verdict = tagger.classify(noise(3, 4000), 4000)
+    assert (verdict.genre, verdict.confidence) == ("electronic", pytest.approx(0.75))
+    assert verdict.styles == pytest.approx({"salsa": 0.7, "techno": 0.2, "swing": 0.1})
+    assert list(verdict.moods) == ["sad", "happy"]
+    assert verdict.to_record()["style"] == "salsa"
+    assert Tagger(listening((0, 1, 0))).classify(noise(3, 4000), 4000).reason == "speech"
 
 
 def test_clips_of_any_length_keep_their_order(tagger):

@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.models import listening
 from support.sounds import RATE, Made, noise
 
 import earmark
 from earmark.audio.streams.stream import Block, Pcm, Pipe
 from earmark.inference.aggregate import pool_clips
+from earmark.inference.classifier import ClipClassifier
 from earmark.inference.live import LiveClassifier, Memory, Window
 
 
 @pytest.fixture(scope="module")
 def tagger():
-    return earmark.load()
+    return earmark.load("paper-attention-2x60")
 
 
 def running(tagger, blocks, **options):
@@ -43,7 +45,7 @@ def test_sliding_verdicts_equal_a_slow_rewrite(tagger, rng):
     clip, temperature = tagger.card.clip_length, tagger.card.calibration.track_temperature
     for end, verdict in zip(ends, verdicts, strict=True):
         samples = x[max(0, end - clip) : end]
-        if len(samples) < 2.5 * RATE:
+        if len(samples) < RATE:
             assert (verdict.reason, verdict.genres) == ("too short", {})
             continue
         log_p.append(np.log(tagger._session.run(None, {"spectrogram": tagger.card.front_end(samples[None])})[0][0]))
@@ -56,9 +58,9 @@ def test_sliding_verdicts_equal_a_slow_rewrite(tagger, rng):
         assert (verdict.genre is None) == (expected.max() < tagger.card.calibration.threshold)
 
 
-def test_the_first_answer_comes_within_three_seconds(tagger):
+def test_the_first_answer_comes_after_a_second(tagger):
     verdicts = running(tagger, pieces(noise(4), iter(lambda: 512, None)))
-    assert next(v.time for v in verdicts if v.genres) == 2.5
+    assert next(v.time for v in verdicts if v.genres) == 1.0
     assert np.diff([v.time for v in verdicts]) == pytest.approx(0.5)
 
 
@@ -66,7 +68,7 @@ def test_silence_is_noticed_and_forgets(tagger):
     x = np.concatenate([noise(6), np.zeros(4 * RATE, np.float32), noise(6, seed=1)])
     verdicts = {v.time: v for v in running(tagger, [x])}
     assert {t for t, v in verdicts.items() if v.reason == "silence"} == {8.0, 8.5, 9.0, 9.5, 10.0}
-    short = {0.5, 1.0, 1.5, 2.0, 10.5, 11.0, 11.5, 12.0}
+    short = {0.5, 10.5}
     assert {t for t, v in verdicts.items() if v.reason == "too short"} == short
     alone = {v.time: v for v in running(tagger, [noise(6, seed=1)])}
     assert verdicts[16.0].genres == pytest.approx(alone[6.0].genres)
@@ -101,6 +103,12 @@ def test_lost_sound_is_time_gone_by(tagger):
     assert verdicts[0].skipped == 20
 
 
+def test_however_long_clips_are_change_is_heard_within_five_seconds():
+    live = LiveClassifier(ClipClassifier(listening(clip_seconds=10.0)), 1.0, 5.0)
+    list(live.classify_block(Block(noise(9, 4000), time.monotonic())))
+    assert len(live._window.samples) == 5 * 4000
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 7), max_size=60))
 def test_a_window_is_the_last_samples(sizes):
@@ -110,6 +118,16 @@ def test_a_window_is_the_last_samples(sizes):
         window.push(samples)
         everything = np.concatenate([everything, samples])
         np.testing.assert_array_equal(window.samples, everything[-7:])
+
+
+@pytest.mark.parametrize(("sound", "reason"), [((1, 0, 0), None), ((0, 1, 0), "speech"), ((0, 0, 1), "no music")])
+def test_styles_moods_and_what_is_no_music(sound, reason):
+    live = LiveClassifier(ClipClassifier(listening(sound)), 1.0, 5.0)
+    *_, verdict = live.classify_block(Block(noise(3, 4000), time.monotonic()))
+    assert verdict.reason == reason
+    record = verdict.to_dict(top=1)
+    assert record["styles"] == ({} if reason else {"salsa": 0.7})
+    assert record["moods"] == ({} if reason else {"sad": 0.6})
 
 
 def test_memory_of_nothing_is_the_last_clip():

@@ -34,6 +34,11 @@ def test_doubt_is_a_segment_only_when_it_lasts():
     assert spans("aaaaaa" + "-" * 20 + "-aaaaaaa") == [(0, 3, "a"), (3, 13.5, "low confidence"), (13.5, 17, "a")]
 
 
+def test_who_speaks_between_two_songs_has_a_segment():
+    assert spans("aaaaaa" + "!" * 8 + "bbbbbbbb") == [(0, 3, "a"), (3, 7, "speech"), (7, 11, "b")]
+    assert spans("aaaaaa" + "!" * 3 + "aaaaaaaa") == [(0, 8.5, "a")]
+
+
 def test_others_in_turns_end_a_genre_that_is_gone():
     found = spans("aaaa" + "bcd-" * 8)
     assert found[0][0] == 0
@@ -51,7 +56,7 @@ def test_silence_counts_at_once_and_titles_too():
     assert [(s.start, s.end, s.genre, s.title) for s in ended] == [(0, 2, "a", "x"), (2, 4, None, "y")]
 
 
-@given(st.text("ab- .", max_size=120), st.data())
+@given(st.text("ab- .!", max_size=120), st.data())
 def test_segments_tile_the_time(letters, data):
     titles = data.draw(st.lists(st.sampled_from([None, "x", "y"]), min_size=len(letters), max_size=len(letters)))
     found = list(find_segments(told(letters, titles=titles)))

@@ -34,11 +34,11 @@ def test_a_model_is_chosen_by_name_checksum_or_file(music, tmp_path):
     with Library(tmp_path / "music.db") as library:
         with pytest.raises(LibraryError, match="nothing has been heard yet"):
             choose_model(library)
-        for model in ("paper-attention-2x60", "gtzan-attention"):
+        for model in ("paper-attention-2x60", "gtzan"):
             list(classify_new(library, Search([str(music)]), model).verdicts)
         last, names = choose_model(library)
-        assert last.name == "gtzan-attention"
-        assert [name.split()[0] for name in names] == ["gtzan-attention", "paper-attention-2x60"]
+        assert last.name == "gtzan"
+        assert [name.split()[0] for name in names] == ["gtzan", "paper-attention-2x60"]
         other, _ = choose_model(library, "paper-attention-2x60")
         assert choose_model(library, other.checksum[:6])[0] == other
         with pytest.raises(SettingError, match="no answers of model 'paper-lstm-2x250'"):

@@ -138,7 +138,7 @@ def test_answers_of_another_model_or_a_preview_are_not_mistaken(music, tmp_path)
     ]
     last = run("library", database, "--format", "json")
     assert "--model chooses another" in last.stderr
-    assert json.loads(last.stdout.splitlines()[0])["model"] == "gtzan-attention"
+    assert json.loads(last.stdout.splitlines()[0])["model"] == "earmark"
     assert "no answers of model 'house'" in run("library", database, "--model", "house", expect=2).stderr
 
 

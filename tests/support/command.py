@@ -1,6 +1,7 @@
 """The installed command, as tests of several files run it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,3 +20,10 @@ def run(*arguments, expect=0, **options):
 
 def json_lines(text):
     return [json.loads(line) for line in text.splitlines()]
+
+
+def without_torch(folder):
+    """Surroundings in which torch and skorch cannot be imported, by the command and by the processes it starts."""
+    for name in ("torch", "skorch"):
+        (folder / f"{name}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{name}'\", name='{name}')\n")
+    return {**os.environ, "PYTHONPATH": str(folder)}

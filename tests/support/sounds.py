@@ -19,6 +19,13 @@ def noise(seconds, rate=RATE, seed=0, level=0.1):
     return (level * swell * np.random.default_rng(seed).standard_normal(n)).clip(-0.99, 0.99).astype(np.float32)
 
 
+def noise_and_tone(rng, n):
+    """Samples with loud and quiet stretches: 60 dB between them."""
+    t = np.arange(n)
+    sound = 0.5 * np.sin(0.05 * t) + 0.1 * rng.standard_normal(n)
+    return (sound * np.where(t < n // 2, 0.8, 8e-4)).astype(np.float32)
+
+
 def heard(stream, rate=RATE):
     return np.concatenate([b.samples for b in stream.blocks(rate)])
 
@@ -41,8 +48,8 @@ class Made(Stream):
 
 
 def told(letters, titles=None, step=0.5):
-    """Verdicts from letters: a genre each, '-' low confidence, ' ' silence, '.' too short."""
-    reasons = {"-": "low confidence", " ": "silence", ".": "too short"}
+    """Verdicts from letters: a genre each, '-' low confidence, ' ' silence, '.' too short, '!' speech."""
+    reasons = {"-": "low confidence", " ": "silence", ".": "too short", "!": "speech"}
     for i, c in enumerate(letters):
         genre, genres = (None, {}) if c in reasons else (c, {c: 0.8})
         title = titles[i] if titles else None

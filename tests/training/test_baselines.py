@@ -1,6 +1,7 @@
 """The paper's baselines against plain scikit-learn."""
 
 import numpy as np
+import onnxruntime
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -10,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from earmark.networks.settings import MlpSettings
 from earmark.training.baselines import Flattener, KernelMap, SpanRotation, logistic_regression, support_vector_machine
+from earmark.training.export import pipeline_graph
 from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.pipeline import log_probabilities, make_pipeline
 from earmark.training.recipe import Logistic, Recipe, Svm
@@ -85,6 +87,18 @@ def test_a_row_equals_plain_scikit_learn(name, classes, rng):
     assert log_p.shape == (30, classes)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1)
     np.testing.assert_array_equal(ours.classes_[log_p.argmax(axis=1)], plain.predict(scaled[test]))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("settings", [{}, {"pool": "mean", "per_bin": True}], ids=["frames", "means"])
+@pytest.mark.parametrize("multiclass", ["ovr", "multinomial"])
+def test_a_logistic_regression_as_a_graph_says_the_same(multiclass, settings, classes, rng):
+    X, y = clips(rng, classes=classes)
+    fitted = make_pipeline(Recipe(logistic=Logistic(multiclass=multiclass), **settings)).fit(X[:60], y[:60])
+    session = onnxruntime.InferenceSession(pipeline_graph(fitted, "logistic"))
+    for part in (X[60:], X[60:, :5]):
+        (said,) = session.run(None, {"spectrogram": part})
+        np.testing.assert_allclose(said, fitted.predict_proba(part), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -125,21 +125,19 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("more", [{}, {"projection": 4}], ids=["plain", "projection"])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng, more):
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, rng):
     X, y = blobs(rng)
-    network = NETWORK.model_copy(update=more)
     np.savez(tmp_path / "data.npz", X=X, y=y)
     state = tmp_path / "state.pt"
     command = [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path / "data.npz", state]
-    command += [settings.model_dump_json() for settings in (network, TRAINING)]
+    command += [settings.model_dump_json() for settings in (NETWORK, TRAINING)]
     killed = subprocess.run(command, check=False, timeout=120)
     assert killed.returncode == -signal.SIGKILL
     epochs = []
-    resumed = small(network=network, random_state=4, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"]))
+    resumed = small(random_state=4, checkpoint=state, on_epoch=lambda r: epochs.append(r["epoch"]))
     resumed.fit(X, y)
     assert epochs == [4, 5, 6]
-    whole = small(network=network, random_state=4).fit(X, y)
+    whole = small(random_state=4).fit(X, y)
     weights = resumed.network_.state_dict()
     near = {"rtol": 1e-4, "atol": 1e-5}  # another process may add in another order
     for name, value in whole.network_.state_dict().items():
@@ -163,8 +161,8 @@ def test_a_foreign_checkpoint_is_refused(tmp_path, rng):
     state = tmp_path / "state.pt"
     small(random_state=0, checkpoint=state).fit(X, y)
     for other in (
-        {"network__units": 9}, {"network__projection": 4}, {"network__dropout": 0.1}, {"training__max_epochs": 7},
-        {"augmentation__mixup": 0.1}, {"class_weight": "balanced"}, {"random_state": 1},
+        {"network__units": 9}, {"network__attention": None}, {"network__dropout": 0.1}, {"training__max_epochs": 7},
+        {"training__label_smoothing": 0.1}, {"class_weight": "balanced"}, {"random_state": 1},
     ):  # fmt: skip
         with pytest.raises(TrainingError, match=r"of a run with other settings.*delete it to start afresh"):
             small(**{"random_state": 0, **other}, checkpoint=state).fit(X, y)

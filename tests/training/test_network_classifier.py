@@ -12,7 +12,7 @@ from earmark.errors import SettingError
 from earmark.networks.settings import MlpSettings, NetworkSettings
 from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.scalers import Standardizer
-from earmark.training.settings import AugmentationSettings, TrainingSettings
+from earmark.training.settings import TrainingSettings
 
 
 @parametrize_with_checks(
@@ -44,8 +44,7 @@ def clips(rng, n=80, frames=8, bins=6):
         {"cell": "lstm"},
         {"attention": "dot"},
         {"bidirectional": True},
-        {"attention": "learned", "skip": True},
-        {"projection": 8},
+        {"attention": "learned"},
     ],
 )
 def test_it_learns_in_a_pipeline_and_is_searched(rng, network):
@@ -87,9 +86,9 @@ def test_parameters_reach_into_the_settings():
     made = clone(SMALL)
     assert made.get_params()["network__units"] == 4
     assert "network__units" not in made.get_params(deep=False)
-    made.set_params(network__units=5, network__attention="dot", augmentation__mixup=0.2, random_state=1)
+    made.set_params(network__units=5, network__attention="dot", training__label_smoothing=0.2, random_state=1)
     assert made.network == NetworkSettings(units=5, attention="dot")
-    assert made.augmentation == AugmentationSettings(mixup=0.2)
+    assert made.training == SMALL.training.model_copy(update={"label_smoothing": 0.2})
     assert (SMALL.network.units, made.random_state) == (4, 1)
     made.set_params(network=MlpSettings(), network__activation="elu")
     assert made.network == MlpSettings(activation="elu")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
+from earmark.training.scalers import LevelNormalizer, MeanPooling, Standardizer
 
 
-@parametrize_with_checks([LevelNormalizer(), LowBins(), Standardizer(), Standardizer(per_bin=True)])
+@parametrize_with_checks([LevelNormalizer(), MeanPooling(), Standardizer(), Standardizer(per_bin=True)])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)

@@ -95,7 +95,7 @@ def test_evaluate_says_what_the_card_says(trained, folder):
 
 
 def test_evaluate_refuses_genres_that_the_model_does_not_know(folder):
-    said = run("evaluate", "gtzan-attention", folder, expect=2)
+    said = run("evaluate", "gtzan", folder, expect=2)
     assert said.stderr.startswith("the corpus has genres that the model does not know: ambient, march, techno")
     assert said.stderr.count("\n") == 1
 
@@ -224,8 +224,11 @@ def test_corpora_nobody_can_learn_from(folder, tmp_path):
     assert "the corpus has one genre, 'march'" in said.stderr
     (one / "techno").mkdir()
     (one / "techno" / "only.wav").symlink_to(next((folder / "techno").iterdir()))
-    said = run("train", one, "-o", tmp_path / "m.onnx", "--epochs", 1, expect=2)
+    said = run("train", one, "-o", tmp_path / "m.onnx", "--protocol", "track", expect=2)
     assert "genre 'techno' has 1 track: each needs at least 3" in said.stderr
+    said = run("train", one, "-o", tmp_path / "m.onnx", expect=2)
+    assert "left out 1 of 11 tracks, of genres with fewer than 3 tracks: techno 1" in said.stderr
+    assert "the corpus has one genre, 'march'" in said.stderr
     assert not (tmp_path / "m.onnx").exists()
 
 
@@ -276,7 +279,7 @@ def test_data_synth_and_check(tmp_path):
 def test_models_lists_cards(trained):
     said = run("models", trained[0], "--format", "json")
     cards = [json.loads(line) for line in said.stdout.splitlines()]
-    assert (cards[0]["name"], cards[0]["default"]) == ("gtzan-attention", True)
+    assert (cards[0]["name"], cards[0]["default"]) == ("earmark", True)
     assert cards[-1]["name"] == "tiny"
     assert {"labels", "metrics", "training", "calibration", "checksum"} <= set(cards[0])
-    assert "gtzan-attention" in run("models").stdout
+    assert "earmark" in run("models").stdout

@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     from earmark.audio.clips import Clip, cut, preview_starts
     from earmark.audio.decode import AudioFile, probe
     from earmark.audio.info import AudioInfo
+    from earmark.audio.kaldi_mel import KaldiMel
     from earmark.audio.source import Source
     from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 
 __all__ = [
-    "AudioFile", "AudioInfo", "Clip", "FrontEnd", "LogMel", "Source", "StftDensity", "cut", "preview_starts", "probe",
+    "AudioFile", "AudioInfo", "Clip", "FrontEnd", "KaldiMel", "LogMel", "Source", "StftDensity", "cut",
+    "preview_starts", "probe",
 ]  # fmt: skip
 
 _HOMES = {
     "clips": ("Clip", "cut", "preview_starts"),
     "decode": ("AudioFile", "probe"),
     "info": ("AudioInfo",),
+    "kaldi_mel": ("KaldiMel",),
     "source": ("Source",),
     "spectrogram": ("FrontEnd", "LogMel", "StftDensity"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 
 Power = NDArray[np.float32]
@@ -16,12 +17,12 @@ LEAST = np.float32(1e-30)
 class BandPower:
     """Powers of a front end's bands from those of bins, and of bins from those of bands.
 
-    Of a :class:`StftDensity` bands are bins, of a :class:`LogMel` they are mel bands.
+    Of a :class:`StftDensity` bands are bins, of the others they are mel bands.
     """
 
     def __init__(self, front_end: FrontEnd) -> None:
         self.front_end = front_end
-        if isinstance(front_end, LogMel):
+        if not isinstance(front_end, StftDensity):
             self._bin_weights: Power = np.maximum(front_end.filters.sum(axis=1), LEAST)  # (bins,)
             self._flat: Power = np.maximum(front_end.filters.sum(axis=0), LEAST)  # (mels,), of bins of power 1
 
@@ -32,6 +33,9 @@ class BandPower:
             mels: NDArray[np.float64] = 10 ** (spectrogram.astype(np.float64) / 10)
             # amin stands for silence; in 32 bits it may come back a little above itself
             return np.where(mels > front_end.amin * 1.0001, mels, 0.0)
+        if isinstance(front_end, KaldiMel):
+            # mel of 1e-5 is added to all, so that it stands for silence
+            return np.maximum(np.exp(5 * spectrogram.astype(np.float64) - 4.5) - 1.0001e-5, 0)
         density = spectrogram.astype(np.float64)
         if front_end.log:
             # undo 10 log10(density + 1e-10); a little more is taken off, so that rounded silence stays silent
@@ -64,7 +68,7 @@ class BandPower:
 
     def to_even_bins(self, bands: Power) -> Power:
         """Return bins that have such bands, as evenly as possible: (frames, bands) → (frames, bins)."""
-        return self.to_bins(bands / self._flat) if isinstance(self.front_end, LogMel) else bands
+        return bands if isinstance(self.front_end, StftDensity) else self.to_bins(bands / self._flat)
 
     def gain(self, bins: Power, target: Power) -> Power:
         """Return the factors on bins' powers by which their bands approach the target: Lee and Seung's update."""

@@ -4,7 +4,8 @@ Phases are found by the algorithm of Griffin and Lim (1984) with the momentum of
 (2013): the frames are overlap-added to the signal that fits them best, and analysed again; the phases are kept, the
 magnitudes set right, and so on. A log-mel spectrogram knows only the power of whole bands. In each round its bins
 move by one multiplicative update of Lee and Seung (2001), by which the bands approach theirs while what is inside
-a band is free to become whatever a signal can be.
+a band is free to become whatever a signal can be. Where the front end emphasises high frequencies, it is the emphasised
+signal that is found, and the emphasis is undone at last.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.audio.band_power import LEAST, BandPower, Power
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.audio.overlap_add import FrameGrid, count_samples
 from earmark.audio.spectrogram import FrontEnd, LogMel, Samples
 from earmark.errors import AudioError, SettingError
@@ -39,7 +41,7 @@ def invert(
     ----------
     spectrogram : array, shape (..., frames, bins)
         What `front_end` gives, of clips or of whole tracks. Negative densities count as silence.
-    front_end : StftDensity or LogMel
+    front_end : StftDensity, LogMel or KaldiMel
     length : int, optional
         Samples wanted; as many as the frames span when left out.
     phase_from : array, shape (..., samples), optional
@@ -74,13 +76,29 @@ def invert(
     n = count_samples(front_end, n_frames) if length is None else length
     song = None if phase_from is None else _fit_length(np.asarray(phase_from, np.float32), (*batch, n))
     sound = np.zeros((*batch, n), np.float32)
-    if n_frames and n:
-        grid = FrameGrid.make(front_end, n_frames, n)
+    # its first sample is lost to pre-emphasis
+    first = int(isinstance(front_end, KaldiMel))
+    if n_frames and n > first:
+        grid = FrameGrid.make(front_end, n_frames, n - first)
         for clip in np.ndindex(batch):
             rng = np.random.default_rng(seed)
-            own = None if song is None else song[clip]
-            sound[clip] = _invert_clip(frames[clip], grid, own, rng, iterations, momentum)
+            own = None if song is None else _emphasise(song[clip], front_end)
+            sound[clip][first:] = _invert_clip(frames[clip], grid, own, rng, iterations, momentum)
     return sound
+
+
+def _emphasise(samples: Samples, front_end: FrontEnd) -> Samples:
+    if not isinstance(front_end, KaldiMel):
+        return samples
+    return samples[1:] - np.float32(front_end.preemphasis) * samples[:-1]
+
+
+def _undo_emphasis(signal: Samples, front_end: FrontEnd) -> Samples:
+    """Solve y[t] = x[t] - a x[t-1] for x: the sum of a^k y[t-k], over as many k as count in 32 bits."""
+    if not isinstance(front_end, KaldiMel) or not front_end.preemphasis:
+        return signal
+    response = front_end.preemphasis ** np.arange(np.log(1e-8) / np.log(front_end.preemphasis))
+    return np.convolve(signal, response.astype(np.float32))[: len(signal)]
 
 
 def _invert_clip(
@@ -112,7 +130,7 @@ def _invert_clip(
         before = now
         # keep the phases, set the magnitudes right
         signal = grid.synthesise(ahead * np.sqrt(bands.gain(_square(ahead), target)))
-    sound = signal[grid.sound] * np.sqrt(highest)
+    sound = _undo_emphasis(signal[grid.sound], grid.front_end) * np.sqrt(highest)
     sound -= sound.mean()
     if isinstance(grid.front_end, LogMel) and grid.front_end.relative:
         sound *= 0.5 / max(np.abs(sound).max(), 1e-30)

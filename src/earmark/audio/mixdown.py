@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from numbers import Real
 from typing import Any, NamedTuple
 
 import av
@@ -11,9 +12,9 @@ import av.error
 import av.filter
 import numpy as np
 import soxr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from earmark.errors import AudioError, reason_of
+from earmark.errors import AudioError, SettingError, reason_of
 
 # Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz.
 _RATES = (1000, 10_000_000)
@@ -100,3 +101,42 @@ def resample(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int)
         rest = block[:1]
     if len(rest):
         yield rest
+
+
+def resample_array(samples: ArrayLike, rate: float | None, sample_rate: float) -> NDArray[np.float32]:
+    """Return a user's array as mono samples at another rate.
+
+    Parameters
+    ----------
+    samples : array of float, shape (samples,) or (channels, samples)
+        Full scale ±1.
+    rate, sample_rate : float
+        Hz, of what comes in and of what comes out.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+
+    Raises
+    ------
+    AudioError
+        If the array holds something else.
+    SettingError
+        If its sample rate is no number of Hz.
+    """
+    samples = np.asarray(samples)
+    if not isinstance(rate, Real) or rate <= 0:
+        raise SettingError("an array needs its sample rate, a number of Hz: (samples, sample_rate)")
+    # floats only: an array of integers does not tell its full scale
+    if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
+        raise AudioError(
+            f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
+            "(samples,) or (channels, samples)"
+        )
+    # (channels, samples) → (samples,)
+    mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
+    # checked before resampling, whose filter would spread one NaN over many samples
+    if not np.isfinite(mono).all():
+        raise AudioError("samples are not finite numbers (NaN or infinite)")
+    resampled: NDArray[np.float32] = soxr.resample(mono, rate, sample_rate, quality="HQ")
+    return resampled

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.audio.spectrogram import FrontEnd, LogMel, Samples, StftDensity
 
 # Of an interpolated frame; a given one has 1. More blurs the given ones, less lets the frame rate be heard.
@@ -64,7 +65,9 @@ class FrameGrid:
 
     @cached_property
     def _window(self) -> Samples:
-        return self.front_end.window.astype(np.float32)
+        # as long as the transform: Kaldi's lies in its middle
+        around = (self.front_end.n_fft - len(self.front_end.window)) // 2
+        return np.pad(self.front_end.window.astype(np.float32), around)
 
     @cached_property
     def _frame_windows(self) -> NDArray[np.float32]:
@@ -92,8 +95,10 @@ class FrameGrid:
         # Griffin and Lim, equation 6: x = Σ w·y / Σ w²
         signal = self._overlap_add(frames * self._frame_windows)
         signal /= self._overlap
-        # where frames are centred, zeros lie beyond the ends
-        if count_padding(self.front_end):
+        # where frames are centred, zeros lie beyond the ends, or of Kaldi's a reflection
+        if isinstance(self.front_end, KaldiMel):
+            signal = np.pad(signal[self.sound], (self.sound.start, len(signal) - self.sound.stop), mode="reflect")
+        elif count_padding(self.front_end):
             signal[: self.sound.start] = 0
             signal[self.sound.stop :] = 0
         return signal
@@ -116,10 +121,13 @@ class FrameGrid:
 
 def count_padding(front_end: FrontEnd) -> int:
     """Return how many samples of the first frame lie before the signal."""
-    return front_end.n_fft // 2 if isinstance(front_end, LogMel) and front_end.center else 0
+    centred = isinstance(front_end, KaldiMel) or (isinstance(front_end, LogMel) and front_end.center)
+    return front_end.n_fft // 2 if centred else 0
 
 
 def count_samples(front_end: FrontEnd, n_frames: int) -> int:
     """Return how many samples so many frames need."""
     length = (n_frames - 1) * front_end.hop_length + front_end.n_fft - 2 * count_padding(front_end)
+    # pre-emphasis takes the first sample
+    length += isinstance(front_end, KaldiMel)
     return max(0, length) if n_frames else 0

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.frames import compute_power, frame, require_positive, tukey
-from earmark.audio.mel import mel_edges, mel_filters
+from earmark.audio.kaldi_mel import KaldiMel
+from earmark.audio.mel import FilterBlock, mel_edges, mel_filters, split_filters
 from earmark.errors import SettingError
 
 Samples = NDArray[np.float32]
@@ -185,17 +186,9 @@ class LogMel:
         return mel_filters(self.sample_rate, self.n_fft, self.n_mels, self.fmin, self._fmax)
 
     @cached_property
-    def blocks(self) -> list[tuple[slice, slice, NDArray[np.float32]]]:
+    def blocks(self) -> list[FilterBlock]:
         """The filter bank without most of its zeros: bins, mels, and the filters between them."""
-        # Eight neighbouring bands share few bins: ten times fewer products, and each so small that BLAS does not wake
-        # its threads, which would wait for one another wherever cores are busy.
-        blocks = []
-        for first in range(0, self.n_mels, 8):
-            mels = slice(first, min(first + 8, self.n_mels))
-            used = np.flatnonzero(self.filters[:, mels].any(axis=1))
-            bins = slice(used[0], used[-1] + 1) if used.size else slice(0, 1)
-            blocks.append((bins, mels, np.ascontiguousarray(self.filters[bins, mels])))
-        return blocks
+        return split_filters(self.filters)
 
     def __call__(self, samples: Samples) -> Spectrogram:
         """Compute dB in mel bands of one clip or a batch, (..., samples) → (..., frames, mels), float32."""
@@ -219,5 +212,5 @@ class LogMel:
         return level - peak if self.relative else level
 
 
-FrontEnd = StftDensity | LogMel
+FrontEnd = StftDensity | LogMel | KaldiMel
 """Any front end: callable on samples, with ``kind``, ``sample_rate``, ``n_bins``, ``n_frames`` and ``times``."""

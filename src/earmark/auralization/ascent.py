@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from earmark.audio.clips import spans
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
-from earmark.auralization.prior import Prior
+from earmark.auralization.prior import Prior, emphasis
 from earmark.inference.card import Card
 from earmark.networks.onnx.differentiable import Answer, DifferentiableModel
 
@@ -129,12 +130,14 @@ class Ascent:
 
     def _classify(self, clips: Tensor) -> Tensor:
         answer: Answer = self.model(levels_to_features(clips, self.card.front_end))
-        return answer.log_probabilities
+        return answer.log_music
 
     def spectrogram(self) -> NDArray[np.float32]:
         """Return the spectrogram as :attr:`front_end` would give it, (frames, bins)."""
         levels = self.levels().detach()
-        features: NDArray[np.float32] = (levels if self.front_end.log else 10 ** (levels / 10)).numpy()
+        if isinstance(self.front_end, LogMel):
+            return levels.numpy()
+        features: NDArray[np.float32] = levels_to_features(levels, self.front_end).numpy()
         return features
 
     def _cut_clips(self, levels: Tensor) -> Tensor:
@@ -249,8 +252,10 @@ def bin_power(front_end: FrontEnd) -> NDArray[np.float64]:
         return np.full(front_end.n_bins, 1 / (n_fft * front_end.amplitude**2))
     # Bins from band to band. Parseval: each counts twice, for its mirror image, over n_fft times the window's energy.
     width = np.gradient(front_end.frequencies) * n_fft / front_end.sample_rate
-    share: NDArray[np.float64] = 2 / (n_fft * energy) * width / np.maximum(front_end.filters.sum(axis=0), 1e-12)
-    return share
+    # a narrow band may hold no bin at all
+    filled = front_end.filters.sum(axis=0)
+    share: NDArray[np.float64] = 2 / (n_fft * energy) * width * (filled > 0) / np.maximum(filled, 1e-12)
+    return share / emphasis(front_end)
 
 
 def levels_to_features(levels: Tensor, front_end: FrontEnd) -> Tensor:
@@ -261,6 +266,9 @@ def levels_to_features(levels: Tensor, front_end: FrontEnd) -> Tensor:
         if front_end.top_db is not None:
             levels = torch.maximum(levels, peak - front_end.top_db)
         return levels - peak if front_end.relative else levels
+    if isinstance(front_end, KaldiMel):
+        # (ln(mel + 1e-5) + 4.5) / 5
+        return (torch.log(10 ** (levels / 10) + 1e-5) + 4.5) / 5
     # 10 log10(1e-10), the least that StftDensity gives in dB
     levels = levels.clamp(min=-100.0)
     return levels if front_end.log else 10 ** (levels / 10)

@@ -96,9 +96,7 @@ class Equalizer:
         optimizer = ModeOptimizer(self._modes, self.rate, steps)
         for _ in range(steps):
             clips = self._cut_clips(self.render())
-            gradients, probability = clip_gradients(
-                lambda x: self.model(x).log_probabilities, clips, self.target, self.model
-            )
+            gradients, probability = clip_gradients(lambda x: self.model(x).log_music, clips, self.target, self.model)
             (slope,) = torch.autograd.grad(clips, self._modes, gradients)
             optimizer.step(normalize(slope))
             yield probability

@@ -5,8 +5,8 @@ a frame, its weights are a spectrum: how much each bin, made louder, drives the 
 to the training music's mean spectrum, some standard deviations in the direction that drives the unit fastest. The sound
 is a steady noise of that colour.
 
-A network that reads statistics of texture, as the bundled one does, has no such weights: between spectrum and unit lie
-logarithms, deviations and covariances. :mod:`earmark.auralization.peak_activations` is for those.
+A network on an encoder has no such weights: between spectrum and unit lie convolutions.
+:mod:`earmark.auralization.peak_activations` is for those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from onnx import numpy_helper
 
 from earmark.audio.griffin_lim import invert
 from earmark.audio.spectrogram import FrontEnd, LogMel, Samples
-from earmark.auralization.units import find_first_layers
+from earmark.auralization.units import find_first_layer
 from earmark.errors import ModelError, SettingError
 from earmark.inference.model import Model
 
@@ -29,8 +29,8 @@ Gate = Literal["input", "output", "forget", "cell"]
 GATES = ("input", "output", "forget", "cell")
 """In ONNX's order. "cell" is the candidate: what would be remembered."""
 
-_BIN_PRESERVING = frozenset({"Identity", "Max", "Reshape", "Slice", "Transpose"})
-"""Operators that leave a bin a bin: flooring, cutting the highest off, turning axes."""
+_BIN_PRESERVING = frozenset({"Identity", "Max", "Reshape", "Transpose"})
+"""Operators that leave a bin a bin: flooring, turning axes."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,15 @@ class InputWeights:
     ----------
     front_end : LogMel or StftDensity
     weights : ndarray, shape (units, bins)
-        Drive per standard deviation of each bin; 0 where the network does not read it.
+        Drive per standard deviation of each bin.
     mean, deviation : ndarray, shape (bins,)
         Of the training frames, as the network's scaler knows them, in the front end's unit (of dB, up to an offset).
-    is_read : ndarray of bool, shape (bins,)
-        Which bins the network reads.
     """
 
     front_end: FrontEnd
     weights: NDArray[np.float64]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
-    is_read: NDArray[np.bool_]
 
     def spectrum(self, unit: int, strength: float = 1.0) -> NDArray[np.float64]:
         """Return the mean spectrum, moved towards what drives a unit.
@@ -77,13 +74,13 @@ class InputWeights:
             raise SettingError(f"unit {unit}: there are units 0 to {len(self.weights) - 1}")
         weights = self.weights[unit]
         # root mean square of the weights: strength is in standard deviations, whatever their scale
-        size = np.sqrt(np.mean(weights[self.is_read] ** 2))
+        size = np.sqrt(np.mean(weights**2))
         # mean + strength · σ · w / rms(w), (bins,)
-        spectrum = self.mean + strength * self.deviation * weights / max(size, 1e-30)
+        spectrum: NDArray[np.float64] = self.mean + strength * self.deviation * weights / max(size, 1e-30)
         if isinstance(self.front_end, LogMel) or self.front_end.log:
-            spectrum = spectrum - spectrum[self.is_read].max() + 20
-            return np.where(self.is_read, spectrum, -100.0)
-        return np.where(self.is_read, np.maximum(spectrum, 0), 0.0)
+            spectrum += 20 - spectrum.max()
+            return spectrum
+        return np.clip(spectrum, 0, None)
 
     def synthesize(self, unit: int, *, strength: float = 1.0, seconds: float = 5.0, seed: int = 0) -> Samples:
         """Turn a unit's spectrum into noise of that colour, at the front end's rate.
@@ -124,18 +121,20 @@ def input_weights(model: Model, gate: Gate = "cell") -> InputWeights:
     if gate not in GATES:
         raise SettingError(f"gate is {gate!r}: must be one of {', '.join(GATES)}")
     graph = onnx.load_from_string(model.graph).graph
-    layers = find_first_layers(graph)
-    if not layers:
-        raise ModelError(f"{model.name}: no layer of it is recurrent")
+    layer = find_first_layer(graph, model.name)
     constants = {weight.name: numpy_helper.to_array(weight).astype(np.float64) for weight in graph.initializer}
     makers = {output: node for node in graph.node for output in node.output}
-    node = makers[layers[0].node]
+    node = makers[layer.node]
     part = GATES.index(gate) if node.op_type == "LSTM" else 0
-    size = layers[0].size
+    size = layer.size
     # W of ONNX: (directions, gates * size, inputs) → one gate of all directions, (units, inputs)
     weights = constants[node.input[1]][:, part * size : (part + 1) * size]
     weights = weights.reshape(-1, weights.shape[2])
-    return _pad_to_front_end(model, *_trace_to_input(model, node.input[0], weights, constants, makers))
+    weights, mean, deviation = _trace_to_input(model, node.input[0], weights, constants, makers)
+    bins = model.card.n_bins
+    return InputWeights(
+        model.card.front_end, weights, np.broadcast_to(mean.ravel(), bins), np.broadcast_to(deviation.ravel(), bins)
+    )
 
 
 def _trace_to_input(
@@ -169,21 +168,3 @@ def _trace_to_input(
             )
         value = node.input[0]
     return weights, mean, deviation
-
-
-def _pad_to_front_end(
-    model: Model, weights: NDArray[np.float64], mean: NDArray[np.float64], deviation: NDArray[np.float64]
-) -> InputWeights:
-    """Pad to as many bins as the front end gives: those that the network cuts off are the highest."""
-    front_end = model.card.front_end
-    bins, read = front_end.n_bins, weights.shape[1]
-    if read > bins or any(x.size not in (1, read) for x in (mean, deviation)):
-        raise ModelError(f"{model.name}: its recurrent layer reads {read} numbers, its front end gives {bins} bins")
-    missing = bins - read
-    return InputWeights(
-        front_end,
-        np.pad(weights, ((0, 0), (0, missing))),
-        np.pad(np.broadcast_to(mean.ravel(), read), (0, missing)),
-        np.pad(np.broadcast_to(deviation.ravel(), read), (0, missing)),
-        np.arange(bins) < read,
-    )

@@ -24,6 +24,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.audio.mel import mel_edges
 from earmark.audio.spectrogram import FrontEnd, StftDensity
 from earmark.data.corpus import Corpus, Track
@@ -84,7 +85,7 @@ class Prior:
         ----------
         clips : array, shape (clips, frames, bins)
             What the front end gives, such as :attr:`earmark.data.features.extract.Features.X`; NaN is filling.
-        front_end : StftDensity or LogMel
+        front_end : StftDensity, LogMel or KaldiMel
         """
         level = to_decibels(np.asarray(clips, np.float32), front_end)
         # only clips of full length: those with filling, NaN, have other rates of modulation
@@ -190,7 +191,10 @@ def modulation_power(rate: ArrayLike) -> Array:
 
 def to_decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
     """Return what a front end gives in dB."""
-    if front_end.log:
+    if isinstance(front_end, KaldiMel):
+        # x = (ln(mel + 1e-5) + 4.5) / 5
+        frames = np.exp(5 * frames - np.float32(4.5)) - np.float32(1e-5)
+    elif front_end.log:
         return frames
     return (10 * np.log10(np.maximum(frames, 1e-10))).astype(np.float32)
 
@@ -204,5 +208,15 @@ def _mean_levels(front_end: FrontEnd, hz: Array) -> Array:
     else:
         # one-sided density 1 means |X|² = fs · Σ w² / 2 in each bin, summed by a band's filter
         unit = front_end.filters.sum(axis=0) * front_end.sample_rate * np.sum(front_end.window**2) / 2
-    level += 10 * np.log10(np.maximum(unit, 1e-12))
+    level += 10 * np.log10(np.maximum(unit * emphasis(front_end), 1e-12))
     return level
+
+
+def emphasis(front_end: FrontEnd) -> Array:
+    """Return the gain of power, before bands are summed, at the centre of each: 1 without pre-emphasis."""
+    if not isinstance(front_end, KaldiMel):
+        return np.ones(front_end.n_bins)
+    # |1 - a exp(-i w)|²
+    angle = 2 * np.pi * front_end.frequencies / front_end.sample_rate
+    gain: Array = np.abs(1 - front_end.preemphasis * np.exp(-1j * angle)) ** 2
+    return gain

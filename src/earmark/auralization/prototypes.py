@@ -60,7 +60,7 @@ def find_prototypes(
     tagger : Tagger
     corpus : Corpus
     genres : sequence of str, optional
-        All that the model knows when left out.
+        All that the model knows when left out; with `labelled`, those of them that the corpus has.
     count : int
         Clips a genre.
     one_per : {"artist", "track"}
@@ -81,7 +81,7 @@ def find_prototypes(
     SettingError
         If the model does not know a genre, or `one_per` is neither.
     """
-    wanted = _check_genres(tagger, genres)
+    wanted = _check_genres(tagger, genres if genres or not labelled else _list_common(tagger, corpus))
     _check_one_per(one_per)
     if labelled:
         corpus = corpus.subset([i for i, track in enumerate(corpus.tracks) if track.genre in wanted])
@@ -106,6 +106,11 @@ def find_prototypes(
 def _check_one_per(one_per: str) -> None:
     if one_per not in ONE_PER:
         raise SettingError(f"one_per is {one_per!r}: must be one of {', '.join(ONE_PER)}")
+
+
+def _list_common(tagger: Tagger, corpus: Corpus) -> list[str] | None:
+    # None where there is none: then it is said of every genre that it has no track
+    return [label for label in tagger.labels if label in corpus.genres] or None
 
 
 def _check_genres(tagger: Tagger, genres: Sequence[str] | None) -> tuple[str, ...]:

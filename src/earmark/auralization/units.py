@@ -17,7 +17,7 @@ from earmark.inference.model import Model
 
 @dataclass(frozen=True)
 class Layer:
-    """A recurrent node of a graph that no other comes before; a committee has one for each member.
+    """The recurrent node of a graph that no other comes before.
 
     Attributes
     ----------
@@ -34,28 +34,21 @@ class Layer:
     directions: int
 
 
-def find_first_layers(graph: onnx.GraphProto) -> list[Layer]:
-    """Find the recurrent nodes nearest to the input, in the graph's order; none where nothing in it is recurrent."""
-    # values that depend on a recurrent node
-    behind: set[str] = set()
-    found = []
+def find_first_layer(graph: onnx.GraphProto, name: str) -> Layer:
+    """Find the first recurrent node of the model of this name; :class:`ModelError` where nothing in it is recurrent."""
     # ONNX sorts nodes: what one reads was written before
     for node in graph.node:
-        recurrent = node.op_type in ("LSTM", "RNN", "GRU")
-        if recurrent and node.input[0] not in behind:
+        if node.op_type in ("LSTM", "RNN", "GRU"):
             settings = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
             both = settings.get("direction", b"forward") == b"bidirectional"
-            found.append(Layer(node.output[0], int(settings["hidden_size"]), 1 + both))
-        if recurrent or behind.intersection(node.input):
-            behind.update(node.output)
-    return found
+            return Layer(node.output[0], int(settings["hidden_size"]), 1 + both)
+    raise ModelError(f"{name}: no layer of it is recurrent")
 
 
 class UnitProbe:
     """Reads the hidden units of a model's first recurrent layer.
 
-    Units are numbered through: of a committee member by member; of a layer that reads both ways first those that read
-    forwards.
+    Units are numbered through: of a layer that reads both ways first those that read forwards.
 
     Parameters
     ----------
@@ -63,7 +56,7 @@ class UnitProbe:
 
     Attributes
     ----------
-    layers : list of Layer
+    layer : Layer
     n_units : int
 
     Raises
@@ -84,26 +77,16 @@ class UnitProbe:
     def __init__(self, model: Model) -> None:
         graph = onnx.load_from_string(model.graph)
         self.card = model.card
-        self.layers = find_first_layers(graph.graph)
-        if not self.layers:
-            raise ModelError(f"{model.name}: no layer of it is recurrent")
-        self.n_units = sum(layer.size * layer.directions for layer in self.layers)
-        self._names = [layer.node for layer in self.layers]
-        self._labels = [
-            (f"member {member}, " if len(self.layers) > 1 else "") + f"unit {unit}{way}"
-            for member, layer in enumerate(self.layers, 1)
-            for way in ("", " backwards")[: layer.directions]
-            for unit in range(layer.size)
-        ]
+        self.layer = find_first_layer(graph.graph, model.name)
+        self.n_units = self.layer.size * self.layer.directions
         # of shape None: onnxruntime infers it
-        graph.graph.output.extend(
-            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in self._names
-        )
+        graph.graph.output.append(onnx.helper.make_tensor_value_info(self.layer.node, onnx.TensorProto.FLOAT, None))
         self._session = replace(model, graph=graph.SerializeToString()).session()
 
     def name(self, unit: int) -> str:
-        """Return a unit's name, such as "member 2, unit 5 backwards"."""
-        return self._labels[self.check_unit(unit)]
+        """Return a unit's name, such as "unit 5 backwards"."""
+        backwards, number = divmod(self.check_unit(unit), self.layer.size)
+        return f"unit {number}" + " backwards" * backwards
 
     def check_unit(self, unit: int) -> int:
         """Return the unit's number, or raise :class:`SettingError` where there is no such unit."""
@@ -114,19 +97,16 @@ class UnitProbe:
     def activations(self, spectrogram: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the outputs of all units, −1 to 1, from a spectrogram by the model's front end.
 
-        (clips, frames, bins) → (clips, steps, units). A step is a frame, or a window of frames where the
-        network reads such.
+        (clips, frames, bins) → (clips, steps, units). A step is a frame, or of an encoder as many as it joins.
         """
-        every = self._session.run(self._names, {"spectrogram": spectrogram})
-        # each (steps, directions, clips, size) → (clips, steps, directions · size)
-        return np.concatenate([h.transpose(2, 0, 1, 3).reshape(h.shape[2], len(h), -1) for h in every], axis=2)
+        (h,) = self._session.run([self.layer.node], {"spectrogram": spectrogram})
+        # (steps, directions, clips, size) → (clips, steps, directions · size)
+        units: NDArray[np.float32] = h.transpose(2, 0, 1, 3).reshape(h.shape[2], len(h), -1)
+        return units
 
     def times(self, n_frames: int, n_steps: int) -> NDArray[np.float64]:
         """Return the middles of the steps made of so many frames, (steps,), seconds from the clip's start."""
-        # frames that one step reads
-        window = self.card.min_frames
-        # n_steps = 1 + (n_frames - window) // hop, solved for hop
-        hop = (n_frames - window) // (n_steps - 1) if n_steps > 1 else 1
-        middle = np.arange(n_steps) * hop + (window - 1) / 2
+        # steps share the frames evenly
+        middle = (np.arange(n_steps) + 0.5) * n_frames / n_steps - 0.5
         times: NDArray[np.float64] = np.interp(middle, np.arange(n_frames), self.card.front_end.times(n_frames))
         return times

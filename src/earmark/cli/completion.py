@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
@@ -31,13 +31,23 @@ def recipes(incomplete: str) -> Iterator[str]:
 
 def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offer genres of the model named on the line, or of the bundled one."""
+    yield from _read_names(ctx, incomplete, ("labels",))
+
+
+def names(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+    """Offer genres, styles and moods of the same model."""
+    yield from _read_names(ctx, incomplete, ("labels", "styles", "moods"))
+
+
+def _read_names(ctx: typer.Context, incomplete: str, kinds: Iterable[str]) -> Iterator[str]:
     from earmark.errors import EarmarkError
     from earmark.inference.model_file import read_model, split_card
 
     try:
         # The card alone: the network would take a second to load.
         data, name, _ = read_model(ctx.params.get("model"))
-        known = split_card(data, name)[0].get("labels", [])
+        card = split_card(data, name)[0]
+        known = list(dict.fromkeys(one for kind in kinds for one in card.get(kind, [])))
     # Whatever is wrong, nothing is offered: a message on TAB would garble the line being typed.
     except EarmarkError:
         known = []

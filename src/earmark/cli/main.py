@@ -12,6 +12,7 @@ from earmark.cli import terminal
 from earmark.cli.commands.classify import classify
 from earmark.cli.commands.config import config
 from earmark.cli.commands.data import data
+from earmark.cli.commands.embed import embed
 from earmark.cli.commands.evaluate import evaluate
 from earmark.cli.commands.explain import explain
 from earmark.cli.commands.imagine import imagine
@@ -27,7 +28,7 @@ from earmark.cli.errors import handle_errors
 from earmark.errors import SettingError
 
 PANELS = {
-    "Name genres": (classify, tag, listen, library),
+    "Name genres": (classify, tag, listen, library, embed),
     "Train and judge models": (train, reproduce, evaluate, stress, models, export, data),
     "See and hear what models have learned": (explain, imagine, medley),
     "Settings": (config,),

@@ -33,6 +33,7 @@ class Split(StrEnum):
     clip = "clip"
     track = "track"
     artist = "artist"
+    album = "album"
     fault_filtered = "fault-filtered"
 
 
@@ -81,8 +82,10 @@ ModelArgument = Annotated[
     str, typer.Argument(help="Model file, or name of a bundled model.", autocompletion=completion.models)
 ]
 CorpusArgument = Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")]
-TopOption = Annotated[int | None, typer.Option(min=1, help="Show only the N most probable genres.", metavar="N")]
-PreviewOption = Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")]
+TopOption = Annotated[
+    int | None, typer.Option(min=1, help="Show only the N most probable genres, and styles and moods.", metavar="N")
+]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Hear 30 s of each file, spread over it, not all.")]
 ReportOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format.")]
 LinesOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")]
 AnswersOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
+from earmark.inference.verdict import DISTRIBUTIONS
+
 if TYPE_CHECKING:
     from earmark.inference.verdict import ClipVerdict, Verdict
 
 _BAR = 12
+_LEAST = 0.005  # what is less would be 0 %
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -47,7 +51,7 @@ class TableWriter:
     labels : sequence of str
         Genres of the model; the longest sets the width of the column.
     top : int
-        Genres shown.
+        Genres shown, 3 where None; where given, so many styles and moods too, in lines of their own.
     timeline : bool
     """
 
@@ -59,8 +63,9 @@ class TableWriter:
         # Blanks, genre, bar and its figure; then name and figure of each other genre. The path takes what is left.
         fixed = 2 + self.genre_width + 1 + _BAR + 6 + (self.top - 1) * (self.genre_width + 6)
         # A pipe or a file has no width of its own: names get 60 columns there.
-        room = self.console.width - fixed if self.console.is_terminal else 60
-        self.name_width = max(16, min(60, room))
+        self.width = self.console.width if self.console.is_terminal else sys.maxsize
+        self.name_width = max(16, min(60, self.width - fixed))
+        self.details = ("styles", "moods") if top else ()
 
     def write(self, verdict: Verdict) -> None:
         """Print one verdict."""
@@ -74,26 +79,37 @@ class TableWriter:
             line.append(verdict.genre.ljust(self.genre_width), style="bold")
         else:
             line.append("unknown".ljust(self.genre_width), style="dim")
-        line.append(" ").append(bar(verdict.confidence)).append(f" {verdict.confidence:4.0%}")
-        if verdict.genre or verdict.reason == "low confidence":
-            shown = list(verdict.genres.items())[: self.top]
+        line.append(" ").append(bar(verdict.confidence)).append(f" {verdict.confidence:4.0%}" if verdict.genres else "")
+        if verdict.genres:
             # The first genre has its own column already, unless the answer is unknown.
-            for genre, share in shown if not verdict.genre else shown[1:]:
-                line.append(f"  {genre} {share:.0%}", style="dim")
+            self._append(line, list(verdict.genres.items())[bool(verdict.genre) : self.top])
         else:
             line.append(f"  {verdict.reason}", style="dim")
         if verdict.error:
             line.append(f"  ! {verdict.error}", style="red")
         self.console.print(line)
+        for what in self.details:
+            if (probabilities := getattr(verdict, what)) and next(iter(probabilities.values())) >= _LEAST:
+                below = Text(" " * (self.name_width + 2) + what.ljust(6), style="dim", no_wrap=True)
+                self.console.print(self._append(below, list(probabilities.items())[: self.top]))
         if self.timeline:
             for clip in verdict.clips:
                 self.console.print(self._clip_line(clip))
+
+    def _append(self, line: Text, shares: Iterable[tuple[str, float]]) -> Text:
+        """Append names and their probabilities, the most probable first, as many as the line has room for."""
+        for name, share in shares:
+            text = f"  {name} {share:.0%}"
+            if share < _LEAST or line.cell_len + len(text) > self.width:
+                break
+            line.append(text, style="dim")
+        return line
 
     def _clip_line(self, clip: ClipVerdict) -> Text:
         span = f"{format_offset(clip.start)}–{format_offset(clip.end)}"
         line = Text("  " + span.ljust(self.name_width), style="dim", no_wrap=True)
         if not clip.genres:
-            return line.append("(nothing heard)")
+            return line.append(f"({clip.reason or 'nothing heard'})")
         genre, share = next(iter(clip.genres.items()))
         line.append(genre.ljust(self.genre_width), style="not dim")
         line.append(" ").append(bar(share)).append(f" {share:4.0%}")
@@ -111,8 +127,7 @@ class JsonWriter:
     def write(self, verdict: Verdict) -> None:
         """Write one line."""
         record = verdict.to_dict(timeline=self.timeline)
-        if self.top:
-            record["genres"] = dict(list(record["genres"].items())[: self.top])
+        record |= {name: dict(islice(record[name].items(), self.top)) for name in DISTRIBUTIONS}
         self.file.write(json.dumps(record) + "\n")
         # At once, so that a reader behind a pipe need not wait for a full buffer.
         self.file.flush()
@@ -125,14 +140,14 @@ class CsvWriter:
         self.timeline = timeline
         self.top = top or len(labels)
         span = ["start", "end"] if timeline else ["duration"]
-        fields = ["path", "genre", "reason", "confidence", *span, "error", "model", *labels]
+        fields = ["path", "genre", "reason", "confidence", "style", "mood", *span, "error", "model", *labels]
         # The csv module ends lines with CRLF unless told. Ignored: what a verdict holds besides, such as its clips.
         self.table = csv.DictWriter(file, fields, lineterminator="\n", extrasaction="ignore")
         self.table.writeheader()
 
     def write(self, verdict: Verdict) -> None:
         """Write one row, or one for each clip."""
-        record = verdict.to_dict(timeline=True)
+        record = verdict.to_record() | verdict.to_dict(timeline=True)
         # A clip's own columns go over those of its track; without a timeline, one row stands for the track.
         for part in record["clips"] if self.timeline else [{}]:
             genres = dict(list(part.get("genres", record["genres"]).items())[: self.top])

@@ -27,12 +27,17 @@ class Track:
     id : str
         Unique within the corpus; the file's name without suffix where that is unique.
     genre : str
+        The first, where a track has several.
     path : Path or None
         Sound file.
     spectrogram : ndarray of float32, shape (frames, bins), or None
         Frames, where the corpus holds arrays instead of sound.
-    artist : str
+    artist, album : str
         Empty where unknown.
+    others : tuple of str
+        Its other genres, such as the rest of a tag's.
+    embedding : ndarray, shape (clips, numbers), or None
+        Means of its clips, of a track that a model has learned from, where neither sound nor frames are at hand.
     """
 
     id: str
@@ -40,6 +45,14 @@ class Track:
     path: Path | None = None
     spectrogram: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     artist: str = ""
+    album: str = ""
+    others: tuple[str, ...] = ()
+    embedding: NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """All its genres, the first first."""
+        return (self.genre, *self.others)
 
 
 @dataclass(frozen=True)

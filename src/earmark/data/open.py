@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from earmark.data.corpus import Corpus, open_corpus
+from earmark.data.groups import MIN_GROUPS
 from earmark.data.rare_genres import MIN_TRACKS, Rare, filter_rare_genres
 
 
@@ -59,3 +61,13 @@ def open_labelled(
         )
     corpus = open_corpus(source)
     return filter_rare_genres(corpus, min_tracks or MIN_TRACKS, rare or "drop") if min_tracks or rare else corpus
+
+
+def prepare_for_folds(corpus: Corpus, jobs: int = 1) -> Corpus:
+    """Return a corpus for protocol "album": with artists and albums by its tags, without genres of one or two tracks.
+
+    Its notes say only what of that was left out.
+    """
+    from earmark.data.tag_corpus import read_origins
+
+    return filter_rare_genres(read_origins(replace(corpus, notes=()), jobs), MIN_GROUPS)

@@ -14,8 +14,8 @@ from earmark.data.corpus import Corpus
 from earmark.data.groups import Indices, group_by_known_artist, group_by_protocol
 from earmark.errors import CorpusError, SettingError
 
-Protocol = Literal["clip", "track", "artist", "fault-filtered"]
-PROTOCOLS = ("clip", "track", "artist", "fault-filtered")
+Protocol = Literal["clip", "track", "artist", "album", "fault-filtered"]
+PROTOCOLS = ("clip", "track", "artist", "album", "fault-filtered")
 PARTS = ("train", "valid", "test")
 # Of train, valid and test: the paper's 4200 / 600 / 1200.
 SHARES = (0.7, 0.1, 0.2)
@@ -79,6 +79,7 @@ def split_clips(corpus: Corpus, track: Indices, protocol: Protocol, seed: int = 
                     measures memory as much as generalization.
     track           all clips of a track on one side
     artist          all tracks of an artist on one side, copies and recordings of one origin together
+    album           all tracks that share an artist or an album, by their tags or folders, on one side
     fault-filtered  GTZAN's accepted split, 443/197/290 tracks, faulty excerpts left out; its folds hold the
                     same tracks, divided by artist
     ==============  =========================================================================================
@@ -88,7 +89,7 @@ def split_clips(corpus: Corpus, track: Indices, protocol: Protocol, seed: int = 
     corpus : Corpus
     track : ndarray of int, shape (clips,)
         For each clip, the index of its track in the corpus.
-    protocol : {"clip", "track", "artist", "fault-filtered"}
+    protocol : {"clip", "track", "artist", "album", "fault-filtered"}
     seed : int
         Of the shuffling; "fault-filtered" without folds needs none.
     fold : Fold, optional

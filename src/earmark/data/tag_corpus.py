@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from earmark.data.corpus import Corpus, make_tracks, name_corpus
+from earmark.data.corpus import Corpus, Track, make_tracks, name_corpus
 from earmark.data.rare_genres import MIN_TRACKS, Rare, assign_common_genres, assign_known_genres
 from earmark.errors import CorpusError, SettingError
 from earmark.files import walk
@@ -21,14 +21,16 @@ _NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a
 
 @dataclass(frozen=True)
 class FileTags:
-    """What the tags of a file say: genres in the tag's order, and the album's or else the track's artist.
+    """What the tags of a file say: genres in the tag's order, the album's or else the track's artist, and the album.
 
-    The artist is empty where unknown or "Various Artists"; `readable` says whether tags could be read at all.
+    The artist is empty where unknown or "Various Artists"; `album` holds its artist too, as many are called alike;
+    `readable` says whether tags could be read at all.
     """
 
     path: Path
     genres: tuple[str, ...] = ()
     artist: str = ""
+    album: str = ""
     readable: bool = True
 
 
@@ -88,8 +90,17 @@ def open_tag_corpus(
     choices = unify_spellings([file.genres for file in usable], known or ())
     filed = assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
     rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
-    name = f"{name_corpus(folder)}, by its tags"
-    return Corpus(name, make_tracks(rows, folder), _describe_untagged(files) + filed.notes)
+    tracks = _add_others(make_tracks(rows, folder), {f.path: own for f, own in zip(usable, choices, strict=True)})
+    return Corpus(f"{name_corpus(folder)}, by its tags", tracks, _describe_untagged(files) + filed.notes)
+
+
+def _add_others(tracks: Sequence[Track], choices: Mapping[Path | None, Sequence[str]]) -> tuple[Track, ...]:
+    """Give each track the rest of its file's genres, of those that are the first of some track."""
+    common = {track.genre for track in tracks}
+    return tuple(
+        replace(track, others=tuple(name for name in choices[track.path] if name in common - {track.genre}))
+        for track in tracks
+    )
 
 
 def read_tags(path: Path) -> FileTags:
@@ -102,11 +113,25 @@ def read_tags(path: Path) -> FileTags:
     try:
         file = MediaFile(os.fspath(path))
         genres = parse_genres(file.genres or ())
-        artists = [" ".join((name or "").split()) for name in (file.albumartist, file.artist)]
+        *artists, album = (" ".join((name or "").split()) for name in (file.albumartist, file.artist, file.album))
     except Exception:
         # whatever a parser stumbles over: it is one file of many
         return FileTags(path, readable=False)
-    return FileTags(path, genres, next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), ""))
+    artist = next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), "")
+    return FileTags(path, genres, artist, album and f"{album} ({artists[0]})")
+
+
+def read_origins(corpus: Corpus, jobs: int = 1) -> Corpus:
+    """Return a corpus whose tracks bear the artists and albums that the tags of their files name."""
+    paths = [track.path for track in corpus.tracks if track.path and not track.album]
+    tags = {file.path: file for file in _read_all(paths, jobs, None)}
+    tracks = (
+        replace(track, artist=track.artist or tags[track.path].artist, album=tags[track.path].album)
+        if track.path in tags
+        else track
+        for track in corpus.tracks
+    )
+    return replace(corpus, tracks=tuple(tracks))
 
 
 def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[FileTags]:

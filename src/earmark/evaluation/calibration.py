@@ -28,12 +28,18 @@ class Answers:
     track, y : ndarray of int, shape (clips,)
         Track in the material's corpus, and true label.
     labels : tuple of str
+    rejected : ndarray of bool, shape (clips,), or None
+        Whether the model takes the whole track for no music.
+    members : ndarray of bool, shape (clips, labels), or None
+        All genres of each clip, where a track may have several.
     """
 
     log_probabilities: NDArray[np.float64]
     track: NDArray[np.intp]
     y: NDArray[np.intp]
     labels: tuple[str, ...]
+    rejected: NDArray[np.bool_] | None = None
+    members: NDArray[np.bool_] | None = None
 
 
 def calibrate(answers: Answers) -> Calibration:
@@ -41,6 +47,8 @@ def calibrate(answers: Answers) -> Calibration:
     log_p, y = answers.log_probabilities, answers.y
     # (tracks, labels); log-probabilities serve as logits, since softmax ignores a constant added to a row
     pooled, truth = metrics.pool(log_p, answers.track, y)
+    if answers.members is not None:
+        return _calibrate_several(np.exp(pooled), metrics.pool(answers.members.astype(float), answers.track, y)[0] > 0)
     # tracks first: their temperature decides the confidence that the threshold is set on
     temperature = metrics.fit_temperature(pooled, truth)
     confidence = metrics.softmax(pooled / temperature).max(axis=1)
@@ -51,3 +59,10 @@ def calibrate(answers: Answers) -> Calibration:
         threshold=threshold,
         coverage=float((confidence >= threshold).mean()),
     )
+
+
+def _calibrate_several(probabilities: NDArray[np.floating], members: NDArray[np.bool_]) -> Calibration:
+    """Return the threshold of each genre, both (tracks, labels), as is best for the genre's own F1 score."""
+    thresholds = [metrics.best_threshold(p, belongs) for p, belongs in zip(probabilities.T, members.T, strict=True)]
+    named = (probabilities >= thresholds).any(axis=1)
+    return Calibration(threshold=min(thresholds), thresholds=tuple(thresholds), coverage=float(named.mean()))

@@ -11,7 +11,7 @@ from earmark.data.splits import PARTS, split_tracks
 from earmark.errors import AudioError, CorpusError, SettingError
 from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import Report, judge
-from earmark.inference.aggregate import TrackPrediction
+from earmark.inference.aggregate import TrackPrediction, mean_outputs, reject_sound
 from earmark.inference.batch import predict_many
 from earmark.inference.tagger import Tagger
 
@@ -53,7 +53,7 @@ def evaluate(
     """
     require_known_genres(corpus, tagger.labels)
     chosen = select_part(corpus, protocol, part, seed)
-    ids, log_p, track, y = [], [], [], []
+    ids, log_p, track, y, rejected = [], [], [], [], []
     failed: dict[str, str] = {}
     for i, (item, prediction) in enumerate(predict_corpus(tagger, chosen, jobs)):
         if on_track:
@@ -66,10 +66,11 @@ def evaluate(
         log_p += clips
         track += [i] * len(clips)
         y += [tagger.labels.index(item.genre)] * len(clips)
+        rejected += [reject_sound(mean_outputs(prediction.clips)) is not None] * len(clips)
     if not y:
         raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
-    # (clips, labels), (clips,), (clips,)
-    answers = Answers(np.array(log_p), np.array(track), np.array(y), tagger.labels)
+    # (clips, labels), and (clips,) each
+    answers = Answers(np.array(log_p), np.array(track), np.array(y), tagger.labels, np.array(rejected))
     names = {"corpus": corpus.name, "protocol": protocol, "part": part}
     return judge(answers, tagger.card.calibration, **names, ids=ids, failed=failed)
 

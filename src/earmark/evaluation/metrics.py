@@ -73,6 +73,18 @@ def macro_f1(confusion: NDArray[np.intp]) -> float:
     return float(f1.mean()) if len(f1) else float("nan")
 
 
+def mean_recall(confusion: NDArray[np.intp]) -> float:
+    """Return the mean over the labels that occur of the share of each one's rows that is right.
+
+    Examples
+    --------
+    >>> mean_recall(np.array([[1, 0], [1, 1]]))
+    0.75
+    """
+    counts = confusion.sum(axis=1)
+    return float((np.diag(confusion)[counts > 0] / counts[counts > 0]).mean()) if counts.any() else float("nan")
+
+
 def bootstrap_interval(
     right: NDArray[np.floating],
     rng: np.random.Generator,
@@ -206,6 +218,21 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
     kept = int(np.ceil(coverage * len(confidence) - 1e-9))
     # the kept-th largest; at least 1, as index -0 is the smallest
     return float(np.sort(confidence)[-max(kept, 1)])
+
+
+def best_threshold(probability: Probabilities, belongs: NDArray[np.bool_]) -> float:
+    """Return the threshold from which on a label is best given, by the F1 score; all of shape (n,).
+
+    Examples
+    --------
+    >>> best_threshold(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True]))
+    0.4
+    """
+    levels = np.unique(probability)
+    # F1 = 2 TP / (2 TP + FP + FN) = 2 TP / (given + belonging)
+    given = probability >= levels[:, None]
+    f1 = 2 * (given & belongs).sum(axis=1) / (given.sum(axis=1) + belongs.sum())
+    return float(levels[f1.argmax()])
 
 
 def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> NDArray[np.float64]:

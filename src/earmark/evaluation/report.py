@@ -49,9 +49,9 @@ class Report:
         The same over the tracks that were named; NaN where none was.
     interval : tuple of float
         95 % bootstrap interval of `track_accuracy`, over tracks.
-    macro_f1, top3_accuracy : float
-        Over tracks: mean of the genres' F1 scores, and share of tracks whose genre is among the three most
-        probable.
+    mean_recall, macro_f1, top3_accuracy : float
+        Over tracks: mean of the genres' accuracies, mean of their F1 scores, and share of tracks whose genre is among
+        the three most probable.
     unknown : float
         Share of tracks whose verdict was "unknown".
     n_clips, n_tracks : int
@@ -75,6 +75,7 @@ class Report:
     track_accuracy: float
     named_accuracy: float
     interval: tuple[float, float]
+    mean_recall: float
     macro_f1: float
     top3_accuracy: float
     unknown: float
@@ -136,10 +137,8 @@ def judge(
     """
     log_p, y, labels = answers.log_probabilities, answers.y, answers.labels
     pooled, truth = metrics.pool(log_p, answers.track, y)
-    # track probabilities as a verdict has them: pooled, then tempered
-    probabilities = metrics.softmax(pooled / calibration.track_temperature)
+    probabilities, named = _answer_tracks(pooled, calibration, answers)
     best = probabilities.argmax(axis=1)
-    named = probabilities.max(axis=1) >= calibration.threshold
     counts = metrics.confusion(truth, best, len(labels))
     return Report(
         corpus=corpus,
@@ -149,6 +148,7 @@ def judge(
         track_accuracy=metrics.accuracy(truth, best),
         named_accuracy=metrics.accuracy(truth[named], best[named]),
         interval=metrics.bootstrap_interval((truth == best).astype(float), np.random.default_rng(0)),
+        mean_recall=metrics.mean_recall(counts),
         macro_f1=metrics.macro_f1(counts),
         top3_accuracy=metrics.top_k_accuracy(probabilities, truth, 3),
         unknown=float(1 - named.mean()),
@@ -161,6 +161,21 @@ def judge(
         tracks=_list_tracks(answers, truth, probabilities, ids),
         failed=failed or {},
     )
+
+
+def _answer_tracks(
+    pooled: NDArray[np.floating[Any]], calibration: Calibration, answers: Answers
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]:
+    """Return tracks' probabilities (tracks, labels) as a verdict has them, and which of them it names (tracks,)."""
+    several = calibration.thresholds
+    # pooled, then tempered
+    probabilities = np.exp(pooled) if several else metrics.softmax(pooled / calibration.track_temperature)
+    thresholds = np.array(several or [calibration.threshold] * len(answers.labels))
+    named = probabilities.max(axis=1) >= thresholds[probabilities.argmax(axis=1)]
+    if answers.rejected is not None:
+        # what is no music is unknown, however sure the network is of its genre
+        named &= ~answers.rejected[np.unique(answers.track, return_index=True)[1]]
+    return probabilities, named
 
 
 def _list_tracks(

@@ -17,7 +17,7 @@ from earmark.inference.verdict import Verdict
 RANGE_DB = 80.0
 """Shown below the loudest point of a spectrogram."""
 
-_SCALARS = ("start", "duration", "whole", "envelope_seconds", "clip_seconds", "cell_seconds", "method")
+_SCALARS = ("n_genres", "start", "duration", "whole", "envelope_seconds", "clip_seconds", "cell_seconds", "method")
 _ARRAYS = (
     "envelope", "spectrogram", "times", "frequencies", "moments", "probabilities", "attention", "relevance", "bands",
 )  # fmt: skip
@@ -32,7 +32,9 @@ class ExplanationData:
     verdict : Verdict
         Of the explained part, and of its clips.
     labels : tuple of str
-        The genres, in the order of all arrays below.
+        Genres, styles and moods, in the order of all arrays below.
+    n_genres : int
+        So many labels are genres, the first ones.
     start, duration : float
         Which part of the track is explained.
     whole : float or None
@@ -41,7 +43,7 @@ class ExplanationData:
         Lowest and highest sample of each stretch of `envelope_seconds`; full scale is ±1.
     envelope_seconds : float
     spectrogram : ndarray, shape (frames, bins)
-        dB, by the model's own front end.
+        dB, by the model's own front end; where it has more than 25 frames a second, means over several.
     times : ndarray, shape (frames,)
         Centre of each frame.
     frequencies : ndarray, shape (bins,)
@@ -49,12 +51,12 @@ class ExplanationData:
     moments : ndarray, shape (moments,)
         Middles of the clips that were classified to follow the track; near the ends, of what there is of them.
     probabilities : ndarray, shape (moments, labels)
-        Calibrated, each row sums to 1; NaN in silence.
+        Calibrated; those of genres sum to 1 in each row, and each style and mood is by itself. NaN in silence.
     attention : ndarray, shape (frames,), or None
         Weight of each frame: 1 is an even share of a clip, 2 twice as much. NaN in silence; None where the model does
         not attend.
     relevance : ndarray, shape (columns, bands, labels), or None
-        Bits of evidence that a region holds for each genre: 1 doubles its odds, negative speaks against it. NaN in
+        Bits of evidence that a region holds for each label: 1 doubles its odds, negative speaks against it. NaN in
         silence. None where it was not asked for.
     clip_seconds : float
         Length of the clips that the network classifies.
@@ -70,6 +72,7 @@ class ExplanationData:
 
     verdict: Verdict
     labels: tuple[str, ...]
+    n_genres: int
     start: float
     duration: float
     whole: float | None
@@ -98,6 +101,16 @@ class ExplanationData:
         """The verdict in words, such as "jazz, 81%" or "unknown (silence)"."""
         verdict = self.verdict
         return f"{verdict.genre}, {verdict.confidence:.0%}" if verdict.genre else f"unknown ({verdict.reason})"
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres among the labels, the most probable first; in silence in the model's order."""
+        return tuple(self.verdict.genres) or self.labels[: self.n_genres]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Probabilities of genres, styles and moods in the whole explained part; empty where there are none."""
+        return {**self.verdict.moods, **self.verdict.styles, **self.verdict.genres}
 
     @property
     def file_name(self) -> str:

@@ -17,7 +17,7 @@ from earmark.audio.encode import PLAY_RATE, encode_mp3
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explanation import Explanation
-from earmark.explanation.occlusion import Cells, Occlusion, cell_seconds
+from earmark.explanation.occlusion import BATCH_FRAMES, Cells, Occlusion, cell_seconds, join_names
 from earmark.explanation.track_axis import ENVELOPE_SECONDS, Piece, compute_envelope, compute_levels, join_pieces
 from earmark.inference.aggregate import pool_clips
 from earmark.inference.model import Model
@@ -27,11 +27,8 @@ from earmark.inference.verdict import Verdict
 MAX_SECONDS = 600.0
 """Seconds that are explained by default: longer files make pages that no browser likes."""
 
-MOMENT_SECONDS = 0.25
-"""Seconds between the middles of the clips that are classified to follow a track."""
-
-_BATCH = 32
-"""Clips that go through the front end and the network at once; bounds the memory."""
+MOMENTS = 20
+"""Clips to the length of one that are classified to follow a track, middles evenly apart."""
 
 Advance = Callable[[int, int], None]
 """Told how many steps have been done since it was last called, and how many there are in all."""
@@ -41,12 +38,14 @@ class Method(Protocol):
     """What finds the regions that carried the answer, such as :class:`~earmark.explanation.occlusion.Occlusion`."""
 
     name: str
+    names: tuple[str, ...]
+    """Genres, and perhaps styles and moods: some of the model's :attr:`Card.names`, genres first."""
 
     def steps(self, n_frames: int) -> int:
         """Return how many steps a clip of so many frames takes."""
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Return the bits that each cell of a clip speaks for each genre, (frames, bins) → (columns, bands, labels)."""
+        """Return the bits that each cell of a clip speaks for each name, (frames, bins) → (columns, bands, names)."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ class Explainer:
     --------
     >>> noise = np.random.default_rng(0).normal(0, 0.1, 10 * 22050)
     >>> explanation = Explainer().explain((noise, 22050))
-    >>> explanation.relevance.shape  # columns of time, bands of frequency, genres
-    (32, 16, 10)
+    >>> explanation.relevance.shape  # columns of time, bands of frequency, genres and styles
+    (16, 16, 60)
     """
 
     def __init__(
@@ -130,12 +129,13 @@ class Explainer:
     def _explain(self, part: _Sound, method: Method | None, advance: Advance) -> Explanation:
         card, samples, rate = self.tagger.card, part.samples, self.tagger.card.front_end.sample_rate
         verdict = replace(self.tagger.classify(samples, rate), path=part.path, error=part.damage)
-        levels = compute_levels(card.front_end, samples)
-        times = card.front_end.times(len(levels))
+        levels, times = compute_levels(card.front_end, samples)
+        names = card.names if method is None else method.names
         moments, probabilities = self._classify_moments(samples)
         return Explanation(
             verdict=verdict,
-            labels=self.tagger.labels,
+            labels=names,
+            n_genres=len(card.labels),
             start=part.start,
             duration=len(samples) / rate,
             whole=part.whole,
@@ -145,7 +145,7 @@ class Explainer:
             times=times,
             frequencies=card.front_end.frequencies,
             moments=moments,
-            probabilities=probabilities,
+            probabilities=probabilities[:, [card.names.index(name) for name in names]],
             attention=self._join_attention(verdict, times),
             relevance=None if method is None else self._find_relevance(samples, method, advance),
             clip_seconds=card.clip_seconds,
@@ -183,30 +183,33 @@ class Explainer:
         return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
 
     def _classify_moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Classify the clip around each moment: times (moments,), probabilities (moments, labels)."""
+        """Classify the clip around each moment: times (moments,), probabilities (moments, names)."""
         card, rate = self.tagger.card, self.tagger.card.front_end.sample_rate
-        times = np.arange(0, len(samples) / rate, MOMENT_SECONDS)
+        times = np.arange(0, len(samples) / rate, card.clip_seconds / MOMENTS)
         # the clip around each moment, cut off at the sound's ends
         middles = np.round(times * rate).astype(int)
         firsts = np.maximum(middles - card.clip_length // 2, 0)
         # n // 2 samples before the middle and (n + 1) // 2 after it: n in all, odd ones too
         lasts = np.minimum(middles + (card.clip_length + 1) // 2, len(samples))
-        found = np.full((len(times), len(card.labels)), np.nan)
+        found = np.full((len(times), len(card.names)), np.nan)
+        batch = max(1, BATCH_FRAMES // card.front_end.n_frames(card.clip_length))
         # Clips of one length go together: whole ones, and near the ends shorter ones.
         for length in np.unique(lasts - firsts):
             alike = np.flatnonzero(lasts - firsts == length)
-            for some in np.split(alike, range(_BATCH, len(alike), _BATCH)):
+            for some in np.split(alike, range(batch, len(alike), batch)):
                 # (clips, samples)
                 clips = np.stack([samples[firsts[i] : lasts[i]] for i in some])
                 audible = [card.reason_to_skip(Clip(0, clip, int(length))) is None for clip in clips]
                 if any(audible):
-                    log_p = self.tagger.predict_log_proba(card.front_end(clips[audible]))
+                    told = self.tagger.predict_frames(card.front_end(clips[audible]))
                     # each calibrated like a track of one clip, (1, labels)
-                    found[some[audible]] = [pool_clips(p[None], card.calibration.clip_temperature) for p in log_p]
+                    temperature, several = card.calibration.clip_temperature, card.multilabel
+                    genres = [pool_clips(p[None], temperature, multilabel=several) for p in told.log_probabilities]
+                    found[some[audible]] = join_names(np.array(genres), told, card)
         return times, found
 
     def _find_relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
-        """Find what each cell is worth, clip by clip, shape (columns, bands, labels)."""
+        """Find what each cell is worth, clip by clip, shape (columns, bands, names)."""
         card = self.tagger.card
         rate, front_end, step = card.front_end.sample_rate, card.front_end, cell_seconds(card)
         clips = [
@@ -215,28 +218,31 @@ class Explainer:
         total = sum(method.steps(front_end.n_frames(clip.length)) for clip in clips)
         pieces = []
         for clip in clips:
-            # without the zeros that fill the last clip: (frames, bins) → (columns, bands, labels)
+            # without the zeros that fill the last clip: (frames, bins) → (columns, bands, names)
             cells = method(front_end(clip.samples[: clip.length]), lambda done: advance(done, total))
             pieces.append(Piece(clip.start / rate, (clip.start + clip.length) / rate, cells))
         # As many columns as the sound needs, but for rounding errors; each is looked up at its middle.
         columns = np.arange(max(1, int(np.ceil(len(samples) / rate / step - 1e-6))), dtype=np.float64)
-        shape = Cells.of(card, 1).shape[1], len(card.labels)
+        shape = Cells.of(card, 1).shape[1], len(method.names)
         return join_pieces((columns + 0.5) * step, pieces, step, shape=shape)
 
     def _join_attention(self, verdict: Verdict, times: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if not self.tagger.card.attention:
             return None
         front_end = self.tagger.card.front_end
+        # times the number of steps: 1 is an even share
         pieces = [
-            # times the number of frames: 1 is an even share
             Piece(clip.start, clip.end, np.array(clip.attention) * len(clip.attention))
             for clip in verdict.clips
             if clip.attention
         ]
+        # an encoder's steps, each of many frames, share the clip's time evenly
+        rate = front_end.sample_rate
+        if any(len(piece.values) < front_end.n_frames(round((piece.end - piece.start) * rate)) for piece in pieces):
+            return join_pieces(times, pieces)
         # a weight holds from half a hop before its frame's centre to half a hop after
-        offset = float(front_end.times(1)[0])
-        step = front_end.hop_length / front_end.sample_rate
-        return join_pieces(times, pieces, step, offset - step / 2)
+        step = front_end.hop_length / rate
+        return join_pieces(times, pieces, step, float(front_end.times(1)[0]) - step / 2)
 
 
 def _part(samples: NDArray[Any], rate: float, start: float, duration: float) -> NDArray[Any]:

@@ -45,7 +45,8 @@ def draw_explanation(explanation: ExplanationData, genres: Sequence[str] = ()) -
     ----------
     explanation : ExplanationData
     genres : sequence of str
-        Those with a map and a curve beside the most probable one, six at most; the three most probable when left out.
+        Genres, styles or moods with a map and a curve beside the most probable genre, six at most; the three most
+        probable genres when left out.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def draw_explanation(explanation: ExplanationData, genres: Sequence[str] = ()) -
 
 
 _CAPTION = (
-    "Blue regions spoke for the genre, orange ones against it; without a region of +1 bit its odds would be half of "
+    "Blue regions spoke for the name, orange ones against it; without a region of +1 bit its odds would be half of "
     "what they are. The curves show what is heard in the clip around each moment."
 )
 
@@ -145,12 +146,12 @@ def _regions(figure: Figure, panels: Sequence[Axes], explanation: ExplanationDat
             np.concatenate([colours, strength[..., None]], axis=-1), origin="lower", aspect="auto",
             interpolation="bilinear", extent=(explanation.start, end, 0, bins),
         )  # fmt: skip
-        share = explanation.verdict.genres.get(genre, 0.0)
-        why = "why" if genre == explanation.verdict.best else "why not"
+        share = explanation.shares.get(genre, 0.0)
+        why = "why" if genre == explanation.verdict.best or share >= 0.5 else "why not"
         axes.set_title(f"{why} {genre} ({share:.0%})?")
     scale = ScalarMappable(Normalize(-most, most), LinearSegmentedColormap.from_list("", [_AGAINST, "white", _FOR]))
     # one bar for all panels, as thin beside one as beside six
-    bar = figure.colorbar(scale, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits for the genre")
+    bar = figure.colorbar(scale, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits for it")
     bar.outline.set_visible(False)
 
 

@@ -5,7 +5,7 @@ M. Sundararajan, A. Taly, Q. Yan, *Axiomatic Attribution for Deep Networks*, 201
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.explanation.occlusion import Cells, make_neutral
+from earmark.explanation.occlusion import BATCH_FRAMES, Cells, make_neutral
 from earmark.inference.model import Model
 from earmark.networks.onnx.differentiable import DifferentiableModel
 
@@ -33,55 +33,71 @@ class IntegratedGradients:
     model : Model
     steps : int
         Points at which the slope is taken, in the middles of as many pieces of the way.
+    others : sequence of str
+        Styles and moods to explain beside the genres, each of which takes as long as a genre.
     """
 
     name = "integrated-gradients"
 
-    def __init__(self, model: Model, steps: int = STEPS) -> None:
+    def __init__(self, model: Model, steps: int = STEPS, others: Sequence[str] = ()) -> None:
         self.network = DifferentiableModel(model)
         self.card, self.n_steps = model.card, steps
+        self.names = tuple(dict.fromkeys((*self.card.labels, *others)))
 
     def steps(self, n_frames: int) -> int:
-        """Return how many steps a clip takes: one for each genre."""
-        return len(self.card.labels)
+        """Return how many steps a clip takes: one for each point."""
+        return self.n_steps
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Return the bits that each cell of a clip, (frames, bins), speaks for each genre, (columns, bands, labels).
+        """Return the bits that each cell of a clip, (frames, bins), speaks for each name, (columns, bands, names).
 
-        A cell's are the sum over its frames and bins. `advance` is told after each genre.
+        A cell's are the sum over its frames and bins. `advance` is told of points that are done.
         """
         return Cells.of(self.card, len(frames)).sum_cells(self.shares(frames, advance))
 
     def shares(
         self, frames: NDArray[np.float32], advance: Callable[[int], None] = lambda done: None
     ) -> NDArray[np.float64]:
-        """Return the bits that each bin of each frame speaks for each genre, shape (frames, bins, labels)."""
+        """Return the bits that each bin of each frame speaks for each name, shape (frames, bins, names)."""
         base = make_neutral(frames, self.card.front_end)
         # Midpoint rule: the slope is taken in the middle of each of n_steps pieces of the way.
         way = torch.from_numpy((np.arange(self.n_steps, dtype=np.float32) + 0.5) / self.n_steps)
         # x' + α (x - x'), (steps, frames, bins); a copy, for torch warns of read-only arrays such as `base`
         clips = torch.from_numpy(base.copy()) + way[:, None, None] * torch.from_numpy(frames - base)
-        clips.requires_grad_()
-        slopes = []
-        # Equation 1 of the paper: (x - x') times the mean slope on the way, for each genre.
+        total = torch.zeros(len(self.names), *frames.shape)
+        # Equation 1 of the paper: (x - x') times the mean slope on the way, for each name.
         with _one_thread():
-            # summed over the steps: no clip has a part in another's answer, so one backward pass gives every slope
-            bits = self._log_odds(self.network(clips).log_probabilities).sum(dim=0)  # (labels,)
-            for label in range(len(bits)):
-                (slope,) = torch.autograd.grad(bits[label], clips, retain_graph=label + 1 < len(bits))
-                # (steps, frames, bins) → (frames, bins)
-                slopes.append(slope.mean(dim=0).numpy())
-                advance(1)
-        return np.stack(slopes, axis=-1).astype(np.float64) * (frames - base)[..., None]
+            for some in clips.split(max(1, BATCH_FRAMES // len(frames))):
+                some.requires_grad_()
+                # summed over the steps: no clip has a part in another's answer, so one backward pass gives every slope
+                bits = self._compute_evidence(some).sum(dim=0)  # (names,)
+                for name in range(len(bits)):
+                    (slope,) = torch.autograd.grad(bits[name], some, retain_graph=name + 1 < len(bits))
+                    # (steps, frames, bins) → (frames, bins)
+                    total[name] += slope.sum(dim=0)
+                advance(len(some))
+        mean = total.permute(1, 2, 0).numpy().astype(np.float64) / self.n_steps
+        return mean * (frames - base)[..., None]
 
-    def _log_odds(self, log_probabilities: Tensor) -> Tensor:
-        """As :func:`earmark.explanation.occlusion.log_odds`."""
-        scores = log_probabilities / self.card.calibration.clip_temperature
-        own = torch.eye(scores.shape[-1], dtype=torch.bool)
-        # (steps, labels, labels), row k without label k → (steps, labels)
-        others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)
-        bits: Tensor = (scores - others) / np.log(2)
-        return bits
+    def _compute_evidence(self, clips: Tensor) -> Tensor:
+        """As :func:`earmark.explanation.occlusion.compute_evidence`: (steps, frames, bins) → (steps, names)."""
+        answer, card = self.network(clips), self.card
+        scores = answer.log_probabilities / card.calibration.clip_temperature
+        parts = [scores.exp().logit(eps=1e-7) / np.log(2) if card.multilabel else _log_odds(scores)]
+        for name in self.names[len(card.labels) :]:
+            # a name is a style or, as in Card.names, else a mood
+            told, names = (answer.styles, card.styles) if name in card.styles else (answer.moods, card.moods)
+            parts.append(told[:, [names.index(name)]].logit(eps=1e-7) / np.log(2))
+        return torch.cat(parts, dim=1)
+
+
+def _log_odds(scores: Tensor) -> Tensor:
+    """As :func:`earmark.explanation.occlusion.log_odds`, of tempered log-probabilities."""
+    own = torch.eye(scores.shape[-1], dtype=torch.bool)
+    # (steps, labels, labels), row k without label k → (steps, labels)
+    others = scores[..., None, :].masked_fill(own, -torch.inf).logsumexp(dim=-1)
+    bits: Tensor = (scores - others) / np.log(2)
+    return bits
 
 
 @contextmanager

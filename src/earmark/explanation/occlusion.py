@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.spectrogram import FrontEnd
+from earmark.inference.aggregate import FramePrediction
 from earmark.inference.card import Card
 from earmark.inference.tagger import Tagger
 
@@ -24,8 +25,8 @@ PARTS = 16
 WINDOW = 2
 """Cells along each side of the square that is hidden at once."""
 
-_BATCH = 32
-"""Altered clips that go through the network at once."""
+BATCH_FRAMES = 2048
+"""Frames that go through the network at once: few long clips, many short ones, so that what is in work stays small."""
 
 _MIN_FRAMES = 2
 """Frames a cell at least: a clip of few frames has fewer cells."""
@@ -116,6 +117,17 @@ def make_neutral(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np
     return np.broadcast_to((line if front_end.log else 10 ** (line / 10)).astype(np.float32), frames.shape)
 
 
+def join_names(labels: NDArray[np.float64], prediction: FramePrediction, card: Card) -> NDArray[np.float64]:
+    """Put probabilities of styles and moods beside values of labels: (clips, labels) → (clips, names).
+
+    The order is that of :attr:`Card.names`; of names that are both, a label and a style, the label counts.
+    """
+    others = [prediction.styles, prediction.moods]
+    joined = np.concatenate([labels, *(values for values in others if values is not None)], axis=1)
+    given = (*card.labels, *card.styles, *card.moods)
+    return joined[:, [given.index(name) for name in card.names]]
+
+
 def log_odds(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """Turn log-probabilities into calibrated log-odds, ``log2(p / (1 - p))``, without losing digits near 0 and 1.
 
@@ -140,7 +152,7 @@ class Occlusion:
     """Hides a window of cells at every place of a clip, and asks the network again each time.
 
     A cell's worth is the mean, over the windows that hid it, of the evidence that was lost: by how many bits the
-    log-odds of a genre fell. Each answer holds all genres, so asking about another one costs nothing.
+    log-odds of a genre fell. Each answer holds all genres, styles and moods, so asking about another one costs nothing.
 
     Parameters
     ----------
@@ -155,6 +167,7 @@ class Occlusion:
 
     def __init__(self, tagger: Tagger, jobs: int = 1, replacement: Replacement = make_neutral) -> None:
         self.tagger, self.jobs, self.replacement = tagger, jobs, replacement
+        self.names = tagger.card.names
 
     def steps(self, n_frames: int) -> int:
         """Return how often the network is asked about a clip of `n_frames` frames."""
@@ -162,7 +175,7 @@ class Occlusion:
         return (columns + WINDOW - 1) * (bands + WINDOW - 1)
 
     def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Return the bits that each cell of a clip, (frames, bins), speaks for each genre, (columns, bands, labels).
+        """Return the bits that each cell of a clip, (frames, bins), speaks for each name, (columns, bands, names).
 
         Negative where it speaks against it. `advance` is told how many of the :meth:`steps` have been done since it was
         last called.
@@ -175,23 +188,30 @@ class Occlusion:
         whole = compute_evidence(self.tagger, frames[None])
 
         def without(some: NDArray[np.bool_]) -> NDArray[np.float64]:
-            # (windows, columns, bands) → (windows, frames, bins), altered clips → (windows, labels)
+            # (windows, columns, bands) → (windows, frames, bins), altered clips → (windows, names)
             return compute_evidence(self.tagger, np.where(cells.expand(some), base, frames))
 
-        lost = []
+        lost, batch = [], max(1, BATCH_FRAMES // len(frames))
         with ThreadPoolExecutor(self.jobs) as pool:
-            for bits in pool.map(without, [hidden[i : i + _BATCH] for i in range(0, len(hidden), _BATCH)]):
+            for bits in pool.map(without, [hidden[i : i + batch] for i in range(0, len(hidden), batch)]):
                 advance(len(bits))
-                lost.append(whole - bits)  # (windows, labels)
-        # Sum over the windows that hid a cell, then their mean: (columns, bands, labels).
+                lost.append(whole - bits)  # (windows, names)
+        # Sum over the windows that hid a cell, then their mean: (columns, bands, names).
         total = np.tensordot(hidden.astype(np.float64), np.concatenate(lost), (0, 0))
         worth: NDArray[np.float64] = total / hidden.sum(axis=0)[..., None]
         return worth
 
 
 def compute_evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the log-odds of every genre in bits, shape (clips, frames, bins) → (clips, labels)."""
-    return log_odds(tagger.predict_log_proba(clips), tagger.card.calibration.clip_temperature)
+    """Return the log-odds of every genre, style and mood in bits, shape (clips, frames, bins) → (clips, names)."""
+    prediction, card = tagger.predict_frames(clips), tagger.card
+    log_p, temperature = prediction.log_probabilities, card.calibration.clip_temperature
+    # probabilities by themselves, as those of styles and moods: log2(p / (1 - p)), within what 32 bits tell apart
+    p = np.clip(join_names(np.exp(log_p / temperature), prediction, card), 1e-7, 1 - 1e-7)
+    bits: NDArray[np.float64] = np.log2(p / (1 - p))
+    if not card.multilabel:
+        bits[:, : len(card.labels)] = log_odds(log_p, temperature)
+    return bits
 
 
 def list_windows(columns: int, bands: int) -> NDArray[np.bool_]:

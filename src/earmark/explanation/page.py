@@ -10,15 +10,20 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.explanation.data import RANGE_DB, ExplanationData
+from earmark.inference.verdict import Verdict
 
 _SILENT_SHARE, _SILENT_CELL = 65535, -128
 """What stands for NaN among 16-bit shares and 8-bit cells; draw.js knows both."""
+
+_OFFERED = 5
+"""Styles, and moods, to ask about besides all genres."""
 
 _METHODS = {
     "occlusion": "occlusion: each is replaced by steady noise of the clip's loudness and slope, and the network asked "
@@ -35,7 +40,8 @@ def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: s
     ----------
     explanation : ExplanationData
     genres : sequence of str
-        Drawn as curves beside the most probable one, the first of them chosen; the three most probable when left out.
+        Genres, styles or moods drawn as curves beside the most probable genre, the first of them chosen; the three most
+        probable genres when left out.
     title : str, optional
         Of the sound; the file's name when left out.
 
@@ -60,7 +66,7 @@ def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: s
         version=html.escape(version("earmark")),
         title=html.escape(title),
         verdict=html.escape(explanation.answer),
-        ranking=html.escape(_ranking(explanation)),
+        rankings="".join(f'<p class="ranking">{html.escape(line)}</p>' for line in _rankings(explanation.verdict)),
         notes="".join(f'<p class="note">{html.escape(note)}</p>' for note in _notes(explanation)),
         aid=html.escape(_aid(explanation)),
         clip=html.escape(f"{explanation.clip_seconds:g} seconds"),
@@ -87,10 +93,12 @@ def _fill(template: str, **parts: str) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda gap: parts[gap[1]], template)
 
 
-def _ranking(explanation: ExplanationData) -> str:
-    ranked = list(explanation.verdict.genres.items())
-    shown = ranked[1:4] if explanation.verdict.genre else ranked[:4]
-    return " · ".join(f"{genre} {share:.0%}" for genre, share in shown if share >= 0.005)
+def _rankings(verdict: Verdict) -> list[str]:
+    """Return what is likely beside the answer, the most probable first: genres, styles and moods, a line each."""
+    genres = list(verdict.genres.items())[bool(verdict.genre) :]
+    named = (("", genres), ("Styles: ", verdict.styles.items()), ("Moods: ", verdict.moods.items()))
+    lines = ((title, [f"{name} {p:.0%}" for name, p in islice(items, 4) if p >= 0.005]) for title, items in named)
+    return [title + " · ".join(line) for title, line in lines if line]
 
 
 def _notes(explanation: ExplanationData) -> list[str]:
@@ -115,8 +123,8 @@ def _aid(explanation: ExplanationData) -> str:
     if explanation.relevance is None:
         return f"{curves}. The whole track's answer stands above, and is made of clips."
     return (
-        "Blue regions spoke for the chosen genre and orange ones against it, the deeper the more: without a region of "
-        f"+1 bit the genre's odds would be half of what they are. {curves}."
+        "Blue regions spoke for what is chosen and orange ones against it, the deeper the more: without a region of "
+        f"+1 bit its odds would be half of what they are. {curves}."
     )
 
 
@@ -131,14 +139,16 @@ def _footer(explanation: ExplanationData) -> str:
 
 def _data(explanation: ExplanationData, genres: Sequence[str]) -> dict[str, Any]:
     """Return what the script draws: numbers, and arrays as bytes in Base64 (see the top of draw.js)."""
-    # In silence nothing is ranked: then the model's own order.
-    ranked = list(explanation.verdict.genres) or list(explanation.labels)
+    # In silence nothing is ranked: then the model's own order. All genres are offered, of the others the likeliest.
+    ranked, verdict = list(explanation.genres), explanation.verdict
+    others = [*islice(verdict.styles, _OFFERED), *islice(verdict.moods, _OFFERED)]
     step = explanation.frame_seconds
     return {
         "labels": explanation.labels,
-        "ranked": ranked,
+        "genres": len(ranked),
+        "ranked": [*ranked, *(name for name in others if name in explanation.labels and name not in ranked)],
         "shown": list(dict.fromkeys([*genres, ranked[0]])) if genres else ranked[:3],
-        "track": explanation.verdict.genres,
+        "track": explanation.shares,
         "start": explanation.start,
         "duration": explanation.duration,
         "frequencies": [round(float(f), 1) for f in explanation.frequencies],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.kaldi_mel import KaldiMel
 from earmark.audio.spectrogram import FrontEnd, StftDensity
 
 ENVELOPE_SECONDS = 0.02
@@ -15,6 +17,9 @@ ENVELOPE_SECONDS = 0.02
 
 _FRAMES = 1024
 """Frames of a track that are computed at once."""
+
+_FRAME_SECONDS = 0.04
+"""Seconds from frame to frame at least: closer ones are averaged, for pages must not grow with what nobody sees."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Piece:
 def join_pieces(
     times: NDArray[np.float64],
     pieces: Sequence[Piece],
-    step: float,
+    step: float | None = None,
     offset: float = 0.0,
     shape: tuple[int, ...] = (),
 ) -> NDArray[np.float64]:
@@ -42,7 +47,7 @@ def join_pieces(
     pieces : sequence of Piece
     step, offset : float
         Value i of a piece holds from `offset + i * step` seconds after its start, for `step` seconds; the first and the
-        last hold to its ends.
+        last hold to its ends. Without `step`, a piece's values share its time evenly.
     shape : tuple of int
         Of one value.
 
@@ -55,7 +60,8 @@ def join_pieces(
     for piece in pieces:
         inside = np.flatnonzero((times >= piece.start) & (times < piece.end))
         # which of the piece's values holds at each time
-        index = np.floor((times[inside] - piece.start - offset) / step).astype(int)
+        width = step or (piece.end - piece.start) / len(piece.values)
+        index = np.floor((times[inside] - piece.start - offset) / width).astype(int)
         total[inside] += piece.values[np.clip(index, 0, len(piece.values) - 1)]
         count[inside] += 1
     # no piece: 0 / NaN is NaN
@@ -65,14 +71,30 @@ def join_pieces(
     return mean
 
 
-def compute_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the spectrogram of a whole track in dB, (frames, bins), in constant memory but for the answer.
+def compute_levels(
+    front_end: FrontEnd, samples: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Compute the spectrogram of a whole track: dB, (frames, bins), and the centre of each frame, seconds, (frames,).
 
     Unlike a clip's, no level is relative to the loudest of anything. There is at least one frame: what is too short is
-    padded with zeros.
+    padded with zeros. Frames less than 40 ms apart are averaged.
     """
+    levels = _compute_all_levels(front_end, samples)
+    times = front_end.times(len(levels))
+    n = min(len(levels), math.ceil(_FRAME_SECONDS * front_end.sample_rate / front_end.hop_length))
+    # the last few are left out where they are fewer than n: (frames, bins) → (frames / n, n, bins)
+    whole = len(levels) // n * n
+    return levels[:whole].reshape(-1, n, front_end.n_bins).mean(axis=1), times[:whole].reshape(-1, n).mean(axis=1)
+
+
+def _compute_all_levels(front_end: FrontEnd, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    plain: FrontEnd
+    if isinstance(front_end, KaldiMel):
+        # at the sound's own level
+        plain = replace(front_end, rms_db=None)
+        return front_end.to_decibels(plain(np.pad(samples, (0, max(0, 2 - len(samples))))))
     if isinstance(front_end, StftDensity):
-        plain: FrontEnd = replace(front_end, log=True)
+        plain = replace(front_end, log=True)
         pad = 0
     else:
         pad = front_end.n_fft // 2 if front_end.center else 0

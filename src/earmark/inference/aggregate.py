@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,30 +12,66 @@ from numpy.typing import NDArray
 from earmark.inference.verdict import ClipVerdict, Verdict
 
 if TYPE_CHECKING:
-    from earmark.inference.card import Calibration, Card
+    from earmark.inference.card import Card
+
+
+_MEANS = ("log_probabilities", "styles", "moods", "sound")
+
+REASONS = (None, "speech", "no music")
+"""Why no genre is named of the kinds of sound that a model tells apart: music, speech and anything else."""
+
+
+@dataclass(frozen=True)
+class FramePrediction:
+    """What the network says of clips; each output of shape (clips, …), or None where the network does not give it.
+
+    Attributes
+    ----------
+    log_probabilities : ndarray of float64, shape (clips, labels)
+        Not calibrated.
+    attention : ndarray of float32, shape (clips, steps), or None
+        Weights that sum to 1, at even steps from the clip's beginning to its end.
+    styles, moods : ndarray of float32, shape (clips, names), or None
+        Shares that sum to 1.
+    sound : ndarray of float32, shape (clips, 3), or None
+        Probabilities of music, speech and anything else, see :data:`REASONS`.
+    embedding : ndarray of float32, shape (clips, steps, numbers), or None
+        Of the encoder.
+    """
+
+    log_probabilities: NDArray[np.float64]
+    attention: NDArray[np.float32] | None = None
+    styles: NDArray[np.float32] | None = None
+    moods: NDArray[np.float32] | None = None
+    sound: NDArray[np.float32] | None = None
+    embedding: NDArray[np.float32] | None = None
+
+    def split(self) -> list[dict[str, Any]]:
+        """Return what there is of each clip, by name, as :class:`ClipPrediction` takes it; embeddings apart."""
+        given = {name: values for name, values in vars(self).items() if values is not None and name != "embedding"}
+        return [{name: values[i] for name, values in given.items()} for i in range(len(self.log_probabilities))]
 
 
 @dataclass(frozen=True)
 class ClipPrediction:
-    """What the network says of one clip.
+    """What the network says of one clip: the rows of a :class:`FramePrediction`, None where it was not asked.
 
     Attributes
     ----------
     start, end : float
         Seconds from the beginning of the track.
-    log_probabilities : ndarray of float64, shape (labels,), or None
-        Not calibrated; None where the network was not asked.
-    attention : ndarray of float32, shape (frames,), or None
-        Weights that sum to 1; None where the network was not asked, or does not attend.
     skipped : {"too short", "silence"} or None
         Why the network was not asked.
     """
 
     start: float
     end: float
-    log_probabilities: NDArray[np.float64] | None
+    log_probabilities: NDArray[np.float64] | None = None
     attention: NDArray[np.float32] | None = None
     skipped: str | None = None
+    styles: NDArray[np.float32] | None = None
+    moods: NDArray[np.float32] | None = None
+    sound: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +96,9 @@ class TrackPrediction:
     error: str | None = None
 
 
-def pool_clips(log_probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def pool_clips(
+    log_probabilities: NDArray[np.float64], temperature: float, *, multilabel: bool = False
+) -> NDArray[np.float64]:
     """Return calibrated probabilities of a track: the geometric mean over its clips, tempered.
 
     Parameters
@@ -68,57 +106,99 @@ def pool_clips(log_probabilities: NDArray[np.float64], temperature: float) -> ND
     log_probabilities : ndarray, shape (clips, labels)
     temperature : float
         Above 1 flattens.
+    multilabel : bool
+        Whether labels have probabilities of their own.
 
     Returns
     -------
     ndarray, shape (labels,)
-        Sums to 1.
+        Sums to 1, unless labels have probabilities of their own.
     """
     # softmax(mean_k log p_k / T): the mean of logarithms is the logarithm of the geometric mean.
-    scores = log_probabilities.mean(axis=0) / temperature
+    scores: NDArray[np.float64] = log_probabilities.mean(axis=0) / temperature
+    if multilabel:
+        return np.exp(scores)
     scores = np.exp(scores - scores.max())  # the largest is 1, so nothing overflows
     probabilities: NDArray[np.float64] = scores / scores.sum()
     return probabilities
 
 
-def sort_genres(probabilities: NDArray[np.float64], labels: Sequence[str]) -> dict[str, float]:
-    """Return probabilities, shape (labels,), by genre, the most probable first."""
+def sort_labels(probabilities: NDArray[Any], labels: Sequence[str]) -> dict[str, float]:
+    """Return probabilities, shape (labels,), by label, the most probable first."""
     # stable: labels of equal probability stay in the model's order
     order = np.argsort(-probabilities, kind="stable")
     return {labels[i]: float(probabilities[i]) for i in order}
 
 
-def choose_genre(genres: dict[str, float], calibration: Calibration) -> tuple[str | None, float]:
-    """Return the first of sorted genres, None where it is less probable than the threshold, and its probability."""
+class Answer(NamedTuple):
+    """What is said of a sound; the fields are those of :class:`~earmark.inference.verdict.Verdict`."""
+
+    genre: str | None
+    reason: str | None
+    confidence: float
+    genres: dict[str, float]
+    styles: dict[str, float]
+    moods: dict[str, float]
+
+
+def reject_sound(mean: Mapping[str, NDArray[Any]]) -> str | None:
+    """Return why there is no genre of a sound that is not music; None of music, and where the model does not tell."""
+    return REASONS[int(mean["sound"].argmax())] if "sound" in mean else None
+
+
+def make_answer(mean: Mapping[str, NDArray[Any]], card: Card, temperature: float) -> Answer:
+    """Name the genre of a sound if it is music, and the genre is probable enough.
+
+    Parameters
+    ----------
+    mean : mapping of str to ndarray
+        The outputs of :class:`FramePrediction` that there are, as means over the sound's clips, each of shape (names,).
+    card : Card
+        Of the model: its names, and its threshold.
+    temperature : float
+        Of :func:`pool_clips`.
+    """
+    if reason := reject_sound(mean):
+        return Answer(None, reason, 0.0, {}, {}, {})
+    # (labels,) → (1, labels): the mean is taken already
+    probabilities = pool_clips(mean["log_probabilities"][None], temperature, multilabel=card.multilabel)
+    genres = sort_labels(probabilities, card.labels)
     best, confidence = next(iter(genres.items()))
-    return (best if confidence >= calibration.threshold else None), confidence
+    sure = confidence >= card.thresholds[best]
+    styles, moods = (
+        sort_labels(mean[name], names) if name in mean else {}
+        for name, names in (("styles", card.styles), ("moods", card.moods))
+    )
+    return Answer(best if sure else None, None if sure else "low confidence", confidence, genres, styles, moods)
+
+
+def mean_outputs(clips: Iterable[ClipPrediction]) -> dict[str, NDArray[Any]]:
+    """Return the means of what :func:`make_answer` reads over the clips that the network was asked of, by name."""
+    heard = [clip for clip in clips if clip.log_probabilities is not None]
+    outputs = {name: [getattr(clip, name) for clip in heard] for name in _MEANS}
+    # a list of (names,) → (clips, names) → (names,); a model gives an output of every clip or of none
+    return {name: np.mean(rows, axis=0) for name, rows in outputs.items() if rows and rows[0] is not None}
 
 
 def make_verdict(track: TrackPrediction, card: Card) -> Verdict:
-    """Pool the clips of a track, and name its genre if it is probable enough.
-
-    `card` is that of the model that made the prediction: its labels, temperatures and threshold.
-    """
+    """Pool the clips of a track, and name its genre; `card` is that of the model that made the prediction."""
     if track.duration is None:
         return Verdict.from_error(card.name, track.path, track.error or "")
-    log_p = [clip.log_probabilities for clip in track.clips if clip.log_probabilities is not None]
     clips = tuple(_clip_verdict(clip, card) for clip in track.clips)
-    genres: dict[str, float] = {}
-    genre, confidence = None, 0.0
-    # all() of no clips is true: a track without any is too short
-    reason = "too short" if all(clip.skipped == "too short" for clip in track.clips) else "silence"
-    if log_p:
-        # a list of (labels,) → (clips, labels)
-        genres = sort_genres(pool_clips(np.stack(log_p), card.calibration.track_temperature), card.labels)
-        genre, confidence = choose_genre(genres, card.calibration)
-        reason = "low confidence"
-    why = None if genre else reason
-    return Verdict(genre, why, confidence, genres, track.duration, clips, card.name, track.path, track.error)
+    if mean := mean_outputs(track.clips):
+        answer = make_answer(mean, card, card.calibration.track_temperature)
+    else:
+        # all() of no clips is true: a track without any is too short
+        short = all(clip.skipped == "too short" for clip in track.clips)
+        answer = Answer(None, "too short" if short else "silence", 0.0, {}, {}, {})
+    return Verdict(
+        duration=track.duration, clips=clips, model=card.name, path=track.path, error=track.error, **answer._asdict()
+    )
 
 
 def _clip_verdict(clip: ClipPrediction, card: Card) -> ClipVerdict:
-    genres: dict[str, float] = {}
-    if clip.log_probabilities is not None:
-        # (labels,) → (1, labels): a clip is pooled alone, so only its temperature acts
-        genres = sort_genres(pool_clips(clip.log_probabilities[None], card.calibration.clip_temperature), card.labels)
-    return ClipVerdict(clip.start, clip.end, genres, None if clip.attention is None else tuple(clip.attention.tolist()))
+    attention = None if clip.attention is None else tuple(clip.attention.tolist())
+    if not (mean := mean_outputs([clip])):
+        return ClipVerdict(clip.start, clip.end, {}, attention, clip.skipped)
+    answer = make_answer(mean, card, card.calibration.clip_temperature)
+    return ClipVerdict(clip.start, clip.end, answer.genres, attention, None if answer.genres else answer.reason)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from earmark.audio.clips import Clip
-from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.audio.spectrogram import FrontEnd
 from earmark.errors import SettingError
 from earmark.inference.model_file import FORMAT_VERSION
 
@@ -32,12 +32,15 @@ class Calibration(_Strict):
         Confidence below which a track is "unknown".
     coverage : float
         Share of validation tracks that the threshold keeps.
+    thresholds : tuple of float
+        Of a model that gives several genres: the probability from which each label is one of the answers.
     """
 
     clip_temperature: float = Field(1.0, gt=0)
     track_temperature: float = Field(1.0, gt=0)
     threshold: float = Field(0.0, ge=0, le=1)
     coverage: float = Field(1.0, ge=0, le=1)
+    thresholds: tuple[float, ...] = ()
 
 
 class Metric(_Strict):
@@ -119,11 +122,13 @@ class Card(_Strict):
     name : str
     labels : tuple of str
         In the order of the network's outputs.
+    styles, moods : tuple of str
+        What else it tells of music, in the order of the outputs of these names; empty where it tells nothing.
     clip_seconds : float
         Length of the clips the network was trained on.
     hop_seconds : float, optional
         From one clip to the next of a whole track; `clip_seconds` (no overlap) where None.
-    front_end : StftDensity or LogMel
+    front_end : StftDensity, LogMel or KaldiMel
         How samples become the frames that the network reads; it holds the sample rate.
     n_bins : int
         Numbers a frame.
@@ -135,6 +140,8 @@ class Card(_Strict):
     training : Training
     metrics : tuple of Metric
     licence : str
+    credits : tuple of str
+        Whose work it holds, and under which licence.
     created : str
         ISO 8601 date, UTC.
     commit : str
@@ -148,9 +155,11 @@ class Card(_Strict):
     format_version: int = FORMAT_VERSION
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2)
+    styles: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
     clip_seconds: float = Field(gt=0)
     hop_seconds: float | None = Field(None, gt=0)
-    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")]
+    front_end: Annotated[FrontEnd, Field(discriminator="kind")]
     n_bins: int = Field(gt=0)
     min_frames: int = Field(1, gt=0)
     attention: bool
@@ -158,6 +167,7 @@ class Card(_Strict):
     training: Training
     metrics: tuple[Metric, ...] = ()
     licence: str = ""
+    credits: tuple[str, ...] = ()
     created: str
     commit: str = ""
     earmark: str
@@ -165,8 +175,11 @@ class Card(_Strict):
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Card:
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"labels occur twice: {', '.join(self.labels)}")
+        for what in ("labels", "styles", "moods"):
+            if len(set(names := getattr(self, what))) < len(names):
+                raise ValueError(f"{what} occur twice: {', '.join(names)}")
+        if self.multilabel and len(self.calibration.thresholds) != len(self.labels):
+            raise ValueError(f"{len(self.labels)} labels, but thresholds of {len(self.calibration.thresholds)}")
         # a longer hop would leave sound between the clips unheard
         if self.hop_seconds and self.hop_seconds > self.clip_seconds:
             raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")
@@ -175,9 +188,25 @@ class Card(_Strict):
         return self
 
     @property
+    def multilabel(self) -> bool:
+        """Whether each label has a probability of its own, and several may be the answer."""
+        return bool(self.calibration.thresholds)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The probability from which each label is one of the answers."""
+        own = self.calibration.thresholds or [self.calibration.threshold] * len(self.labels)
+        return dict(zip(self.labels, own, strict=True))
+
+    @property
     def clip_length(self) -> int:
         """Samples a clip, at the front end's sample rate."""
         return round(self.clip_seconds * self.front_end.sample_rate)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it tells of a sound: labels, styles and moods, each name once."""
+        return tuple(dict.fromkeys((*self.labels, *self.styles, *self.moods)))
 
     def index_of(self, label: str) -> int:
         """Return where a label stands among the network's outputs; see :func:`index_of`."""

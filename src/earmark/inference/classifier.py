@@ -3,7 +3,7 @@
 =====================  =========================================  ============================================
 class                  takes                                      gives
 =====================  =========================================  ============================================
-:class:`FrameClassifier`  the front end's frames of clips         log-probabilities, attention
+:class:`FrameClassifier`  the front end's frames of clips         log-probabilities, attention, styles, moods, sound
 :class:`ClipClassifier`   clips of samples                        a prediction for each clip
 :class:`TrackClassifier`  a file, samples or a track's frames     predictions for its clips, or a verdict
 =====================  =========================================  ============================================
@@ -16,22 +16,21 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
-from numbers import Real
 
 import numpy as np
-import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from earmark.audio.clips import Clip, cut, cut_frames, preview_starts
 from earmark.audio.decode import AudioFile
+from earmark.audio.mixdown import resample_array
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
-from earmark.inference.aggregate import ClipPrediction, TrackPrediction, make_verdict
+from earmark.inference.aggregate import ClipPrediction, FramePrediction, TrackPrediction, make_verdict
 from earmark.inference.model import Model, open_model
 from earmark.inference.verdict import Verdict
 
-PREVIEW_CLIPS = 6
-"""Clips of a preview: as many as the 30 s excerpts of GTZAN hold."""
+PREVIEW_SECONDS = 30
+"""Seconds of sound that a preview hears, as many as GTZAN's excerpts have: six clips of 5 s, or three of 10 s."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ _BATCH = 8
 
 
 class FrameClassifier:
-    """Frames → log-probabilities and attention: a model, and the network that runs it.
+    """Frames → all that the network says of them: a model, and the network that runs it.
 
     Parameters
     ----------
@@ -54,38 +53,30 @@ class FrameClassifier:
         self.model = model if isinstance(model, Model) else open_model(model)
         self.card = self.model.card
         self._session = self.model.session(threads)
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The genres it can name."""
         return self.card.labels
 
-    def predict_with_attention(
-        self, frames: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+    def predict_frames(self, frames: NDArray[np.float32]) -> FramePrediction:
         """Run the network on the front end's frames.
 
         Parameters
         ----------
         frames : ndarray of float32, shape (clips, frames, bins)
             Clips of one length. May be called from several threads.
-
-        Returns
-        -------
-        log_probabilities : ndarray, shape (clips, labels)
-            Not calibrated.
-        attention : ndarray of float32, shape (clips, frames), or None
-            Weights that sum to 1; None where the network does not attend.
         """
-        # None asks for all outputs: (clips, labels) and, where the network attends, (clips, frames)
-        outputs = self._session.run(None, {"spectrogram": frames})
+        # None asks for all outputs; they are read by name, as a model has those that it can give
+        outputs = dict(zip(self._outputs, self._session.run(None, {"spectrogram": frames}), strict=True))
         # In 32 bits a probability may be 0; its logarithm must stay finite.
-        log_p = np.log(np.maximum(outputs[0].astype(np.float64), 1e-12))
-        return log_p, outputs[1] if self.card.attention else None
+        log_p = np.log(np.maximum(outputs.pop("probabilities").astype(np.float64), 1e-12))
+        return FramePrediction(log_p, **outputs)
 
     def predict_log_proba(self, frames: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return log-probabilities, shape (clips, labels): :meth:`predict_with_attention` without attention."""
-        return self.predict_with_attention(frames)[0]
+        """Return log-probabilities, shape (clips, labels): of :meth:`predict_frames`, nothing else."""
+        return self.predict_frames(frames).log_probabilities
 
 
 class ClipClassifier(FrameClassifier):
@@ -114,53 +105,15 @@ class ClipClassifier(FrameClassifier):
         rate = self.card.front_end.sample_rate
         skipped = [self.card.reason_to_skip(clip) for clip in clips]
         samples = [clip.samples[:length] for clip, why in zip(clips, skipped, strict=True) if not why]
-        log_p, attention = np.empty((0, len(self.labels))), None
-        if samples:
-            # (clips, samples) → (clips, frames, bins) → (clips, labels), (clips, frames)
-            log_p, attention = self.predict_with_attention(self.card.front_end(np.stack(samples)))
-        # one item for each clip that the network was asked of; skipped clips take none
-        predictions = zip(log_p, [None] * len(log_p) if attention is None else attention, strict=True)
+        # (clips, samples) → (clips, frames, bins) → an item for each clip that is not skipped
+        predictions = iter(self.predict_frames(self.card.front_end(np.stack(samples))).split() if samples else ())
         for clip, why in zip(clips, skipped, strict=True):
-            scores, weights = (None, None) if why else next(predictions)
-            yield ClipPrediction(clip.start / rate, (clip.start + length) / rate, scores, weights, why)
+            outputs = {} if why else next(predictions)
+            yield ClipPrediction(clip.start / rate, (clip.start + length) / rate, skipped=why, **outputs)
 
     def resample(self, samples: ArrayLike, sample_rate: float | None) -> NDArray[np.float32]:
-        """Return a user's array as mono samples at the front end's rate.
-
-        Parameters
-        ----------
-        samples : array of float, shape (samples,) or (channels, samples)
-            Full scale ±1.
-        sample_rate : float
-            Hz.
-
-        Returns
-        -------
-        ndarray of float32, shape (samples,)
-
-        Raises
-        ------
-        AudioError
-            If the array holds something else.
-        SettingError
-            If its sample rate is no number of Hz.
-        """
-        samples = np.asarray(samples)
-        if not isinstance(sample_rate, Real) or sample_rate <= 0:
-            raise SettingError("an array needs its sample rate, a number of Hz: (samples, sample_rate)")
-        # floats only: an array of integers does not tell its full scale
-        if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
-            raise AudioError(
-                f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
-                "(samples,) or (channels, samples)"
-            )
-        # (channels, samples) → (samples,)
-        mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
-        # checked before resampling, whose filter would spread one NaN over many samples
-        if not np.isfinite(mono).all():
-            raise AudioError("samples are not finite numbers (NaN or infinite)")
-        resampled: NDArray[np.float32] = soxr.resample(mono, sample_rate, self.card.front_end.sample_rate, quality="HQ")
-        return resampled
+        """Return a user's array as mono samples at the front end's rate: see :func:`resample_array`."""
+        return resample_array(samples, sample_rate, self.card.front_end.sample_rate)
 
 
 class TrackClassifier(ClipClassifier):
@@ -244,11 +197,11 @@ class TrackClassifier(ClipClassifier):
         for start, clip in cut_frames(frames, seconds, card.clip_seconds, n_frames, card.hop_seconds):
             end = min(seconds, start + card.clip_seconds)
             if len(clip) < card.min_frames:
-                clips.append(ClipPrediction(start, end, None, skipped="too short"))
+                clips.append(ClipPrediction(start, end, skipped="too short"))
                 continue
             # (frames, bins) → (1, frames, bins)
-            log_p, attention = self.predict_with_attention(clip[None])
-            clips.append(ClipPrediction(start, end, log_p[0], None if attention is None else attention[0]))
+            (outputs,) = self.predict_frames(clip[None]).split()
+            clips.append(ClipPrediction(start, end, **outputs))
         return TrackPrediction(clips, seconds)
 
     def _predict_file(self, source: Source, preview: bool) -> TrackPrediction:
@@ -269,7 +222,7 @@ class TrackClassifier(ClipClassifier):
     def _cut_windows(self, recording: AudioFile, duration: float) -> Iterator[Clip]:
         """Cut the clips of a preview from a file of so many seconds; none from a file shorter than a clip."""
         rate, seconds = self.card.front_end.sample_rate, self.card.clip_seconds
-        for start in preview_starts(duration, seconds, PREVIEW_CLIPS):
+        for start in preview_starts(duration, seconds, max(1, round(PREVIEW_SECONDS / seconds))):
             for clip in cut(recording.blocks(rate, start=start, duration=seconds), self.card.clip_length):
                 # from the start of the file, not of the window
                 yield Clip(clip.start + round(start * rate), clip.samples, clip.length)

@@ -1,7 +1,8 @@
 """Running verdicts of a stream, in constant memory.
 
-Clips of the model's length slide over the sound. The network's log-probabilities of each are averaged with earlier
-ones; those of `memory` seconds ago weigh 1/e of the newest::
+Clips, of the model's length or 5 s, slide over the sound. The network's log-probabilities of each are averaged with
+earlier ones; those of `memory` seconds ago weigh 1/e of the newest. So are probabilities of styles, moods and kinds of
+sound::
 
     mean(t) = sum_k exp(-(t - t_k) / memory) log p_k  /  sum_k exp(-(t - t_k) / memory)
 
@@ -13,8 +14,10 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections import defaultdict
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -26,9 +29,12 @@ from earmark.audio.streams.buffer import StreamBuffer
 from earmark.audio.streams.open import open_stream
 from earmark.audio.streams.stream import Block, Stream
 from earmark.errors import SettingError
-from earmark.inference.aggregate import choose_genre, pool_clips, sort_genres
+from earmark.inference.aggregate import Answer, make_answer, mean_outputs
 from earmark.inference.classifier import ClipClassifier
-from earmark.inference.verdict import round_genres
+from earmark.inference.verdict import DISTRIBUTIONS, round_probabilities
+
+WINDOW = 5.0
+"""Seconds of sound in one answer at most, however long the model's clips are: change is heard the sooner."""
 
 PAUSE = 2.0
 """Seconds of silence after which nothing is playing any more, and the running mean starts anew."""
@@ -51,7 +57,7 @@ class RunningVerdict:
     genre : str or None
         The most probable genre; None when unknown.
     reason : str or None
-        Why unknown: "too short" (just started), "silence" or "low confidence".
+        Why unknown: "too short" (just started), "silence", "low confidence", "speech" or "no music".
     confidence : float
         Probability of the most probable genre, named or not; 0 where there is none.
     genres : dict of str to float
@@ -64,6 +70,8 @@ class RunningVerdict:
         RMS since the last verdict, in dB re full scale.
     skipped : int
         Verdicts left out just before this one, because the machine could not keep up.
+    styles, moods : dict of str to float
+        As of :class:`~earmark.inference.verdict.Verdict`.
     """
 
     time: float
@@ -75,15 +83,17 @@ class RunningVerdict:
     behind: float
     level: float
     skipped: int
+    styles: dict[str, float] = field(default_factory=dict)
+    moods: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
-        """Return the fields of ``earmark listen --format json``, of the `top` genres."""
+        """Return the fields of ``earmark listen --format json``, of the `top` genres, styles and moods."""
         return {
             "time": round(self.time, 3),
             "genre": self.genre,
             "reason": self.reason,
             "confidence": round(self.confidence, 4),
-            "genres": dict(islice(round_genres(self.genres).items(), top)),
+            **{name: dict(islice(round_probabilities(getattr(self, name)).items(), top)) for name in DISTRIBUTIONS},
             "title": self.title,
             "behind": round(self.behind, 3),
             "level": round(self.level, 1),
@@ -92,7 +102,7 @@ class RunningVerdict:
 
 
 class Memory:
-    """Mean of log-probabilities that forgets exponentially.
+    """A mean that forgets exponentially.
 
     Parameters
     ----------
@@ -108,19 +118,15 @@ class Memory:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all."""
         self._sum: NDArray[np.float64] | float = 0.0
         self._weight, self._time = 0.0, 0.0
 
-    def update(self, log_probabilities: NDArray[np.float64], now: float) -> NDArray[np.float64]:
+    def update(self, values: NDArray[Any], now: float) -> NDArray[np.float64]:
         """Add the values of the time `now` (seconds), and return the mean."""
         # after dt seconds all earlier weights shrink by exp(-dt / memory)
         keep = math.exp((self._time - now) / self.seconds) if self.seconds else 0.0
         # both sums of the module's formula, each updated from the one before
-        total: NDArray[np.float64] = keep * self._sum + log_probabilities
+        total: NDArray[np.float64] = keep * self._sum + values
         self._sum, self._weight, self._time = total, keep * self._weight + 1, now
         return total / self._weight
 
@@ -167,10 +173,11 @@ class LiveClassifier:
     """
 
     def __init__(self, classifier: ClipClassifier, every: float, memory: float) -> None:
-        self._classifier, self._memory = classifier, Memory(memory)
+        # a running mean of each output that the model gives
+        self._classifier, self._memories = classifier, defaultdict[str, Memory](partial(Memory, memory))
         self.rate = classifier.card.front_end.sample_rate
         self._hop = round(every * self.rate)
-        self._window = Window(classifier.card.clip_length)
+        self._window = Window(min(classifier.card.clip_length, round(WINDOW * self.rate)))
         # All in samples: since the beginning, until the next verdict, since the last one, of silence at the end.
         self._position, self._due, self._fresh, self._quiet = 0, self._hop, 0, 0
         self._energy = 0.0  # sum of squares since the last verdict
@@ -217,27 +224,30 @@ class LiveClassifier:
         # silence is counted in whole intervals, from verdict to verdict
         self._quiet = self._quiet + self._fresh if level < SILENCE_DB else 0
         self._energy, self._fresh = 0.0, 0
-        reason, genres = self._predict()
-        genre, confidence = choose_genre(genres, self._classifier.card.calibration) if genres else (None, 0.0)
+        answer = self._predict()
         skipped, self._skipped = self._skipped, 0
-        behind = max(0.0, time.monotonic() - block.arrived)
-        now, why = self._position / self.rate, None if genre else reason
-        return RunningVerdict(now, genre, why, confidence, genres, block.title, behind, level, skipped)
+        return RunningVerdict(
+            time=self._position / self.rate,
+            title=block.title,
+            behind=max(0.0, time.monotonic() - block.arrived),
+            level=level,
+            skipped=skipped,
+            **answer._asdict(),
+        )
 
-    def _predict(self) -> tuple[str, dict[str, float]]:
-        """Return probabilities, where there are any, and the reason if no genre comes of it."""
+    def _predict(self) -> Answer:
         if self._quiet >= PAUSE * self.rate:
             # what plays next may be other music: nothing heard before may weigh on it
             self._window.clear()
-            self._memory.reset()
-            return "silence", {}
+            self._memories.clear()
+            return Answer(None, "silence", 0.0, {}, {}, {})
         samples, card = self._window.samples, self._classifier.card
         (clip,) = self._classifier.predict_clips([Clip(0, samples, len(samples))])
         if clip.log_probabilities is None:
-            return clip.skipped or "silence", {}
-        mean = self._memory.update(clip.log_probabilities, self._position / self.rate)
-        # (labels,) → (1, labels)
-        return "low confidence", sort_genres(pool_clips(mean[None], card.calibration.track_temperature), card.labels)
+            return Answer(None, clip.skipped or "silence", 0.0, {}, {}, {})
+        now = self._position / self.rate
+        mean = {name: self._memories[name].update(values, now) for name, values in mean_outputs([clip]).items()}
+        return make_answer(mean, card, card.calibration.track_temperature)
 
 
 def follow(
@@ -262,7 +272,7 @@ def follow(
     Yields
     ------
     RunningVerdict
-        The first ones may be "too short": an answer needs 2.5 s of sound with the bundled models.
+        The first ones may be "too short": an answer needs 1 s of sound.
 
     Raises
     ------
@@ -278,7 +288,7 @@ def follow(
     >>> from earmark.audio.streams.stream import Pcm, Pipe
     >>> quiet = Pipe(io.BytesIO(bytes(2 * 8000 * 3)), Pcm(8000))  # three seconds of nothing
     >>> [(verdict.time, verdict.reason) for verdict in follow(Tagger(), quiet, every=1)]
-    [(1.0, 'too short'), (2.0, 'silence'), (3.0, 'silence')]
+    [(1.0, 'silence'), (2.0, 'silence'), (3.0, 'silence')]
     """
     if not 0.1 <= every <= 60 or not 0 <= memory <= 3600:
         raise SettingError(f"a verdict every {every:g} s with a memory of {memory:g} s: need 0.1 to 60, and 0 to 3600")

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,18 @@ from pydantic import ValidationError
 
 from earmark.errors import ModelError
 from earmark.files import replacing
+from earmark.inference.aggregate import REASONS
 from earmark.inference.card import Card
-from earmark.inference.model_file import DEFAULT, compute_checksum, join_card, list_models, read_model, split_card
+from earmark.inference.model_file import (
+    DEFAULT,
+    compute_checksum,
+    join_card,
+    join_examples,
+    list_models,
+    read_model,
+    split_card,
+)
+from earmark.inference.session import start_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -34,7 +44,9 @@ class Model:
     ----------
     card : Card
     graph : bytes
-        The ONNX model without the card.
+        The ONNX model without card and examples.
+    examples : bytes
+        What it learned from, where it can learn more; see :mod:`earmark.training.examples`.
     path : Path or None
         Where it was read from.
     """
@@ -42,6 +54,7 @@ class Model:
     card: Card
     graph: bytes
     path: Path | None = None
+    examples: bytes = b""
 
     def session(self, threads: int = 1) -> onnxruntime.InferenceSession:
         """Start onnxruntime on the graph, with so many threads within one call.
@@ -50,40 +63,37 @@ class Model:
         -------
         onnxruntime.InferenceSession
             Input ``spectrogram`` (clips, frames, bins); outputs ``probabilities`` (clips, labels) and, where
-            the network attends, ``attention`` (clips, frames).
+            the model gives them, ``attention`` (clips, steps), ``styles``, ``moods`` and ``sound`` (clips, n), and
+            ``embedding`` (clips, steps, n).
 
         Raises
         ------
         ModelError
             If the runtime refuses the graph, or the graph does not fit the card.
         """
-        # set before the import: telemetry would write to the user's cache folder, and call home
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # 3: errors only; by default warnings go to stderr too
-        options.log_severity_level = 3
         begin = time.perf_counter()
-        try:
-            session = onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's errors share no public parent
-            raise ModelError(f"{self.name}: onnxruntime refuses the graph ({str(error).splitlines()[0]})") from error
-        # the sizes that graph and card must agree on
-        shapes = {value.name: value.shape for value in [*session.get_inputs(), *session.get_outputs()]}
-        # last axes of (clips, labels) and (clips, frames, bins); [None] where the graph has no such tensor
-        labels, bins = shapes.get("probabilities", [None])[-1], shapes.get("spectrogram", [None])[-1]
-        if (labels, bins) != (len(self.card.labels), self.card.n_bins):
-            raise ModelError(
-                f"{self.name}: the card names {len(self.card.labels)} labels and {self.card.n_bins} bins, "
-                f"but the graph has {labels} and {bins}"
-            )
-        if self.card.attention != ("attention" in shapes):
-            raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
+        session = start_session(self.graph, self.name, threads)
+        self._check_shapes(session)
         seconds = time.perf_counter() - begin
         _log.info("model %s, checksum %.8s, ready in %.2f s", self.name, self.card.checksum, seconds)
         return session
+
+    def _check_shapes(self, session: onnxruntime.InferenceSession) -> None:
+        """Raise ModelError where graph and card do not agree on what goes in and comes out."""
+        card = self.card
+        # the last axis of each tensor
+        sizes = {value.name: value.shape[-1] for value in [*session.get_inputs(), *session.get_outputs()]}
+        for tensor, what, size in (
+            ("spectrogram", "bins", card.n_bins),
+            ("probabilities", "labels", len(card.labels)),
+            ("styles", "styles", len(card.styles)),
+            ("moods", "moods", len(card.moods)),
+            ("sound", "kinds of sound", len(REASONS) if "sound" in sizes else 0),
+        ):
+            if (found := sizes.get(tensor, 0)) != size:
+                raise ModelError(f"{self.name}: {size} {what} are wanted, but the graph has {found}")
+        if card.attention != ("attention" in sizes):
+            raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
 
     @cached_property
     def name(self) -> str:
@@ -111,10 +121,10 @@ def open_model(which: str | os.PathLike[str] | None = None) -> Model:
     """
     data, name, path = read_model(which)
     model = parse(data, name)
-    return Model(model.card, model.graph, path)
+    return replace(model, path=path)
 
 
-def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
+def save_model(path: str | os.PathLike[str], graph: bytes, card: Card, examples: bytes = b"") -> Model:
     """Seal a card into a graph and write the model file, whole or not at all.
 
     Parameters
@@ -124,21 +134,24 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card) -> Model:
         A serialised ONNX model without a card.
     card : Card
         Its checksum is filled in.
+    examples : bytes
+        What it learned from.
     """
+    whole = join_examples(graph, examples)
     # the checksum covers the card with an empty checksum
     bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
-    checked = bare.model_copy(update={"checksum": compute_checksum(graph, _card_json(bare))})
+    checked = bare.model_copy(update={"checksum": compute_checksum(whole, _card_json(bare))})
     target = Path(path)
     with replacing(target) as partial:
-        partial.write_bytes(join_card(graph, _card_json(checked)))
-    return Model(checked, graph, target)
+        partial.write_bytes(join_card(whole, _card_json(checked)))
+    return Model(checked, graph, target, examples)
 
 
 def parse(data: bytes, name: str) -> Model:
     """Read a model from bytes; `name` is used in errors. See :func:`open_model`."""
-    raw, graph = split_card(data, name)
+    raw, graph, examples = split_card(data, name)
     try:
-        return Model(Card.model_validate(raw), graph)
+        return Model(Card.model_validate(raw), graph, examples=examples)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "card"

@@ -1,7 +1,8 @@
 """The model file: an ONNX graph that carries its card, sealed with a checksum.
 
 The card is JSON under the key ``earmark`` in ONNX's own ``metadata_props``, so any ONNX tool opens the file
-and shows it. A protobuf message is a plain sequence of fields, which lets us read the card, and seal or check
+and shows it; a model that examples can be added to carries those it learned from under ``earmark-examples``, which
+the seal covers too. A protobuf message is a plain sequence of fields, which lets us read the card, and seal or check
 the rest byte for byte, without a protobuf library. Nothing here is slow to import: who only needs to know
 which model it is pays neither for its network nor for checking every field of its card.
 """
@@ -20,10 +21,10 @@ from earmark.errors import ModelError
 FORMAT_VERSION = 1
 """Version of the model file format that this Earmark writes, and the newest it reads."""
 
-DEFAULT = "gtzan-attention"
+DEFAULT = "earmark"
 """Name of the bundled model that is used when none is asked for."""
 
-_KEY = b"earmark"
+_KEY, _EXAMPLES_KEY = b"earmark", b"earmark-examples"
 _METADATA_FIELD, _GRAPH_FIELD = 14, 7  # of ONNX's ModelProto
 _DELIMITED = 2  # protobuf's wire type of messages
 
@@ -59,7 +60,7 @@ def read_model(which: str | os.PathLike[str] | None = None) -> tuple[bytes, str,
         ) from error
 
 
-def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
+def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes, bytes]:
     """Take a model file apart, and check its seal.
 
     Parameters
@@ -73,7 +74,9 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     card : dict
         As it was written; its fields are not checked.
     graph : bytes
-        The ONNX model without the card.
+        The ONNX model without card and examples.
+    examples : bytes
+        What :mod:`earmark.training.examples` has written; empty where there are none.
 
     Raises
     ------
@@ -91,23 +94,24 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
         fields = []
     if not any(number == _GRAPH_FIELD and whole[0] & 7 == _DELIMITED for number, whole, _ in fields):
         raise ModelError(f"{name}: not an ONNX model, or cut short; give a file written by 'earmark train'")
-    text, graph = None, bytearray()
-    for _, whole, entry in fields:
-        # a metadata entry is ONNX's StringStringEntryProto: field 1 the key, 2 the value
-        if entry.get(1) == _KEY:
-            text = entry.get(2, b"")
-        else:
-            graph += whole
+    # a metadata entry is ONNX's StringStringEntryProto: field 1 the key, 2 the value
+    entries = {entry[1]: entry.get(2, b"") for _, _, entry in fields if entry.get(1) in (_KEY, _EXAMPLES_KEY)}
+    text, examples = entries.get(_KEY), entries.get(_EXAMPLES_KEY, b"")
+    graph = b"".join(whole for _, whole, entry in fields if entry.get(1) not in entries)
     if text is None:
         raise ModelError(f"{name}: an ONNX model, but without an Earmark card; give one written by 'earmark train'")
-    return _check(text, bytes(graph), name), bytes(graph)
+    return _check(text, join_examples(graph, examples), name), graph, examples
 
 
-def join_card(graph: bytes, card: bytes) -> bytes:
+def join_card(graph: bytes, card: bytes, key: bytes = _KEY) -> bytes:
     """Put a model file together from a graph and a card that holds its :func:`compute_checksum`."""
     # protobuf reads fields in any order, so the card can follow the graph
-    entry = _encode_field(1, _KEY) + _encode_field(2, card)
-    return graph + _encode_field(_METADATA_FIELD, entry)
+    return graph + _encode_field(_METADATA_FIELD, _encode_field(1, key) + _encode_field(2, card))
+
+
+def join_examples(graph: bytes, examples: bytes) -> bytes:
+    """Return a graph with the examples that it was learned from, if any: what a model file's checksum is of."""
+    return join_card(graph, examples, _EXAMPLES_KEY) if examples else graph
 
 
 def compute_checksum(graph: bytes, card: bytes) -> str:

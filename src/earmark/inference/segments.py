@@ -28,7 +28,7 @@ class Segment:
         Seconds of sound since the beginning. Each segment begins where the one before ended.
     genre : str or None
     reason : str or None
-        Why there is no genre: "silence" or "low confidence".
+        Why there is no genre: "silence", "low confidence", "speech" or "no music".
     confidence : float
         Mean probability of the genre over the segment's verdicts; 0 where there is none.
     title : str or None
@@ -157,6 +157,5 @@ def find_segments(verdicts: Iterable[RunningVerdict]) -> Iterator[Segment]:
 
 
 def _min_duration(label: _Label) -> float:
-    if label[0]:
-        return MIN_DURATION
-    return 0.0 if label[1] == "silence" else MAX_GAP
+    # to be unsure for a while between two of a genre is no change; speech is one, as another genre is
+    return {"silence": 0.0, "low confidence": MAX_GAP}.get(label[1] or "", MIN_DURATION)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Iterator
 
-from earmark.audio.source import Sound
+from numpy.typing import ArrayLike
+
+from earmark.audio.source import Sound, Source
 from earmark.audio.streams.stream import Stream
 from earmark.inference import batch, live
 from earmark.inference.classifier import TrackClassifier
+from earmark.inference.embedding import Embedding, embed
 from earmark.inference.live import RunningVerdict
 from earmark.inference.verdict import Verdict
 
@@ -62,6 +65,17 @@ class Tagger(TrackClassifier):
         ['silence', 'cannot be opened (No such file or directory)']
         """
         return batch.classify_many(self, sounds, jobs, preview)
+
+    def embed(self, source: Source | ArrayLike, sample_rate: float | None = None) -> Embedding:
+        """Embed one sound by the pretrained encoder, whatever the model: see :func:`earmark.inference.embedding.embed`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Tagger().embed(np.zeros(5 * 22050), 22050).vectors.shape
+        (16, 384)
+        """
+        return embed(source, sample_rate)
 
     def follow(
         self, source: Stream | str | os.PathLike[str], *, every: float = 0.5, memory: float = 5.0

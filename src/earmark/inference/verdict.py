@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+DISTRIBUTIONS = ("genres", "styles", "moods")
+"""The fields of an answer that give a probability to each name."""
+
 
 @dataclass(frozen=True)
 class ClipVerdict:
@@ -16,15 +19,19 @@ class ClipVerdict:
     start, end : float
         Seconds from the beginning of the track.
     genres : dict of str to float
-        Calibrated probabilities, most probable first; empty for a silent clip.
+        Calibrated probabilities, most probable first; empty where there are none.
     attention : tuple of float, or None
-        One weight a frame, summing to 1: what the network looked at. None where it does not attend.
+        One weight a step (of the paper's models, a frame), summing to 1: what the network looked at. None where it
+        does not attend.
+    reason : str or None
+        Why `genres` is empty, as a track's.
     """
 
     start: float
     end: float
     genres: dict[str, float]
     attention: tuple[float, ...] | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Verdict:
     genre : str or None
         The most probable genre; None when unknown.
     reason : str or None
-        Why unknown: "low confidence", "silence" or "too short".
+        Why unknown: "low confidence", "silence", "too short", "speech" or "no music".
     confidence : float
         Calibrated probability of the most probable genre, named or not; 0 where there is none.
     genres : dict of str to float
@@ -51,6 +58,8 @@ class Verdict:
         Where the sound came from.
     error : str or None
         What went wrong, if anything; a damaged file may have both a verdict and an error.
+    styles, moods : dict of str to float
+        Shares that sum to 1, most probable first; empty where the model tells none, or there are no genres.
     """
 
     genre: str | None
@@ -62,6 +71,8 @@ class Verdict:
     model: str
     path: str | None = None
     error: str | None = None
+    styles: dict[str, float] = field(default_factory=dict)
+    moods: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_error(cls, model: str, path: str | None, error: str) -> Verdict:
@@ -80,13 +91,14 @@ class Verdict:
             "genre": self.genre,
             "reason": self.reason,
             "confidence": round(self.confidence, 4),
-            "genres": round_genres(self.genres),
+            **{name: round_probabilities(getattr(self, name)) for name in DISTRIBUTIONS},
             "duration": None if self.duration is None else round(self.duration, 3),
             "clips": [
                 {
                     "start": round(clip.start, 3),
                     "end": round(clip.end, 3),
-                    "genres": round_genres(clip.genres),
+                    "genres": round_probabilities(clip.genres),
+                    "reason": clip.reason,
                     "attention": None if clip.attention is None else [round(a, 6) for a in clip.attention],
                 }
                 for clip in self.clips
@@ -110,15 +122,15 @@ class Verdict:
         Returns
         -------
         dict
-            ``path``, ``genre``, ``reason``, ``confidence``, ``duration``, ``error``, ``model``, and for each genre
-            its probability, ``p_jazz`` and so on; None where there is none.
+            ``path``, ``genre``, ``reason``, ``confidence``, ``style`` and ``mood`` (the most probable), ``duration``,
+            ``error``, ``model``, and for each genre its probability, ``p_jazz`` and so on; None where there is none.
 
         Examples
         --------
         >>> Verdict("jazz", None, 0.75, {"jazz": 0.75, "pop": 0.25}, 30.0, (), "mine").to_record(["pop", "jazz"])
         ... # doctest: +NORMALIZE_WHITESPACE
-        {'path': None, 'genre': 'jazz', 'reason': None, 'confidence': 0.75, 'duration': 30.0, 'error': None,
-         'model': 'mine', 'p_pop': 0.25, 'p_jazz': 0.75}
+        {'path': None, 'genre': 'jazz', 'reason': None, 'confidence': 0.75, 'style': None, 'mood': None,
+         'duration': 30.0, 'error': None, 'model': 'mine', 'p_pop': 0.25, 'p_jazz': 0.75}
         """
         names = tuple(labels) or sorted(self.genres)
         return {
@@ -126,6 +138,8 @@ class Verdict:
             "genre": self.genre,
             "reason": self.reason,
             "confidence": self.confidence,
+            "style": next(iter(self.styles), None),
+            "mood": next(iter(self.moods), None),
             "duration": self.duration,
             "error": self.error,
             "model": self.model,
@@ -133,6 +147,6 @@ class Verdict:
         }
 
 
-def round_genres(genres: dict[str, float]) -> dict[str, float]:
+def round_probabilities(probabilities: dict[str, float]) -> dict[str, float]:
     """Return probabilities to four digits, as JSON shows them."""
-    return {name: round(p, 4) for name, p in genres.items()}
+    return {name: round(p, 4) for name, p in probabilities.items()}

@@ -32,7 +32,7 @@ def classify_search(search: Search, model: str | None = None, *, preview: bool =
     model : str, optional
         A model file, or the name of a bundled model; the default bundled model when left out.
     preview : bool
-        Classify six clips of each file, not all.
+        Classify 30 s of each file, not all.
     jobs : int
         Files worked on at once.
 
@@ -66,7 +66,7 @@ def classify_new(
 
     # only the card, to know the model by; its graph is parsed when the first new file turns up
     data, name, _ = read_model(model)
-    card, _ = split_card(data, name)
+    card, *_ = split_card(data, name)
     hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
 
     @cache

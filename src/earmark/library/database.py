@@ -15,7 +15,7 @@ from urllib.parse import quote_from_bytes
 from earmark.errors import LibraryError
 from earmark.inference.verdict import ClipVerdict, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables below."""
 
 # SQLite's ``application_id`` of our files
@@ -32,13 +32,22 @@ _SCHEMA = (
     """CREATE TABLE track (
         hearing INTEGER NOT NULL REFERENCES hearing, path BLOB NOT NULL, size INTEGER NOT NULL,
         mtime_ns INTEGER NOT NULL, genre TEXT, reason TEXT, confidence REAL NOT NULL, genres TEXT NOT NULL,
-        duration REAL, error TEXT, clips BLOB, heard INTEGER NOT NULL, UNIQUE (hearing, path)
+        duration REAL, error TEXT, clips BLOB, heard INTEGER NOT NULL, styles TEXT NOT NULL DEFAULT '{}',
+        moods TEXT NOT NULL DEFAULT '{}', UNIQUE (hearing, path)
     )""",
     f"PRAGMA application_id = {_APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
-FIELDS = "path, genre, reason, confidence, genres, duration, error"
+# what version 2 added: to a file, or where that cannot be written, to what this connection sees of it
+_UPGRADE = (
+    "ALTER TABLE track ADD COLUMN styles TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE track ADD COLUMN moods TEXT NOT NULL DEFAULT '{}'",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+_UPGRADED_VIEW = "CREATE TEMP VIEW track AS SELECT *, '{}' AS styles, '{}' AS moods FROM main.track"
+
+FIELDS = "path, genre, reason, confidence, genres, duration, styles, moods, error"
 """Columns of a track that make a verdict, in the order of :func:`parse_verdict`; clips follow them."""
 
 _MESSAGES = {
@@ -96,6 +105,8 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"{path}: library format {version}, this Earmark knows up to {SCHEMA_VERSION}: upgrade with "
             "'pip install -U earmark'"
         )
+    if version < SCHEMA_VERSION:
+        _upgrade(database)
     try:
         # no effect where the file system cannot: then slower, as safe
         database.execute("PRAGMA journal_mode = WAL")
@@ -105,6 +116,20 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             raise
     # under WAL a power cut may lose the last transactions, but damages nothing
     database.execute("PRAGMA synchronous = NORMAL")
+
+
+def _upgrade(database: sqlite3.Connection) -> None:
+    """Bring a library of version 1 up to date; one that can only be read stays as it is, and is read as if it were."""
+    try:
+        with transaction(database):
+            # asked again inside the transaction: another run may have been quicker
+            if database.execute("PRAGMA user_version").fetchone() == (1,):
+                for statement in _UPGRADE:
+                    database.execute(statement)
+    except sqlite3.OperationalError as error:
+        if _error_code(error) != sqlite3.SQLITE_READONLY:
+            raise
+        database.execute(_UPGRADED_VIEW)
 
 
 def _is_new(database: sqlite3.Connection) -> bool:
@@ -146,10 +171,11 @@ def _error_code(error: sqlite3.Error) -> int:
 
 def parse_verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
     """Parse a row of :data:`FIELDS` and clips, which may be NULL."""
-    _, genre, reason, confidence, genres, duration, error, packed = row
+    _, genre, reason, confidence, genres, duration, styles, moods, error, packed = row
     clips = tuple(_parse_clip(**clip) for clip in json.loads(zlib.decompress(packed))) if packed else ()
-    return Verdict(genre, reason, confidence, json.loads(genres), duration, clips, model, path, error)
+    genres, styles, moods = map(json.loads, (genres, styles, moods))
+    return Verdict(genre, reason, confidence, genres, duration, clips, model, path, error, styles, moods)
 
 
-def _parse_clip(start: float, end: float, genres: dict[str, float], attention: list[float] | None) -> ClipVerdict:
-    return ClipVerdict(start, end, genres, None if attention is None else tuple(attention))
+def _parse_clip(attention: list[float] | None, **fields: Any) -> ClipVerdict:
+    return ClipVerdict(attention=None if attention is None else tuple(attention), **fields)

@@ -191,13 +191,13 @@ class Library:
         if status is None or not stat.S_ISREG(status.st_mode) or (verdict.error and not os.access(path, os.R_OK)):
             return
         # NULL says that clips were not kept, an empty list that there are none
-        clips = None
-        if timeline or not verdict.clips:
-            clips = zlib.compress(json.dumps([vars(clip) for clip in verdict.clips]).encode())
+        kept = [vars(clip) for clip in verdict.clips] if timeline or not verdict.clips else None
+        clips = None if kept is None else zlib.compress(json.dumps(kept).encode())
         # in the order of the table's columns
         answer = (verdict.genre, verdict.reason, verdict.confidence, json.dumps(verdict.genres))
         key = (model_id, _path_key(path), status.st_size, status.st_mtime_ns)
-        self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time())))
+        more = (json.dumps(verdict.styles), json.dumps(verdict.moods))
+        self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time()), *more))
         if len(self._pending) >= _BATCH or time.monotonic() - self._last_flush > _BATCH_SECONDS:
             self.flush()
 
@@ -208,7 +208,7 @@ class Library:
             return
         with translate_errors(self.path), transaction(self._database):
             marks = ", ".join("?" * len(self._pending[0]))
-            self._database.executemany(f"INSERT OR REPLACE INTO track VALUES ({marks})", self._pending)
+            self._database.executemany(f"INSERT OR REPLACE INTO main.track VALUES ({marks})", self._pending)
         _log.debug("library %s: %d answers written", self.path, len(self._pending))
         self._pending.clear()
 
@@ -283,7 +283,7 @@ class Library:
                     "Nothing was forgotten: is their disk connected? Delete the library if they are gone for good"
                 )
             with transaction(self._database):
-                self._database.executemany("DELETE FROM track WHERE path = ?", gone)
+                self._database.executemany("DELETE FROM main.track WHERE path = ?", gone)
         return len(gone)
 
 

@@ -30,16 +30,13 @@ class Attention(nn.Module):
         Size H of the outputs that are attended to.
     scorer : str
         One of those above.
-    skip : int
-        Size of what entered the recurrence, to be averaged with the same weights and joined to ``c``;
-        0 for none.
     """
 
-    def __init__(self, width: int, scorer: str, skip: int = 0) -> None:
+    def __init__(self, width: int, scorer: str) -> None:
         super().__init__()
-        self.scorer, self.skip = scorer, bool(skip)
+        self.scorer = scorer
         # reads [c; q], without q where the query is learned
-        self.combine = nn.Linear(width + skip + (0 if scorer == "learned" else width), width)  # W_c
+        self.combine = nn.Linear(width * (1 if scorer == "learned" else 2), width)  # W_c
         if scorer == "general":
             self.query = nn.Linear(width, width)  # W_a
         elif scorer == "additive":
@@ -50,7 +47,7 @@ class Attention(nn.Module):
             self.key = nn.Linear(width, width)
             self.score = nn.Linear(width, 1, bias=False)
 
-    def forward(self, h: Tensor, last: Tensor, memory: Tensor, real: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, h: Tensor, last: Tensor, memory: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Attend.
 
         Parameters
@@ -60,8 +57,6 @@ class Attention(nn.Module):
             The top layer's h_T and c_T.
         real : Tensor of bool, shape (clips, frames)
             False on filling, which gets no weight.
-        u : Tensor, shape (clips, frames, size)
-            What entered the recurrence.
 
         Returns
         -------
@@ -85,12 +80,12 @@ class Attention(nn.Module):
         # α = softmax_t score(q, h_t)
         weights = scores[:, :, 0].masked_fill(~real, -torch.inf).softmax(dim=1)  # (clips, frames)
         # c = Σ α_t h_t
-        parts = [(weights[:, None] @ value)[:, 0] for value in ([h, u] if self.skip else [h])]  # c: (clips, H)
-        parts += [] if self.scorer == "learned" else [query]
+        context = (weights[:, None] @ h)[:, 0]  # (clips, H)
+        parts = [context] if self.scorer == "learned" else [context, query]
         # h~ = tanh(W_c [c; q])
         return torch.tanh(self.combine(torch.cat(parts, dim=1))), weights
 
-    def to_onnx(self, graph: Graph, h: str, last: str, memory: str, u: str) -> tuple[str, str]:
+    def to_onnx(self, graph: Graph, h: str, last: str, memory: str) -> tuple[str, str]:
         """Write the same equations into an ONNX graph; returns the names of h~ and of the weights."""
         query = memory if self.scorer in ("dot", "scaled-dot") else last
         if self.scorer == "general":
@@ -106,7 +101,6 @@ class Attention(nn.Module):
             scores = graph("Div", scores, graph.constant(self.combine.out_features**0.5))
         weights = graph("Softmax", graph.squeeze(scores, 2), axis=1)  # (clips, frames)
         # (clips, 1, frames) @ (clips, frames, H): c
-        row = graph.unsqueeze(weights, 1)
-        parts = [graph.squeeze(graph("MatMul", row, value), 1) for value in ([h, u] if self.skip else [h])]
-        parts += [] if self.scorer == "learned" else [query]
+        context = graph.squeeze(graph("MatMul", graph.unsqueeze(weights, 1), h), 1)
+        parts = [context] if self.scorer == "learned" else [context, query]
         return graph("Tanh", graph.linear(self.combine, graph("Concat", *parts, axis=1))), weights

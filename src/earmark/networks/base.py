@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from earmark.networks.onnx.builder import Graph
-
-_STATISTICS_CLIPS, _BATCH = 4096, 256
-"""Training clips, or fewer, from which the scale of inputs is learned; and how many at once."""
 
 
 class Network(nn.Module, ABC):
@@ -21,12 +17,6 @@ class Network(nn.Module, ABC):
     A batch is ``(clips, frames, bins)``. Clips of different lengths share it by filling: NaN frames at the end, which
     change no answer.
     """
-
-    min_frames: int
-    """Fewest frames that it can say anything about."""
-
-    def fit_input_statistics(self, x: Tensor) -> None:
-        """Learn the scale of the inputs from training clips (clips, frames, bins), where the network has to."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -42,11 +32,3 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, str | None]:
         """Write the forward pass into an ONNX graph; returns the names of logits and attention."""
-
-
-def sample_batches(x: Tensor) -> Iterator[Tensor]:
-    """Yield training clips (clips, …) a few at a time, each time some from everywhere; of many, not all."""
-    x = x[:: len(x) // _STATISTICS_CLIPS + 1]
-    # the quotient, rounded up
-    count = -(-len(x) // _BATCH)
-    return (x[i::count] for i in range(count))

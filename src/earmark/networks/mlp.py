@@ -34,8 +34,6 @@ class MlpNetwork(Network):
         f is its ``activation``.
     """
 
-    min_frames = 1
-
     def __init__(self, n_frames: int, n_bins: int, n_classes: int, settings: MlpSettings) -> None:
         super().__init__()
         self.n_frames, self.activation = n_frames, settings.activation
@@ -57,12 +55,7 @@ class MlpNetwork(Network):
 
     def to_onnx(self, graph: Graph, x: str) -> tuple[str, None]:
         """Write the same into an ONNX graph."""
-        none, given = graph.integers(0), graph("Shape", x, start=1, end=2)
-        # as in torch: zeros up to the frames of training
-        missing = graph("Sub", graph.integers(self.n_frames), given)
-        # ONNX: the beginnings of all axes, then their ends
-        x = graph("Pad", x, graph("Concat", none, none, none, none, missing, none, axis=0))
-        hidden = graph.linear(self.hidden, graph("Reshape", x, graph.integers(0, -1)))
+        hidden = graph.linear(self.hidden, graph.flatten(x, self.n_frames))
         operator = {"leaky-relu": "LeakyRelu", "none": "Identity"}.get(self.activation, self.activation.title())
         slope = {"alpha": 0.1} if self.activation == "leaky-relu" else {}
         return graph.linear(self.output, graph(operator, hidden, **slope)), None

@@ -57,7 +57,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 class NetworkSettings(Settings):
-    """A :class:`~earmark.networks.recurrent.RecurrentNetwork`, or an ensemble of them.
+    """A :class:`~earmark.networks.recurrent.RecurrentNetwork`.
 
     The paper's three networks are ``cell="rnn"`` (3.2.1), ``cell="lstm"`` (3.2.2), and ``cell="lstm",
     attention="dot"`` (3.2.3).
@@ -75,20 +75,6 @@ class NetworkSettings(Settings):
         Read each layer, or the first one only, in both directions (variants that the authors tried).
     dropout : float
         Share of outputs dropped after each recurrent layer and before the softmax layer, when training.
-    texture_window, texture_hop : int
-        Beyond the paper: frames a window of :class:`~earmark.networks.texture.Texture`, which the recurrence then
-        reads instead of frames, and from window to window; 0 for none.
-    projection : int
-        Beyond the paper: units of a :class:`~earmark.networks.projection.Projection` before the recurrence; 0 for none.
-    input_dropout : float
-        Share of the projection's inputs dropped, when training.
-    skip : bool
-        Attend to what enters the recurrence too, beside what leaves it.
-    members : int
-        More than one make an :class:`~earmark.networks.ensemble.Ensemble`.
-    doubt : float
-        How steeply confidence falls in what is unlike the training clips, see
-        :class:`~earmark.networks.out_of_distribution.MahalanobisTemperature`; 0 for not at all.
     """
 
     cell: Literal["rnn", "lstm"] = "lstm"
@@ -97,24 +83,12 @@ class NetworkSettings(Settings):
     attention: Literal["dot", "scaled-dot", "general", "additive", "learned"] | None = None
     bidirectional: bool | Literal["first"] = False
     dropout: float = Field(0.2, ge=0, lt=1)
-    texture_window: int = Field(0, ge=0)
-    texture_hop: int = Field(8, ge=1)
-    projection: int = Field(0, ge=0)
-    input_dropout: float = Field(0.0, ge=0, lt=1)
-    skip: bool = False
-    members: int = Field(1, ge=1)
-    doubt: float = Field(0.0, ge=0)
 
     @model_validator(mode="after")
     def _check_exclusions(self) -> NetworkSettings:
         if self.cell == "rnn" and self.attention in ("dot", "scaled-dot"):
             raise ValueError(f"attention {self.attention!r} asks the LSTM's memory c_T: use cell 'lstm' or 'general'")
         return self
-
-    @property
-    def min_frames(self) -> int:
-        """Fewest frames of a clip that the network can say anything about."""
-        return self.texture_window or 1
 
 
 class MlpSettings(Settings):

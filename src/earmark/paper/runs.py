@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from earmark.audio import FrontEnd
 from earmark.data.corpus import Corpus, Track
 from earmark.data.features.extract import extract
+from earmark.data.features.worker import Extractor
 from earmark.errors import CorpusError, EarmarkError, MissingExtra
 from earmark.files import replacing
 from earmark.paper.rows import Row
@@ -144,7 +144,7 @@ class Reproduction:
         corpus = replace(self.corpus, tracks=tracks)
         return replace(self, corpus=corpus, folder=self.folder.absolute(), cache=self.cache.absolute())
 
-    def _feature_settings(self, rows: Sequence[Row]) -> list[tuple[FrontEnd, float, float]]:
+    def _feature_settings(self, rows: Sequence[Row]) -> list[tuple[Extractor, float, float]]:
         """Return front end, clip and hop in seconds of each kind of features that rows read, once."""
         recipes = [(row.protocol, self.recipe(row)) for row in rows]
         kinds = [(r.front_end, r.clip_seconds, hop) for protocol, r in recipes for hop in r.hops(protocol)]

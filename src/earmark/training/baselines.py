@@ -9,7 +9,7 @@ for all of its one-versus-rest problems.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,9 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from earmark.training.scalers import ClipTransformer
+
+if TYPE_CHECKING:
+    from earmark.networks.onnx.builder import Graph
 
 Steps = list[tuple[str, Any]]
 """Named steps of a scikit-learn pipeline."""
@@ -63,7 +66,7 @@ def support_vector_machine(
 
 
 def logistic_regression(
-    multiclass: Literal["ovr", "multinomial"] = "ovr",
+    multiclass: Literal["ovr", "multinomial", "multilabel"] = "ovr",
     C: float = 1.0,
     class_weight: Literal["balanced"] | None = None,
 ) -> Steps:
@@ -71,18 +74,38 @@ def logistic_regression(
 
     Parameters
     ----------
-    multiclass : {"ovr", "multinomial"}
-        One-versus-rest by liblinear, or one softmax by Newton's method with conjugate gradients.
+    multiclass : {"ovr", "multinomial", "multilabel"}
+        One-versus-rest by liblinear, or one softmax by Newton's method with conjugate gradients; "multilabel" is
+        one-versus-rest too, of clips that may have several labels: see :func:`earmark.training.pipeline.fit_several`.
     C : float
         Inverse strength of the penalty.
     class_weight : {"balanced"}, optional
     """
-    solver = "liblinear" if multiclass == "ovr" else "newton-cg"
+    solver = "newton-cg" if multiclass == "multinomial" else "liblinear"
     regression: Any = LogisticRegression(C=C, solver=solver, class_weight=class_weight)
-    if multiclass == "ovr":
+    if multiclass != "multinomial":
         # liblinear knows two classes only
         regression = OneVsRestClassifier(regression)
     return [("flatten", Flattener()), ("rotate", SpanRotation()), ("logistic", regression)]
+
+
+def write_logistic(graph: Graph, regression: Any, x: str) -> str:
+    """Write the last step of :func:`logistic_regression`, fitted, into a graph; returns the name of probabilities."""
+    one_versus_rest = isinstance(regression, OneVsRestClassifier)
+    parts = regression.estimators_ if one_versus_rest else [regression]
+    # (classes, features), (classes,); of two classes only the second has weights: the first's are zero
+    W, b = (np.concatenate([getattr(part, name) for part in parts]) for name in ("coef_", "intercept_"))
+    # with one-versus-rest of several labels each has its own
+    if len(b) == 1:
+        W, b = np.stack([np.zeros_like(W[0]), W[0]]), np.array([0, b[0]])
+    scores = graph("Add", graph("MatMul", x, graph.constant(W.T)), graph.constant(b))
+    if not one_versus_rest or len(parts) == 1:
+        return graph("Softmax", scores, axis=1)
+    each = graph("Sigmoid", scores)
+    if regression.multilabel_:
+        return each
+    # scikit-learn makes those of one-versus-rest sum to 1
+    return graph("Div", each, graph("ReduceSum", each, graph.integers(1)))
 
 
 class Flattener(ClipTransformer):
@@ -108,6 +131,10 @@ class Flattener(ClipTransformer):
         # np.pad adds zeros, so that missing frames and filling are both 0
         filled = np.nan_to_num(np.pad(clips, [(0, 0), (0, self.n_frames_ - clips.shape[1]), (0, 0)]))
         return filled.reshape(len(clips), -1)
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return graph.flatten(x, self.n_frames_)
 
 
 class SpanRotation(TransformerMixin, BaseEstimator):
@@ -137,6 +164,10 @@ class SpanRotation(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         vectors: Vectors = validate_data(self, X, dtype=np.float64, reset=False)
         return vectors if self.basis_ is None else vectors @ self.basis_
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return x if self.basis_ is None else graph("MatMul", x, graph.constant(self.basis_))
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None, **_: Any) -> Vectors:
         """Do both at once; the training vectors' coordinates are triangular, exactly."""

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.data.groups import count_groups
 from earmark.data.splits import Fold
 from earmark.errors import SettingError
 from earmark.evaluation.calibration import Answers, calibrate
 from earmark.files import replacing
 from earmark.training import fit as trials
-from earmark.training.experiment import Experiment, Resources
+from earmark.training.experiment import Experiment, Resources, read_clips
 from earmark.training.fit import Fitting, Trial
+
+_FOLDS = 5
+"""As many as are common; a fifth of the tracks judges at once."""
 
 _ARRAYS = ("log_probabilities", "track", "y")
 
@@ -36,7 +40,7 @@ def run(
     experiment : Experiment
         Without a fold. Its recipe must keep the last epoch, for there is nothing left to choose one by.
     folds : int
-        Three or more.
+        Three or more; 0 for as many, up to five, as each genre has groups for.
     folder : Path
         Keeps each fold's answers, and the state after each epoch; a run that was killed goes on from there.
     resources : Resources, optional
@@ -51,11 +55,16 @@ def run(
     SettingError
         If the recipe chooses its epoch, or there are too few folds.
     """
-    if trials.chooses_epoch(experiment.recipe):
+    if experiment.recipe.chooses_epoch:
         raise SettingError("--folds leaves nothing to choose an epoch by: give a recipe with training.keep = 'last'")
 
+    # decoded once for all folds
+    computed = read_clips(experiment, resources or Resources())
+    experiment = replace(experiment, corpus=computed[0])
+    folds = folds or min(_FOLDS, count_groups(experiment.corpus, experiment.protocol))
+
     def fit(part: Experiment, name: str) -> Fitting:
-        return trials.fit(part, resources, folder / f"{name}.pt")
+        return trials.fit(part, resources, folder / f"{name}.pt", computed)
 
     answers = []
     for k in range(folds):
@@ -66,7 +75,7 @@ def run(
             turn = replace(experiment, fold=Fold(k, folds), learns="train+valid")
             _save(trials.answers_to(fit(turn, f"fold-{k}"), "test"), path)
         answers.append(_load(path))
-    held_out = _concatenate(answers)
+    held_out = trials.find_truth(_concatenate(answers), experiment.corpus, experiment.recipe)
     final = fit(replace(experiment, learns="all"), "all")
     calibration = calibrate(held_out)
     part = f"{folds} held-out folds"

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from earmark.data.corpus import Corpus, Track
-from earmark.data.features.extract import Features, extract
+from earmark.data.features.extract import Features, Reduction, extract
+from earmark.data.groups import MIN_GROUPS
+from earmark.data.rare_genres import filter_rare_genres
 from earmark.data.splits import PARTS, Fold, Leak, Protocol, Split, measure_leak, split_clips
 from earmark.errors import CorpusError
 from earmark.training.recipe import Recipe
@@ -27,10 +29,10 @@ class Experiment:
     ----------
     corpus : Corpus
     recipe : Recipe
-    protocol : {"clip", "track", "artist", "fault-filtered"}
+    protocol : {"clip", "track", "artist", "album", "fault-filtered"}
         How the corpus is split into training, validation and test.
     seed : int
-        Of the split, the weights, the order, dropout and augmentation.
+        Of the split, the weights, the order and dropout.
     fold : Fold, optional
         One turn of a cross-validation.
     learns : {"train", "train+valid", "all"}
@@ -113,20 +115,33 @@ class Material:
     failed: dict[str, str]
 
 
-def gather(experiment: Experiment, resources: Resources) -> Material:
-    """Make and split the clips of an experiment; those of training may overlap."""
-    corpus, recipe = experiment.corpus, experiment.recipe
-    hop_seconds, train_hop_seconds = recipe.hops(experiment.protocol)
-    settings: dict[str, Any] = {"min_frames": recipe.min_frames, "cache": resources.cache, "jobs": resources.jobs}
+def read_clips(experiment: Experiment, resources: Resources) -> tuple[Corpus, Features]:
+    """Compute the clips of an experiment; returns the tracks that could be read, and their clips.
 
-    def cut(tracks: Corpus, hop_seconds: float, **watch: Any) -> Features:
-        return extract(tracks, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds, **settings, **watch)
+    Examples of a model are left out where their very sound is there too, whose label is the newer one; under protocol
+    "album", also genres of which too few tracks could be read.
+    """
+    corpus = experiment.corpus
+    clips = _extract(experiment, corpus, experiment.recipe.hops(experiment.protocol)[0], resources, resources.on_track)
+    left_out = _find_repeated(corpus, clips) | clips.failed.keys()
+    readable = replace(corpus, tracks=tuple(track for track in corpus.tracks if track.id not in left_out))
+    if experiment.protocol == "album":
+        readable = filter_rare_genres(readable, MIN_GROUPS)
+    names = {track.id for track in readable.tracks}
+    # ascending, so that searchsorted gives a track's place in it
+    kept = np.array([i for i, track in enumerate(corpus.tracks) if track.id in names])
+    readable = replace(readable, tracks=corpus.subset(kept).tracks)
+    clips = clips.part(np.flatnonzero(np.isin(clips.track, kept)))
+    return readable, replace(clips, track=np.searchsorted(kept, clips.track))  # counts in `readable`
 
-    clips = cut(corpus, hop_seconds, on_track=resources.on_track)
-    # ascending, so that searchsorted below gives a track's place in it
-    kept = np.array([i for i, track in enumerate(corpus.tracks) if track.id not in clips.failed])
-    readable = corpus.subset(kept)
-    clips = replace(clips, track=np.searchsorted(kept, clips.track))  # counts in `readable`
+
+def gather(experiment: Experiment, resources: Resources, computed: tuple[Corpus, Features] | None = None) -> Material:
+    """Make and split the clips of an experiment; those of training may overlap.
+
+    `computed` is what :func:`read_clips` gave, where several experiments share it.
+    """
+    readable, clips = computed or read_clips(experiment, resources)
+    hop_seconds, train_hop_seconds = experiment.recipe.hops(experiment.protocol)
     split = split_clips(readable, clips.track, experiment.protocol, experiment.seed, experiment.fold)
     split = _merge_parts(split, experiment.learns)
     parts = {part: clips.part(getattr(split, part)) for part in PARTS if len(getattr(split, part))}
@@ -135,10 +150,32 @@ def gather(experiment: Experiment, resources: Resources) -> Material:
     # overlapping clips are cut of the training tracks only
     if train_hop_seconds != hop_seconds:
         learning = np.unique(parts["train"].track)
-        overlapping = cut(readable.subset(learning), train_hop_seconds)
+        overlapping = _extract(experiment, readable.subset(learning), train_hop_seconds, resources)
         # from counting in the subset back to counting in `readable`
         parts["train"] = replace(overlapping, track=learning[overlapping.track])
     return Material(parts, readable, leak, clips.failed)
+
+
+def _find_repeated(corpus: Corpus, clips: Features) -> set[str]:
+    """Return the ids of a model's examples whose clips are those of a sound file too."""
+    content = {i: clips.X[clips.track == i].tobytes() for i in np.unique(clips.track)}
+    files = {content[i] for i in content if corpus.tracks[i].path}
+    return {corpus.tracks[i].id for i in content if corpus.tracks[i].embedding is not None and content[i] in files}
+
+
+def _extract(
+    experiment: Experiment,
+    corpus: Corpus,
+    hop_seconds: float,
+    resources: Resources,
+    on_track: Callable[[Track], None] | None = None,
+) -> Features:
+    recipe = experiment.recipe
+    return extract(
+        corpus, recipe.front_end, recipe.clip_seconds, hop_seconds=hop_seconds,
+        reduction=Reduction(recipe.pool is not None, recipe.max_clips),
+        cache=resources.cache, jobs=resources.jobs, on_track=on_track,
+    )  # fmt: skip
 
 
 def _merge_parts(split: Split, learns: Learns) -> Split:

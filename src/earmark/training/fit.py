@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from earmark.data.corpus import Corpus
+from earmark.data.features.extract import Features
+from earmark.evaluation import metrics
 from earmark.evaluation.calibration import Answers, calibrate
 from earmark.evaluation.report import Report, judge
 from earmark.inference.card import Calibration
@@ -101,15 +103,15 @@ def run(experiment: Experiment, resources: Resources | None = None, checkpoint: 
     return Trial(**vars(fitting), calibration=calibration, reports=reports)
 
 
-def chooses_epoch(recipe: Recipe) -> bool:
-    """Whether a recipe's network is to be taken from its best epoch, for which the valid part is needed."""
-    return recipe.kind in ("network", "mlp") and recipe.training.keep == "best"
-
-
-def fit(experiment: Experiment, resources: Resources | None = None, checkpoint: Path | None = None) -> Fitting:
-    """Fit without judging; parameters and errors are those of :func:`run`."""
+def fit(
+    experiment: Experiment,
+    resources: Resources | None = None,
+    checkpoint: Path | None = None,
+    computed: tuple[Corpus, Features] | None = None,
+) -> Fitting:
+    """Fit without judging; parameters and errors are those of :func:`run`, and `computed` is :func:`gather`'s."""
     resources = resources or Resources()
-    material = gather(experiment, resources)
+    material = gather(experiment, resources, computed)
     train, valid = material.parts["train"], material.parts.get("valid")
     settings: dict[str, Any] = {"device": resources.device, "on_epoch": resources.on_epoch}
     if valid is None:
@@ -119,7 +121,10 @@ def fit(experiment: Experiment, resources: Resources | None = None, checkpoint: 
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        fitted = pipeline.fit(made, train.X, train.y, *((valid.X, valid.y) if valid else ()))
+        if experiment.recipe.multilabel:
+            fitted = pipeline.fit_several(made, train.X, [material.corpus.tracks[i].genres for i in train.track])
+        else:
+            fitted = pipeline.fit(made, train.X, train.y, *((valid.X, valid.y) if valid else ()))
     # a set: one-versus-rest solvers may warn once a genre
     notes = {"a solver stopped at its limit of iterations" for w in caught if w.category is ConvergenceWarning}
     # of a resumed run the history knows all epochs
@@ -135,10 +140,11 @@ def _history(fitted: Pipeline) -> list[dict[str, Any]]:
 
 
 def _judge(experiment: Experiment, fitting: Fitting) -> tuple[Calibration, dict[str, Report]]:
-    answers = {part: answers_to(fitting, part) for part in fitting.material.parts if part != "train"}
+    corpus, parts = fitting.material.corpus, [part for part in fitting.material.parts if part != "train"]
+    answers = {part: find_truth(answers_to(fitting, part), corpus, experiment.recipe) for part in parts}
     calibration = calibrate(answers["valid"])
     return calibration, {
-        part: report(experiment, fitting.material.corpus, answer, calibration, part) for part, answer in answers.items()
+        part: report(experiment, corpus, answer, calibration, part) for part, answer in answers.items()
     }
 
 
@@ -147,6 +153,21 @@ def answers_to(fitting: Fitting, part: str) -> Answers:
     features, labels = fitting.material.parts[part], tuple(str(label) for label in fitting.pipeline.classes_)
     log_p = pipeline.log_probabilities(fitting.pipeline, features.X)
     return Answers(log_p, features.track, np.searchsorted(np.array(labels), features.y), labels)
+
+
+def find_truth(answers: Answers, corpus: Corpus, recipe: Recipe) -> Answers:
+    """Return answers with all genres of each track, where a track may have several; others as they are.
+
+    For the true one is then held the most probable genre, if it is one of the track's.
+    """
+    if not recipe.multilabel:
+        return answers
+    members = np.array([[label in track.genres for label in answers.labels] for track in corpus.tracks])[answers.track]
+    pooled, _ = metrics.pool(answers.log_probabilities, answers.track, answers.y)
+    # (tracks,) → (clips,)
+    best = pooled.argmax(axis=1)[np.unique(answers.track, return_inverse=True)[1]]
+    y = np.where(members[np.arange(len(best)), best], best, answers.y)
+    return replace(answers, y=y, members=members)
 
 
 def report(experiment: Experiment, corpus: Corpus, answers: Answers, calibration: Calibration, part: str) -> Report:

@@ -25,20 +25,18 @@ from torch import Tensor
 
 from earmark.errors import SettingError
 from earmark.networks.base import Network
-from earmark.networks.ensemble import Ensemble
 from earmark.networks.mlp import MlpNetwork
 from earmark.networks.recurrent import RecurrentNetwork
 from earmark.networks.settings import MlpSettings, NetworkSettings, Settings
 from earmark.training.callbacks import EpochSeed, FiniteLoss, KeepBest, OnEpoch, Schedule
-from earmark.training.scalers import ClipEstimator, Clips, lengths
-from earmark.training.settings import AugmentationSettings, TrainingSettings, identify_run
-from earmark.training.skorch_net import AugmentedNetwork, SkorchNet, make_net
+from earmark.training.scalers import ClipEstimator, Clips
+from earmark.training.settings import TrainingSettings, identify_run
+from earmark.training.skorch_net import SkorchNet, make_net
 
 
 class _AllSettings(NamedTuple):
     network: NetworkSettings | MlpSettings
     training: TrainingSettings
-    augmentation: AugmentationSettings
 
 
 class NetworkClassifier(ClassifierMixin, ClipEstimator):
@@ -52,14 +50,12 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         Which network; the paper's LSTM when left out.
     training : TrainingSettings, optional
         How it is trained; as in the paper when left out.
-    augmentation : AugmentationSettings, optional
-        Distortions of the training clips; none when left out.
     class_weight : {"balanced"}, optional
         Weigh the loss of each clip by the inverse of its class' share, so that all classes weigh alike.
     validation_fraction : float
         Share of the clips set aside when `fit` gets no validation data; 0 keeps the last epoch.
     random_state : int, RandomState or None
-        Seed of initial weights, order, dropout and augmentation.
+        Seed of initial weights, order and dropout.
     device : str
         "auto" takes CUDA where there is one.
     checkpoint : path, optional
@@ -92,7 +88,6 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         network: NetworkSettings | MlpSettings | None = None,
         training: TrainingSettings | None = None,
         *,
-        augmentation: AugmentationSettings | None = None,
         class_weight: Literal["balanced"] | None = None,
         validation_fraction: float = 0.1,
         random_state: int | np.random.RandomState | None = None,
@@ -102,7 +97,6 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
     ) -> None:
         self.network = network
         self.training = training
-        self.augmentation = augmentation
         self.class_weight = class_weight
         self.validation_fraction = validation_fraction
         self.random_state = random_state
@@ -116,7 +110,6 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         return _AllSettings(
             NetworkSettings() if self.network is None else self.network,
             TrainingSettings() if self.training is None else self.training,
-            AugmentationSettings() if self.augmentation is None else self.augmentation,
         )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -137,7 +130,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
             name, _, field = key.partition("__")
             settings = self._settings._asdict().get(name)
             if not isinstance(settings, Settings):
-                raise SettingError(f"unknown parameter {key!r}: only network, training and augmentation have their own")
+                raise SettingError(f"unknown parameter {key!r}: only network and training have their own")
             # made anew, as pydantic's model_copy would check nothing
             setattr(self, name, type(settings)(**{**dict(settings), field: value}))
         return self
@@ -147,9 +140,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         settings, n_classes = self._settings.network, len(self.classes_)
         if isinstance(settings, MlpSettings):
             return MlpNetwork(n_frames, self.n_features_in_, n_classes, settings)
-        # the temperature belongs to the ensemble, so doubt makes one of a single member too
-        kind = Ensemble if settings.members > 1 or settings.doubt else RecurrentNetwork
-        return kind(self.n_features_in_, n_classes, settings)
+        return RecurrentNetwork(self.n_features_in_, n_classes, settings)
 
     def fit(
         self, X: ArrayLike, y: ArrayLike, X_valid: ArrayLike | None = None, y_valid: ArrayLike | None = None
@@ -229,7 +220,7 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
     def network_(self) -> Network:
         """The trained torch module."""
         check_is_fitted(self, "net_")
-        return self.net_.module_.network  # type: ignore[no-any-return]
+        return self.net_.module_  # type: ignore[no-any-return]
 
     def _split(
         self, clips: Clips, targets: NDArray[np.intp], X_valid: ArrayLike | None, y_valid: ArrayLike | None, seed: int
@@ -249,22 +240,11 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         train, valid = next(splitter.split(targets, targets))
         return Dataset(clips[train], targets[train]), Dataset(clips[valid], targets[valid])
 
-    def _build_for(self, clips: Clips) -> Network:
-        """Make the network for training clips, whose statistics it learns."""
-        network = self.build(clips.shape[1])
-        shortest = int(lengths(clips).min())
-        if shortest < network.min_frames:
-            raise ValueError(
-                f"a clip has {shortest} real frames, but this network needs {network.min_frames}: leave short ones out"
-            )
-        network.fit_input_statistics(torch.as_tensor(clips))
-        return network
-
     def _make_net(self, train: Dataset, valid: Dataset | None, seed: int) -> SkorchNet:
-        training, augmentation = self._settings.training, self._settings.augmentation
-        network = self._build_for(train.X)
+        training = self._settings.training
+        network = self.build(train.X.shape[1])
         steps = math.ceil(len(train) / training.batch_size)  # of an epoch
-        self.epochs_ = max(training.max_epochs, math.ceil(training.min_steps / steps))
+        self.epochs_ = training.max_epochs
         # without a random state each fit draws another seed and still is the same run
         seeded = {} if self.random_state is None else {"seed": seed}
         run = identify_run(**self._settings._asdict(), class_weight=self.class_weight, **seeded)
@@ -280,17 +260,13 @@ class NetworkClassifier(ClassifierMixin, ClipEstimator):
         if self.on_epoch:
             # after the keeper: an epoch that is told is saved
             callbacks.append(OnEpoch(self.on_epoch, self.epochs_))
-        module, valid_split = (
-            AugmentedNetwork(network, augmentation),
-            None if valid is None else predefined_split(valid),
-        )
         options = {
-            "mixup": augmentation.mixup,
+            "train_split": None if valid is None else predefined_split(valid),
             "classes": np.arange(len(self.classes_)),
             "criterion__weight": self._class_weights(train.y),
             "device": ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device,
         }
-        return make_net(module, training, train_split=valid_split, callbacks=callbacks, **options)
+        return make_net(network, training, callbacks=callbacks, **options)
 
     def _class_weights(self, targets: NDArray[np.intp]) -> Tensor | None:
         if self.class_weight is None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
+from earmark.errors import CorpusError
 from earmark.evaluation import metrics
 from earmark.training import baselines
-from earmark.training.network_classifier import NetworkClassifier
 from earmark.training.recipe import Recipe
-from earmark.training.scalers import LevelNormalizer, LowBins, Standardizer
+from earmark.training.scalers import LevelNormalizer, MeanPooling, Standardizer
 
 
 def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
@@ -23,18 +24,17 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     recipe : Recipe
     seed : int
     **settings
-        Further parameters of a :class:`NetworkClassifier`, such as ``checkpoint``; other kinds need none.
+        Further parameters of a network's classifier, such as ``checkpoint``; other kinds need none.
     """
-    # bins first, so that peak and mean are of those that are read
-    low = [("low", LowBins(recipe.low_bins))] if recipe.low_bins is not None else []
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
-    scale = ("standardize", Standardizer(recipe.per_bin, recipe.with_std))
-    return Pipeline([*low, *level, scale, *_classifier(recipe, seed, settings)])
+    pool = [("pool", MeanPooling())] if recipe.pool else []
+    scale = ("standardize", Standardizer(recipe.per_bin))
+    return Pipeline([*level, *pool, scale, *_classifier(recipe, seed, settings)])
 
 
 def is_network(pipeline: Pipeline) -> bool:
     """Whether a pipeline ends in a network: it learns in epochs and has a model file."""
-    return isinstance(pipeline[-1], NetworkClassifier)
+    return bool(pipeline.steps[-1][0] == "network")
 
 
 def fit(
@@ -53,6 +53,25 @@ def fit(
     scaled = scalers.fit_transform(X)
     pipeline[-1].fit(scaled, y, scalers.transform(X_valid), y_valid)
     return pipeline
+
+
+def fit_several(pipeline: Pipeline, X: ArrayLike, genres: Sequence[Sequence[str]]) -> Pipeline:
+    """Fit a pipeline of one-versus-rest to clips of several genres each; its classes are the first ones of all clips.
+
+    Raises
+    ------
+    CorpusError
+        If all clips are of one genre, from which nothing can then be told.
+    """
+    labels = sorted({own[0] for own in genres})
+    members = np.array([[label in own for label in labels] for own in genres])
+    for label in set(genres[0]).intersection(*genres):
+        raise CorpusError(f"all tracks are {label!r}: there is nothing to tell it from")
+    fitted: Pipeline = pipeline.fit(X, members.astype(int))
+    # scikit-learn only counts the columns; its versions differ in where they keep the names
+    regression = fitted[-1]
+    regression.label_binarizer_.classes_ = vars(regression)["classes_"] = np.array(labels)
+    return fitted
 
 
 def log_probabilities(pipeline: Pipeline, X: ArrayLike) -> NDArray[np.float64]:
@@ -78,10 +97,12 @@ def _classifier(recipe: Recipe, seed: int, settings: dict[str, Any]) -> baseline
         return baselines.support_vector_machine(**recipe.svm.model_dump(), class_weight=weight, seed=seed)
     if recipe.logistic:
         return baselines.logistic_regression(**recipe.logistic.model_dump(), class_weight=weight)
+    # late: the other kinds need no torch
+    from earmark.training.network_classifier import NetworkClassifier
+
     classifier = NetworkClassifier(
         recipe.mlp or recipe.network,
         recipe.training,
-        augmentation=recipe.augmentation,
         class_weight=weight,
         random_state=seed,
         **settings,

@@ -12,30 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from earmark.audio.spectrogram import LogMel, StftDensity
+from earmark.audio.kaldi_mel import KaldiMel
+from earmark.audio.spectrogram import FrontEnd, LogMel, StftDensity
 from earmark.errors import SettingError
+from earmark.inference.encoder import Encoder
 from earmark.networks.settings import MlpSettings, NetworkSettings, Settings, suggest
-from earmark.training.settings import AugmentationSettings, TrainingSettings
+from earmark.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from earmark.data.splits import Protocol
 
-_REMOVED = {
-    "network.channels": "the convolutional front",
-    "network.convolution": "the convolutional front",
-    "network.heads": "attention of several heads",
-    "network.per_class": "attention for each class",
-    "training.average": "averaging of weights",
-    "augmentation.frequency_masks": "SpecAugment",
-    "augmentation.frequency_mask_bins": "SpecAugment",
-    "augmentation.time_masks": "SpecAugment",
-    "augmentation.time_mask_frames": "SpecAugment",
-    "augmentation.stretch": "stretching of clips",
-    "augmentation.dynamics": "scaling of levels",
-    "augmentation.floor": "the raised noise floor",
-    "augmentation.noise": "noise on each value",
-}
-"""Keys that recipes once had, and what they asked for: all lost, or brought nothing, by docs/model.md."""
+REMOVED = (
+    "low_bins", "with_std", "augmentation", "network.channels", "network.convolution", "network.heads",
+    "network.per_class", "network.texture_window", "network.texture_hop", "network.projection", "network.input_dropout",
+    "network.skip", "network.members", "network.doubt", "training.average", "training.min_steps",
+)  # fmt: skip
+"""Keys that recipes once had; what they asked for lost against something simpler, by docs/model.md."""
 
 _Model = TypeVar("_Model", bound=Settings)
 
@@ -51,7 +43,7 @@ class Svm(Settings):
 class Logistic(Settings):
     """Logistic regression; see :func:`earmark.training.baselines.logistic_regression`."""
 
-    multiclass: Literal["ovr", "multinomial"] = "ovr"
+    multiclass: Literal["ovr", "multinomial", "multilabel"] = "ovr"
     C: float = Field(1.0, gt=0)
 
 
@@ -77,8 +69,8 @@ class Recipe(Settings):
 
     Attributes
     ----------
-    front_end : StftDensity or LogMel
-        How samples become frames.
+    front_end : StftDensity, LogMel, KaldiMel or Encoder
+        How samples become frames; an encoder's are its steps.
     clip_seconds : float
         Length of a clip.
     hop_seconds : float, optional
@@ -86,12 +78,14 @@ class Recipe(Settings):
         "clip" never lets them.
     train_hop_seconds : float, optional
         From one training clip to the next; shorter than a clip gives more, overlapping ones.
-    low_bins : int, optional
-        Read only so many of the front end's bins, the lowest, see :class:`earmark.training.scalers.LowBins`.
+    max_clips : int, optional
+        Of longer tracks, learn from and judge by so many clips, spread over the track; all when left out.
+    pool : {"mean"}, optional
+        Read the mean of a clip's frames, instead of one after another.
     top_db : float, optional
         For dB front ends: floor and centre each clip by itself, see
         :class:`earmark.training.scalers.LevelNormalizer`.
-    per_bin, with_std : bool
+    per_bin : bool
         See :class:`earmark.training.scalers.Standardizer`.
     class_weight : {"balanced"}, optional
         Let clips of rare genres count more, so that all genres weigh alike.
@@ -101,24 +95,22 @@ class Recipe(Settings):
     svm : Svm, optional
     logistic : Logistic, optional
     training : TrainingSettings
-    augmentation : AugmentationSettings
     """
 
-    front_end: Annotated[StftDensity | LogMel, Field(discriminator="kind")] = StftDensity()
+    front_end: Annotated[FrontEnd | Encoder, Field(discriminator="kind")] = StftDensity()
     clip_seconds: float = Field(5.0, gt=0)
     hop_seconds: float | None = Field(None, gt=0)
     train_hop_seconds: float | None = Field(None, gt=0)
-    low_bins: int | None = Field(None, ge=1)
+    max_clips: int | None = Field(None, ge=1)
+    pool: Literal["mean"] | None = None
     top_db: float | None = Field(None, gt=0)
     per_bin: bool = False
-    with_std: bool = True
     class_weight: Literal["balanced"] | None = None
     network: NetworkSettings = NetworkSettings()
     mlp: MlpSettings | None = None
     svm: Svm | None = None
     logistic: Logistic | None = None
     training: TrainingSettings = TrainingSettings()
-    augmentation: AugmentationSettings = AugmentationSettings()
 
     @model_validator(mode="after")
     def _check_together(self) -> Recipe:
@@ -128,8 +120,6 @@ class Recipe(Settings):
             raise ValueError(f"describes {' and '.join(given)}: a recipe makes one of them")
         if max(self.hop_seconds or 0, self.train_hop_seconds or 0) > self.clip_seconds:
             raise ValueError(f"hop_seconds and train_hop_seconds must not exceed clip_seconds ({self.clip_seconds})")
-        if self.low_bins and self.low_bins > self.front_end.n_bins:
-            raise ValueError(f"low_bins is {self.low_bins}, but the front end gives {self.front_end.n_bins}")
         if self.svm and self.svm.penalty == "l1" and self.svm.kernel != "linear":
             raise ValueError("svm.penalty 'l1' is for kernel 'linear' only")
         return self
@@ -140,9 +130,19 @@ class Recipe(Settings):
         return "mlp" if self.mlp else "svm" if self.svm else "logistic" if self.logistic else "network"
 
     @property
-    def n_bins(self) -> int:
-        """Numbers a frame that are read."""
-        return self.low_bins or self.front_end.n_bins
+    def is_network(self) -> bool:
+        """Whether it makes a network, which learns in epochs and needs torch."""
+        return self.kind in ("network", "mlp")
+
+    @property
+    def chooses_epoch(self) -> bool:
+        """Whether its network is to be taken from its best epoch, for which the valid part is needed."""
+        return self.is_network and self.training.keep == "best"
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether a track may have several genres."""
+        return self.logistic is not None and self.logistic.multiclass == "multilabel"
 
     @property
     def attention(self) -> bool:
@@ -150,9 +150,9 @@ class Recipe(Settings):
         return self.kind == "network" and self.network.attention is not None
 
     @property
-    def min_frames(self) -> int:
-        """Fewest frames of a clip that the network can say anything about."""
-        return self.network.min_frames
+    def encoder(self) -> Encoder | None:
+        """The pretrained network that it builds on, if any."""
+        return self.front_end if isinstance(self.front_end, Encoder) else None
 
     def hops(self, protocol: Protocol) -> tuple[float, float]:
         """Return seconds from clip to clip: where a track is judged, and where it is learned from.
@@ -209,8 +209,8 @@ def validate(kind: type[_Model], settings: dict[str, Any], name: str) -> _Model:
 
 
 def _describe_unknown(key: str, location: tuple[int | str, ...]) -> str:
-    if key in _REMOVED:
-        return f"key {key!r} is no more: {_REMOVED[key]} was removed, as it brought nothing; leave the key out"
+    if key in REMOVED:
+        return f"key {key!r} is no more: what it asked for was removed, as it brought nothing; leave the key out"
     table, last = location[0], str(location[-1])
     if len(location) == 1:
         known = [*Recipe.model_fields, *Ancestry.model_fields]
@@ -229,12 +229,16 @@ def _toml(value: object) -> str:
     return repr(value) if isinstance(value, int | float) else f'"{value}"'
 
 
-_FRONT_ENDS: dict[str, Any] = {"stft-density": StftDensity, "log-mel": LogMel}
+_FRONT_ENDS: dict[str, Any] = {
+    "stft-density": StftDensity,
+    "log-mel": LogMel,
+    "kaldi-mel": KaldiMel,
+    "encoder": Encoder,
+}
 _TABLES: dict[str, type[Settings]] = {
     "network": NetworkSettings,
     "mlp": MlpSettings,
     "svm": Svm,
     "logistic": Logistic,
     "training": TrainingSettings,
-    "augmentation": AugmentationSettings,
 }

@@ -19,7 +19,7 @@ LOG = "-log"
 
 
 def list_recipes() -> list[str]:
-    """Return the recipes that come with the package: the rows of the paper's figures, and the bundled model's."""
+    """Return the recipes that come with the package: the rows of the paper's figures, and two on log-mel."""
     return sorted(Path(entry.name).stem for entry in _folder().iterdir() if entry.name.endswith(".toml"))
 
 
@@ -82,7 +82,7 @@ def _make_logarithmic(recipe: Recipe, name: str) -> Recipe:
     front_end = dataclasses.replace(recipe.front_end, log=True)
     training = recipe.training.model_copy(update={"lr": 0.1, "clip_norm": 1.0})
     change: dict[str, Any] = {"front_end": front_end, "per_bin": True}
-    return recipe.model_copy(update=change | ({"training": training} if recipe.kind in ("network", "mlp") else {}))
+    return recipe.model_copy(update=change | ({"training": training} if recipe.is_network else {}))
 
 
 def parse_recipe(text: str, name: str) -> Recipe:

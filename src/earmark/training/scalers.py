@@ -63,13 +63,6 @@ class ClipTransformer(TransformerMixin, ClipEstimator):
         return tags
 
 
-def lengths(clips: Clips) -> NDArray[np.intp]:
-    """Return how many real frames each clip has."""
-    # filling is NaN in every bin: the first tells
-    real: NDArray[np.intp] = np.sum(~np.isnan(clips[:, :, 0]), axis=1)
-    return real
-
-
 def _is_3d(X: ArrayLike) -> bool:
     return getattr(X, "ndim", 2) == 3
 
@@ -77,28 +70,6 @@ def _is_3d(X: ArrayLike) -> bool:
 def _restore_shape(clips: Clips, X: ArrayLike) -> Clips:
     """Return clips in as many dimensions as X has."""
     return clips if _is_3d(X) else clips[:, 0]
-
-
-class LowBins(ClipTransformer):
-    """Keep the lowest bins: a model that never reads what codecs and low sample rates take away does not miss it.
-
-    Parameters
-    ----------
-    bins : int
-        How many; no more than there are.
-    """
-
-    def __init__(self, bins: int = 64) -> None:
-        self.bins = bins
-
-    def transform(self, X: ArrayLike) -> Clips:
-        """Cut the others off: (clips, frames, bins) → (clips, frames, fewer bins)."""
-        check_is_fitted(self)
-        return _restore_shape(self.as_clips(X, reset=False)[:, :, : self.bins], X)
-
-    def to_onnx(self, graph: Graph, x: str) -> str:
-        """Write the same into an ONNX graph."""
-        return graph("Slice", x, graph.integers(0), graph.integers(self.bins), graph.integers(2))
 
 
 class LevelNormalizer(ClipTransformer):
@@ -138,13 +109,10 @@ class Standardizer(ClipTransformer):
     ----------
     per_bin : bool
         One mean and deviation for each bin; otherwise one of each for everything, as in the paper.
-    with_std : bool
-        Divide by the deviation; otherwise only the mean is taken off and dB stay dB.
     """
 
-    def __init__(self, per_bin: bool = False, with_std: bool = True) -> None:
+    def __init__(self, per_bin: bool = False) -> None:
         self.per_bin = per_bin
-        self.with_std = with_std
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn mean and deviation, of real frames only."""
@@ -154,7 +122,7 @@ class Standardizer(ClipTransformer):
         self.mean_ = np.nanmean(clips, axis=axes, dtype=np.float64)
         deviation = np.nanstd(clips, axis=axes, dtype=np.float64)
         # a constant bin stays at zero
-        self.scale_ = np.where((deviation > 0) & self.with_std, deviation, 1.0)
+        self.scale_ = np.where(deviation > 0, deviation, 1.0)
         return self
 
     def transform(self, X: ArrayLike) -> Clips:
@@ -167,3 +135,16 @@ class Standardizer(ClipTransformer):
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph."""
         return graph("Div", graph("Sub", x, graph.constant(self.mean_)), graph.constant(self.scale_))
+
+
+class MeanPooling(ClipTransformer):
+    """Average the frames of each clip, filling left out: (clips, frames, bins) → (clips, 1, bins)."""
+
+    def transform(self, X: ArrayLike) -> Clips:
+        """Average."""
+        check_is_fitted(self)
+        return _restore_shape(np.nanmean(self.as_clips(X, reset=False), axis=1, keepdims=True), X)
+
+    def to_onnx(self, graph: Graph, x: str) -> str:
+        """Write the same into an ONNX graph."""
+        return graph("ReduceMean", x, axes=[1])

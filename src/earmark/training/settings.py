@@ -27,8 +27,6 @@ class TrainingSettings(Settings):
         Limit on the gradient's norm.
     max_epochs : int
         Epochs at most.
-    min_steps : int
-        More epochs where so few clips would otherwise give fewer steps than this.
     patience : int, optional
         Stop after so many epochs without a better one, 0 at the first of them; None, or keeping the last, runs all.
     keep : {"best", "last"}
@@ -46,35 +44,9 @@ class TrainingSettings(Settings):
     batch_size: int = Field(128, ge=1)
     clip_norm: float = Field(5.0, gt=0)
     max_epochs: int = Field(100, ge=1)
-    min_steps: int = Field(0, ge=0)
     patience: int | None = Field(30, ge=0)
     keep: Literal["best", "last"] = "best"
     choose_by: Literal["accuracy", "loss"] = "accuracy"
-
-
-class AugmentationSettings(Settings):
-    """Distortions of training clips, see :class:`~earmark.training.augment.Augment`; the defaults do nothing.
-
-    Levels are in the unit of the input: dB, where the standardizer leaves dB (``top_db`` and ``with_std = false``).
-
-    Attributes
-    ----------
-    shift_bins : int
-        All bins moved up or down by up to so many, the outermost repeated: another tuning.
-    equalizer : float
-        Standard deviation of a smooth random gain over the bins: another room, another master.
-    lowpass : float
-        Probability with which the bins above a random cut, in the upper quarter, are silenced: a low bit rate, an old
-        recording.
-    mixup : float
-        Parameter of the beta distribution by which two clips, and their labels, are mixed (Zhang et al. 2018); 0 for
-        none.
-    """
-
-    shift_bins: int = Field(0, ge=0)
-    equalizer: float = Field(0.0, ge=0)
-    lowpass: float = Field(0.0, ge=0, le=1)
-    mixup: float = Field(0.0, ge=0)
 
 
 def identify_run(**parts: Any) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from earmark.evaluation.report import Report
 from earmark.files import replacing
 from earmark.inference.card import Card, Metric, Training
 from earmark.inference.model import Model, save_model
+from earmark.inference.vocabulary import read_classes
 from earmark.training import cross_validation
 from earmark.training import fit as trials
+from earmark.training.examples import encode_examples
 from earmark.training.experiment import Experiment, Resources
 from earmark.training.export import pipeline_graph
 from earmark.training.fit import Trial
@@ -30,13 +32,15 @@ __all__ = ["Experiment", "Outcome", "Resources", "train"]
 class Outcome:
     """What a run gave: the model as written, its reports, tracks that could not be read and why, and epochs run.
 
-    The reports are of "valid", and "test" where the split has one; or of "5 held-out folds".
+    The reports are of "valid", and "test" where the split has one; or of "5 held-out folds". The notes say which genres
+    were left out, as too few of their tracks could be read.
     """
 
     model: Model
     reports: dict[str, Report]
     failed: dict[str, str]
     epochs: int
+    notes: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -62,8 +66,8 @@ def train(
         The model file. Beside it, ``<output>.run`` holds the state after each epoch until the file is
         written; a run that was killed goes on from there.
     folds : int, optional
-        Judge by so many held-out folds and learn from every track, see :mod:`earmark.training.cross_validation`; else
-        part of the corpus learns and the rest judges.
+        Judge by so many held-out folds (0: as many as the genres allow) and learn from every track, see
+        :mod:`earmark.training.cross_validation`; else part of the corpus learns and the rest judges.
     name : str, optional
         Name in the card; the file's name when left out.
     licence : str
@@ -79,50 +83,60 @@ def train(
     TrainingError
         If the run folder belongs to another experiment, or the loss stops being a number.
     """
-    if experiment.recipe.kind not in ("network", "mlp"):
-        raise SettingError(
-            f"a recipe with [{experiment.recipe.kind}] has no model file, only networks do: judge it by "
-            "'earmark reproduce'"
-        )
+    if experiment.recipe.kind == "svm":
+        raise SettingError("a recipe with [svm] has no model file: judge it by 'earmark reproduce'")
     run = _run_folder(experiment, folds, output)
-    if folds:
+    if folds is not None:
         trial = cross_validation.run(experiment, folds, run, resources)
     else:
         trial = trials.run(experiment, resources, run / "checkpoint.pt")
     card = _make_card(experiment, name or output.stem, licence, trial)
-    model = save_model(output, pipeline_graph(trial.pipeline, card.name), card)
+    learned = trial.material
+    examples = encode_examples(learned.corpus, learned.parts["train"]) if experiment.recipe.pool else b""
+    model = save_model(output, pipeline_graph(trial.pipeline, card.name, experiment.recipe.encoder), card, examples)
     # only now that the file is written
     shutil.rmtree(run)
-    return Outcome(model, trial.reports, trial.material.failed, trial.pipeline[-1].n_iter_)
+    notes = learned.corpus.notes[len(experiment.corpus.notes) :]
+    return Outcome(model, trial.reports, learned.failed, len(trial.history), notes)
 
 
 def _make_card(experiment: Experiment, name: str, licence: str, trial: Trial) -> Card:
-    learned, network = trial.material.parts["train"], trial.pipeline[-1]
+    recipe = experiment.recipe
+    front_end = recipe.encoder.mel if recipe.encoder else recipe.front_end
+    a_step = recipe.front_end.hop_length // front_end.hop_length
     return Card(
         name=name,
         labels=trial.labels,
-        clip_seconds=experiment.recipe.clip_seconds,
-        hop_seconds=experiment.recipe.hop_seconds,
-        front_end=experiment.recipe.front_end,
-        n_bins=experiment.recipe.front_end.n_bins,
-        min_frames=experiment.recipe.min_frames,
-        attention=experiment.recipe.attention,
+        clip_seconds=recipe.clip_seconds,
+        hop_seconds=recipe.hop_seconds,
+        front_end=front_end,
+        n_bins=front_end.n_bins,
+        min_frames=a_step,
+        attention=recipe.attention,
+        styles=tuple(item.name for item in read_classes("genre")) if recipe.encoder else (),
+        moods=tuple(item.name for item in read_classes("mood")) if recipe.encoder else (),
         calibration=trial.calibration,
-        training=Training(
-            corpus=experiment.corpus.name,
-            fingerprint=experiment.corpus.fingerprint,
-            protocol=experiment.protocol,
-            n_tracks=len(np.unique(learned.track)),
-            n_clips=len(learned.y),
-            recipe=experiment.recipe.toml(),
-            seed=experiment.seed,
-            epochs=network.n_iter_,
-        ),
+        training=_describe_training(experiment, trial),
         metrics=_list_metrics(experiment, trial.reports),
         licence=licence,
+        credits=recipe.encoder.credits if recipe.encoder else (),
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         commit=commit(),
         earmark=earmark.__version__,
+    )
+
+
+def _describe_training(experiment: Experiment, trial: Trial) -> Training:
+    learned = trial.material.parts["train"]
+    return Training(
+        corpus=experiment.corpus.name,
+        fingerprint=experiment.corpus.fingerprint,
+        protocol=experiment.protocol,
+        n_tracks=len(np.unique(learned.track)),
+        n_clips=len(learned.y),
+        recipe=experiment.recipe.toml(),
+        seed=experiment.seed,
+        epochs=len(trial.history),
     )
 
 
@@ -139,7 +153,7 @@ def _list_metrics(experiment: Experiment, reports: dict[str, Report]) -> tuple[M
             route="spectrogram" if arrays else "audio",
         )
         for report in reports.values()
-        for name in ("clip_accuracy", "track_accuracy", "calibration_error")
+        for name in ("clip_accuracy", "track_accuracy", "mean_recall", "calibration_error")
     )
 
 
@@ -148,7 +162,12 @@ def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path
     run = output.with_name(output.name + ".run")
     record = run / "run.json"
     # sorted keys: the same run always gives the same text
-    identity = json.dumps(experiment.identity | ({"folds": folds} if folds else {}), sort_keys=True, indent=1)
+    identity = json.dumps(
+        experiment.identity | ({"folds": folds} if folds is not None else {}), sort_keys=True, indent=1
+    )
+    # what takes a second begins anew, whatever it was
+    if run.exists() and not experiment.recipe.is_network:
+        shutil.rmtree(run)
     if record.exists():
         if record.read_text(encoding="utf-8") != identity:
             raise TrainingError(

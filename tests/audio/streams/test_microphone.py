@@ -17,7 +17,7 @@ from earmark.errors import AudioError, MissingExtra
 
 @pytest.fixture(scope="module")
 def tagger():
-    return earmark.load()
+    return earmark.load("paper-attention-2x60")
 
 
 class _InputStream:

@@ -37,6 +37,17 @@ def test_an_unknown_verdict_is_written_only_on_demand():
     assert GenreSelector(min_confidence=0.0).select(silent) == ()
 
 
+def test_styles_follow_the_genres_where_they_are_wanted():
+    told = Verdict(
+        "electronic", None, 0.7, {"electronic": 0.7, "pop": 0.3}, 3.0, (), "m",
+        styles={"electronic": 0.9, "techno": 0.5, "drum and bass": 0.3, "house": 0.1},
+    )  # fmt: skip
+    assert GenreSelector().select(told) == ("Electronic",)
+    assert GenreSelector(top=2, styles=9).select(told) == ("Electronic", "Pop", "Techno", "Drum & Bass")
+    words = load_words([*told.genres, *told.styles], {"Techno": "Tekkno", "Drum & Bass": None})
+    assert GenreSelector(words, styles=3).select(told) == ("Electronic", "Tekkno")
+
+
 def test_words_of_labels():
     labels = {"blues": "Blues", "r&b": "R&B", "hip-hop": "Hip-Hop", "post_rock": "Post Rock", "Trip-Hop": "Trip-Hop"}
     assert {label: spell_label(label) for label in labels} == labels

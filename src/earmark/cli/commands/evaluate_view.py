@@ -9,8 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark.cli.writers import bar, clean, describe_part
+from earmark.data.rare_genres import MIN_TRACKS
+
+# Share of a genre's tracks that are right, from which on it counts as told from the others.
+_TOLD = 0.75
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from earmark.evaluation.report import Report
 
 
@@ -24,6 +30,7 @@ def render_report(report: Report) -> RenderableType:
     rows = [
         ("track accuracy", report.track_accuracy, f"95 % interval {low:.1%} to {high:.1%}"),
         ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
+        ("mean recall", report.mean_recall, "every genre counts alike"),
         ("macro F1", report.macro_f1, "mean over genres"),
         ("among the top 3", report.top3_accuracy, ""),
     ]
@@ -32,6 +39,24 @@ def render_report(report: Report) -> RenderableType:
     for name, share, note in rows:
         figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
     return Group(title, figures, Text(), render_confusion(report), *_render_mistakes(report))
+
+
+def describe_genres(report: Report, learned: Mapping[str, int]) -> list[str]:
+    """Return sentences on which genres a model tells apart, which not, and of which it learned from too few tracks."""
+    recalls = {genre: cell["accuracy"] for genre, cell in report.per_genre.items()}
+    counts = {genre: int(cell["n_tracks"]) for genre, cell in report.per_genre.items()}
+    sentences = []
+    if sure := [genre for genre, recall in recalls.items() if recall >= _TOLD]:
+        sentences.append(f"It tells {', '.join(sure)}.")
+    for genre in sorted((genre for genre, recall in recalls.items() if recall < _TOLD), key=recalls.__getitem__):
+        others = [f"{heard} ({n})" for truth, heard, n in report.confusions if truth == genre]
+        right = round(recalls[genre] * counts[genre])
+        sentences.append(
+            f"Of {genre} it tells {right} of {counts[genre]}, and takes others for {', '.join(others[:2])}."
+        )
+    if few := [f"{genre} ({n})" for genre, n in learned.items() if n < MIN_TRACKS]:
+        sentences.append(f"It needs more tracks, {MIN_TRACKS} or better 20, of {', '.join(few)}.")
+    return sentences
 
 
 def _render_mistakes(report: Report, most: int = 5) -> list[RenderableType]:

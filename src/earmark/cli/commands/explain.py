@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,9 +49,9 @@ def explain(
         typer.Option(
             "--genre",
             "-g",
-            help="A genre to explain: why it, or why not. May be repeated.",
-            show_default="the three most probable",
-            autocompletion=completion.labels,
+            help="A genre, style or mood to explain: why it, or why not. May be repeated.",
+            show_default="the three most probable genres",
+            autocompletion=completion.names,
         ),
     ] = None,
     method: Annotated[
@@ -73,7 +74,7 @@ def explain(
     [bold]Examples[/bold]
 
       earmark explain song.mp3 -o page.html
-      earmark explain song.mp3 -o page.html -g jazz          (why, or why not, jazz?)
+      earmark explain song.mp3 -o page.html -g jazz -g happy (why, or why not?)
       earmark explain song.mp3 -o figure.png -o numbers.json --start 60 --duration 30
       earmark explain song.mp3 -o page.html --method integrated-gradients
 
@@ -90,13 +91,14 @@ def explain(
     # What a format needs is missed now, not when all the work is done.
     formats = [(path, find_format(path)) for path in output]
     from earmark.explanation.explainer import Explainer
+    from earmark.inference.card import index_of
     from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
     for one in genre or ():
         # Called for its error alone, before the sound is decoded.
-        tagger.card.index_of(one)
-    chosen = _method(method, tagger)
+        index_of(one, tagger.card.names, tagger.card.name)
+    chosen = _method(method, tagger, genre or ())
     try:
         with show_progress("explaining") as advance:
             explanation = Explainer(tagger).explain(
@@ -121,7 +123,7 @@ def explain(
         raise typer.Exit(1)
 
 
-def _method(method: How, tagger: Tagger) -> Method | None:
+def _method(method: How, tagger: Tagger, names: Sequence[str]) -> Method | None:
     """Return what finds the regions that mattered; None for occlusion, and where none are to be found."""
     if method is How.attention and not tagger.card.attention:
         raise SettingError(f"{tagger.card.name} does not attend; --method occlusion explains any model")
@@ -129,7 +131,7 @@ def _method(method: How, tagger: Tagger) -> Method | None:
         return None
     with extra("--method integrated-gradients", "learn"):
         from earmark.explanation.integrated_gradients import IntegratedGradients
-    return IntegratedGradients(tagger.model)
+    return IntegratedGradients(tagger.model, others=names)
 
 
 def _write(formats: list[tuple[Path, Format]], explanation: Explanation, genres: list[str]) -> None:

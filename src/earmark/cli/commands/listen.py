@@ -73,7 +73,7 @@ def listen(
 ) -> None:
     """Name the genre of what is playing, twice a second: microphone, pipe, internet radio.
 
-    The first answer takes 2.5 s of sound. A station that breaks off is asked again, ever
+    The first answer takes 1 s of sound. A station that breaks off is asked again, ever
     more slowly. Where the machine is too slow for live sound, verdicts are left out.
 
     [bold]Examples[/bold]
@@ -88,9 +88,11 @@ def listen(
 
       time        seconds of sound heard so far
       genre       null when unknown
-      reason      why unknown: "too short", "silence" or "low confidence"
+      reason      why unknown: "too short", "silence", "low confidence",
+                  "speech" or "no music"
       confidence  probability of the most probable genre
-      genres      {name: probability}, smoothed over the last seconds
+      genres      {name: probability}, smoothed over the last seconds;
+                  styles and moods alike
       title       what the station says is playing, or null
       behind      seconds from the sound's arrival to this line
       level       loudness, dB of full scale

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -86,7 +87,8 @@ class View:
         """Return what it is, and the most probable genres below; as many lines whatever is known."""
         reason = verdict.reason if verdict else "too short"
         said = Text("  ").append(verdict.genre, style="bold green") if verdict and verdict.genre else None
-        lines: list[RenderableType] = [said or Text(f"  {_WAITING.get(reason or '', reason)}", style="dim"), Text()]
+        lines: list[RenderableType] = [said or Text(f"  {_WAITING.get(reason or '', reason)}", style="dim")]
+        lines.append(_details(verdict, self._top) if verdict else Text())
         shares = list(verdict.genres.items())[: self._top] if verdict else []
         # Beside the bar: two blanks, 14 of the name, a blank, 5 of the share; two columns to spare.
         room = max(8, min(40, width - 24))
@@ -106,7 +108,7 @@ class View:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
         for segment in [*self._ended, *([self._open] if self._open else [])]:
             end = "now" if segment is self._open else format_clock(int(segment.end))
-            genre = Text(segment.genre or _WAITING.get(segment.reason or "", "unknown"))
+            genre = Text(segment.genre or _WAITING.get(segment.reason or "", segment.reason or ""))
             genre.stylize("" if segment.genre else "dim")
             sure = f"{segment.confidence:.0%}" if segment.genre else ""
             title = clean(segment.title or "")
@@ -122,6 +124,13 @@ class View:
         if self._skipped:
             line.append(f" · {self._skipped} verdicts left out: this machine is too slow", style="yellow")
         return line
+
+
+def _details(verdict: RunningVerdict, top: int) -> Text:
+    """Return styles and moods in one line, which is blank where there are none."""
+    shares = [*islice(verdict.styles.items(), top), *islice(verdict.moods.items(), top)]
+    told = " · ".join(f"{name} {share:.0%}" for name, share in shares)
+    return Text(f"  {told}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _meter(verdict: RunningVerdict | None) -> Text:

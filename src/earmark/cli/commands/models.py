@@ -58,7 +58,9 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
     for card, default in cards:
         name = Text(card.name, style="bold")
         page.add_row("model", name.append(" (default)", style="green") if default else name)
-        page.add_row("names", Text(", ".join(card.labels)))
+        for what, names in (("names", card.labels), ("styles", card.styles), ("moods", card.moods)):
+            if names:
+                page.add_row(what, Text(", ".join(names)))
         front = card.front_end
         clips = f"{card.clip_seconds:g} s clips" + (f", one every {card.hop_seconds:g} s," if card.hop_seconds else "")
         page.add_row("hears", f"{clips} as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins")
@@ -69,6 +71,8 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
             if m.name == "track_accuracy":
                 page.add_row("judged by", f"{m.n} tracks, {describe_part(m.part)}: {m.value:.1%} right")
         page.add_row("licence", card.licence or "not stated")
+        if card.credits:
+            page.add_row("credits", Text("; ".join(card.credits)))
         page.add_row()
     return page
 
@@ -85,7 +89,7 @@ def export(
 
     [bold]Example[/bold]
 
-      earmark export gtzan-attention -o genre.onnx --waveform
+      earmark export earmark -o genre.onnx --waveform
 
     [dim]Exit status: 0 written, 2 wrong usage or no such model.[/dim]
     """
@@ -95,7 +99,7 @@ def export(
     opened = open_model(model)
     graph = opened.graph
     if waveform:
-        with extra("export --waveform", "learn"):
+        with extra("export --waveform", "train"):
             from earmark.networks.onnx.front_end import waveform_graph
         graph = waveform_graph(opened)
     # The file appears when it is whole.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,15 @@ _ROWS_HELP = (
 )
 
 
+class Protocols(StrEnum):
+    """Those of the paper's report."""
+
+    clip = "clip"
+    track = "track"
+    artist = "artist"
+    fault_filtered = "fault-filtered"
+
+
 @handle_errors
 def reproduce(
     corpus: options.CorpusArgument,
@@ -40,7 +50,7 @@ def reproduce(
         ),
     ] = None,
     protocols: Annotated[
-        list[options.Split] | None,
+        list[Protocols] | None,
         typer.Option(
             "--protocol",
             "-p",
@@ -103,7 +113,7 @@ def reproduce(
 
     chosen = choose_rows(
         rows or ["figure-3", "figure-5"],
-        [protocol.value for protocol in protocols or [options.Split.clip]],
+        [protocol.value for protocol in protocols or [Protocols.clip]],
         seeds=range(first_seed, first_seed + seeds),
         folds=folds,
     )

@@ -50,8 +50,17 @@ def tag(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Write up to N genres: the first, and others of 20 % and more.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Write up to N genres: the first, and others of 20 % and more.",
+            show_default="1; all that a model of several genres names",
+        ),
+    ] = None,
+    styles: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.")
+    ] = 0,
     words: Annotated[
         Path | None, typer.Option("--map", metavar="FILE", help='TOML file of your words: hiphop = ["Hip-Hop", "Rap"].')
     ] = None,
@@ -72,7 +81,9 @@ def tag(
     break_links: Annotated[
         bool, typer.Option("--break-links", help="Tag a hard link; the file's other names stay as they are.")
     ] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Hear six clips spread over each file, not all.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Hear 30 s of each file, spread over it, not all.")
+    ] = False,
     jobs: JobsOption = 0,
     form: Annotated[
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
@@ -106,7 +117,10 @@ def tag(
     from earmark.library.tags.vocabulary import GenreSelector, load_words
 
     tagger = Tagger(model)
-    selector = GenreSelector(load_words(tagger.labels, words, raw=raw), top, min_confidence)
+    labels = (*tagger.labels, *tagger.card.styles)
+    several = tagger.card.thresholds if tagger.card.multilabel else {}
+    own = load_words(labels, words, raw=raw)
+    selector = GenreSelector(own, top or len(several) or 1, min_confidence, styles, several)
     with TagRun(
         tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
     ) as run:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from earmark.cli import completion, options
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import exit_after, extra, handle_errors
 from earmark.cli.progress import show_training_progress
 from earmark.cli.terminal import console, say
+from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
+    from earmark.data.splits import Protocol
+    from earmark.inference.model import Model
     from earmark.training.recipe import Recipe
+    from earmark.training.train import Outcome
+
+_SEVERAL = 0.1
+"""Share of tracks with several genres, from which on a model learns to give several."""
 
 _UNEVEN = 5
 """Times as many tracks of one genre as of another, from which on class weights are worth a word."""
@@ -25,26 +34,39 @@ _UNEVEN = 5
 @handle_errors
 def train(
     corpus: options.CorpusArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Model file to write.", show_default="that of --add")
+    ] = None,
+    add: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Go on from this model, made by encoder-linear: from its examples, which it keeps, and the corpus.",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     labels: options.LabelsOption = options.Labels.folders,
     min_tracks: options.MinTracksOption = None,
     rare: options.RareOption = None,
     recipe: Annotated[
         str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.", autocompletion=completion.recipes)
-    ] = "house",
+    ] = "encoder-linear",
     protocol: Annotated[
-        options.Split,
+        options.Split | None,
         typer.Option(
             "--protocol",
             "-p",
-            help="Who learns, chooses and judges: clip (the paper's, leaky), track, artist, GTZAN's fault-filtered.",
+            help="Who learns and who judges: clip (the paper's, leaky), track, artist, album, GTZAN's fault-filtered.",
+            show_default="album in folds; track where the recipe chooses its epoch",
         ),
-    ] = options.Split.track,
+    ] = None,
     folds: Annotated[
-        # Three at least: to learn from, to choose by, and to judge by.
         int | None,
         typer.Option(
-            min=3, metavar="K", help="Judge by K held-out folds, then learn from every track: best for a small corpus."
+            min=0,
+            metavar="K",
+            help="Judge by K held-out folds, three or more, then learn from every track; 0: up to five.",
+            show_default="0 without --protocol",
         ),
     ] = None,
     balanced: Annotated[
@@ -60,48 +82,109 @@ def train(
 ) -> None:
     """Train a model on your own music.
 
-    A run that is interrupted goes on where it stopped when the same command is given again.
+    It is judged by tracks that were kept aside, no artist or album on both sides, and then learns from all. A run
+    that is interrupted goes on where it stopped when the same command is given again.
 
     [bold]Examples[/bold]
 
       earmark train ~/Music/by-genre -o mine.onnx
-      earmark train ~/Music -o mine.onnx --labels tags --folds 5
+      earmark train ~/Music -o mine.onnx --labels tags
+      earmark train ~/Music/new-by-genre --add mine.onnx
       earmark train gtzan -o lstm.onnx --recipe lstm-2x250 --protocol clip
 
     [dim]Exit status: 0 trained on all tracks, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.cli.commands.evaluate_view import render_report
+    from earmark.cli.commands.evaluate_view import describe_genres, render_report
     from earmark.cli.writers import clean
     from earmark.data.features.extract import default_cache
     from earmark.training.registry import open_recipe
 
     # Cheapest first: a misspelt recipe is refused before any tag is read.
-    chosen = open_recipe(recipe)
-    if epochs:
-        chosen = chosen.with_epochs(epochs)
-    if balanced:
-        chosen = chosen.model_copy(update={"class_weight": "balanced"})
+    model, chosen = _choose_recipe(recipe, add, epochs, balanced)
+    output = output or add
+    if output is None:
+        raise SettingError("Missing option '--output': where to write the model")
+    if protocol is None and folds is None and chosen.encoder and not chosen.chooses_epoch:
+        folds = 0
+    split: Protocol = protocol.value if protocol else "album" if chosen.encoder and folds is not None else "track"
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
-    say_summary(source)
-    _advise_balance(source, chosen)
     # PyTorch takes seconds to import: a corpus that cannot be opened is refused before.
-    with extra("training", "learn"):
+    with extra("training", "learn" if chosen.is_network else "train"):
         from earmark.training.train import Experiment, Resources
         from earmark.training.train import train as run
+
+        if chosen.is_network:
+            import_module("earmark.training.network_classifier")
+        source = _prepare(source, model, split, jobs)
+        if recipe == "encoder-linear" and not model and _has_several(source):
+            chosen = open_recipe("encoder-multilabel")
+    say_summary(source)
+    _advise_balance(source, chosen)
     with show_training_progress(len(source.tracks), chosen.training.max_epochs) as callbacks:
         outcome = run(
-            Experiment(source, chosen, protocol.value, seed),
+            Experiment(source, chosen, split, seed),
             output,
             folds=folds,
             name=name,
             licence=licence,
             resources=Resources(default_cache() if cache else None, jobs, device, *callbacks),
         )
-    size = f"{output.stat().st_size / 1e6:.1f} MB"
+    for note in outcome.notes:
+        say(note)
     page = console(sys.stdout)
     page.print(render_report(outcome.report))
-    page.print(f"\n[bold]{clean(str(output))}[/bold]  {size}, {outcome.epochs} epochs")
+    for sentence in describe_genres(outcome.report, source.counts):
+        page.print(Text(sentence))
+    page.print(f"\n[bold]{clean(str(output))}[/bold]  {_describe_size(output, outcome)}")
     exit_after(outcome.failed)
+
+
+def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: bool) -> tuple[Model | None, Recipe]:
+    """Return the model to go on from, if any, and its recipe or the one that is asked for."""
+    from earmark.inference.model import open_model
+    from earmark.training.examples import require_examples
+    from earmark.training.registry import open_recipe, parse_recipe
+
+    model, chosen = None, open_recipe(recipe)
+    if add:
+        model = open_model(add)
+        require_examples(model)
+        chosen = parse_recipe(model.card.training.recipe, str(add))
+    if epochs:
+        chosen = chosen.with_epochs(epochs)
+    if balanced:
+        chosen = chosen.model_copy(update={"class_weight": "balanced"})
+    return model, chosen
+
+
+def _prepare(corpus: Corpus, model: Model | None, protocol: str, jobs: int) -> Corpus:
+    """Join a corpus and what a model has learned from, and say which genres have too few tracks."""
+    from earmark.data.groups import find_narrow_genres
+    from earmark.data.open import prepare_for_folds
+    from earmark.training.examples import join_examples
+
+    corpus = join_examples(corpus, model) if model else corpus
+    if protocol == "album":
+        corpus = prepare_for_folds(corpus, jobs)
+        for note in corpus.notes:
+            say(note)
+        if narrow := find_narrow_genres(corpus):
+            say(f"by fewer than three artists: {', '.join(narrow)}; the figures of these will look too good")
+    return corpus
+
+
+def _has_several(corpus: Corpus) -> bool:
+    """Tell whether many tracks have several genres, and say so."""
+    n = sum(bool(track.others) for track in corpus.tracks)
+    if n < _SEVERAL * len(corpus.tracks):
+        return False
+    say(f"{n} of {len(corpus.tracks)} tracks have several genres: the model will give several, by encoder-multilabel")
+    return True
+
+
+def _describe_size(output: Path, outcome: Outcome) -> str:
+    size = f"{output.stat().st_size / 1e6:.1f} MB"
+    return f"{size}, {outcome.epochs} epochs" if outcome.epochs else size
 
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:

@@ -10,11 +10,35 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio import FrontEnd
 from earmark.data.corpus import Corpus, Track, explain_failures
 from earmark.data.features.cache import Clips
-from earmark.data.features.worker import ClipSettings, compute_clips
+from earmark.data.features.worker import ClipSettings, Extractor, compute_clips
 from earmark.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What is kept of a track's clips.
+
+    Attributes
+    ----------
+    pool : bool
+        The mean of a clip's frames in their place, at half precision: clips of one frame.
+    max_clips : int, optional
+        Of more clips, so many that are spread over the track; all when left out.
+    """
+
+    pool: bool = False
+    max_clips: int | None = None
+
+    def __call__(self, clips: Clips) -> Clips:
+        """Reduce the clips of one track."""
+        if self.max_clips and len(clips) > self.max_clips:
+            clips = [clips[i] for i in np.linspace(0, len(clips) - 1, self.max_clips).round().astype(int)]
+        if not self.pool:
+            return clips
+        # rounded as model files keep them, so that a model made of those is the same
+        return [clip.mean(axis=0, keepdims=True).astype(np.float16).astype(np.float32) for clip in clips]
 
 
 @dataclass(frozen=True)
@@ -70,11 +94,11 @@ def default_cache() -> Path:
 
 def extract(
     corpus: Corpus,
-    front_end: FrontEnd,
+    front_end: Extractor,
     clip_seconds: float,
     *,
     hop_seconds: float | None = None,
-    min_frames: int = 1,
+    reduction: Reduction | None = None,
     cache: Path | None = None,
     jobs: int = 1,
     on_track: Callable[[Track], None] | None = None,
@@ -84,12 +108,12 @@ def extract(
     Parameters
     ----------
     corpus : Corpus
-    front_end : StftDensity or LogMel
+    front_end : StftDensity, LogMel, KaldiMel or Encoder
     clip_seconds : float
     hop_seconds : float, optional
         From clip to clip; `clip_seconds` (no overlap) when left out.
-    min_frames : int
-        Clips with fewer frames are left out.
+    reduction : Reduction, optional
+        What is kept of a track's clips; all when left out.
     cache : Path, optional
         Folder to keep results in (see :mod:`earmark.data.features.cache`).
     jobs : int
@@ -104,13 +128,15 @@ def extract(
         If no track can be read, or arrays do not fit the front end.
     """
     settings = ClipSettings(front_end, clip_seconds, clip_seconds if hop_seconds is None else hop_seconds)
-    rows = _GrowingArray(settings.frames, front_end.n_bins)
+    reduction = reduction or Reduction()
+    rows = _GrowingArray(1 if reduction.pool else settings.frames, front_end.n_bins)
     failed: dict[str, str] = {}
     with closing(compute_clips(corpus.tracks, settings, cache, jobs)) as computed:
         for i, (track, result) in enumerate(zip(corpus.tracks, computed, strict=True)):
             if result.error:
                 failed[track.id] = result.error
-            rows.add(i, [clip for clip in result.clips if len(clip) >= min_frames])
+            # of a few samples some front ends make no frame
+            rows.add(i, reduction([clip for clip in result.clips if len(clip)]))
             if on_track:
                 on_track(track)
     if not rows.track:

@@ -9,19 +9,25 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from earmark.audio import AudioFile, FrontEnd, cut
 from earmark.audio.clips import cut_frames
 from earmark.data.corpus import Track
 from earmark.data.features.cache import ClipCache, Clips, Content, Index, read_content
 from earmark.errors import AudioError, CorpusError
+from earmark.inference.encoder import Encoder
 from earmark.parallel import Pool, is_small, limit_for_file
+
+# What makes frames, or steps of embeddings, of samples.
+Extractor = FrontEnd | Encoder
 
 
 @dataclass(frozen=True)
 class ClipSettings:
     """How a track becomes clips: front end, seconds of a clip, and seconds from clip to clip."""
 
-    front_end: FrontEnd
+    front_end: Extractor
     clip_seconds: float
     hop_seconds: float
 
@@ -46,6 +52,11 @@ class ClipSettings:
         """Return the clips of a track whose frames the corpus holds."""
         assert track.spectrogram is not None
         frames, bins = track.spectrogram.shape
+        if isinstance(self.front_end, Encoder):
+            raise CorpusError(
+                f"{track.id} is an array, but the encoder hears sound: choose a recipe of log-mel frames, such as "
+                "paper-attention-2x60"
+            )
         if bins != self.front_end.n_bins:
             raise CorpusError(
                 f"{track.id} has {bins} bins a frame, the recipe's front end gives {self.front_end.n_bins}"
@@ -91,6 +102,10 @@ def compute_clips(
             for track in tracks:
                 if track.spectrogram is not None:
                     yield TrackClips(settings.read_array(track))
+                    continue
+                if track.embedding is not None:
+                    # (clips, numbers) → clips of one frame
+                    yield TrackClips(list(track.embedding[:, None].astype(np.float32)))
                     continue
                 assert track.path is not None
                 # `computed` holds the new files in the order of the tracks: take its next only for one of them

@@ -15,7 +15,7 @@ function moveCursor() {
 function heard(at) {
   const i = Math.min(shares.length / nLabels - 1, Math.round(at / data.momentStep));
   if (shares[i * nLabels] === 65535) return "silence";
-  const named = data.labels.map((genre, k) => [shares[i * nLabels + k] / 10000, genre]).sort((a, b) => b[0] - a[0]);
+  const named = data.labels.slice(0, data.genres).map((genre, k) => [shares[i * nLabels + k] / 10000, genre]).sort((a, b) => b[0] - a[0]);
   return named.slice(0, 3).map(([share, genre]) => `${genre} ${percent(share)}`).join(", ");
 }
 

@@ -131,7 +131,7 @@ class TagRun:
         jobs : int
             Files worked on at once.
         preview : bool
-            Classify six clips spread over each file, not all.
+            Classify 30 s of each file, not all.
 
         Yields
         ------

@@ -11,6 +11,7 @@ from typing import Any
 
 from earmark.errors import SettingError
 from earmark.inference.verdict import Verdict
+from earmark.library.tags.spelling import spelling_key
 
 MIN_SHARE = 0.2
 """Least probability at which a genre that is not the most probable one is written too."""
@@ -46,10 +47,10 @@ def load_words(
     Parameters
     ----------
     labels : iterable of str
-        The model's genres.
+        The model's genres, and styles.
     own : mapping or path, optional
-        The user's words, by label: a word, a list of words, or nothing (``""``, ``[]``, None) to keep the genre out
-        of tags. Genres may share words. A path is that of a TOML file of lines ``hiphop = ["Hip-Hop", "Rap"]``.
+        The user's words, by label in any spelling: a word, a list of words, or nothing (``""``, ``[]``, None) to keep
+        it out of tags. Labels may share words. A path is that of a TOML file of lines ``hiphop = ["Hip-Hop", "Rap"]``.
     raw : bool
         Other labels as they are, instead of as :func:`spell_label` spells them.
 
@@ -66,7 +67,9 @@ def load_words(
     words = {label: (label if raw else spell_label(label),) for label in labels}
     # by what an error names the map
     source, given = ("map", own or {}) if isinstance(own, Mapping | None) else (str(own), _read_toml(Path(own)))
-    if unknown := sorted(map(str, given.keys() - words.keys())):
+    spelled = {spelling_key(label): label for label in words}
+    given = {spelled.get(spelling_key(str(label)), str(label)): value for label, value in given.items()}
+    if unknown := sorted(given.keys() - words.keys()):
         raise SettingError(f"{source}: the model has no genre {', '.join(unknown)}; it has {', '.join(words)}")
     return words | {label: _check_words(value, f"{source}: {label}") for label, value in given.items()}
 
@@ -77,7 +80,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f'{path}: not TOML ({error}); lines such as hiphop = "Hip-Hop" are wanted') from error
+        raise SettingError(f'{path}: not TOML ({error}); lines such as "hip hop" = "Rap" are wanted') from error
 
 
 def _check_words(value: object, where: str) -> tuple[str, ...]:
@@ -102,11 +105,17 @@ class GenreSelector:
     min_confidence : float, optional
         Least confidence at which anything is written, in place of the model's own threshold: below
         that threshold a guess is written that the model itself would call unknown.
+    thresholds : mapping of str to float
+        Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
+    styles : int
+        At most so many of the verdict's styles after the genres, of at least :data:`MIN_SHARE`.
     """
 
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     top: int = 1
     min_confidence: float | None = None
+    styles: int = 0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def select(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the words to write, each once; none where the verdict is unknown or too unsure.
@@ -122,7 +131,8 @@ class GenreSelector:
             return ()
         # the most probable genre in any case, however many share the rest
         best, *others = list(verdict.genres.items())[: self.top]
-        labels = [best[0], *(label for label, share in others if share >= MIN_SHARE)]
+        others += list(verdict.styles.items())[: self.styles]
+        labels = [best[0], *(label for label, share in others if share >= self.thresholds.get(label, MIN_SHARE))]
         words = [self.words.get(label, (spell_label(label),)) for label in labels]
         return tuple(dict.fromkeys(word for some in words for word in some))
 

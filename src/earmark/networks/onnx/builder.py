@@ -1,19 +1,21 @@
 """Writing ONNX graphs: what torch calls a layer becomes one or two plain ONNX operators.
 
 Written by hand, a network of ours is some twenty nodes that any runtime since 2022 executes; a generic
-exporter needs half a minute, freezes shapes, and writes hundreds.
+exporter needs half a minute, freezes shapes, and writes hundreds. Torch's layers are only read here, never made: what
+holds none of them is written without torch.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
-from torch import nn
+from onnx import TensorProto, compose, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from torch import nn
 
 OPSET, IR_VERSION = 17, 8
 """ONNX 1.12 (2022): old enough for every runtime, new enough for STFT and LayerNormalization."""
@@ -81,20 +83,12 @@ class Graph:
         product = self("MatMul", x, self.constant(_array(layer.weight).T))
         return product if layer.bias is None else self("Add", product, self.constant(_array(layer.bias)))
 
-    def batch_norm(self, norm: nn.BatchNorm1d, x: str) -> str:
-        """Write a batch norm that learns no more, over the last axis: a gain and an offset."""
-        assert norm.running_mean is not None and norm.running_var is not None
-        # y = γ (x - μ) / √(σ² + ε) + β = gain · x + offset
-        gain = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-        offset = norm.bias.detach() - norm.running_mean * gain
-        return self("Add", self("Mul", x, self.constant(_array(gain))), self.constant(_array(offset)))
-
-    def recurrence(self, layer: nn.Module, x: str) -> tuple[str, str, str]:
+    def recurrence(self, layer: Any, x: str) -> tuple[str, str, str]:
         """Write one torch RNN or LSTM layer over (clips, frames, size).
 
         Returns the names of all outputs (clips, frames, H), the last output and the last memory (clips, H).
         """
-        lstm = isinstance(layer, nn.LSTM)
+        lstm = layer.mode == "LSTM"
         ways = ["_l0", "_l0_reverse"] if layer.bidirectional else ["_l0"]
         # weights (directions, gates · units, …), biases joined: input, then hidden
         w, r, b = (
@@ -103,7 +97,7 @@ class Graph:
         )
         # ONNX wants (frames, clips, size)
         inputs = (self("Transpose", x, perm=[1, 0, 2]), self.constant(w), self.constant(r), self.constant(b))
-        settings: dict[str, Any] = {"hidden_size": int(layer.hidden_size)}  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"hidden_size": layer.hidden_size}
         if layer.bidirectional:
             settings["direction"] = "bidirectional"
         outputs = self.node("LSTM" if lstm else "RNN", inputs, 3 if lstm else 2, **settings)
@@ -112,6 +106,24 @@ class Graph:
         ends = [self("Reshape", self("Transpose", end, perm=[1, 0, 2]), self.integers(0, -1)) for end in outputs[1:]]
         # an RNN has no memory: its last output stands in
         return every, ends[0], ends[-1]
+
+    def flatten(self, x: str, n_frames: int) -> str:
+        """Fill clips (clips, frames, bins) with zeros up to so many frames, and lay frames one after another."""
+        none, given = self.integers(0), self("Shape", x, start=1, end=2)
+        missing = self("Sub", self.integers(n_frames), given)
+        # ONNX: the beginnings of all axes, then their ends
+        x = self("Pad", x, self("Concat", none, none, none, none, missing, none, axis=0))
+        return self("Reshape", x, self.integers(0, -1))
+
+    def include(self, model: bytes, x: str, prefix: str) -> dict[str, str]:
+        """Write another model's graph, whose one input becomes `x`; returns the names here of its outputs by theirs.
+
+        `prefix` goes before its names, which may be the same as some here.
+        """
+        part = compose.add_prefix(onnx.load_from_string(model), prefix).graph
+        self._nodes += [helper.make_node("Identity", [x], [part.input[0].name]), *part.node]
+        self._weights += part.initializer
+        return {value.name.removeprefix(prefix): value.name for value in part.output}
 
     def model(self, name: str) -> onnx.ModelProto:
         """Finish: check the graph and return it as a model."""

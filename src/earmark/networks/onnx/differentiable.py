@@ -40,11 +40,23 @@ class Answer(NamedTuple):
     ----------
     log_probabilities : Tensor, shape (clips, labels)
         Not calibrated; their slope does not vanish where a probability is next to 0 or 1 in 32 bits.
-    attention : Tensor of shape (clips, frames), or None
+    attention : Tensor of shape (clips, steps), or None
+    styles, moods, sound : Tensor of shape (clips, names), or None
+        Probabilities, as of :class:`earmark.inference.aggregate.FramePrediction`.
     """
 
     log_probabilities: Tensor
     attention: Tensor | None
+    styles: Tensor | None
+    moods: Tensor | None
+    sound: Tensor | None
+
+    @property
+    def log_music(self) -> Tensor:
+        """Logarithms of the probabilities that it is music, and of the genre, (clips, labels)."""
+        if self.sound is None:
+            return self.log_probabilities
+        return self.log_probabilities + self.sound[:, :1].clamp(min=1e-30).log()
 
 
 class DifferentiableModel(nn.Module):
@@ -79,14 +91,15 @@ class DifferentiableModel(nn.Module):
         logarithm = values.get("log probabilities")
         if logarithm is None:
             logarithm = values["probabilities"].clamp(min=torch.finfo(x.dtype).tiny).log()
-        return Answer(logarithm, values.get("attention"))
+        return Answer(logarithm, *(values.get(name) for name in Answer._fields[1:]))
 
     def track(self, log_probabilities: Tensor) -> Tensor:
         """Pool a track's clips as :mod:`earmark.inference.aggregate` does.
 
         Log-probabilities (..., clips, labels) → calibrated ones (..., labels).
         """
-        return (log_probabilities.mean(-2) / self.card.calibration.track_temperature).log_softmax(-1)
+        scores = log_probabilities.mean(-2) / self.card.calibration.track_temperature
+        return scores if self.card.multilabel else scores.log_softmax(-1)
 
 
 class DifferentiableGraph(nn.Module):

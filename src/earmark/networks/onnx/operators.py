@@ -14,9 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_TINY = 1e-30
-"""Under a root, where its slope would be infinite: far below anything that a graph tells apart."""
-
 
 class Recurrence(nn.Module):
     """An ONNX LSTM or RNN node as torch's own layer, whose kernels are many times faster than steps in Python.
@@ -77,6 +74,15 @@ def _reshape(x: Tensor, shape: Tensor) -> Tensor:
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(_ints(shape))])
 
 
+def _divide(x: Tensor, y: Tensor) -> Tensor:
+    return torch.div(x, y, rounding_mode=None if x.is_floating_point() else "trunc")
+
+
+def _resize(x: Tensor, _: Tensor | None, scales: Tensor, *, mode: bytes) -> Tensor:
+    """Resample the last of three axes."""
+    return functional.interpolate(x, scale_factor=float(scales[2]), mode=mode.decode())
+
+
 def _squeeze(x: Tensor, axes: Tensor) -> Tensor:
     return x.squeeze(tuple(_ints(axes)))
 
@@ -93,25 +99,34 @@ def _slice(x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor) -> Tensor:
     return x
 
 
-def _pad(x: Tensor, pads: Tensor) -> Tensor:
-    """Pad with zeros; ONNX gives all beginnings, then all ends, first axis first."""
+def _pad(x: Tensor, pads: Tensor, *, mode: bytes = b"constant") -> Tensor:
+    """Pad, with zeros unless told; ONNX gives all beginnings, then all ends, first axis first."""
     sizes = _ints(pads)
-    pairs = zip(sizes[: x.ndim], sizes[x.ndim :], strict=True)
-    return functional.pad(x, [size for pair in reversed(list(pairs)) for size in pair])
+    pairs = list(zip(sizes[: x.ndim], sizes[x.ndim :], strict=True))
+    # torch reflects the last axis only
+    pairs = pairs[-1:] if mode == b"reflect" else pairs
+    return functional.pad(x, [size for pair in reversed(pairs) for size in pair], mode.decode())
 
 
 def _shape(x: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
     return torch.tensor(x.shape[start:end], dtype=torch.int64)
 
 
-def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, strides: Sequence[int] = (1,)) -> Tensor:
+def _convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    strides: Sequence[int] = (1,),
+    pads: Sequence[int] = (),
+    group: int = 1,
+) -> Tensor:
+    if any(pads):
+        # clips and channels are never padded; all beginnings come before all ends
+        half = len(pads) // 2
+        x = _pad(x, torch.tensor([0, 0, *pads[:half], 0, 0, *pads[half:]]))
     convolve = functional.conv1d if x.ndim == 3 else functional.conv2d
-    return convolve(x, weight, bias, stride=tuple(strides))
-
-
-def _transpose_convolution(x: Tensor, weight: Tensor, *, strides: Sequence[int] = (1,)) -> Tensor:
-    convolve = functional.conv_transpose1d if x.ndim == 3 else functional.conv_transpose2d
-    return convolve(x, weight, stride=tuple(strides))
+    return convolve(x, weight, bias, stride=tuple(strides), groups=group)
 
 
 def _average_pool(x: Tensor, *, kernel_shape: Sequence[int], strides: Sequence[int] = (1,)) -> Tensor:
@@ -131,37 +146,35 @@ def _ints(value: Tensor) -> list[int]:
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "Abs": torch.abs,
     "Add": torch.add,
     "AveragePool": _average_pool,
-    "Clip": lambda x, low, high: x.clamp(low, high),
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
     "Conv": _convolution,
-    "ConvTranspose": _transpose_convolution,
-    "Div": torch.div,
+    "Div": _divide,
     "Elu": lambda x: functional.elu(x),
     "Exp": torch.exp,
+    "Expand": lambda x, shape: x.expand(_ints(shape)),
+    "Flatten": lambda x: x.flatten(1),
+    "Gather": lambda x, indices, *, axis=0: x.index_select(axis, indices),
+    "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.ndim)), keepdim=True),
+    "HardSwish": lambda x: functional.hardswish(x),
     "Identity": lambda x: x,
     "LeakyRelu": lambda x, *, alpha=0.01: functional.leaky_relu(x, alpha),
     "Log": torch.log,
-    "LogSoftmax": lambda x, *, axis=-1: x.log_softmax(axis),
     "MatMul": torch.matmul,
     "Max": lambda *parts: reduce(torch.maximum, parts),
-    "Mean": lambda *parts: torch.stack(parts).mean(0),
     "Mul": torch.mul,
     "Pad": _pad,
-    "Pow": torch.pow,
     "ReduceMax": _make_reduction(torch.amax),
     "ReduceMean": _make_reduction(torch.mean),
     "ReduceSum": _make_reduction(torch.sum),
     "Relu": torch.relu,
     "Reshape": _reshape,
+    "Resize": _resize,
     "Shape": _shape,
     "Sigmoid": torch.sigmoid,
-    "Sign": torch.sign,
     "Slice": _slice,
     "Softmax": lambda x, *, axis=-1: x.softmax(axis),
-    "Sqrt": lambda x: x.clamp(min=_TINY).sqrt(),
     "Squeeze": _squeeze,
     "STFT": _stft,
     "Sub": torch.sub,

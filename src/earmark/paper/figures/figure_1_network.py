@@ -29,13 +29,12 @@ def draw_network(recipe: Recipe, labels: Sequence[str]) -> Drawing:
     """Draw a recurrent network or a perceptron, by a recipe of kind "network" or "mlp", for these genres."""
     sheet = _Sheet()
     frames = recipe.front_end.n_frames(round(recipe.clip_seconds * recipe.front_end.sample_rate))
-    sheet.row([f"$x_{index}$" for index in "123T"], f"{frames} frames\nof {recipe.n_bins} bins", _INPUT)
+    sheet.row([f"$x_{index}$" for index in "123T"], f"{frames} frames\nof {recipe.front_end.n_bins} bins", _INPUT)
     if recipe.mlp:
         _draw_perceptron(sheet, recipe, frames)
     else:
         _draw_recurrent(sheet, recipe)
-    many = recipe.network.members if recipe.kind == "network" else 1
-    sheet.wide(f"softmax over {len(labels)} genres", _OUTPUT, f"mean of\n{many} such" if many > 1 else "")
+    sheet.wide(f"softmax over {len(labels)} genres", _OUTPUT)
     sheet.note(textwrap.fill(", ".join(labels), 44, max_lines=3, placeholder=" …"))
     figure = sheet.figure()
     words = _describe(recipe, frames, len(labels))
@@ -124,7 +123,7 @@ class _Sheet:
 
 def _draw_perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
     assert recipe.mlp is not None
-    bins = recipe.n_bins
+    bins = recipe.front_end.n_bins
     sheet.up()
     # the paper's 22 · 513 = 11286 (section 5.1)
     sheet.wide(f"one vector of {frames} × {bins} = {frames * bins} numbers", _INPUT)
@@ -135,9 +134,6 @@ def _draw_perceptron(sheet: _Sheet, recipe: Recipe, frames: int) -> None:
 
 def _draw_recurrent(sheet: _Sheet, recipe: Recipe) -> None:
     network = recipe.network
-    for text in _describe_input(recipe):
-        sheet.up()
-        sheet.wide(text, _INPUT)
     # h_t^1 = W x_t (section 3.2.1)
     if network.cell == "rnn":
         sheet.up()
@@ -150,18 +146,10 @@ def _draw_recurrent(sheet: _Sheet, recipe: Recipe) -> None:
         sheet.row([network.cell.upper()] * 4, f"layer {layer}:\n{units}", _CELL)
         sheet.along(both=both)
     if network.attention:
-        _draw_attention(sheet, network.attention, skip=network.skip)
+        _draw_attention(sheet, network.attention)
     # the last output is classified; a backward layer's is at x_1
     last = [_COLUMNS[0], _COLUMNS[-1]] if both else [_COLUMNS[-1]]
     sheet.up([_MIDDLE] if network.attention else last)
-
-
-def _describe_input(recipe: Recipe) -> list[str]:
-    """Return what stands between frames and recurrence, beyond the paper."""
-    network = recipe.network
-    texture = f"windows of {network.texture_window} frames, every {network.texture_hop}"
-    projection = f"projected to {network.projection}"
-    return [texture] * (network.texture_window > 0) + [projection] * (network.projection > 0)
 
 
 # Each scorer: what it gives a frame, and the query that is joined to the context.
@@ -175,16 +163,14 @@ _SCORES = {
 }
 
 
-def _draw_attention(sheet: _Sheet, scorer: str, *, skip: bool) -> None:
+def _draw_attention(sheet: _Sheet, scorer: str) -> None:
     # α_t = softmax_t(c_T · h_t), c = Σ_t α_t h_t, h̃ = tanh(W_c [c; c_T]) (section 3.2.3)
     score, query = _SCORES[scorer]
     sheet.up(colour=BLUE, texts=[f"$h_{index}$" for index in "123T"])
     sheet.wide(rf"$\alpha_t$ = softmax of {score}", _ATTENTION, "attention")
     sheet.up([_MIDDLE], VERMILION, [r"$c = \Sigma_t\, \alpha_t h_t$"])
-    # u_t is what entered the recurrence at frame t, q the query
-    parts = ["c", r"\Sigma_t\, \alpha_t u_t"] if skip else ["c"]
-    parts += ["q"] if query else []
-    joined = parts[0] if len(parts) == 1 else f"[{'; '.join(parts)}]"
+    # q is the query
+    joined = "[c; q]" if query else "c"
     sheet.wide(rf"$\tilde{{h}}$ = tanh($W_c\,{joined}$)" + (f", $q$ = {query}" if query else ""), _ATTENTION)
 
 
