@@ -158,6 +158,9 @@ def gather(experiment: Experiment, resources: Resources, computed: tuple[Corpus,
 
 def _find_repeated(corpus: Corpus, clips: Features) -> set[str]:
     """Return the ids of a model's examples whose clips are those of a sound file too."""
+    # most corpora have no examples: then the clips, which may fill the memory, are not copied
+    if all(track.embedding is None for track in corpus.tracks):
+        return set()
     content = {i: clips.X[clips.track == i].tobytes() for i in np.unique(clips.track)}
     files = {content[i] for i in content if corpus.tracks[i].path}
     return {corpus.tracks[i].id for i in content if corpus.tracks[i].embedding is not None and content[i] in files}
