@@ -23,6 +23,7 @@ from earmark.audio.decode import decode
 from earmark.audio.kaldi_mel import KaldiMel
 from earmark.inference import encoder
 from earmark.inference.session import start_session
+from earmark.networks.base import list_layers
 from earmark.networks.mobilenet import encoder_graph, load_mobilenet
 from earmark.networks.musicnn import Filter, Musicnn
 
@@ -53,12 +54,12 @@ def load_musicnn(folder: Path, bands: NDArray[np.float32]) -> Musicnn:
     gain, offset = gain_and_offset(0)
     network.scale = torch.nn.Parameter(torch.tensor([gain / np.log(10), offset]))
     constants = []
-    for i, (layer, living) in enumerate(zip(network._list(network.front), alive, strict=True)):
+    for i, (layer, living) in enumerate(zip(list_layers(network.front), alive, strict=True)):
         bias, (gain, offset) = get("conv2d", i, "bias"), gain_and_offset(i + 1)
         _fill(layer, kernels[i][living], bias[living], gain[living], offset[living])
         constants.append((torch.relu(bias) * gain + offset)[~living])
     hears, constant = torch.cat(alive), torch.cat(constants)
-    for i, layer in enumerate(network._list(network.middle), 5):
+    for i, layer in enumerate(list_layers(network.middle), 5):
         bias, kernel = get("conv2d", i, "bias"), kernels[i]
         if i == 5:  # what the dead filters say
             bias, kernel = bias + kernel[:, ~hears].sum((2, 3)) @ constant, kernel[:, hears]
@@ -97,7 +98,7 @@ def fit_bands(sound: Path) -> NDArray[np.float32]:
     mel, ours, theirs = KaldiMel(), [], []
     for path in sorted(path for path in sound.rglob("*") if path.is_file())[::9]:
         samples = decode(path, mel.sample_rate)[: 10 * mel.sample_rate]
-        power = np.maximum(np.exp(5 * mel(samples) - 4.5) - 1e-5, 0)
+        power = np.maximum(mel.to_power(mel(samples)), 0)
         # 512 and 256 samples at 16 kHz
         full = librosa.feature.melspectrogram(
             y=samples, sr=mel.sample_rate, n_fft=1024, hop_length=512, n_mels=96, fmax=8000

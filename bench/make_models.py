@@ -139,19 +139,19 @@ def stretch(levels: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     Its 128 bands of Slaney's scale reach to 11 kHz; above that is silence. Its loudness is not known: it is set so that
     the mean of the logarithms is what it is in music of usual loudness.
     """
-    bins = np.arange(513) * (32000 / 1024)
+    front = ENCODER.mel
+    bins = np.fft.rfftfreq(front.n_fft, 1 / front.sample_rate)
     at = np.linspace(0, len(levels) - 1, frames)
     in_time = np.stack([np.interp(at, np.arange(len(levels)), band) for band in levels.T], axis=1)
     centres = librosa.mel_frequencies(130, fmin=0, fmax=11025)[1:-1]
     power = 10 ** (np.stack([np.interp(bins, centres, frame) for frame in in_time]) / 10)
     power[:, bins > 11025] = 1e-12
-    power *= np.abs(1 - 0.97 * np.exp(-2j * np.pi * bins / 32000)) ** 2  # pre-emphasis
-    mel = power @ ENCODER.mel.filters
+    power *= np.abs(1 - front.preemphasis * np.exp(-2j * np.pi * bins / front.sample_rate)) ** 2  # pre-emphasis
+    mel = power @ front.filters
     gain = 0.0
     for _ in range(20):
         gain += -4.5 - np.log(mel * np.exp(gain) + 1e-5).mean()
-    scaled: NDArray[np.float32] = ((np.log(mel * np.exp(gain) + 1e-5) + 4.5) / 5).astype(np.float32)
-    return scaled
+    return front.from_power(mel * np.exp(gain)).astype(np.float32)
 
 
 def group(examples: Sequence[Examples]) -> list[NDArray[np.intp]]:
@@ -220,15 +220,23 @@ def cross_validate(
     return answers
 
 
+def list_members() -> NDArray[np.float64]:
+    """Return 1 where a style belongs to a family, shape (styles, families)."""
+    return np.array([[style.family == family for family in list_families()] for style in read_classes("genre")], float)
+
+
+def find_families(labels: Sequence[str]) -> list[int]:
+    """Return where GTZAN's genres stand among the families."""
+    return [list_families().index(FAMILY_OF.get(label, label)) for label in labels]
+
+
 def name_families(
     log_p: NDArray[np.float64], logits: NDArray[np.float64], labels: Sequence[str]
 ) -> NDArray[np.float64]:
     """Put AudioSet's families and the head's ten genres together: (clips, 10), (clips, 527) → (clips, 25)."""
-    families, styles = list_families(), read_classes("genre")
-    member = np.array([[style.family == family for family in families] for style in styles], float)
-    evidence = np.exp(logits[:, [style.index for style in styles]]) @ member
+    evidence = np.exp(logits[:, [style.index for style in read_classes("genre")]]) @ list_members()
     evidence /= evidence.sum(axis=1, keepdims=True)
-    ten = [families.index(FAMILY_OF.get(label, label)) for label in labels]
+    ten = find_families(labels)
     evidence[:, ten] = SHARE * evidence[:, ten].sum(axis=1, keepdims=True) * np.exp(log_p)
     joined: NDArray[np.float64] = np.log(evidence / evidence.sum(axis=1, keepdims=True))
     return joined
@@ -236,13 +244,10 @@ def name_families(
 
 def write_families(graph: Graph, probabilities: str, logits: str, labels: Sequence[str]) -> str:
     """Write :func:`name_families` into a graph, from the head's calibrated probabilities."""
-    families, styles = list_families(), read_classes("genre")
-    member = np.array([[style.family == family for family in families] for style in styles], np.float32)
-    chosen = graph("Gather", logits, graph.constant([style.index for style in styles], np.int64), axis=1)
-    evidence = graph("MatMul", graph("Softmax", chosen, axis=1), graph.constant(member))
-    ten = np.zeros((len(labels), len(families)), np.float32)
-    for i, label in enumerate(labels):
-        ten[i, families.index(FAMILY_OF.get(label, label))] = 1
+    indices = [style.index for style in read_classes("genre")]
+    chosen = graph("Gather", logits, graph.constant(indices, np.int64), axis=1)
+    evidence = graph("MatMul", graph("Softmax", chosen, axis=1), graph.constant(list_members()))
+    ten = np.eye(len(list_families()))[find_families(labels)]  # (labels, families)
     others = graph("Mul", evidence, graph.constant(1 - ten.sum(axis=0)))
     mass = graph("MatMul", evidence, graph.constant(SHARE * ten.sum(axis=0)[:, None]))
     divided = graph("Mul", mass, graph("MatMul", probabilities, graph.constant(ten)))
@@ -331,7 +336,7 @@ def main() -> None:
     head = fit_head([whole, short, extra], arrays, whole)
     labels = tuple(str(label) for label in head.classes_)
     families = list_families()
-    of_genre = [families.index(FAMILY_OF.get(label, label)) for label in labels]
+    of_genre = find_families(labels)
     y = np.array([labels.index(judged[i].genre) for i in owner])
     reports: dict[str, list[Report]] = {"gtzan": [], "earmark": []}
     made: dict[str, Any] = {}

@@ -34,8 +34,8 @@ class BandPower:
             # amin stands for silence; in 32 bits it may come back a little above itself
             return np.where(mels > front_end.amin * 1.0001, mels, 0.0)
         if isinstance(front_end, KaldiMel):
-            # mel of 1e-5 is added to all, so that it stands for silence
-            return np.maximum(np.exp(5 * spectrogram.astype(np.float64) - 4.5) - 1.0001e-5, 0)
+            # a little more is taken off, so that rounded silence stays silent
+            return np.maximum(front_end.to_power(spectrogram.astype(np.float64)) - 1e-9, 0)
         density = spectrogram.astype(np.float64)
         if front_end.log:
             # undo 10 log10(density + 1e-10); a little more is taken off, so that rounded silence stays silent

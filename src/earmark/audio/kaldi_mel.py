@@ -16,7 +16,6 @@ from earmark.errors import SettingError
 _CHUNK = 128
 """Frames transformed at once: what is in work, 1 MB in all, stays in cache."""
 
-
 SILENCE = 1e-8
 """Power, re full scale, far below which a clip is not made louder: -80 dB."""
 
@@ -124,15 +123,26 @@ class KaldiMel:
                 clip = clip * np.float32(10 ** (self.rms_db / 20) / np.sqrt(np.mean(clip**2) + SILENCE))
             signal = np.pad(clip[1:] - np.float32(self.preemphasis) * clip[:-1], half, mode="reflect")
             self._sum_bands(frame(signal, self.window_length, self.hop_length), bands)
-        mel += np.float32(1e-5)
+        return self.from_power(mel).reshape(shape)
+
+    @staticmethod
+    def from_power(mel: NDArray[Any]) -> NDArray[Any]:
+        """Return ``(ln(mel + 1e-5) + 4.5) / 5`` of the power in bands, in its place."""
+        mel += mel.dtype.type(1e-5)
         np.log(mel, out=mel)
-        mel += np.float32(4.5)
-        mel /= np.float32(5)
-        return mel.reshape(shape)
+        mel += mel.dtype.type(4.5)
+        mel /= mel.dtype.type(5)
+        return mel
+
+    @staticmethod
+    def to_power(frames: NDArray[Any]) -> NDArray[Any]:
+        """Return the power in bands of what this front end gives; of silence it may lie a little below 0."""
+        dtype = frames.dtype.type
+        power: NDArray[Any] = np.exp(5 * frames - dtype(4.5)) - dtype(1e-5)
+        return power
 
     def to_decibels(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the levels of what this front end gives: 10 log10 of the power in each band."""
-        # x = (ln(power) + 4.5) / 5
+        """Return the levels of what this front end gives: 10 log10 of the power in each band, and 1e-5."""
         return (5 * mel - np.float32(4.5)) * np.float32(10 / np.log(10))
 
     def _sum_bands(self, frames: NDArray[np.float32], bands: NDArray[np.float32]) -> None:

@@ -192,8 +192,7 @@ def modulation_power(rate: ArrayLike) -> Array:
 def to_decibels(frames: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
     """Return what a front end gives in dB."""
     if isinstance(front_end, KaldiMel):
-        # x = (ln(mel + 1e-5) + 4.5) / 5
-        frames = np.exp(5 * frames - np.float32(4.5)) - np.float32(1e-5)
+        frames = front_end.to_power(frames)
     elif front_end.log:
         return frames
     return (10 * np.log10(np.maximum(frames, 1e-10))).astype(np.float32)

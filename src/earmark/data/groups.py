@@ -24,8 +24,7 @@ def group_by_protocol(corpus: Corpus, protocol: str) -> Indices:
     """Return a group number for each track; the protocol keeps a group on one side.
 
     "track": each track by itself. "artist": :func:`group_by_origin`. "album": :func:`group_by_album`.
-    "fault-filtered": copies and cuts of one
-    recording; the accepted split does separate some tracks of an artist, see
+    "fault-filtered": copies and cuts of one recording; the accepted split does separate some tracks of an artist, see
     :func:`earmark.data.splits.measure_leak`.
     """
     if protocol == "track":

@@ -51,7 +51,7 @@ class ExplanationData:
     moments : ndarray, shape (moments,)
         Middles of the clips that were classified to follow the track; near the ends, of what there is of them.
     probabilities : ndarray, shape (moments, labels)
-        Calibrated; those of genres sum to 1 in each row, and each style and mood is by itself. NaN in silence.
+        Those of genres are calibrated, and sum to 1 in each row; those of styles and moods are shares. NaN in silence.
     attention : ndarray, shape (frames,), or None
         Weight of each frame: 1 is an even share of a clip, 2 twice as much. NaN in silence; None where the model does
         not attend.

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from earmark.networks.onnx.builder import Graph
+
+
+def list_layers(layers: nn.Sequential | nn.ModuleList) -> list[Any]:
+    """Return layers as what they are: torch types every member as any module."""
+    return list(layers)
 
 
 class Network(nn.Module, ABC):

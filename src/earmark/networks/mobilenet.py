@@ -8,12 +8,13 @@ loads.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from earmark.networks.base import list_layers
 from earmark.networks.musicnn import N_TAGS, Musicnn
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class ConvNorm(nn.Sequential):
 
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write it with the batch norm folded into the convolution."""
-        convolution, norm, activation = _untyped(self)
+        convolution, norm, activation = list_layers(self)
         # γ (W x - μ) / √(σ² + ε) + β = (gain W) x + (β - μ gain)
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         bias = norm.bias - norm.running_mean * gain
@@ -137,7 +138,7 @@ class InvertedResidual(nn.Module):
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same."""
         y = x
-        for layer in _untyped(self.block):
+        for layer in list_layers(self.block):
             y = layer.to_onnx(graph, y)
         return graph("Add", x, y) if self.adds else y
 
@@ -187,10 +188,10 @@ class MobileNet(nn.Module):
         """Write the forward pass into an ONNX graph; returns the names of embedding and logits."""
         with torch.no_grad():
             x = graph.unsqueeze(graph("Transpose", x, perm=[0, 2, 1]), 1)
-            for layer in _untyped(self.features):
+            for layer in list_layers(self.features):
                 x = layer.to_onnx(graph, x)
             embedding = graph("Transpose", graph("ReduceMean", x, axes=[2], keepdims=0), perm=[0, 2, 1])
-            *_, hidden, swish, _, output = _untyped(self.classifier)
+            *_, hidden, swish, _, output = list_layers(self.classifier)
             y = _activate(graph, swish, graph.linear(hidden, graph("Flatten", graph("GlobalAveragePool", x))))
             return embedding, graph.linear(output, y)
 
@@ -229,10 +230,6 @@ def encoder_graph(network: MobileNet, musicnn: Musicnn) -> bytes:
 def _activate(graph: Graph, activation: nn.Module, x: str) -> str:
     operator = {nn.ReLU: "Relu", nn.Hardswish: "HardSwish"}.get(type(activation))
     return graph(operator, x) if operator else x
-
-
-def _untyped(layers: nn.Sequential) -> list[Any]:
-    return list(layers)  # torch types every member as any module
 
 
 def _constant(graph: Graph, tensor: Tensor) -> str:

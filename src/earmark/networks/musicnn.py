@@ -7,11 +7,13 @@ is added to the bias of what reads them. It reads the other encoder's mel bands,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from earmark.networks.base import list_layers
 
 if TYPE_CHECKING:
     from earmark.networks.onnx.builder import Graph
@@ -93,9 +95,9 @@ class Musicnn(nn.Module):
         power = functional.interpolate(power.transpose(1, 2), scale_factor=_TO_16_MS, mode="linear").transpose(1, 2)
         level = torch.log(self.bands(power).clamp(min=0) * 1e4 + 1) * self.scale[0] + self.scale[1]
         # each (clips, filters, frames, 1): the loudest band
-        maps = torch.cat([f(level[:, None]).amax(3, keepdim=True) for f in self._list(self.front)], 1)
+        maps = torch.cat([f(level[:, None]).amax(3, keepdim=True) for f in list_layers(self.front)], 1)
         layers = [maps]
-        for i, layer in enumerate(self._list(self.middle)):
+        for i, layer in enumerate(list_layers(self.middle)):
             y = layer(layers[-1])
             layers.append(y if i == 0 else y + layers[-1])
         every = torch.cat(layers, 1)[..., 0]  # (clips, channels, frames)
@@ -108,9 +110,9 @@ class Musicnn(nn.Module):
     def to_onnx(self, graph: Graph, x: str) -> str:
         """Write the same into an ONNX graph; returns the name of the tags."""
         level = self._write_level(graph, x)
-        maps = [graph("ReduceMax", f.to_onnx(graph, level), axes=[3]) for f in self._list(self.front)]
+        maps = [graph("ReduceMax", f.to_onnx(graph, level), axes=[3]) for f in list_layers(self.front)]
         layers = [graph("Concat", *maps, axis=1)]
-        for i, layer in enumerate(self._list(self.middle)):
+        for i, layer in enumerate(list_layers(self.middle)):
             y = layer.to_onnx(graph, layers[-1])
             layers.append(y if i == 0 else graph("Add", y, layers[-1]))
         every = graph.squeeze(graph("Concat", *layers, axis=1), 3)
@@ -136,7 +138,3 @@ class Musicnn(nn.Module):
         level = graph("Log", graph("Add", level, graph.constant(1.0)))
         scale, offset = self.scale
         return graph.unsqueeze(graph("Add", graph("Mul", level, graph.constant(scale)), graph.constant(offset)), 1)
-
-    @staticmethod
-    def _list(layers: nn.ModuleList) -> list[Any]:
-        return list(layers)  # torch types every member as any module

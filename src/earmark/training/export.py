@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.pipeline import Pipeline
 
 from earmark.errors import SettingError
@@ -14,7 +12,7 @@ from earmark.training.baselines import write_logistic
 from earmark.training.pipeline import is_network
 
 
-def pipeline_graph(pipeline: Pipeline, name: str, front_end: Any = None) -> bytes:
+def pipeline_graph(pipeline: Pipeline, name: str, encoder: Encoder | None = None) -> bytes:
     """Write a fitted pipeline as ONNX.
 
     Parameters
@@ -23,7 +21,7 @@ def pipeline_graph(pipeline: Pipeline, name: str, front_end: Any = None) -> byte
         Each step but the last has ``to_onnx(graph, x)``; the last is a network or a logistic regression.
     name : str
         Name of the graph.
-    front_end : Encoder, optional
+    encoder : Encoder, optional
         Write it too, before the pipeline.
 
     Returns
@@ -34,7 +32,6 @@ def pipeline_graph(pipeline: Pipeline, name: str, front_end: Any = None) -> byte
         is what it reads, and there are also ``embedding`` (clips, steps, 384), over whose steps attention is spread,
         and what :func:`~earmark.networks.onnx.listening.write_listening` writes.
     """
-    encoder = front_end if isinstance(front_end, Encoder) else None
     graph = Graph()
     x = graph.input("spectrogram", ["clips", "frames", encoder.mel.n_bins if encoder else pipeline.n_features_in_])
     known = graph.include(encoder.graph(), x, "encoder_") if encoder else {"features": x}

@@ -16,7 +16,7 @@ import typer
 
 from earmark.cli import terminal
 from earmark.cli.errors import handle_errors
-from earmark.cli.options import JobsOption, ModelOption, Shape
+from earmark.cli.options import JobsOption, ModelOption, PreviewOption, Shape
 from earmark.cli.progress import show_progress
 from earmark.errors import SettingError
 
@@ -81,9 +81,7 @@ def tag(
     break_links: Annotated[
         bool, typer.Option("--break-links", help="Tag a hard link; the file's other names stay as they are.")
     ] = False,
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Hear 30 s of each file, spread over it, not all.")
-    ] = False,
+    preview: PreviewOption = False,
     jobs: JobsOption = 0,
     form: Annotated[
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")

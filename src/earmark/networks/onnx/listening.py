@@ -9,11 +9,10 @@ from earmark.networks.onnx.builder import Graph
 
 _KINDS = (range(8), range(27, 38), range(137, 283), range(506, 513), range(524, 527))
 """Classes of speech, singing, music with its instruments, rooms, and radio: all other 527 are sounds of neither."""
-_LEAST = 0.33
-"""What clicks, hum and silence stay below, and all music that was heard but three soundscapes is above."""
-
 _OTHERS = sorted(set(range(527)).difference(*_KINDS))
 
+_LEAST = 0.33
+"""What clicks, hum and silence stay below, and all music that was heard but three soundscapes is above."""
 
 _MOOD_OFFSETS = (2.8, 3.0, 3.3, 2.7, 2.5, 4.1, 3.8)
 """Half of what each mood's logit is below 0 on average, over GTZAN and free music: AudioSet names moods seldom."""
