@@ -42,6 +42,10 @@ class TrainingError(EarmarkError, RuntimeError):
     """Training that cannot go on, such as a loss that is not a number."""
 
 
+class WorkerError(EarmarkError, RuntimeError):
+    """A worker process that cannot start (no Python interpreter runs it), or dies of no file's fault."""
+
+
 class FetchError(EarmarkError, OSError):
     """A corpus that cannot be fetched: no mirror has it, its checksum is wrong, its archive unsafe, the disk full."""
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 import wave
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +22,9 @@ from earmark.data.synth.instruments import Rng, Samples
 from earmark.data.synth.render import master, render_score
 from earmark.data.synth.score import Score
 from earmark.data.synth.styles import BOOK, STYLES, TEMPI
-from earmark.errors import SettingError
+from earmark.errors import SettingError, WorkerError
 from earmark.files import replacing
-from earmark.parallel import block_interrupts
+from earmark.parallel import Pool
 
 __all__ = ["STYLES", "TEMPI", "compose", "write_corpus"]
 
@@ -162,8 +161,9 @@ def _write_all(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
     if jobs == 1:
         yield from map(_write, queue)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        with block_interrupts():
-            written = pool.map(_write, queue)
-        # when closed, it cancels what has not started
-        yield from written
+    # called in each process, partial(partial, f) returns partial(f), which writes its tracks
+    yield from Pool(partial(partial, _write), jobs, _report_crash).map(iter(queue))
+
+
+def _report_crash(job: _Job, failure: str) -> Path:
+    raise WorkerError(f"{job.path}: its process died; was there enough memory?")
