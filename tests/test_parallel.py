@@ -238,7 +238,7 @@ def test_a_script_needs_no_guard_for_its_main_part(way, tmp_path, write_sound):
     (tmp_path / "package" / "tell.py").write_text(SCRIPT)
     arguments = {
         "script": ["package/tell.py"], "module": ["-m", "package.tell"], "-c": ["-c", SCRIPT], "stdin": ["-"],
-        "interactive": ["-i", "-q", "-"], "exec": ["-c", "exec(open('package/tell.py').read(), {'__name__': '__main__'})"],
+        "interactive": ["-i", "-q", "-"], "exec": ["-c", "exec(open('package/tell.py').read())"],
     }[way]  # fmt: skip
     told = subprocess.run(
         [sys.executable, *arguments], input=SCRIPT + "\n", capture_output=True, text=True,

@@ -69,8 +69,7 @@ def find_prototypes(
     labelled : bool
         Only among the tracks that the corpus files under the genre; otherwise among all.
     jobs : int
-        Files heard at once, in processes of their own: a script must begin its work under
-        ``if __name__ == "__main__":``.
+        Files heard at once, in processes of their own.
     on_track : callable, optional
         Called after each track.
 

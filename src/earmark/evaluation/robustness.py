@@ -49,8 +49,7 @@ def measure_robustness(
     sounds : sequence of Sound
         That are no music, those of a kind side by side.
     jobs : int
-        Processes at most. A script that asks for more than one must begin its work under
-        ``if __name__ == "__main__":``, as always with processes in Python.
+        Processes at most.
     on_item : callable, optional
         Called after each track and each sound.
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from earmark.audio.clips import Clip, cut
 from earmark.audio.decode import AudioFile
 from earmark.audio.encode import PLAY_RATE, encode_mp3
+from earmark.audio.mixdown import mix_array
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explanation import Explanation
@@ -170,17 +171,15 @@ class Explainer:
             return _Sound(np.concatenate(blocks), path, start, recording.info.duration, damage, encoded)
 
     def _cut_array(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
-        samples = np.asarray(array)
-        mono = self.tagger.resample(samples, sample_rate)
-        part = _part(mono, self.tagger.card.front_end.sample_rate, start, duration)
+        own = mix_array(array, sample_rate)
+        part = _part(self.tagger.resample(own, sample_rate), self.tagger.card.front_end.sample_rate, start, duration)
         if not len(part):
             raise AudioError(f"nothing to hear from {start:g} s on: the sound ends before")
         encoded = None
         if sound:
             # the player hears the given rate, the network its own
-            own = samples if samples.ndim == 1 else samples.mean(axis=0)
             encoded = encode_mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
-        return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
+        return _Sound(part, None, start, len(own) / sample_rate, None, encoded)
 
     def _classify_moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Classify the clip around each moment: times (moments,), probabilities (moments, names)."""

@@ -127,7 +127,8 @@ class TrackClassifier(ClipClassifier):
         Parameters
         ----------
         source : path, binary file object, or array
-            An array holds samples, shape (samples,) or (channels, samples), full scale ±1.
+            An array holds floats of full scale ±1, shape (samples,), (channels, samples) or (samples, channels):
+            see :func:`earmark.audio.mixdown.mix_array`.
         sample_rate : float, optional
             Hz; required for an array, and only for an array.
         preview : bool
