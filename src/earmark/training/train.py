@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import earmark
+from earmark.data.examples import encode_examples
 from earmark.errors import SettingError, TrainingError
 from earmark.evaluation.report import Report
 from earmark.files import replacing
@@ -19,7 +20,6 @@ from earmark.inference.model import Model, save_model
 from earmark.inference.vocabulary import read_classes
 from earmark.training import cross_validation
 from earmark.training import fit as trials
-from earmark.training.examples import encode_examples
 from earmark.training.experiment import Experiment, Resources
 from earmark.training.export import pipeline_graph
 from earmark.training.fit import Trial

@@ -141,8 +141,8 @@ def train(
 
 def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: bool) -> tuple[Model | None, Recipe]:
     """Return the model to go on from, if any, and its recipe or the one that is asked for."""
+    from earmark.data.examples import require_examples
     from earmark.inference.model import open_model
-    from earmark.training.examples import require_examples
     from earmark.training.registry import open_recipe, parse_recipe
 
     model, chosen = None, open_recipe(recipe)
@@ -159,9 +159,9 @@ def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: 
 
 def _prepare(corpus: Corpus, model: Model | None, protocol: str, jobs: int) -> Corpus:
     """Join a corpus and what a model has learned from, and say which genres have too few tracks."""
+    from earmark.data.examples import join_examples
     from earmark.data.groups import find_narrow_genres
     from earmark.data.open import prepare_for_folds
-    from earmark.training.examples import join_examples
 
     corpus = join_examples(corpus, model) if model else corpus
     if protocol == "album":
