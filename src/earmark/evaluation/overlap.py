@@ -7,6 +7,7 @@ from typing import Literal
 
 from earmark.data.corpus import Corpus
 from earmark.data.examples import decode_examples
+from earmark.data.known_genres import divide_by_labels
 from earmark.inference.card import Card
 from earmark.inference.model import Model
 
@@ -51,11 +52,13 @@ def find_overlap(
         None where the part was held out in training, or nothing points to tracks in common.
     """
     training = model.card.training
-    same = training.fingerprint == corpus.fingerprint
+    # what is foreign was left out of training too, as rare
+    known, _ = divide_by_labels(corpus, model.card.labels)
+    same = training.fingerprint == known.fingerprint
     if _is_held_out(model.card, same, protocol, part, seed):
         return None
     if same:
-        return Overlap("corpus", len(judging.tracks))
+        return Overlap("corpus", sum(track.genre in model.card.labels for track in judging.tracks))
     if model.examples:
         n = len({track.id for track in decode_examples(model)} & {track.id for track in judging.tracks})
         return Overlap("tracks", n) if n else None
