@@ -18,7 +18,7 @@ from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 
 from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError
-from earmark.library.tags.spelling import spelling_key
+from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.vocabulary import load_words, select_words, sum_by_word
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ def test_conclusions_by_hand():
         (Sound("hum", "hum.1"), verdict(None, 0.0, certain=False, reason="silence")),
         (Sound("hum", "mine.wav", Path("mine.wav")), verdict("pop", 0.2, certain=False)),
     ]
-    found = summarize("c", tracks, others, {})
+    found = summarize("c", tracks, others, [], {})
     by_name = {row.distortion: row for row in found.steadiness}
     assert [by_name["stereo"].agreement, by_name["stereo"].verdict_agreement, by_name["stereo"].accuracy] == [1, 1, 0.5]
     assert [by_name["mp3-64"].agreement, by_name["mp3-64"].verdict_agreement] == [0.75, 0.5]

@@ -9,6 +9,7 @@ from mediafile import MediaFile
 from support.command import json_lines, run, without_torch
 
 from earmark.data.corpus import open_corpus
+from earmark.data.examples import decode_examples, join_examples
 from earmark.data.features import worker
 from earmark.data.open import prepare_for_folds
 from earmark.data.synth import write_corpus
@@ -16,7 +17,6 @@ from earmark.errors import CorpusError, ModelError, SettingError
 from earmark.inference.classifier import FrameClassifier
 from earmark.inference.encoder import Encoder
 from earmark.inference.model import open_model, save_model
-from earmark.training.examples import decode_examples, join_examples
 from earmark.training.experiment import Resources
 from earmark.training.pipeline import fit_several, make_pipeline
 from earmark.training.registry import open_recipe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -64,27 +64,10 @@ def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: R
     if rare == "merge" and lost:
         other = next((genre for genre in genres if genre.casefold() == OTHER), OTHER)
         if other in genres or len(lost) >= min_tracks:
-            note = f"merged {_format_tracks(len(lost))} {what} into {other!r}: {_format_counts(lost)}"
+            note = f"merged {count_tracks(len(lost))} {what} into {other!r}: {_format_counts(lost)}"
             return Assignment(tuple(genre or other for genre in genres), (note,))
         what += f", too few to make up {OTHER!r}"
     return Assignment(tuple(genres), _describe_left_out(lost, choices, what))
-
-
-def assign_known_genres(choices: Choices, known: Collection[str]) -> Assignment:
-    """Assign each track the first of its genres, spelled alike, that is one of a model's labels.
-
-    Tracks of none are "other", where that is a label, and else left out; CorpusError if that leaves no track.
-    """
-    rest = OTHER if OTHER in known else ""
-    genres = tuple(next((name for name in own if name in known), rest) for own in choices)
-    if not any(genres):
-        counts = _format_counts([own[0] for own in choices])
-        raise CorpusError(
-            f"the model knows none of the genres of {_format_tracks(len(choices))}: {counts}; "
-            f"it knows: {', '.join(known)}"
-        )
-    lost = [own[0] for own, genre in zip(choices, genres, strict=True) if not genre]
-    return Assignment(genres, _describe_left_out(lost, choices, "of genres that the model does not know"))
 
 
 def filter_rare_genres(corpus: Corpus, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Corpus:
@@ -116,7 +99,7 @@ def _choose_genres(choices: Choices, min_tracks: int) -> list[str]:
 
 
 def _describe_left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
-    return (f"left out {len(lost)} of {_format_tracks(len(choices))}, {what}: {_format_counts(lost)}",) if lost else ()
+    return (f"left out {len(lost)} of {count_tracks(len(choices))}, {what}: {_format_counts(lost)}",) if lost else ()
 
 
 def _format_counts(genres: list[str]) -> str:
@@ -126,5 +109,6 @@ def _format_counts(genres: list[str]) -> str:
     return named + (f" and {len(counts) - _MAX_LISTED} more" if len(counts) > _MAX_LISTED else "")
 
 
-def _format_tracks(n: int) -> str:
+def count_tracks(n: int) -> str:
+    """Return a number of tracks in words."""
     return f"{n} track{'s' * (n != 1)}"

@@ -55,7 +55,10 @@ def top_k_accuracy(probabilities: Probabilities, truth: NDArray[np.intp], k: int
 
 
 def macro_f1(confusion: NDArray[np.intp]) -> float:
-    """Return the mean F1 score of the labels that occur as truth or as prediction.
+    """Return the mean F1 score of the labels that occur as truth; NaN where there are none.
+
+    A label that is only ever predicted counts where it was wrong, as recall that other labels lost. It is
+    ``sklearn.metrics.f1_score`` with ``labels=np.unique(truth)`` and ``average="macro"``.
 
     Parameters
     ----------
@@ -68,8 +71,9 @@ def macro_f1(confusion: NDArray[np.intp]) -> float:
     0.6666666666666666
     """
     # F1 = 2 TP / (2 TP + FP + FN); columns sum to TP + FP, rows to TP + FN
-    occurs = confusion.sum(axis=0) + confusion.sum(axis=1)
-    f1 = 2 * np.diag(confusion)[occurs > 0] / occurs[occurs > 0]
+    occurs = confusion.sum(axis=1) > 0
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    f1 = 2 * np.diag(confusion)[occurs] / total[occurs]
     return float(f1.mean()) if len(f1) else float("nan")
 
 

@@ -46,7 +46,7 @@ class Model:
     graph : bytes
         The ONNX model without card and examples.
     examples : bytes
-        What it learned from, where it can learn more; see :mod:`earmark.training.examples`.
+        What it learned from, where it can learn more; see :mod:`earmark.data.examples`.
     path : Path or None
         Where it was read from.
     """

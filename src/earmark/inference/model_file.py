@@ -76,7 +76,7 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes, bytes]:
     graph : bytes
         The ONNX model without card and examples.
     examples : bytes
-        What :mod:`earmark.training.examples` has written; empty where there are none.
+        What :mod:`earmark.data.examples` has written; empty where there are none.
 
     Raises
     ------

@@ -8,37 +8,109 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from earmark.cli.terminal import say
 from earmark.cli.writers import bar, clean, describe_part
-from earmark.data.rare_genres import MIN_TRACKS
+from earmark.data.rare_genres import MIN_TRACKS, count_tracks
+from earmark.evaluation.overlap import held_out_parts
 
 # Share of a genre's tracks that are right, from which on it counts as told from the others.
 _TOLD = 0.75
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from earmark.data.corpus import Corpus
+    from earmark.evaluation.overlap import Overlap
+    from earmark.evaluation.rejection import Rejection
     from earmark.evaluation.report import Report
+    from earmark.inference.model import Model
 
 
-def render_report(report: Report) -> RenderableType:
-    """Return a report as a page: figures with bars, confusions with each genre's accuracy, and what was mistaken."""
-    title = Text(f"{report.corpus}: {report.n_tracks} tracks, ", style="dim")
-    part = "all of them" if report.part == "all" else f"{describe_part(report.part)} of protocol {report.protocol}"
-    title.append(part)
+def render_report(report: Report, warning: str = "") -> RenderableType:
+    """Return a report as a page: figures with bars, confusions with each genre's accuracy, and what was mistaken.
+
+    The warning, if any, stands below the title.
+    """
+    title = Text(f"{report.corpus}: {count_tracks(report.n_tracks)}, ", style="dim")
+    title.append(
+        "all of them" if report.part == "all" else f"{describe_part(report.part)} of protocol {report.protocol}"
+    )
     figures = Table.grid(padding=(0, 2))
     low, high = report.interval
+    n_genres = len(report.per_genre)
     rows = [
         ("track accuracy", report.track_accuracy, f"95 % interval {low:.1%} to {high:.1%}"),
         ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
-        ("mean recall", report.mean_recall, "every genre counts alike"),
-        ("macro F1", report.macro_f1, "mean over genres"),
+        ("mean recall", report.mean_recall, f"mean over the {n_genres} genres that have tracks"),
+        ("macro F1", report.macro_f1, "mean over the same genres"),
         ("among the top 3", report.top3_accuracy, ""),
     ]
     if report.unknown < 1:
         rows.append(("when named", report.named_accuracy, f"{report.unknown:.0%} of the tracks are left unknown"))
     for name, share, note in rows:
         figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
-    return Group(title, figures, Text(), render_confusion(report), *_render_mistakes(report))
+    error, meaning = f"{report.calibration_error:.1%}", "mean gap of confidence and accuracy; less is better"
+    figures.add_row("calibration error", "", Text(error, style="bold"), Text(meaning, style="dim"))
+    warned = [Text(warning, style="red")] if warning else []
+    parts = (render_confusion(report), *_render_mistakes(report), *render_foreign(report.foreign))
+    return Group(title, *warned, figures, Text(), *parts)
+
+
+def warn_of_overlap(overlap: Overlap | None, model: Model, judging: Corpus) -> str:
+    """Say that a model is judged by what it learned from, and what judges it fairly; return the fact, "" for none."""
+    if overlap is None:
+        return ""
+    fact = _describe_overlap(overlap, judging)
+    say(
+        f"{fact}: the figures tell how well it remembers, not how well it names new music. {_advise(overlap, model)}",
+        "red",
+    )
+    return fact
+
+
+def _describe_overlap(overlap: Overlap, judging: Corpus) -> str:
+    if overlap.why == "name":
+        return (
+            f"the model learned from a corpus called {judging.name.partition(' (')[0]} too, perhaps from these tracks"
+        )
+    if overlap.why == "tracks":
+        return f"the model learned from {overlap.n_tracks} of these {count_tracks(len(judging.tracks))}, by their names"
+    return "the model learned from this corpus"
+
+
+def _advise(overlap: Overlap, model: Model) -> str:
+    """Say what judges a model fairly: the part that was held out of its training, or else other music."""
+    training, parts = model.card.training, held_out_parts(model.card)
+    if parts and (overlap.why == "corpus" or training.protocol == "fault-filtered"):
+        seed = "" if training.protocol == "fault-filtered" else f" --seed {training.seed}"
+        return f"Judge it by the part that was held out: --protocol {training.protocol} --part {parts[0]}{seed}"
+    return f"Judge it by other music; its card holds the figures of its training: earmark models {model.name}"
+
+
+def render_foreign(foreign: Sequence[Rejection]) -> list[RenderableType]:
+    """Return what was said of tracks whose genre the model does not know; nothing where there are none."""
+    if not foreign:
+        return []
+    n, named = sum(one.n_sounds for one in foreign), sum(one.named for one in foreign)
+    title = (
+        f"{count_tracks(n)} of genres that the model does not know, counted apart: {named} named, {n - named} unknown"
+    )
+    return [Text(), Text(title, style="dim"), render_rejection(foreign, "genre", "tracks")]
+
+
+def render_rejection(rows: Sequence[Rejection], kind: str, sounds: str) -> Table:
+    """Return one row a kind of sound for which a model has no label, with these headings; those named are red."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column(kind, overflow="fold")
+    for name in (sounds, "named"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("as", "unknown for"):
+        table.add_column(name, overflow="fold", style="dim")
+    for row in rows:
+        named = Text(str(row.named), style="bold red" if row.named else "green")
+        texts = (Text(", ".join(f"{what} {n}" for what, n in counts.items())) for counts in (row.genres, row.reasons))
+        table.add_row(Text(clean(row.kind)), str(row.n_sounds), named, *texts)
+    return table
 
 
 def describe_genres(report: Report, learned: Mapping[str, int]) -> list[str]:

@@ -13,6 +13,7 @@ from earmark.cli.corpora import open_corpus
 from earmark.cli.errors import exit_after, extra, handle_errors
 from earmark.cli.options import JobsOption, Labels, LabelsOption, ModelOption, SeedOption
 from earmark.cli.progress import show_progress
+from earmark.cli.terminal import say
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def _join_prototypes(
 
     with show_progress("listening", len(corpus.tracks)) as advance:
         found = find_prototypes(tagger, corpus, genres, count=count, jobs=jobs, on_track=lambda _: advance(1))
+    if found.foreign and not genres:
+        counts = ", ".join(f"{name} {n}" for name, n in found.foreign.items())
+        say(f"left out, as the model does not know them: {counts}")
     with show_progress("joining", len(found.by_genre)) as advance:
         gallery = write_prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
     gallery.failed.update(found.failed)

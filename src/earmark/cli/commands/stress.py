@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -53,9 +54,12 @@ def stress(
 
     [dim]Exit status: 0 all were heard, 1 some file could not be, 2 wrong usage.[/dim]
     """
+    from earmark.cli.commands.evaluate_view import warn_of_overlap
     from earmark.cli.commands.stress_view import render_outcome
+    from earmark.data.rare_genres import count_tracks
     from earmark.evaluation import nonmusic
     from earmark.evaluation.evaluate import select_part
+    from earmark.evaluation.overlap import find_overlap
     from earmark.evaluation.robustness import measure_robustness, require_sound, subsample
     from earmark.inference.tagger import Tagger
 
@@ -64,24 +68,25 @@ def stress(
     # Refused before tracks are chosen: what is no longer sound cannot be distorted.
     require_sound(source)
     split, which = protocol.value if protocol else "all", options.default_part(part, protocol)
-    chosen = select_part(source, split, which, seed)
+    chosen = select_part(source, tagger.labels, split, which, seed)
+    overlap = find_overlap(tagger.model, source, chosen, protocol=split, part=which, seed=seed)
+    warning = warn_of_overlap(overlap, tagger.model, chosen)
     if tracks:
         chosen = subsample(chosen, tracks)
     sounds = nonmusic.list_synthetic(seed) + (nonmusic.find_sounds(not_music) if not_music else [])
     with show_progress("listening", len(chosen.tracks) + len(sounds)) as advance:
         outcome = measure_robustness(tagger, chosen, sounds, jobs=jobs, on_item=lambda _: advance(1))
-    record = json.dumps(
-        {"model": tagger.card.name, "protocol": split, "part": which, "seed": seed, **outcome.to_dict()}
-    )
+    origin = {"model": tagger.card.name, "protocol": split, "part": which, "seed": seed}
+    record = json.dumps({**origin, "overlap": overlap and asdict(overlap), **outcome.to_dict()})
     if output:
         with terminal.output(output / "stress.json") as file:
             file.write(record + "\n")
     if form is options.Shape.json:
         print(record)
     else:
-        origin = "" if which == "all" else f", the {which} part of protocol {split}"
-        title = f"{tagger.card.name} on {outcome.n_tracks} tracks of {outcome.corpus}{origin}"
-        terminal.console(sys.stdout).print(render_outcome(title, outcome))
+        what = "" if which == "all" else f", the {which} part of protocol {split}"
+        title = f"{tagger.card.name} on {count_tracks(outcome.n_tracks)} of {outcome.corpus}{what}"
+        terminal.console(sys.stdout).print(render_outcome(title, outcome, warning))
     for name in outcome.left_out:
         terminal.say(f"left out {name}: this build of FFmpeg cannot encode it", "yellow")
     exit_after(outcome.failed)

@@ -8,14 +8,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, clean
+from earmark.cli.commands.evaluate_view import render_foreign, render_rejection
+from earmark.cli.writers import bar
 
 if TYPE_CHECKING:
-    from earmark.evaluation.robustness_report import Rejection, RobustnessReport
+    from earmark.evaluation.robustness_report import RobustnessReport
 
 
-def render_outcome(title: str, outcome: RobustnessReport) -> RenderableType:
-    """Return all that was found out as a page."""
+def render_outcome(title: str, outcome: RobustnessReport, warning: str = "") -> RenderableType:
+    """Return all that was found out as a page; the warning, if any, stands below the title."""
     named = f", {outcome.named_accuracy:.1%} of those rightly" if outcome.coverage else ""
     curve = (
         f"{outcome.coverage:.1%} of the tracks are named{named}. Of the most confident, right are (area under the "
@@ -23,6 +24,7 @@ def render_outcome(title: str, outcome: RobustnessReport) -> RenderableType:
     )
     return Group(
         Text(title, style="dim"),
+        *([Text(warning, style="red")] if warning else []),
         Text(),
         _steadiness(outcome),
         Text(),
@@ -30,7 +32,8 @@ def render_outcome(title: str, outcome: RobustnessReport) -> RenderableType:
         _curve(outcome),
         Text(),
         Text("Sounds that are no music, and how many were called a genre all the same:", style="dim"),
-        _rejection(outcome.rejection),
+        render_rejection(outcome.rejection, "kind", "sounds"),
+        *render_foreign(outcome.foreign),
     )
 
 
@@ -54,19 +57,4 @@ def _curve(outcome: RobustnessReport) -> Table:
     for point in outcome.curve:
         table.add_column(f"{point['coverage']:.0%}", justify="right", no_wrap=True, min_width=6)
     table.add_row(*(f"{point['accuracy']:.1%}" for point in outcome.curve))
-    return table
-
-
-def _rejection(rows: list[Rejection]) -> Table:
-    """Return one row a kind of sound; those with a name red."""
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
-    table.add_column("kind", overflow="fold")
-    for name in ("sounds", "named"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("as", "unknown for"):
-        table.add_column(name, overflow="fold", style="dim")
-    for row in rows:
-        named = Text(str(row.named), style="bold red" if row.named else "green")
-        texts = (Text(", ".join(f"{what} {n}" for what, n in counts.items())) for counts in (row.genres, row.reasons))
-        table.add_row(Text(clean(row.kind)), str(row.n_sounds), named, *texts)
     return table

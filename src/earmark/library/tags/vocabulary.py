@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from earmark.errors import SettingError
+from earmark.inference.genre_names import match_genres, spelling_key
 from earmark.inference.verdict import Verdict
-from earmark.library.tags.spelling import spelling_key
 
 MIN_SHARE = 0.2
 """Least probability at which a genre that is not the most probable one is written too."""
 
-# what capitals at the beginning of each word do not give
+# what capitals at the beginning of each word do not give, by spelling key
 _SPELLINGS = {
-    "hiphop": "Hip-Hop", "hip hop": "Hip-Hop", "hip-hop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "rnb": "R&B",
-    "r and b": "R&B", "r'n'b": "R&B", "rhythm and blues": "R&B", "drum and bass": "Drum & Bass", "dnb": "Drum & Bass",
-    "rock and roll": "Rock & Roll", "edm": "EDM", "idm": "IDM", "k-pop": "K-Pop", "j-pop": "J-Pop", "lofi": "Lo-Fi",
-    "a cappella": "A Cappella", "acappella": "A Cappella",
+    "hiphop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "drum&bass": "Drum & Bass", "rock&roll": "Rock & Roll",
+    "edm": "EDM", "idm": "IDM", "kpop": "K-Pop", "jpop": "J-Pop", "lofi": "Lo-Fi", "acappella": "A Cappella",
 }  # fmt: skip
 
 
@@ -35,8 +33,8 @@ def spell_label(label: str) -> str:
     """
     if label != label.lower():
         return label
-    words = label.replace("_", " ")
-    return _SPELLINGS.get(words) or " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
+    words = label.replace("_", " ").split(" ")
+    return _SPELLINGS.get(spelling_key(label)) or " ".join(word[:1].upper() + word[1:] for word in words)
 
 
 def load_words(
@@ -67,8 +65,8 @@ def load_words(
     words = {label: (label if raw else spell_label(label),) for label in labels}
     # by what an error names the map
     source, given = ("map", own or {}) if isinstance(own, Mapping | None) else (str(own), _read_toml(Path(own)))
-    spelled = {spelling_key(label): label for label in words}
-    given = {spelled.get(spelling_key(str(label)), str(label)): value for label, value in given.items()}
+    known = match_genres(map(str, given), list(words))
+    given = {known.get(str(label), str(label)): value for label, value in given.items()}
     if unknown := sorted(given.keys() - words.keys()):
         raise SettingError(f"{source}: the model has no genre {', '.join(unknown)}; it has {', '.join(words)}")
     return words | {label: _check_words(value, f"{source}: {label}") for label, value in given.items()}
