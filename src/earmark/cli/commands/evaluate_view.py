@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, clean, describe_part
+from earmark.cli.text import bar, clean, describe_part
 from earmark.data.rare_genres import MIN_TRACKS
 
 # Share of a genre's tracks that are right, from which on it counts as told from the others.

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, clean
+from earmark.cli.text import bar, clean
 
 if TYPE_CHECKING:
     from earmark.evaluation.robustness_report import Rejection, RobustnessReport
