@@ -216,8 +216,8 @@ def test_any_file_is_taken_or_refused(config):
 
 def test_every_option_of_a_file_is_known_to_its_command():
     keys = {(s.section, s.key) for s in settings(ROOT)}
-    assert {((), "quiet"), (("classify",), "min-confidence"), (("data", "synth"), "jobs")} - keys == {
-        (("classify",), "min-confidence")
+    assert {((), "quiet"), (("embed",), "min-confidence"), (("data", "synth"), "jobs")} - keys == {
+        (("embed",), "min-confidence")
     }
     assert not {key for _, key in keys} & {"help", "version", "install-completion", "prune"}
 
