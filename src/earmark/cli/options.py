@@ -81,14 +81,17 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Model file, or name of a bundled model.",
-        show_default="bundled",
+        help="Model file, or name of a bundled model; 'earmark models' lists them.",
+        show_default="earmark",
         envvar="EARMARK_MODEL",
         autocompletion=completion.models,
     ),
 ]
 ModelArgument = Annotated[
-    str, typer.Argument(help="Model file, or name of a bundled model.", autocompletion=completion.models)
+    str,
+    typer.Argument(
+        help="Model file, or name of a bundled model; 'earmark models' lists them.", autocompletion=completion.models
+    ),
 ]
 CorpusArgument = Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")]
 TopOption = Annotated[
@@ -106,7 +109,10 @@ AnswersOption = Annotated[
 AnswersFormatOption = Annotated[
     Format,
     typer.Option(
-        "--format", "-f", help="Output format; json: one object a line.", show_default="by the file's suffix; table"
+        "--format",
+        "-f",
+        help="Output format; json: one object a line.",
+        show_default="by the suffix of --output, else table",
     ),
 ]
 PartOption = Annotated[Part | None, typer.Option(help="Which part.", show_default="test")]

@@ -18,6 +18,7 @@ import typer
 from earmark.cli import options, terminal
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import extra, handle_errors
+from earmark.cli.help import Command, Group
 from earmark.cli.progress import bytes_progress, show_progress
 from earmark.errors import FetchError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from earmark.data.audit.findings import Finding
     from earmark.data.fetch import FetchResult
 
-data = typer.Typer(name="data", help="Make, fetch and check corpora.", no_args_is_help=True)
+data = typer.Typer(name="data", cls=Group, help="Make, fetch and check corpora.", no_args_is_help=True)
 
 
 class Known(StrEnum):
@@ -36,7 +37,7 @@ class Known(StrEnum):
     gtzan = "gtzan"
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
@@ -64,7 +65,7 @@ def synth(
     print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def check(
     corpus: Annotated[
@@ -124,7 +125,7 @@ def _checksum(text: str | None) -> str | None:
     return text and text.lower()
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def fetch(
     corpus: Annotated[Known, typer.Argument(help="Which corpus.", show_default=False)],

@@ -20,7 +20,10 @@ def library(
     form: Annotated[
         Format | None,
         typer.Option(
-            "--format", "-f", help="Output format; json: one object a line.", show_default="by the file's suffix; table"
+            "--format",
+            "-f",
+            help="Output format; json: one object a line.",
+            show_default="by the suffix of --output, else table",
         ),
     ] = None,
     playlists: Annotated[
