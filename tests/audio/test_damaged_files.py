@@ -501,7 +501,8 @@ def test_a_folder_of_good_and_bad_files(tmp_path, folder):
 def test_tables_show_every_file_and_no_control_characters(folder):
     root, good, bad = folder
     out, _ = earmark(root, "--top", "2", status=1)
-    lines = out.decode().splitlines()
+    header, *lines = out.decode().splitlines()
+    assert header.split() == ["file", "genre", "confidence", "other", "genres"]
     assert len(lines) == len(good | bad)
     assert "\x1b" not in out.decode()
     assert sum("✗" in line for line in lines) == len(bad) - 1

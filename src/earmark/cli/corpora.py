@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from earmark.cli.options import Labels, Rare
 from earmark.cli.progress import show_progress
 from earmark.cli.terminal import say
+from earmark.cli.text import count, join_counts
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
@@ -43,5 +44,4 @@ def open_corpus(
 
 def say_summary(corpus: Corpus) -> None:
     """Say what a corpus holds, in one line."""
-    counts = ", ".join(f"{genre} {n}" for genre, n in corpus.counts.items())
-    say(f"{corpus.name}: {len(corpus.tracks)} tracks — {counts}")
+    say(f"{corpus.name}: {count(len(corpus.tracks), 'track')}: {join_counts(corpus.counts)}")

@@ -25,6 +25,7 @@ from earmark.cli.commands.stress import stress
 from earmark.cli.commands.tag import tag
 from earmark.cli.commands.train import train
 from earmark.cli.errors import handle_errors
+from earmark.cli.help import Command, Group
 from earmark.errors import SettingError
 
 PANELS = {
@@ -37,6 +38,7 @@ PANELS = {
 
 app = typer.Typer(
     name="earmark",
+    cls=Group,
     help="Tells the genre of music by ear.",
     epilog="Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage, 130 interrupted. "
     "EARMARK_CONFIG names a file of settings (earmark config --help); NO_COLOR and FORCE_COLOR are respected.",
@@ -105,4 +107,4 @@ for panel, commands in PANELS.items():
         if isinstance(command, typer.Typer):
             app.add_typer(command, rich_help_panel=panel)
         else:
-            app.command(rich_help_panel=panel)(command)
+            app.command(cls=Command, rich_help_panel=panel)(command)

@@ -66,20 +66,32 @@ def count_jobs(jobs: int) -> int:
     return jobs or os.cpu_count() or 1
 
 
+def choose_format(ctx: typer.Context, form: Format, output: Path | None) -> Format:
+    """Return the output format: of --format if it is given, else of the output's suffix, else `form`, as is set."""
+    source = ctx.get_parameter_source("form")
+    if output is None or (source and source.name == "COMMANDLINE"):
+        return form
+    suffixes = {".csv": Format.csv, ".json": Format.json, ".jsonl": Format.json}
+    return suffixes.get(output.suffix.lower(), form)
+
+
 # A name that ends in Option or Argument is a declaration: `jobs: JobsOption = 0`.
 ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
         "-m",
-        help="Model file, or name of a bundled model.",
-        show_default="bundled",
+        help="Model file, or name of a bundled model; 'earmark models' lists them.",
+        show_default="earmark",
         envvar="EARMARK_MODEL",
         autocompletion=completion.models,
     ),
 ]
 ModelArgument = Annotated[
-    str, typer.Argument(help="Model file, or name of a bundled model.", autocompletion=completion.models)
+    str,
+    typer.Argument(
+        help="Model file, or name of a bundled model; 'earmark models' lists them.", autocompletion=completion.models
+    ),
 ]
 CorpusArgument = Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")]
 TopOption = Annotated[
@@ -88,7 +100,21 @@ TopOption = Annotated[
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Hear 30 s of each file, spread over it, not all.")]
 ReportOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format.")]
 LinesOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")]
-AnswersOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")]
+AnswersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to this file instead of the screen: .csv, .json, else a table."
+    ),
+]
+AnswersFormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Output format; json: one object a line.",
+        show_default="by the suffix of --output, else table",
+    ),
+]
 PartOption = Annotated[Part | None, typer.Option(help="Which part.", show_default="test")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda…")]
 JobsOption = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 DISTRIBUTIONS = ("genres", "styles", "moods")
@@ -83,6 +83,17 @@ class Verdict:
     def best(self) -> str | None:
         """The most probable genre, whether or not it is certain enough to be named."""
         return next(iter(self.genres), None)
+
+    def decide(self, threshold: float) -> Verdict:
+        """Return the same answer with another threshold: the most probable genre where its probability reaches it.
+
+        What has no probabilities, such as silence, stays as it is.
+        """
+        if not self.genres:
+            return self
+        if self.confidence >= threshold:
+            return replace(self, genre=self.best, reason=None)
+        return replace(self, genre=None, reason=self.reason or "low confidence")
 
     def to_dict(self, *, timeline: bool = False) -> dict[str, Any]:
         """Return the fields of ``earmark classify --format json``; clips only with `timeline`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -69,8 +70,8 @@ def config(
 
     [dim]Exit status: 0 all is well, 2 the file is wrong.[/dim]
     """
-    from earmark.cli import writers
     from earmark.cli.config_file import config_path
+    from earmark.cli.text import clean
 
     file = config_path()
     if path:
@@ -83,13 +84,10 @@ def config(
     rows = list(_effective(root, everything))
     if form is Shape.json:
         for row in rows:
-            print(
-                writers.as_json(
-                    {"command": row.command or None, "key": row.key, "value": row.value, "from": row.origin}
-                )
-            )
+            record = {"command": row.command or None, "key": row.key, "value": row.value, "from": row.origin}
+            print(json.dumps(record))
         return
-    where = writers.clean(_describe_file(file, "is read" if rows else "sets nothing"))
+    where = clean(_describe_file(file, "is read" if rows else "sets nothing"))
     if rows:
         terminal.console(sys.stdout).print(_table(rows))
         terminal.say(where)
@@ -155,7 +153,7 @@ def _table(rows: list[_Row]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
 
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for name, style in (("command", None), ("setting", "bold"), ("value", None), ("from", "dim")):

@@ -18,6 +18,7 @@ import typer
 from earmark.cli import options, terminal
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import extra, handle_errors
+from earmark.cli.help import Command, Group
 from earmark.cli.progress import bytes_progress, show_progress
 from earmark.errors import FetchError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from earmark.data.audit.findings import Finding
     from earmark.data.fetch import FetchResult
 
-data = typer.Typer(name="data", help="Make, fetch and check corpora.", no_args_is_help=True)
+data = typer.Typer(name="data", cls=Group, help="Make, fetch and check corpora.", no_args_is_help=True)
 
 
 class Known(StrEnum):
@@ -36,7 +37,7 @@ class Known(StrEnum):
     gtzan = "gtzan"
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
@@ -64,7 +65,7 @@ def synth(
     print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def check(
     corpus: Annotated[
@@ -96,7 +97,7 @@ def check(
 
     [dim]Exit status: 0 no faults, whatever the notes; 1 faults; 2 wrong usage.[/dim]
     """
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.data.audit.audit import check_corpus
 
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
@@ -124,7 +125,7 @@ def _checksum(text: str | None) -> str | None:
     return text and text.lower()
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def fetch(
     corpus: Annotated[Known, typer.Argument(help="Which corpus.", show_default=False)],
@@ -198,11 +199,11 @@ def fetch(
 
 
 def _tell(fetched: FetchResult) -> None:
-    from earmark.cli import writers
+    from earmark.cli.text import clean
 
     there = len(fetched.matching) + len(fetched.differing)
     already = "" if fetched.new else " there already"
-    print(f"{writers.clean(str(fetched.folder))}: {there} tracks{already}, {len(fetched.matching)} of them as released")
+    print(f"{clean(str(fetched.folder))}: {there} tracks{already}, {len(fetched.matching)} of them as released")
     for ids, what in ((fetched.differing, "other than released"), (fetched.missing, "missing")):
         if ids:
             some = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
@@ -210,12 +211,12 @@ def _tell(fetched: FetchResult) -> None:
     if "jazz.00054" in fetched.differing:
         terminal.say("jazz.00054 is known to be damaged in a widely used copy")
     if fetched.archive:
-        terminal.say(f"the archive stays: {writers.clean(str(fetched.archive))}")
+        terminal.say(f"the archive stays: {clean(str(fetched.archive))}")
 
 
 def format_finding(found: Finding) -> str:
     """Return one finding of a check as a line."""
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
 
     return f"{found.kind:<11} {clean(found.track)}: {clean(found.detail)}"
 
@@ -225,7 +226,7 @@ def render_findings(found: Sequence[Finding]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
 
     table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)

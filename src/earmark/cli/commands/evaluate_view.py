@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark.cli.terminal import say
-from earmark.cli.writers import bar, clean, describe_part
+from earmark.cli.text import bar, clean, describe_part
 from earmark.data.rare_genres import MIN_TRACKS, count_tracks
 from earmark.evaluation.overlap import held_out_parts
 

@@ -85,7 +85,7 @@ def explain(
     [dim]Exit status: 0 written, 1 the file cannot be heard (a damaged one is explained as far as it goes),
     2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.explanation.formats import PAGES, find_format
 
     # What a format needs is missed now, not when all the work is done.
@@ -135,7 +135,7 @@ def _method(method: How, tagger: Tagger, names: Sequence[str]) -> Method | None:
 
 
 def _write(formats: list[tuple[Path, Format]], explanation: Explanation, genres: list[str]) -> None:
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.files import replacing
 
     for path, make in formats:

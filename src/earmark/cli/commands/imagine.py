@@ -69,7 +69,7 @@ def imagine(
     [dim]Exit status: 0 every sound is heard again as its genre, 1 some is not (it is written all the same),
     2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.inference.tagger import Tagger
 
     target = _check_output(genre, output, everything)
@@ -134,7 +134,7 @@ def _print_verdicts(verdicts: Mapping[Path, tuple[str, Verdict]]) -> None:
     """Print one line a sound: what the model says of the file."""
     from rich.text import Text
 
-    from earmark.cli.writers import bar, clean
+    from earmark.cli.text import bar, clean
 
     page = console(sys.stdout)
     width = max(len(str(file)) for file in verdicts)

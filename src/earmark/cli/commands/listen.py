@@ -108,7 +108,7 @@ def listen(
         _list_devices()
         return
     from earmark.audio.streams.open import MICROPHONE, open_stream
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.inference.tagger import Tagger
 
     look = form or (Look.live if sys.stdout.isatty() else Look.json)

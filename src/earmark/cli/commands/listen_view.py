@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, clean, format_clock
+from earmark.cli.text import bar, clean, format_clock
 
 if TYPE_CHECKING:
     from earmark.audio.streams.stream import Stream

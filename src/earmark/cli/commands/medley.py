@@ -53,7 +53,7 @@ def medley(
 
     [dim]Exit status: 0 written, 1 some track could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.inference.tagger import Tagger
 
     if units and genre:

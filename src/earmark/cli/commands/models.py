@@ -51,7 +51,7 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.cli.writers import describe_part
+    from earmark.cli.text import describe_part
 
     page = Table.grid(padding=(0, 2))
     page.add_column(no_wrap=True, style="dim")

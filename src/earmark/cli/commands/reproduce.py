@@ -159,7 +159,7 @@ def _write_page(folder: Path, done: list[RowResult], corpus: Corpus, source: str
 
 def _exit_after(done: list[RowResult]) -> None:
     """Name each row that failed and, once, each file that could not be read; exit status 1 where there are any."""
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
 
     # Every row reads the same files: each is named once.
     unread = {track: error for one in done for track, error in one.record.get("failed", {}).items()}

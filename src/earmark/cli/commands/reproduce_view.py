@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, format_clock
+from earmark.cli.text import bar, format_clock
 from earmark.paper.progress import Place, Progress
 from earmark.paper.rows import PAPER
 

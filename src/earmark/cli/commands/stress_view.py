@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark.cli.commands.evaluate_view import render_foreign, render_rejection
-from earmark.cli.writers import bar
+from earmark.cli.text import bar
 
 if TYPE_CHECKING:
     from earmark.evaluation.robustness_report import RobustnessReport

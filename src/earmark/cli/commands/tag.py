@@ -177,7 +177,7 @@ def _print_row(console: Console, result: TagResult) -> None:
     """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
     from rich.text import Text
 
-    from earmark.cli.writers import clean, shorten
+    from earmark.cli.text import clean, shorten
     from earmark.library.tags.run import HAD_GENRE
 
     # In a tagged library these are nearly all: rows would hide the few that change. The last line counts them.

@@ -117,7 +117,7 @@ def train(
     [dim]Exit status: 0 trained on all tracks, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.cli.commands.evaluate_view import describe_genres, render_report
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.data.features.extract import default_cache
     from earmark.training.registry import open_recipe
 
