@@ -53,6 +53,27 @@ def test_what_is_no_sound_is_refused(tmp_path, rng, suffix):
             decode(path, RATE)
 
 
+@pytest.mark.parametrize("whole_of_ten", [1, 5])
+def test_what_is_nearly_all_damaged_is_no_sound(tmp_path, rng, music, write_sound, whole_of_ten):
+    """As is a program that is called .mp3, in which FFmpeg finds a few frames by chance."""
+    path = write_sound(tmp_path / "a.aac", music, 44100, codec="aac", container="adts")
+    data, at, number = bytearray(path.read_bytes()), 0, 0
+    while at < len(data):
+        # ADTS: a header of seven bytes, which holds the frame's length in 13 bits
+        length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
+        if number % 10 >= whole_of_ten:
+            data[at + 7 : at + length] = rng.bytes(length - 7)
+        at, number = at + length, number + 1
+    path.write_bytes(data)
+    if whole_of_ten == 1:
+        with pytest.raises(AudioError, match=r"^not a sound file, or too damaged: \d+ of \d+ packets make no sense$"):
+            decode(path, RATE)
+    else:
+        seconds, damage = heard(path)
+        assert seconds > 1.5
+        assert "damaged packets passed over" in damage
+
+
 def test_an_empty_file_is_called_empty(tmp_path):
     path = tmp_path / "a.wav"
     path.touch()

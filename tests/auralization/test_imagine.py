@@ -353,7 +353,7 @@ def test_the_command_reads_songs_and_corpora(tilt, tmp_path, write_sound, song):
         (["--all"], "Give -o FOLDER"),
         (["--all", "jazz", "-o", "x"], "Give one, or --all"),
         (["-o", "x.wav"], "Give one, or --all"),
-        (["jazz", "-o", "x.wav", "--from", "no-such-song.mp3"], "cannot be opened"),
+        (["jazz", "-o", "x.wav", "--from", "no-such-song.mp3"], "no-such-song.mp3: cannot be opened"),
         (["jazz", "-o", "x.wav", "--model", "gone.onnx"], "gone.onnx"),
     ],
 )

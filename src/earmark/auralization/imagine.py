@@ -288,8 +288,11 @@ def read_start(start: str, model: Model, seconds: float) -> Start:
     if start in ("noise", "silence"):
         return start  # type: ignore[return-value]
     rate = model.card.front_end.sample_rate
-    with AudioFile(start) as recording:
-        blocks = list(recording.blocks(rate, duration=seconds))
+    try:
+        with AudioFile(start) as recording:
+            blocks = list(recording.blocks(rate, duration=seconds))
+    except AudioError as error:
+        raise AudioError(f"{start}: {error}") from error
     return np.concatenate([np.zeros(0, np.float32), *blocks]), rate  # np.concatenate refuses an empty list
 
 

@@ -15,11 +15,12 @@ from earmark.cli.commands.data import data
 from earmark.cli.commands.embed import embed
 from earmark.cli.commands.evaluate import evaluate
 from earmark.cli.commands.explain import explain
+from earmark.cli.commands.export import export
 from earmark.cli.commands.imagine import imagine
 from earmark.cli.commands.library import library
 from earmark.cli.commands.listen import listen
 from earmark.cli.commands.medley import medley
-from earmark.cli.commands.models import export, models
+from earmark.cli.commands.models import models
 from earmark.cli.commands.reproduce import reproduce
 from earmark.cli.commands.stress import stress
 from earmark.cli.commands.tag import tag

@@ -20,6 +20,9 @@ _MEANS = ("log_probabilities", "styles", "moods", "sound")
 REASONS = (None, "speech", "no music")
 """Why no genre is named of the kinds of sound that a model tells apart: music, speech and anything else."""
 
+LEAST_PROBABILITY = 1e-12
+"""What the network's probabilities are raised to at least: in 32 bits one may be 0, and its logarithm infinite."""
+
 
 @dataclass(frozen=True)
 class FramePrediction:

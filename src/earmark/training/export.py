@@ -1,4 +1,4 @@
-"""A trained pipeline → the graph of a model file; and a model file → a graph that starts from samples."""
+"""A trained pipeline → the graph of a model file."""
 
 from __future__ import annotations
 

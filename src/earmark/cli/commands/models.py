@@ -1,18 +1,17 @@
-"""``earmark models`` and ``earmark export``: what models there are, and one of them as plain ONNX."""
+"""``earmark models``: what models there are, and what their cards say."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earmark.cli import terminal
-from earmark.cli.errors import extra, handle_errors
-from earmark.cli.options import LinesOption, ModelArgument, Shape
+from earmark.cli.errors import handle_errors
+from earmark.cli.options import LinesOption, Shape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,36 +74,3 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
             page.add_row("credits", Text("; ".join(card.credits)))
         page.add_row()
     return page
-
-
-@handle_errors
-def export(
-    model: ModelArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="ONNX file to write.")],
-    waveform: Annotated[
-        bool, typer.Option("--waveform", help="Put the front end inside: the input is samples, not a spectrogram.")
-    ] = False,
-) -> None:
-    """Write a model as plain ONNX, for other runtimes and languages.
-
-    [bold]Example[/bold]
-
-      earmark export earmark -o genre.onnx --waveform
-
-    [dim]Exit status: 0 written, 2 wrong usage or no such model.[/dim]
-    """
-    from earmark.files import replacing
-    from earmark.inference.model import open_model
-
-    opened = open_model(model)
-    graph = opened.graph
-    if waveform:
-        with extra("export --waveform", "train"):
-            from earmark.networks.onnx.front_end import waveform_graph
-        graph = waveform_graph(opened)
-    # The file appears when it is whole.
-    with replacing(output) as partial:
-        partial.write_bytes(graph)
-    front = opened.card.front_end
-    reads = f"samples at {front.sample_rate} Hz" if waveform else f"{front.kind} frames of {front.n_bins} bins"
-    print(f"{output}: reads {reads}, gives probabilities of {', '.join(opened.card.labels)}")
