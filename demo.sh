@@ -28,7 +28,7 @@ main() {
     run "earmark classify examples/lets-go-fishin.opus --model demo/mine.onnx"
 
     say "5. Follow two minutes of radio in your words: a reader, Brahms, a whale, the fairy, the song, a reader."
-    run "earmark listen examples/programme.ogg --segments --model demo/mine.onnx"
+    run "earmark listen examples/programme.ogg --segments --memory 2 --model demo/mine.onnx"
 
     say "See and hear why it said jazz in step 2. Open this page in a browser; it plays the music:"
     echo "file://$PWD/demo/why.html"
