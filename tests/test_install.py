@@ -159,7 +159,7 @@ def test_training_asks_for_its_extra(plain, write_sound, tmp_path):
     )  # fmt: skip
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
-    assert last == "training needs packages that are not installed: pip install 'earmark[train]'"
+    assert last == "training needs packages that are not installed: pip install '.[train]' in Earmark's folder"
 
 
 @pytest.mark.parametrize(("command", "feature"), [("imagine", "imagining"), ("medley", "a medley")])
@@ -170,7 +170,7 @@ def test_hearing_what_was_learned_asks_for_its_extra(plain, tmp_path, command, f
     )
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
-    assert last == f"{feature} needs packages that are not installed: pip install 'earmark[learn]'"
+    assert last == f"{feature} needs packages that are not installed: pip install '.[learn]' in Earmark's folder"
 
 
 def test_it_trains_without_torch(plain, wheel, tmp_path):

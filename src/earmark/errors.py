@@ -62,7 +62,9 @@ class MissingExtra(EarmarkError, ImportError):
     """A feature (as a phrase: "training") whose optional packages, those of an extra, are not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs packages that are not installed: pip install 'earmark[{extra}]'")
+        super().__init__(
+            f"{feature} needs packages that are not installed: pip install '.[{extra}]' in Earmark's folder"
+        )
 
 
 def reason_of(error: BaseException) -> str:

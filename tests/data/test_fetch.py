@@ -849,7 +849,7 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
         app, ["data", "fetch", "gtzan", str(tmp_path / "g"), "--mirror", "http://127.0.0.1:1/x"]
     )
     assert result.exit_code == 2
-    assert "pip install 'earmark[learn]'" in result.output
+    assert "pip install '.[learn]'" in result.output
     assert everything_in(tmp_path) == []
 
 

@@ -244,5 +244,5 @@ def test_attention_over_the_encoders_steps(folder, cache, tmp_path):
 def test_networks_ask_for_their_extra_and_a_missing_output_for_itself(folder, surroundings, tmp_path):
     command = ["train", folder, "-o", tmp_path / "m.onnx", "--recipe", "encoder-attention"]
     said = run(*command, env=surroundings, expect=2)
-    assert said.stderr.splitlines()[-1].endswith("pip install 'earmark[learn]'")
+    assert said.stderr.splitlines()[-1].endswith("pip install '.[learn]' in Earmark's folder")
     assert "Missing option '--output'" in run("train", folder, env=surroundings, expect=2).stderr

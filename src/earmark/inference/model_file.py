@@ -129,8 +129,7 @@ def _check(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
     # before the checksum: a newer format may compute it otherwise
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ModelError(
-            f"{name}: model format {version}, this Earmark reads up to {FORMAT_VERSION}: upgrade with "
-            "'pip install -U earmark'"
+            f"{name}: model format {version}, this Earmark reads up to {FORMAT_VERSION}: install a newer Earmark"
         )
     # Sealed as it was written, so that fields a later minor version adds do not break the seal.
     if raw.get("checksum") != compute_checksum(graph, json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()):

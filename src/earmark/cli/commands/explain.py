@@ -79,7 +79,7 @@ def explain(
       earmark explain song.mp3 -o page.html --method integrated-gradients
 
     Occlusion hides each region in turn and asks again. Integrated gradients
-    follow the network's slope; they need PyTorch (pip install 'earmark\[learn]'),
+    follow the network's slope; they need PyTorch (pip install '.\[learn]'),
     as figures need Matplotlib. How far to trust each: docs/explain.md.
 
     [dim]Exit status: 0 written, 1 the file cannot be heard (a damaged one is explained as far as it goes),
