@@ -11,7 +11,7 @@ from earmark.data.splits import PARTS, split_tracks
 from earmark.errors import AudioError, CorpusError, SettingError
 from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import Report, judge
-from earmark.inference.aggregate import TrackPrediction, mean_outputs, reject_sound
+from earmark.inference.aggregate import TrackPrediction, is_novel, mean_outputs, reject_sound
 from earmark.inference.batch import predict_many
 from earmark.inference.tagger import Tagger
 
@@ -66,7 +66,8 @@ def evaluate(
         log_p += clips
         track += [i] * len(clips)
         y += [tagger.labels.index(item.genre)] * len(clips)
-        rejected += [reject_sound(mean_outputs(prediction.clips)) is not None] * len(clips)
+        mean = mean_outputs(prediction.clips)
+        rejected += [reject_sound(mean) is not None or is_novel(mean, tagger.card)] * len(clips)
     if not y:
         raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))
     # (clips, labels), and (clips,) each

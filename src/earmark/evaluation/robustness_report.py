@@ -177,7 +177,7 @@ def _rejection(others: Sequence[tuple[Sound, Verdict]]) -> list[Rejection]:
     for (kind, made), group in groupby(others, key=lambda pair: (pair[0].kind, pair[0].path is None)):
         verdicts = [verdict for _, verdict in group]
         genres = Counter(verdict.genre for verdict in verdicts if verdict.genre)
-        reasons = Counter(verdict.reason for verdict in verdicts if verdict.reason)
+        reasons = Counter[str](verdict.reason for verdict in verdicts if verdict.reason)
         counts = dict(genres.most_common()), dict(reasons.most_common())
         found.append(Rejection(kind, made, len(verdicts), genres.total(), *counts))
     return found
