@@ -14,7 +14,7 @@ from earmark.errors import AudioError, CorpusError, SettingError
 from earmark.evaluation.calibration import Answers
 from earmark.evaluation.rejection import count_rejections
 from earmark.evaluation.report import Report, judge
-from earmark.inference.aggregate import TrackPrediction, make_verdict, mean_outputs, reject_sound
+from earmark.inference.aggregate import TrackPrediction, is_novel, make_verdict, mean_outputs, reject_sound
 from earmark.inference.batch import predict_many
 from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
@@ -75,7 +75,8 @@ def evaluate(
         log_p += clips
         track += [len(ids)] * len(clips)
         y += [tagger.labels.index(item.genre)] * len(clips)
-        rejected += [reject_sound(mean_outputs(prediction.clips)) is not None] * len(clips)
+        mean = mean_outputs(prediction.clips)
+        rejected += [reject_sound(mean) is not None or is_novel(mean, tagger.card)] * len(clips)
         ids.append(item.id)
     if not y:
         raise CorpusError("no track of the corpus could be judged" + "".join(f"; {k}: {v}" for k, v in failed.items()))

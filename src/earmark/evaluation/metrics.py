@@ -224,6 +224,37 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
     return float(np.sort(confidence)[-max(kept, 1)])
 
 
+def threshold_for_precision(confidence: Probabilities, right: NDArray[np.bool_], precision: float = 0.75) -> float:
+    """Return the lowest confidence at which an answer is right at least so often, by isotonic regression.
+
+    The regression of right answers on confidence reaches `precision` from that threshold on which makes the sum of
+    ``right - precision`` over all answers above it largest (Robertson, Wright and Dykstra 1988, chapter 1).
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n,)
+    right : ndarray of bool, shape (n,)
+    precision : float
+        Share of right answers among those of the threshold's own confidence; among all above it are more.
+
+    Returns
+    -------
+    float
+        1 where no answers are right so often.
+
+    Examples
+    --------
+    >>> threshold_for_precision(np.array([0.3, 0.5, 0.6, 0.9]), np.array([False, True, True, True]))
+    0.5
+    """
+    levels, group = np.unique(-confidence, return_inverse=True)  # the most confident first
+    gains = np.cumsum(np.bincount(group, right - precision, len(levels)))
+    if not len(gains) or gains.max() < 0:
+        return 1.0
+    # of equal sums the one of most answers
+    return float(-levels[np.flatnonzero(gains == gains.max())[-1]])
+
+
 def best_threshold(probability: Probabilities, belongs: NDArray[np.bool_]) -> float:
     """Return the threshold from which on a label is best given, by the F1 score; all of shape (n,).
 

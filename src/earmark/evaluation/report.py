@@ -176,6 +176,9 @@ def _answer_tracks(
     probabilities = np.exp(pooled) if several else metrics.softmax(pooled / calibration.track_temperature)
     thresholds = np.array(several or [calibration.threshold] * len(answers.labels))
     named = probabilities.max(axis=1) >= thresholds[probabilities.argmax(axis=1)]
+    novelty = answers.track_novelty
+    if novelty is not None and calibration.novelty is not None:
+        named &= novelty <= calibration.novelty
     if answers.rejected is not None:
         # what is no music is unknown, however sure the network is of its genre
         named &= ~answers.rejected[np.unique(answers.track, return_index=True)[1]]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from earmark.errors import ModelError
 from earmark.files import replacing
-from earmark.inference.aggregate import REASONS
+from earmark.inference.aggregate import SOUND_REASONS
 from earmark.inference.card import Card
 from earmark.inference.model_file import (
     DEFAULT,
@@ -88,7 +88,7 @@ class Model:
             ("probabilities", "labels", len(card.labels)),
             ("styles", "styles", len(card.styles)),
             ("moods", "moods", len(card.moods)),
-            ("sound", "kinds of sound", len(REASONS) if "sound" in sizes else 0),
+            ("sound", "kinds of sound", len(SOUND_REASONS) if "sound" in sizes else 0),
         ):
             if (found := sizes.get(tensor, 0)) != size:
                 raise ModelError(f"{self.name}: {size} {what} are wanted, but the graph has {found}")

@@ -88,8 +88,9 @@ def listen(
 
       time        seconds of sound heard so far
       genre       null when unknown
-      reason      why unknown: "too short", "silence", "low confidence",
-                  "speech" or "no music"
+      reason      why unknown: "too short", "silence", "speech", "no music",
+                  "unlike what it learned", "two genres alike",
+                  "not sure enough" or "no genre stands out"
       confidence  probability of the most probable genre
       genres      {name: probability}, smoothed over the last seconds;
                   styles and moods alike

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from earmark.cli.text import bar, clean, format_clock
+from earmark.inference.verdict import DOUBTS
 
 if TYPE_CHECKING:
     from earmark.audio.streams.stream import Stream
@@ -27,7 +28,7 @@ _QUIETEST = -60.0
 _NOTED = 8.0
 """Seconds for which a note is shown."""
 
-_WAITING = {"too short": "listening …", "silence": "silence", "low confidence": "unknown"}
+_WAITING = {"too short": "listening …"} | {doubt: f"unknown: {doubt}" for doubt in DOUBTS}
 
 
 class View:

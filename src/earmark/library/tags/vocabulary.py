@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from earmark.errors import SettingError
 from earmark.inference.genre_names import match_genres, spelling_key
@@ -100,9 +100,11 @@ class GenreSelector:
         What stands for each label, see :func:`load_words`; for one that is missing, :func:`spell_label`'s.
     top : int
         At most so many of the verdict's genres: the most probable one, and others of at least :data:`MIN_SHARE`.
+    tag_threshold : float
+        Least confidence at which a genre that the model names is written, as of the model's card.
     min_confidence : float, optional
-        Least confidence at which anything is written, in place of the model's own threshold: below
-        that threshold a guess is written that the model itself would call unknown.
+        Least confidence at which anything is written, in place of the model's own thresholds, whatever the model
+        itself calls unknown.
     thresholds : mapping of str to float
         Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
     styles : int
@@ -111,12 +113,24 @@ class GenreSelector:
 
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     top: int = 1
+    tag_threshold: float = 0.0
     min_confidence: float | None = None
     styles: int = 0
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def threshold(self) -> float:
+        """Least confidence at which a genre is written."""
+        return self.tag_threshold if self.min_confidence is None else self.min_confidence
+
+    def rejects(self, verdict: Verdict) -> Literal["unknown", "unsure"] | None:
+        """Return why nothing is to be written: the model names no genre, or is less sure than it has to be."""
+        if not verdict.genres or (verdict.genre is None and self.min_confidence is None):
+            return "unknown"
+        return "unsure" if verdict.confidence < self.threshold else None
+
     def select(self, verdict: Verdict) -> tuple[str, ...]:
-        """Return the words to write, each once; none where the verdict is unknown or too unsure.
+        """Return the words to write, each once; none where the verdict is rejected.
 
         Examples
         --------
@@ -124,8 +138,7 @@ class GenreSelector:
         >>> GenreSelector({"jazz": ("Jazz", "Swing")}, top=2).select(verdict)
         ('Jazz', 'Swing', 'Blues')
         """
-        unsure = verdict.genre is None if self.min_confidence is None else verdict.confidence < self.min_confidence
-        if unsure or not verdict.genres:
+        if self.rejects(verdict):
             return ()
         # the most probable genre in any case, however many share the rest
         best, *others = list(verdict.genres.items())[: self.top]
