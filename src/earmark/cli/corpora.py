@@ -37,9 +37,14 @@ def open_corpus(
             jobs=jobs,
             on_file=lambda _: advance(1),
         )
+    say_notes(corpus)
+    return corpus
+
+
+def say_notes(corpus: Corpus) -> None:
+    """Say what was left out or changed in opening a corpus."""
     for note in corpus.notes:
         say(note)
-    return corpus
 
 
 def say_summary(corpus: Corpus) -> None:
