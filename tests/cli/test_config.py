@@ -147,7 +147,7 @@ def test_which_file_is_in_use_is_said(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "EARMARK_CONFIG"}
     env |= {"XDG_CONFIG_HOME": str(tmp_path), "VISUAL": "true"}
     new, old = tmp_path / "earmark" / "config.toml", tmp_path / "earmark.toml"
-    assert run("config", env=env).stderr.startswith(f"{new} is not there; earmark config --edit begins one")
+    assert run("config", env=env).stderr.startswith(f"{new} is not there; earmark config --edit makes one")
     old.write_text("jobs = 1")
     done = run("config", env=env)
     assert str(old) in re.sub(r"\s", "", done.stdout)

@@ -170,5 +170,5 @@ def test_a_summary_counts_files_sound_and_genres(tmp_path, write_sound, rng):
         write_sound(tmp_path / name, 0.1 * rng.standard_normal(8000 * 3), 8000)
     done = run("classify", tmp_path, "-f", "json")
     genres = [json.loads(line)["genre"] or "unknown" for line in done.stdout.splitlines()]
-    assert done.stderr == f"2 files, 6.0 s of sound: {genres[0]} 2\n"
+    assert done.stderr == f"2 files, 6 s of sound: {genres[0]} 2\n"
     assert not run("classify", tmp_path / "a.wav").stderr

@@ -175,7 +175,7 @@ def test_undo_says_what_it_could_not_take_back(tag, music, tmp_path):
     assert {name: row["outcome"] for name, row in rows(done).items()} == {
         "one.mp3": "failed", "two.flac": "restored", "three.wav": "restored"
     }  # fmt: skip
-    assert "1 line of the journal not readable" in done.stderr
+    assert "1 line of the journal cannot be read" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.text import Text
@@ -73,6 +74,29 @@ def test_a_spreadsheet_has_the_best_style_and_mood():
     first, second = csv.DictReader(io.StringIO(file.getvalue()))
     assert (first["style"], first["mood"], first["p_middle eastern"]) == (STYLES[-1], "happy", "0.999")
     assert (second["style"], second["mood"], second["error"]) == ("", "", "damaged")
+
+
+def test_a_spreadsheet_has_the_columns_of_a_record_and_a_row_for_each_clip_or_failure():
+    labels = ["jazz", "path"]  # a genre may have the name of another column
+    answer = Verdict("jazz", None, 0.75, {"jazz": 0.75, "path": 0.25}, 9.0, (), "m", "a.mp3")
+    clips = (ClipVerdict(0, 5, {"path": 0.9, "jazz": 0.1}, None), ClipVerdict(5, 9, {}, None, "speech"))
+    for timeline in (False, True):
+        file = io.StringIO()
+        writer = WRITERS["csv"](file, labels, None, timeline)
+        for one in (replace(answer, clips=clips), Verdict.from_error("m", "b.mp3", "damaged")):
+            writer.write(one)
+        rows = list(csv.DictReader(io.StringIO(file.getvalue())))
+        record = answer.to_record(labels)
+        if not timeline:
+            assert list(rows[0]) == list(record)
+            assert [row["p_jazz"] for row in rows] == ["0.75", ""]
+        else:
+            assert [(row["path"], row["start"], row["p_path"], row["reason"]) for row in rows] == [
+                ("a.mp3", "0", "0.9", ""),
+                ("a.mp3", "5", "", "speech"),
+                ("b.mp3", "", "", ""),
+            ]
+        assert rows[-1]["error"] == "damaged"
 
 
 def test_the_command_tells_styles_and_moods(tmp_path, write_sound):

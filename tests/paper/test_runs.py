@@ -202,7 +202,7 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(folder, tmp_path):
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert time.monotonic() - begin < 10
-    assert "the same command goes on from here\nstopped\n" in said
+    assert "stopped; the same command goes on from here\n" in said
     assert "Traceback" not in said
 
 

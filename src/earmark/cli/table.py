@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len
@@ -74,7 +75,7 @@ class TableWriter:
         if verdict.error and not verdict.genres:
             yield from self._add_note(line, f"✗ {verdict.error}")
             return
-        shares = list(verdict.genres.items())[: self.top]
+        shares = _format_shares(verdict.genres, self.top)
         if verdict.genre:
             self._append_answer(line, verdict.genre, verdict.confidence, "bold")
             # The first genre has a column of its own.
@@ -83,7 +84,12 @@ class TableWriter:
             reason = f"unknown: {verdict.reason}" if verdict.reason else "unknown"
             room = self.genre_width + 1 + self.bar_width + _FIGURE
             line.append_text(_cut(reason, max(room, min(len(reason), self.width - line.cell_len)), "dim"))
-            self._append_shares(line, shares)
+            # One alone does not tell what the model hesitates between: then all go below.
+            if self._append_shares(line.copy(), shares) >= min(2, len(shares)):
+                self._append_shares(line, shares)
+            else:
+                yield line
+                line = self._make_detail("genres", shares)
         if verdict.error:
             yield from self._add_note(line.append("  "), f"! {verdict.error}")
         else:
@@ -95,25 +101,26 @@ class TableWriter:
     def _make_details(self, verdict: Verdict) -> Iterator[Text]:
         """Yield a line of styles and one of moods, where there are some to show."""
         for what in self.details:
-            line = Text(" " * (self.name_width + 2) + what.ljust(6), style="dim", no_wrap=True)
-            blank = line.cell_len
-            self._append_shares(line, list(getattr(verdict, what).items())[: self.top])
-            if line.cell_len > blank:
-                yield line
+            if shares := _format_shares(getattr(verdict, what), self.top):
+                yield self._make_detail(what, shares)
+
+    def _make_detail(self, what: str, shares: Sequence[str]) -> Text:
+        line = Text(" " * (self.name_width + 2) + what.ljust(6), style="dim", no_wrap=True)
+        self._append_shares(line, shares)
+        return line
 
     def _append_answer(self, line: Text, genre: str, share: float, style: str) -> None:
         """Append a genre, its bar and its figure, in their columns."""
         line.append_text(_cut(clean(genre), self.genre_width, style)).append(" ")
         line.append_text(bar(share, self.bar_width)).append(f" {share:{_FIGURE - 1}.0%}")
 
-    def _append_shares(self, line: Text, shares: Iterable[tuple[str, float]]) -> None:
-        """Append names and their probabilities, the most probable first, as many as the line has room for."""
-        for name, share in shares:
-            figure = f"{share:.0%}"
-            text = f"  {clean(name)} {figure}"
-            if figure == "0%" or line.cell_len + cell_len(text) > self.width:
-                break
-            line.append(text, style="dim")
+    def _append_shares(self, line: Text, shares: Sequence[str]) -> int:
+        """Append as many as the line has room for, and return how many."""
+        for i, share in enumerate(shares):
+            if line.cell_len + 2 + cell_len(share) > self.width:
+                return i
+            line.append(f"  {share}", style="dim")
+        return len(shares)
 
     def _add_note(self, line: Text, note: str) -> Iterator[Text]:
         """Yield a line and a note at its end; where that is too long, below it, beside the column of names."""
@@ -144,6 +151,12 @@ class TableWriter:
         if clip.attention and room >= 4:
             line.append(word).append(sparkline(clip.attention, room), style="cyan not dim")
         return line
+
+
+def _format_shares(probabilities: Mapping[str, float], top: int) -> list[str]:
+    """Return names and their probabilities, as "jazz 36%", without those that round to nothing."""
+    figures = [(clean(name), f"{share:.0%}") for name, share in islice(probabilities.items(), top)]
+    return [f"{name} {figure}" for name, figure in figures if figure != "0%"]
 
 
 def _cut(text: str, width: int, style: str = "") -> Text:

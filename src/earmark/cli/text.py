@@ -58,7 +58,7 @@ def join_counts(counts: dict[str, int]) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a length of time to two digits or so, in words.
+    """Return a length of time to about two digits.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def format_duration(seconds: float) -> str:
     """
     # From there on, rounding to minutes would give "60 min" and "1 h 60 min".
     if seconds < 59.5:
-        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
+        return f"{round(seconds, 1):.2g} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     if hours >= 10:
         return f"{round(seconds / 3600)} h"

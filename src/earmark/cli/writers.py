@@ -46,13 +46,14 @@ class CsvWriter:
 
     def write(self, verdict: Verdict) -> None:
         """Write one row, or one for each clip."""
-        if not self.timeline:
+        clips = verdict.clips if self.timeline else ()
+        for clip in clips:
+            # A clip's own genres and reason go over those of its track.
+            part = replace(verdict, genres=clip.genres, reason=clip.reason)
+            self._write_row(part, start=clip.start, end=clip.end)
+        # What failed has no clips, and still a row.
+        if not clips:
             self._write_row(verdict)
-        else:
-            for clip in verdict.clips:
-                # A clip's own genres and reason go over those of its track.
-                part = replace(verdict, genres=clip.genres, reason=clip.reason)
-                self._write_row(part, start=clip.start, end=clip.end)
 
     def _write_row(self, verdict: Verdict, **span: float) -> None:
         shown = replace(verdict, genres=dict(islice(verdict.genres.items(), self.top)))

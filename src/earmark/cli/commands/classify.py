@@ -24,7 +24,7 @@ def classify(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders to search for audio, patterns in quotes; - for names from standard input, one a line.",
+            help=options.PATHS_HELP,
             metavar="PATH",
             show_default=False,
         ),
@@ -50,12 +50,12 @@ def classify(
     library: Annotated[
         Path | None,
         typer.Option(
-            help="Keep answers in this database, and hear only what is new in it or has changed.",
+            help="Keep answers in this database, and classify only files that are new or have changed.",
             metavar="DB",
             envvar="EARMARK_LIBRARY",
         ),
     ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="With --library: hear files again that failed.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="With --library: try files again that failed before.")] = False,
     exclude: options.ExcludeOption = None,
     null: options.NullOption = False,
     jobs: options.JobsOption = 0,
@@ -70,17 +70,21 @@ def classify(
       earmark classify ~/Music -o genres.csv
       earmark classify ~/Music --format json | jq -r '"\(.genre) \(.path)"'
       earmark classify ~/Music --exclude 'Podcasts/' --exclude '*.m4b'
-      find ~/Music -newer last -print0 | earmark classify -0
-      earmark classify ~/Music --library music.db    (again and again)
+      find ~/Music -mtime -7 -print0 | earmark classify -0
+      earmark classify ~/Music --library music.db    (only new files next time)
 
-    A [bold]library[/bold] remembers the answer to each file (by path, size and
-    time of change) by each model. A run that is stopped or killed goes on
-    where it was; several may share a library. A --timeline is kept where it
-    was asked for; a file known without is heard again. A file that failed is
-    heard again when it has changed, or with --retry. See also: earmark
-    library --help.
+    A [bold]library[/bold] keeps the answer of each model to each file, known by
+    its path, size and time of change. After a run is stopped or killed, the
+    same command goes on from there; several runs may share a library. Clips
+    are kept only with --timeline: a file that was classified without it is
+    classified again. A file that failed is tried again when it has changed,
+    or with --retry. See also: earmark library --help.
 
-    [dim]Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage, 130 interrupted.[/dim]
+    CSV has a column for each genre, p_jazz and so on, in the order of the
+    model's genres; with --timeline it has a row for each clip.
+
+    [dim]Exit status: 0 every file has an answer ('unknown' is one), 1 some file failed, 2 wrong usage,
+    130 interrupted.[/dim]
     """
     # Late, as in every command: --help and wrong usage need neither NumPy nor the network's runtime.
     from earmark.cli.writers import WRITERS, Tally

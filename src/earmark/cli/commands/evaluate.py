@@ -32,9 +32,9 @@ def evaluate(
 ) -> None:
     """Judge a model by tracks whose genre is known.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
-      earmark evaluate paper-lstm-2x250 gtzan.npz --protocol fault-filtered --part valid
+      earmark evaluate paper-lstm-2x250 gtzan -p fault-filtered --part valid
       earmark evaluate mine.onnx ~/Music/by-genre -o judged
 
     [dim]Exit status: 0 all tracks were judged, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]

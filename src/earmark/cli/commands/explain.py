@@ -75,7 +75,7 @@ def explain(
 
       earmark explain song.mp3 -o page.html
       earmark explain song.mp3 -o page.html -g jazz -g happy (why, or why not?)
-      earmark explain song.mp3 -o figure.png -o numbers.json --start 60 --duration 30
+      earmark explain song.mp3 -o figure.png --start 60 --duration 30
       earmark explain song.mp3 -o page.html --method integrated-gradients
 
     Occlusion hides each region in turn and asks again. Integrated gradients

@@ -1,4 +1,4 @@
-"""``earmark library``: the way out of a result database, to tables, CSV, JSON lines and playlists."""
+"""``earmark library``: what a result database holds, as a table, CSV, JSON lines or playlists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def library(
         typer.Option(
             "--format",
             "-f",
-            help="Output format; json: one object a line.",
+            help="Output format; json: one object per line.",
             show_default="by the suffix of --output, else table",
         ),
     ] = None,
@@ -37,14 +37,15 @@ def library(
         typer.Option(help="Only this genre, or unknown. May be repeated.", autocompletion=completion.genres),
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Only answers at least so sure.", metavar="P")
+        float,
+        typer.Option(min=0, max=1, help="Only answers of at least this confidence.", metavar="P"),
     ] = 0.0,
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
             "-m",
-            help="Answers of this model: a file, a name, or how its checksum begins.",
+            help="Answers of this model: a file, a name, or the first digits of its checksum.",
             show_default="the one last used",
             envvar="EARMARK_MODEL",
             autocompletion=completion.models,
@@ -52,11 +53,11 @@ def library(
     ] = None,
     top: TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also files that are no longer there.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
     output: AnswersOption = None,
 ) -> None:
-    """Show what a library knows, and write it as tables and playlists.
+    """Show the answers in a library, and write them as tables and playlists.
 
     No sound is decoded. Files that are no longer there are left out (their
     disk may only be unplugged): --all shows them, --prune forgets them. Files

@@ -80,7 +80,7 @@ def listen(
 
       earmark listen
       earmark listen https://radio.example/jazz.mp3
-      earmark listen https://radio.example/jazz.mp3 --format json --segments >> log.jsonl
+      earmark listen https://radio.example/jazz.mp3 --segments >> log.jsonl
       arecord -f S16_LE -r 44100 | earmark listen - --rate 44100
       ffmpeg -i film.mkv -f wav - | earmark listen -
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @handle_errors
 def models(
-    files: Annotated[list[str] | None, typer.Argument(help="Further model files.", metavar="FILE")] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="Model files to list too.", metavar="FILE")] = None,
     form: LinesOption = Shape.table,
 ) -> None:
-    """List the bundled models, and any given, with what their cards say.
+    """List the bundled models, and model files, with their genres, training data and accuracy.
 
     [bold]Examples[/bold]
 

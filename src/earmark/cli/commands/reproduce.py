@@ -12,7 +12,7 @@ import typer
 
 from earmark.cli import completion, options, terminal
 from earmark.cli.corpora import open_corpus, say_summary
-from earmark.cli.errors import extra, handle_errors
+from earmark.cli.errors import extra, handle_errors, on_stop
 from earmark.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def reproduce(
       earmark reproduce gtzan -o out
       earmark reproduce gtzan -o out --protocol artist --seeds 3
       earmark reproduce gtzan -o out --rows 'lstm-*' --rows 'lstm-*-log'
-      earmark reproduce gtzan -o cv --rows svm-rbf --protocol fault-filtered --folds 5
+      earmark reproduce gtzan -o cv --rows svm-rbf --protocol artist --folds 5
       earmark reproduce gtzan -o width --rows recurrent --jobs 8
 
     [dim]Exit status: 0 all rows are done, 1 some failed or some file could not be read, 2 wrong usage, 130
@@ -129,17 +129,14 @@ def reproduce(
     splits: list[Protocol] = [one.value for one in protocols] if protocols else _default_protocols(source)
     chosen = choose_rows(recipes, splits, seeds=range(first_seed, first_seed + seeds), folds=folds)
     reproduction = Reproduction(source, output, default_cache(), device, epochs)
-    with show_progress("hearing", reproduction.n_preparations(chosen)) as advance:
-        reproduction.prepare(chosen, jobs, lambda _: advance(1))
-    board = Board(Progress(reproduction, chosen, jobs))
-    try:
+    with on_stop():
+        with show_progress("hearing", reproduction.n_preparations(chosen)) as advance:
+            reproduction.prepare(chosen, jobs, lambda _: advance(1))
+        board = Board(Progress(reproduction, chosen, jobs))
         with board.live():
             results = reproduction.run_on_ray(chosen, address) if address else reproduction.run(chosen, jobs)
             # Iterating runs the rows, and gives each as it finishes.
             done = [_print_line(one) for one in results]
-    except KeyboardInterrupt:
-        terminal.say("the same command goes on from here")
-        raise
     page = _write_page(output, done, source, corpus)
     terminal.console(sys.stdout).print(board.table())
     print(f"\n{page}")

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.cli import terminal
-from earmark.cli.errors import handle_errors
+from earmark.cli.errors import handle_errors, on_stop
 from earmark.cli.options import JobsOption, ModelOption, PreviewOption, Shape
 from earmark.cli.progress import show_progress
+from earmark.cli.text import clean, count, fit
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
@@ -123,9 +125,20 @@ def tag(
     selector = GenreSelector(
         own, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, several
     )
-    with TagRun(
-        tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
-    ) as run:
+    # A second run passes over what the first has tagged.
+    resumable = nullcontext() if dry_run or overwrite else on_stop()
+    with (
+        resumable,
+        TagRun(
+            tagger,
+            selector,
+            journal,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            keep_mtime=keep_mtime,
+            break_links=break_links,
+        ) as run,
+    ):
         write = _writer(form)
         try:
             with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
@@ -138,7 +151,8 @@ def tag(
             if run.counts["unsure"]:
                 _explain_unsure(run.counts["unsure"], selector)
             if run.journal.entries:
-                terminal.say(f"to undo: earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}")
+                undoing = f"earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}"
+                terminal.say(f"to undo: {undoing}", wrap=False)
     if run.counts["failed"]:
         raise typer.Exit(1)
 
@@ -155,8 +169,8 @@ def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
         counts[result.outcome] += 1
         write(result)
     if damaged:
-        lines = f"{damaged} line{'s' * (damaged > 1)}"
-        terminal.say(f"{lines} of the journal not readable, such as a kill leaves", "yellow")
+        lines = count(damaged, "line")
+        terminal.say(f"{lines} of the journal cannot be read, as where a run was killed while writing it", "yellow")
     _sum_up(counts, dry_run)
     if counts["failed"]:
         raise typer.Exit(1)
@@ -188,7 +202,6 @@ def _print_row(console: Console, result: TagResult) -> None:
     """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
     from rich.text import Text
 
-    from earmark.cli.text import clean, shorten
     from earmark.library.tags.run import HAD_GENRE
 
     # In a tagged library these are nearly all: rows would hide the few that change. The last line counts them.
@@ -196,7 +209,7 @@ def _print_row(console: Console, result: TagResult) -> None:
         return
     # 60 columns for the genres before and after; piped, there is no width to share.
     width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
-    line = Text(shorten(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
+    line = Text(fit(clean(result.path), width) + "  ", no_wrap=True)
     if result.error:
         line.append(f"✗ {result.error}", style="red")
     elif result.reason:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from earmark.cli import completion, options
 from earmark.cli.corpora import open_corpus, say_notes, say_summary
-from earmark.cli.errors import exit_after, extra, handle_errors
+from earmark.cli.errors import exit_after, extra, handle_errors, on_stop
 from earmark.cli.progress import show_training_progress
 from earmark.cli.terminal import console, say
 from earmark.errors import SettingError
@@ -143,7 +143,7 @@ def train(
             chosen = open_recipe("encoder-multilabel")
     say_summary(source)
     _advise_balance(source, chosen)
-    with show_training_progress(len(source.tracks), chosen.training.max_epochs) as callbacks:
+    with on_stop(), show_training_progress(len(source.tracks), chosen.training.max_epochs) as callbacks:
         outcome = run(
             Experiment(source, chosen, split, seed),
             output,
