@@ -64,9 +64,9 @@ def imagine(
         str | None,
         typer.Option(
             metavar="CORPUS",
-            help="Learn how loud each frequency is in music of any genre from this folder of genre folders, CSV "
-            "manifest or .npz of arrays; sounds are kept near it.",
-            show_default="music in general",
+            help="Learn the spectrum and the movement of music, whatever its genre, from this folder of genre "
+            "folders, CSV manifest or .npz of arrays. What is made stays near them.",
+            show_default="those of music in general",
         ),
     ] = None,
     seed: SeedOption = 0,
