@@ -25,39 +25,57 @@ if TYPE_CHECKING:
 @handle_errors
 def medley(
     corpus: Annotated[str, typer.Argument(help="Folder of genre folders, or CSV manifest.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder to write to.", metavar="FOLDER", show_default="CORPUS-medley, here"
+        ),
+    ] = None,
     model: ModelOption = None,
     labels: LabelsOption = Labels.folders,
     genre: Annotated[
         list[str] | None,
-        typer.Option(help="Only this genre. May be repeated.", autocompletion=completion.labels, show_default="all"),
+        typer.Option(
+            help="Only this genre. May be repeated.",
+            metavar="GENRE",
+            autocompletion=completion.labels,
+            show_default="all",
+        ),
     ] = None,
     units: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of N hidden units instead: those that tell genres best.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="A medley for each of N hidden units instead: those that differ most "
+            "between genres. Of recurrent networks, such as paper-lstm-2x250.",
+        ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, max=50, help="Clips in each medley.")] = 6,
+    count: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Clips in each medley.")] = 6,
     seed: SeedOption = 0,
     jobs: JobsOption = 0,
 ) -> None:
-    """Join the clips that a network finds most typical of each genre.
+    """Join the clips of a corpus that a network is surest of, one sound a genre.
 
-    With --units, those that excite its hidden units most; and where a unit's
+    With --units, the clips that make its hidden units most active; and where a unit's
     input weights are a spectrum, as in the paper's networks, these as sound.
-    Beside the sounds there are a page to listen through them, and a table of
-    where the clips come from.
+    The folder also holds a page that plays the sounds, index.html, and a table of
+    where the clips come from, moments.csv. Without -o, no folder that is there is used.
 
     [bold]Examples[/bold]
 
-      earmark medley ~/Music/by-genre -o typical
+      earmark medley ~/Music/by-genre
       earmark medley ~/Music/by-genre -o units --units 10 --model paper-lstm-2x250
 
     [dim]Exit status: 0 written, 1 some track could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.cli.text import clean
+    from earmark.files import find_free_name
     from earmark.inference.tagger import Tagger
 
     if units and genre:
         raise SettingError("--genre is for the clips of genres, not for --units")
+    output = output or find_free_name(Path(f"{Path(corpus).resolve().stem}-medley"))
     if output.exists() and not output.is_dir():
         raise SettingError(f"{output} is a file: a medley is a folder of sounds")
     tagger = Tagger(model)
