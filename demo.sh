@@ -16,7 +16,7 @@ main() {
     run "earmark classify examples/*.opus --top 3"
 
     say "2. Two answers are wrong: the Sugar Plum Fairy is ballet, and Vibe Ace is not reggae. Ask why."
-    run "earmark explain examples/sugar-plum-fairy.opus -g jazz -g classical -o demo/why.html"
+    run "earmark explain examples/sugar-plum-fairy.opus -o demo/why.html"
 
     say "3. You know better. Teach it words of your own: each folder's name is one, with excerpts of ten seconds in it."
     run "earmark train examples/lessons -o demo/mine.onnx"
