@@ -11,6 +11,7 @@ pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
 import typer
 from documents import DOCUMENTS, agree, read_commands, run_commands
+
 from earmark.cli.main import app
 
 README = REPOSITORY / "README.md"
