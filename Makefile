@@ -17,7 +17,7 @@ demo-paper: $(VENV)/learn ## train the paper's LSTM with attention on composed m
 	@BIN=$(BIN) sh demo.sh paper
 
 test: $(VENV)/test ## the whole test suite, and its coverage of the source
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --numprocesses auto --dist loadfile --cov --cov-report=
 	@echo "coverage, without processes that the tests start: $$($(BIN)/python -m coverage report --format=total) %"
 
 check: $(VENV)/check ## lint, format, types, and which package may import which

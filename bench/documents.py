@@ -94,7 +94,7 @@ def _run(command: str, folder: Path) -> str:
     os.close(ours)
     if process.returncode:
         raise RuntimeError(f"{command}: exit status {process.returncode}\n{text}")
-    return re.sub(r"\x1b\[[0-9;]*m|\r", "", text)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
 
 
 def _read(terminal: int) -> bytes:
@@ -132,7 +132,7 @@ def draw_picture() -> None:
         _run(f"earmark explain {ROOT}/examples/sugar-plum-fairy.opus -o {path}", Path(name))
         image = Image.open(path).convert("RGB")
     image.thumbnail((1000, 2000))
-    image.quantize(64, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    image.quantize(128, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
 
 
 def main() -> int:

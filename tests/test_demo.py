@@ -23,7 +23,7 @@ def test_the_demo_learns_what_it_was_wrong_about(tmp_path):
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
-    first, second, third = re.split(r"earmark train .*", done.stdout)
+    first, second, third = re.split(r"earmark train examples/.*", done.stdout)
     assert re.search(r"sugar-plum-fairy\.opus +jazz", first)
     assert re.search(r"vibe-ace\.opus +reggae", first)
     assert re.search(r"sugar-plum-fairy\.opus +ballet", second)

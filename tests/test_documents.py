@@ -11,6 +11,7 @@ pytest.importorskip("pty", reason="no pseudo-terminals on this system")
 
 import typer
 from documents import DOCUMENTS, agree, read_commands, run_commands
+
 from earmark.cli.main import app
 
 README = REPOSITORY / "README.md"
@@ -58,7 +59,7 @@ def parse_command(words):
 def test_the_commands_it_names_are_there(path):
     """In console blocks, in `back quotes`, and in examples of help: commands and their options."""
     text = path.read_text(encoding="utf-8").replace("\\n", "\n")
-    for line in re.findall(r"(?:\$ |`|'|^ {4,6}|run \")earmark ([a-z-][^`'\"\n#|>]*)", text, re.MULTILINE):
+    for line in re.findall(r"(?:\$ |^|`|'|^ {4,6}|run \")earmark ([a-z-][^`'\"\n#|>]*)", text, re.MULTILINE):
         command, words = parse_command(line.split())
         assert not hasattr(command, "commands") or not words or words[0].startswith("-"), f"earmark {line}"
         known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
