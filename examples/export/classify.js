@@ -82,6 +82,13 @@ function mean(rows, f = (x) => x) {
   return Array.from(rows[0], (_, i) => rows.reduce((sum, row) => sum + f(row[i]), 0) / rows.length);
 }
 
+// Why no genre is named, when the most probable one is below its threshold.
+function explainDoubt(p) {
+  const [first, second] = [...p].sort((a, b) => b - a);
+  if (first + second >= 0.5 && second >= first / 2) return "two genres alike";
+  return first >= 0.5 ? "not sure enough" : "no genre stands out";
+}
+
 async function classify(session, about, samples) {
   const { length, hop, shortest, silence_db } = about.clips;
   const long = cut(samples, length, hop).filter((clip) => clip.length >= shortest);
@@ -105,14 +112,16 @@ async function classify(session, about, samples) {
     const sum = p.reduce((a, b) => a + b);
     p = p.map((x) => x / sum);
   }
-  const best = p.indexOf(Math.max(...p)), sure = p[best] >= about.calibration.thresholds[best];
+  const best = p.indexOf(Math.max(...p));
+  const novel = outputs.novelty && mean(outputs.novelty)[0] > about.calibration.novelty;
+  const reason = novel ? "unlike what it learned" : p[best] < about.calibration.thresholds[best] ? explainDoubt(p) : null;
   const name = (labels, values) => {
     const pairs = labels.map((label, i) => [label, values[i]]);
     return Object.fromEntries(pairs.sort((a, b) => b[1] - a[1]));
   };
   const answer = {
-    genre: sure ? about.outputs.probabilities[best] : null,
-    reason: sure ? null : "low confidence",
+    genre: reason ? null : about.outputs.probabilities[best],
+    reason,
     genres: name(about.outputs.probabilities, p),
   };
   for (const what of ["styles", "moods"]) {

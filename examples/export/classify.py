@@ -59,13 +59,25 @@ def classify(session: onnxruntime.InferenceSession, about: dict, samples: np.nda
     if not about["multilabel"]:
         p /= p.sum()
     best = p.argmax()
-    sure = bool(p[best] >= about["calibration"]["thresholds"][best])
+    limits = about["calibration"]
+    if "novelty" in means and means["novelty"] > limits["novelty"]:
+        reason = "unlike what it learned"
+    else:
+        reason = explain_doubt(p) if p[best] < limits["thresholds"][best] else None
     return {
-        "genre": names["probabilities"][best] if sure else None,
-        "reason": None if sure else "low confidence",
+        "genre": None if reason else names["probabilities"][best],
+        "reason": reason,
         "genres": sort_names(names["probabilities"], p),
         **{name: sort_names(names[name], means[name]) for name in ("styles", "moods") if name in names},
     }
+
+
+def explain_doubt(p: np.ndarray) -> str:
+    """Return why no genre is named, when the most probable one is below its threshold."""
+    second, first = np.sort(p)[-2:]
+    if first + second >= 0.5 and second >= first / 2:
+        return "two genres alike"
+    return "not sure enough" if first >= 0.5 else "no genre stands out"
 
 
 def sort_names(names: list[str], values: np.ndarray) -> dict[str, float]:

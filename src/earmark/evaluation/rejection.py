@@ -39,6 +39,6 @@ class Rejection:
 def count_rejections(kind: str, verdicts: Sequence[Verdict], *, made: bool = False) -> Rejection:
     """Count what was said of the sounds of one kind."""
     genres = Counter(verdict.genre for verdict in verdicts if verdict.genre)
-    reasons = Counter(verdict.reason for verdict in verdicts if verdict.reason)
+    reasons = Counter[str](verdict.reason for verdict in verdicts if verdict.reason)
     counts = dict(genres.most_common()), dict(reasons.most_common())
     return Rejection(kind, made, len(verdicts), genres.total(), *counts)

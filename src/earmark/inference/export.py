@@ -7,7 +7,7 @@ from bisect import bisect_left
 from typing import Any
 
 from earmark.audio.clips import SILENCE_DB
-from earmark.inference.aggregate import LEAST_PROBABILITY, REASONS
+from earmark.inference.aggregate import LEAST_PROBABILITY, SOUND_REASONS
 from earmark.inference.card import Card
 from earmark.inference.model_file import join_card
 
@@ -43,10 +43,10 @@ def describe_export(card: Card, *, waveform: bool) -> dict[str, Any]:
     front_end = card.front_end
     reads = {"name": "samples"} if waveform else {"name": "spectrogram", "front_end": card.model_dump()["front_end"]}
     names = {"probabilities": card.labels, "styles": card.styles, "moods": card.moods}
+    outputs: dict[str, list[str | None]] = {name: list(labels) for name, labels in names.items() if labels}
     # the models that tell styles tell kinds of sound too
-    outputs = {name: list(labels) for name, labels in names.items() if labels} | (
-        {"sound": list(REASONS)} if card.styles else {}
-    )
+    outputs |= {"sound": list(SOUND_REASONS)} if card.styles else {}
+    outputs |= {"novelty": []} if card.calibration.novelty is not None else {}
     return {
         "format": 1,
         "model": card.name,
@@ -72,6 +72,7 @@ def _list_steps(card: Card, waveform: bool) -> list[str]:
     """Return how a sound becomes an answer, a sentence a step."""
     frames = [] if waveform else ["Make the frames of each clip as input.front_end says."]
     kinds = ["If the largest mean of 'sound' has a name in outputs.sound, that is the reason, and there is no genre."]
+    novelty = ["If the mean of 'novelty' is above calibration.novelty, the genre is unknown: 'unlike what it learned'."]
     return [
         "Decode to floats of full scale 1, take the mean of all channels, resample to input.sample_rate (Hz).",
         "Cut clips of clips.length samples, one every clips.hop samples. What is left is a clip of its own if half a "
@@ -83,6 +84,8 @@ def _list_steps(card: Card, waveform: bool) -> list[str]:
         "m = mean over the clips of log(max(probabilities, least_probability)); of the other outputs, take the mean.",
         *(kinds if card.styles else []),
         f"{_LABEL_STEPS[card.multilabel]}.",
-        "The genre is the one with the largest p. If that is below its entry in calibration.thresholds (in the order "
-        "of the genres), the genre is unknown: 'low confidence'.",
+        *(novelty if card.calibration.novelty is not None else []),
+        "The genre is the one with the largest p, p1. If that is below its entry in calibration.thresholds (in the "
+        "order of the genres), the genre is unknown: with p2, the second largest, 'two genres alike' if p1 + p2 >= 0.5 "
+        "and p2 >= p1 / 2; otherwise 'not sure enough' if p1 >= 0.5, or 'no genre stands out'.",
     ]

@@ -103,7 +103,7 @@ class Verdict:
             return self
         if self.confidence >= threshold:
             return replace(self, genre=self.best, reason=None)
-        return replace(self, genre=None, reason=self.reason or "low confidence")
+        return replace(self, genre=None, reason=self.reason or explain_doubt(self.genres))
 
     def to_dict(self, *, timeline: bool = False) -> dict[str, Any]:
         """Return the fields of ``earmark classify --format json``; clips only with `timeline`."""

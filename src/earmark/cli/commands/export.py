@@ -37,7 +37,7 @@ def export(
 
     [dim]Exit status: 0 written, 2 wrong usage or no such model.[/dim]
     """
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.files import find_free_name, replacing
     from earmark.inference.export import add_metadata
     from earmark.inference.model import open_model
