@@ -41,7 +41,7 @@ MAX_SERIAL_FILES, MAX_SERIAL_BYTES = 15, 20_000_000
 
 
 class Pool(Generic[Item, Result]):
-    """Apply a function to a stream of items, a few at a time.
+    """Apply a function to a stream of items, a few at a time; raises WorkerError if a process cannot start.
 
     Parameters
     ----------
@@ -55,8 +55,6 @@ class Pool(Generic[Item, Result]):
         happened, in words.
     limit : callable, optional
         Returns the seconds after which an item's process is killed. No limit when left out.
-
-    A process that ends before it is ready for its first item raises WorkerError while results are taken.
     """
 
     def __init__(
@@ -202,7 +200,7 @@ class _Worker:
 
     def _explain_start(self) -> str:
         """Say how the process ended before it was ready, and the last line that it wrote."""
-        *_, last = "no message", *self._process.communicate()[1].decode(errors="replace").splitlines()
+        *_, last = "no message", *self._process.communicate(timeout=5)[1].decode(errors="replace").splitlines()
         return f"a worker process could not start: {sys.executable}, status {self._process.returncode}, {last}"
 
     def _start_clock(self) -> None:
