@@ -134,6 +134,21 @@ def test_a_process_that_never_gets_ready_is_not_waited_for(monkeypatch):
         list(Pool(partial(time.sleep, 60), 1, crashed).map(iter([1])))
 
 
+def test_processes_do_not_fight_for_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert list(Pool(counting_threads, 1, crashed).map(iter([1]))) == [1]
+
+
+def counting_threads():
+    return most_threads
+
+
+def most_threads(_):
+    from threadpoolctl import threadpool_info
+
+    return max(library["num_threads"] for library in threadpool_info())
+
+
 def test_large_items_and_results_pass_each_other():
     items = [bytes([n]) * 3_000_000 for n in range(6)]
     assert list(Pool(echoing, 2, crashed).map(iter(items))) == items

@@ -7,7 +7,6 @@ that item is lost, and only that process is started anew.
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe, connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -41,7 +41,7 @@ MAX_SERIAL_FILES, MAX_SERIAL_BYTES = 15, 20_000_000
 
 
 class Pool(Generic[Item, Result]):
-    """Apply a function to a stream of items, a few at a time.
+    """Apply a function to a stream of items, a few at a time; raises WorkerError if a process cannot start.
 
     Parameters
     ----------
@@ -55,8 +55,6 @@ class Pool(Generic[Item, Result]):
         happened, in words.
     limit : callable, optional
         Returns the seconds after which an item's process is killed. No limit when left out.
-
-    A process that ends before it is ready for its first item raises WorkerError while results are taken.
     """
 
     def __init__(
@@ -145,15 +143,15 @@ class _Worker:
         with other_end:
             self._process = _start(other_end.fileno())
         # messages may be too long for the pipe, and the process may die before it has read them
-        self._messages: SimpleQueue[bytes | None] = SimpleQueue()
-        self._messages.put(pickle.dumps(prepare))
+        self._messages: SimpleQueue[memoryview[int] | None] = SimpleQueue()
+        self._messages.put(ForkingPickler.dumps(prepare))
         self._sender = threading.Thread(target=self._send, daemon=True)
         self._sender.start()
 
     def add(self, number: int, item: Any) -> None:
         """Give the process an item."""
         self.items.append((number, item))
-        self._messages.put(pickle.dumps(item))
+        self._messages.put(ForkingPickler.dumps(item))
         if self._ready and len(self.items) == 1:
             self._start_clock()
 
@@ -202,7 +200,7 @@ class _Worker:
 
     def _explain_start(self) -> str:
         """Say how the process ended before it was ready, and the last line that it wrote."""
-        *_, last = "no message", *self._process.communicate()[1].decode(errors="replace").splitlines()
+        *_, last = "no message", *self._process.communicate(timeout=5)[1].decode(errors="replace").splitlines()
         return f"a worker process could not start: {sys.executable}, status {self._process.returncode}, {last}"
 
     def _start_clock(self) -> None:
@@ -216,7 +214,8 @@ def _start(handle: int) -> subprocess.Popen[bytes]:
     """Start a process that serves one end of a pipe; `stderr` is what it writes until it is ready.
 
     A process of :mod:`multiprocessing` would run the caller's script again, and forking one that holds threads and
-    codecs is not safe. This one ends by itself when the parent's end of the pipe is closed.
+    codecs is not safe. This one ends by itself when the parent's end of the pipe is closed. It computes in one thread
+    (OpenBLAS, OpenMP, MKL) unless the environment says otherwise: it is one of several that share the cores.
     """
     code = f"import sys; sys.path[:] = {[*map(str, sys.path)]}; from earmark.parallel import serve; serve({handle})"
     # the program of a frozen application is no interpreter: it would start itself again
@@ -229,7 +228,8 @@ def _start(handle: int) -> subprocess.Popen[bytes]:
         # 2: what it prints later goes to our own standard error, see serve
         return subprocess.Popen(
             [executable, "-X", f"utf8={sys.flags.utf8_mode}", "-c", code],
-            stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE, **inherit,
+            stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1", **os.environ},
+            **inherit,
         )  # fmt: skip
     except OSError as error:
         why = f"sys.executable is {sys.executable!r}, need a Python interpreter"
@@ -244,11 +244,11 @@ def serve(handle: int) -> None:
     threading.Thread(target=_receive, args=(pipe, messages), daemon=True).start()
     try:
         # the first message is `prepare`, which returns the function; every later one is an item
-        function = pickle.loads(messages.get())()
+        function = ForkingPickler.loads(messages.get())()
         os.dup2(1, 2)
         pipe.send(("ready", None))
         while True:
-            pipe.send(("result", function(pickle.loads(messages.get()))))
+            pipe.send(("result", function(ForkingPickler.loads(messages.get()))))
     except Exception as error:
         error.add_note(f"In a worker process:\n{traceback.format_exc()}")
         pipe.send(("error", _make_picklable(error)))
@@ -266,7 +266,7 @@ def _make_picklable(error: Exception) -> Exception:
     """Return an error that can be sent: itself, or its words."""
     try:
         # both ways: an error whose __init__ takes other arguments can be pickled, but not unpickled
-        pickle.loads(pickle.dumps(error))
+        ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -167,7 +167,7 @@ def assert_nothing_runs(output):
     """Processes end with their parent: soon nothing changes any more."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        running = subprocess.run(["pgrep", "-f", "multiprocessing.spawn"], capture_output=True, text=True, check=False)
+        running = subprocess.run(["pgrep", "-f", "earmark.parallel"], capture_output=True, text=True, check=False)
         mine = [pid for pid in running.stdout.split() if _parent(pid) == "1" and str(output) in _files(pid)]
         if not mine:
             return

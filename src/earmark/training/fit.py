@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from earmark.data.corpus import Corpus
 from earmark.data.features.extract import Features
@@ -119,7 +120,8 @@ def fit(
         settings["validation_fraction"] = 0.0
     made = pipeline.make_pipeline(experiment.recipe, experiment.seed, checkpoint=checkpoint, **settings)
     begin = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
+    # BLAS in one thread: for problems this small its threads mostly wait for each other, and spin meanwhile
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         if experiment.recipe.multilabel:
             fitted = pipeline.fit_several(made, train.X, [material.corpus.tracks[i].genres for i in train.track])
