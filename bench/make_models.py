@@ -43,7 +43,7 @@ from earmark.inference.vocabulary import list_families, read_classes
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.onnx.listening import write_listening
 from earmark.training.baselines import write_logistic
-from earmark.training.pipeline import make_pipeline
+from earmark.training.pipeline import log_probabilities, make_pipeline, measure_novelty
 from earmark.training.provenance import commit
 from earmark.training.recipe import Logistic
 from earmark.training.registry import open_recipe
@@ -203,21 +203,29 @@ def take(examples: Examples, tracks: NDArray[np.bool_]) -> Examples:
 
 def cross_validate(
     whole: Examples, short: Examples, extra: Examples, arrays: Examples, seed: int
-) -> NDArray[np.float64]:
-    """Let heads that know no track of its artist answer each clip of `whole` and `short`: log p, (clips, 10)."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Let heads that know no track of its artist answer each clip of `whole` and `short`.
+
+    Returns log-probabilities (clips, 10), and how unlike the training clips each is (clips,).
+    """
     groups = group([whole, short, extra, arrays])
     judged = Corpus("GTZAN", tuple(whole.tracks + short.tracks))
-    answers = np.empty((len(whole.track) + len(short.track), 10))
+    answers, novelty = (
+        np.empty((len(whole.track) + len(short.track), 10)),
+        np.empty(len(whole.track) + len(short.track)),
+    )
     owner = np.concatenate([whole.track, short.track + len(whole.tracks)])
     features = np.concatenate([whole.features, short.features])
+    answers, novelty = np.empty((len(owner), 10)), np.empty(len(owner))
     for k in range(FOLDS):
         held = split_tracks(judged, "artist", seed, Fold(k, FOLDS)) == "test"
         unknown = np.unique(np.concatenate(groups[:2])[held])
         parts = [take(s, ~np.isin(g, unknown)) for s, g in zip((whole, short, extra, arrays), groups, strict=True)]
         head = fit_head(parts[:3], parts[3], parts[0])
         clips = held[owner]
-        answers[clips] = np.log(np.maximum(head.predict_proba(features[clips][:, None].astype(np.float32)), 1e-12))
-    return answers
+        X = features[clips][:, None].astype(np.float32)
+        answers[clips], novelty[clips] = log_probabilities(head, X), measure_novelty(head, X)
+    return answers, novelty
 
 
 def list_members() -> NDArray[np.float64]:
@@ -242,10 +250,21 @@ def name_families(
     return joined
 
 
+def measure_family_novelty(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how little AudioSet's most probable style is heard, (clips, 527) → (clips,): the maximum logit score.
+
+    Hendrycks et al., "Scaling out-of-distribution detection for real-world settings", 2022.
+    """
+    novelty: NDArray[np.float64] = -logits[:, [style.index for style in read_classes("genre")]].max(axis=1)
+    return novelty
+
+
 def write_families(graph: Graph, probabilities: str, logits: str, labels: Sequence[str]) -> str:
-    """Write :func:`name_families` into a graph, from the head's calibrated probabilities."""
+    """Write :func:`name_families`, from the head's calibrated probabilities, and the novelty into a graph."""
     indices = [style.index for style in read_classes("genre")]
     chosen = graph("Gather", logits, graph.constant(indices, np.int64), axis=1)
+    highest = graph("ReduceMax", chosen, axes=[1], keepdims=0)
+    graph.output(graph("Mul", highest, graph.constant(-1)), "novelty", ["clips"])
     evidence = graph("MatMul", graph("Softmax", chosen, axis=1), graph.constant(list_members()))
     ten = np.eye(len(list_families()))[find_families(labels)]  # (labels, families)
     others = graph("Mul", evidence, graph.constant(1 - ten.sum(axis=0)))
@@ -261,8 +280,10 @@ def write_model(head: Pipeline, families: bool, temperature: float) -> bytes:
     x = graph.input("spectrogram", ["clips", "frames", ENCODER.mel.n_bins])
     known = graph.include(ENCODER.graph(), x, "encoder_")
     y = known["features"]
-    for _, step in head.steps[:-1]:
-        y = step.to_onnx(graph, y)
+    for name, step in head.steps[:-1]:
+        # families have their own novelty: they go beyond what the head learned
+        if not families or name != "novelty":
+            y = step.to_onnx(graph, y)
     probabilities = write_logistic(graph, head[-1], y)
     if families:
         # calibrated: softmax(log p / T)
@@ -341,11 +362,12 @@ def main() -> None:
     reports: dict[str, list[Report]] = {"gtzan": [], "earmark": []}
     made: dict[str, Any] = {}
     for seed in range(SEEDS):
-        log_p = cross_validate(whole, short, extra, arrays, seed)
-        ten = Answers(log_p, owner, y, labels)
+        log_p, novelty = cross_validate(whole, short, extra, arrays, seed)
+        ten = Answers(log_p, owner, y, labels, novelty=novelty)
         calibration = calibrate(ten)
         tempered = np.log(metrics.softmax(log_p / calibration.track_temperature))
-        all_families = Answers(name_families(tempered, logits, labels), owner, np.array(of_genre)[y], families)
+        joined, novelty = name_families(tempered, logits, labels), measure_family_novelty(logits)
+        all_families = Answers(joined, owner, np.array(of_genre)[y], families, novelty=novelty)
         for name, answers in (("gtzan", ten), ("earmark", all_families)):
             fitted = calibrate(answers)
             part = f"{FOLDS} held-out folds"
@@ -360,7 +382,7 @@ def main() -> None:
         card = make_card(name, names, report, calibration, learned, len(owner) + len(extra.track))
         path = options.output / f"{name}.onnx"
         save_model(path, graph, card)
-        print(f"{path}: {path.stat().st_size} bytes, threshold {card.calibration.threshold:.2f}")
+        print(f"{path}: {path.stat().st_size} bytes, {card.calibration}")
 
 
 if __name__ == "__main__":

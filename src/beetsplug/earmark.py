@@ -121,10 +121,8 @@ class EarmarkPlugin(BeetsPlugin):
             words = load_words((*tagger.labels, *tagger.card.styles), own)
         except (EarmarkError, confuse.ConfigError) as error:
             raise UserError(f"earmark: {error}") from error
-        lowest, calibration = self.settings.min_confidence, tagger.card.calibration
-        # of several genres, or of an older model, there is no threshold for tags
-        default = max(calibration.threshold, calibration.tag_threshold)
-        return Classifier(tagger, words, default if lowest is None else lowest)
+        lowest = self.settings.min_confidence
+        return Classifier(tagger, words, tagger.card.calibration.tag_threshold if lowest is None else lowest)
 
     def commands(self) -> list[ui.Subcommand]:
         """Return ``beet earmark``, with the names that lastgenre and modify gave their options."""
