@@ -90,11 +90,6 @@ def _calibrate_several(
     """Return the threshold of each genre, both (tracks, labels), as is best for the genre's own F1 score."""
     thresholds = [metrics.best_threshold(p, belongs) for p, belongs in zip(probabilities.T, members.T, strict=True)]
     named = (probabilities >= thresholds).any(axis=1) & ~novel
-    lowest = min(thresholds)
     return Calibration(
-        threshold=lowest,
-        thresholds=tuple(thresholds),
-        tag_threshold=lowest,
-        novelty=limit,
-        coverage=float(named.mean()),
+        threshold=min(thresholds), thresholds=tuple(thresholds), novelty=limit, coverage=float(named.mean())
     )
