@@ -45,7 +45,7 @@ def test_tracks_unlike_the_training_clips_are_not_named(rng):
     novelty = rng.uniform(0, 1, 400)
     given = answers(rng, 200, novelty=novelty)
     calibration = calibrate(given)
-    assert calibration.novelty == pytest.approx(np.quantile(given.track_novelty, 0.97), abs=0.02)
+    assert calibration.novelty == pytest.approx(np.quantile(given.track_novelty, 0.95), abs=0.02)
     # together with the threshold of confidence
     assert calibration.coverage == pytest.approx(0.9, abs=0.01)
     report = judge(given, calibration, corpus="c", protocol="p", part="test")

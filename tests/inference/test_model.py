@@ -14,7 +14,7 @@ from support.models import listening
 from earmark.audio import LogMel
 from earmark.errors import ModelError
 from earmark.inference.card import FORMAT_VERSION, Calibration, Card, Training
-from earmark.inference.model import list_models, open_model, parse, save_model
+from earmark.inference.model import Model, list_models, open_model, parse, save_model
 from earmark.inference.model_file import compute_checksum, join_card
 
 

@@ -24,8 +24,11 @@ def test_novelty_is_the_distance_from_the_nearest_genre(clips):
     np.testing.assert_array_equal(detector.transform(X), X)
     between = np.zeros((1, 1, 8), np.float32)
     means = np.stack([X[y == label, 0].mean(axis=0) for label in ("a", "b")])
-    assert detector.measure(between) == pytest.approx(np.abs(means).mean(axis=1).min(), rel=1e-5)
-    assert detector.measure(X).max() < 0.2
+    deviation = np.abs(X[:, 0] - means[(y == "b").astype(int)]).mean(axis=0)
+    assert detector.measure(between) == pytest.approx((np.abs(means) / deviation).mean(axis=1).min(), rel=1e-5)
+    assert detector.measure(X).mean() == pytest.approx(1)
+    constant = np.zeros((40, 1, 8), np.float32)
+    assert NoveltyDetector().fit(constant, y).measure(constant + 2) == pytest.approx(2)
 
 
 def test_clips_of_several_genres_count_for_each(clips):
