@@ -121,10 +121,8 @@ class EarmarkPlugin(BeetsPlugin):
             words = load_words((*tagger.labels, *tagger.card.styles), own)
         except (EarmarkError, confuse.ConfigError) as error:
             raise UserError(f"earmark: {error}") from error
-        lowest, calibration = self.settings.min_confidence, tagger.card.calibration
-        # of several genres, or of an older model, there is no threshold for tags
-        default = max(calibration.threshold, calibration.tag_threshold)
-        return Classifier(tagger, words, default if lowest is None else lowest)
+        lowest = self.settings.min_confidence
+        return Classifier(tagger, words, tagger.card.calibration.tag_threshold if lowest is None else lowest)
 
     def commands(self) -> list[ui.Subcommand]:
         """Return ``beet earmark``, with the names that lastgenre and modify gave their options."""
@@ -206,7 +204,7 @@ class EarmarkPlugin(BeetsPlugin):
         return failed
 
     def _yield_words(self, wanted: Sequence[Item]) -> Iterator[tuple[Item, dict[str, float] | None]]:
-        """Yield each track with the probabilities of words: none where it is silent or too short, None if it failed."""
+        """Yield each track with the probabilities of words: none where there is no genre, None if it failed."""
         if not wanted:
             return
         paths = (os.fsdecode(util.syspath(item.path)) for item in wanted)
@@ -219,7 +217,10 @@ class EarmarkPlugin(BeetsPlugin):
             for field, names in (("earmark_style", verdict.styles), ("earmark_mood", verdict.moods)):
                 if names:
                     item[field] = next(iter(names))
-            yield item, None if failed else sum_by_word(verdict.genres, self.classifier.words)
+            # as tags: of what is unlike the model's music no confidence says much, unless the user has set one
+            unlike = verdict.reason == "unlike what it learned" and self.settings.min_confidence is None
+            genres = {} if unlike else verdict.genres
+            yield item, None if failed else sum_by_word(genres, self.classifier.words)
 
     def _store(self, one: Item | Album, own: Mapping[str, float], words: Mapping[str, float], importing: bool) -> None:
         """Note the most probable of its own words, select its genres from `words`, and store both in the library."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mediafile import MediaFile
 from support.command import json_lines, run, without_torch
+from support.paths import REPOSITORY
 
 from earmark.data.corpus import open_corpus
 from earmark.data.examples import decode_examples, join_examples
@@ -81,12 +82,22 @@ def test_the_file_holds_the_encoder_and_its_answers(trained, folder, surrounding
     answers = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"spectrogram": mel}), strict=True))
     shapes = {name: value.shape for name, value in answers.items()}
     assert shapes == {
-        "probabilities": (2, 3), "embedding": (2, 7, 384), "styles": (2, 53), "moods": (2, 7), "sound": (2, 3),
+        "probabilities": (2, 3), "novelty": (2,), "embedding": (2, 7, 384), "styles": (2, 53), "moods": (2, 7),
+        "sound": (2, 3),
     }  # fmt: skip
     np.testing.assert_allclose(answers["probabilities"].sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(answers["sound"].sum(axis=1), 1, atol=1e-5)
     # noise is neither music nor speech
     np.testing.assert_array_equal(answers["sound"].argmax(axis=1), 2)
+
+
+def test_music_unlike_what_it_learned_is_unknown_and_says_so(trained, surroundings):
+    said = run(
+        "classify", REPOSITORY / "examples" / "hungarian-dance.opus", "-m", trained[0], "-f", "json", env=surroundings
+    )
+    (verdict,) = json_lines(said.stdout)
+    assert (verdict["genre"], verdict["reason"]) == (None, "unlike what it learned")
+    assert set(verdict["genres"]) == set(STYLES)
 
 
 def test_what_was_embedded_once_is_never_decoded_again(trained, folder, cache, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from earmark.inference.card import Calibration
 COVERAGE = 0.9
 """Share of validation tracks that the "unknown" thresholds, of novelty and confidence, must keep together."""
 
-LIKE_LEARNED = 0.97
+LIKE_LEARNED = 0.95
 """Share of validation tracks that are not "unlike what it learned"."""
 
 TAG_PRECISION = 0.75
@@ -60,18 +60,19 @@ def calibrate(answers: Answers) -> Calibration:
     log_p, y = answers.log_probabilities, answers.y
     # (tracks, labels); log-probabilities serve as logits, since softmax ignores a constant added to a row
     pooled, truth = metrics.pool(log_p, answers.track, y)
+    novelty, limit, novel = answers.track_novelty, None, np.zeros(len(truth), bool)
+    if novelty is not None:
+        limit = -metrics.threshold_for_coverage(-novelty, LIKE_LEARNED)
+        novel = novelty > limit
     if answers.members is not None:
-        return _calibrate_several(np.exp(pooled), metrics.pool(answers.members.astype(float), answers.track, y)[0] > 0)
+        members = metrics.pool(answers.members.astype(float), answers.track, y)[0] > 0
+        return _calibrate_several(np.exp(pooled), members, novel, limit)
     # tracks first: their temperature decides the confidence that the threshold is set on
     temperature = metrics.fit_temperature(pooled, truth)
     probabilities = metrics.softmax(pooled / temperature)
-    novelty, limit = answers.track_novelty, None
-    confidence = probabilities.max(axis=1)
-    if novelty is not None:
-        limit = -metrics.threshold_for_coverage(-novelty, LIKE_LEARNED)
-        # of what is unlike the training clips none is named, however confident
-        confidence = np.where(novelty > limit, -1, confidence)
-    threshold = min(_SURE, max(0, metrics.threshold_for_coverage(confidence, COVERAGE)))
+    # of what is unlike the training clips none is named, however confident
+    confidence = np.where(novel, 0, probabilities.max(axis=1))
+    threshold = min(_SURE, metrics.threshold_for_coverage(confidence, COVERAGE))
     right = probabilities.argmax(axis=1) == truth
     return Calibration(
         clip_temperature=metrics.fit_temperature(log_p, y),
@@ -83,8 +84,12 @@ def calibrate(answers: Answers) -> Calibration:
     )
 
 
-def _calibrate_several(probabilities: NDArray[np.floating], members: NDArray[np.bool_]) -> Calibration:
+def _calibrate_several(
+    probabilities: NDArray[np.floating], members: NDArray[np.bool_], novel: NDArray[np.bool_], limit: float | None
+) -> Calibration:
     """Return the threshold of each genre, both (tracks, labels), as is best for the genre's own F1 score."""
     thresholds = [metrics.best_threshold(p, belongs) for p, belongs in zip(probabilities.T, members.T, strict=True)]
-    named = (probabilities >= thresholds).any(axis=1)
-    return Calibration(threshold=min(thresholds), thresholds=tuple(thresholds), coverage=float(named.mean()))
+    named = (probabilities >= thresholds).any(axis=1) & ~novel
+    return Calibration(
+        threshold=min(thresholds), thresholds=tuple(thresholds), novelty=limit, coverage=float(named.mean())
+    )

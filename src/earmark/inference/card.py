@@ -35,7 +35,8 @@ class Calibration(_Strict):
     coverage : float
         Share of validation tracks that these two keep.
     tag_threshold : float
-        Confidence from which an answer is right at least three times in four: what ``earmark tag`` writes.
+        Confidence from which an answer is right at least three times in four: what ``earmark tag`` writes. As
+        `threshold` in files of format 1, which have none.
     thresholds : tuple of float
         Of a model that gives several genres: the probability from which each label is one of the answers.
     """
@@ -45,7 +46,7 @@ class Calibration(_Strict):
     threshold: float = Field(0.0, ge=0, le=1)
     novelty: float | None = None
     coverage: float = Field(1.0, ge=0, le=1)
-    tag_threshold: float = Field(0.0, ge=0, le=1)
+    tag_threshold: float = Field(default_factory=lambda fields: fields["threshold"], ge=0, le=1)
     thresholds: tuple[float, ...] = ()
 
 

@@ -64,7 +64,7 @@ class Model:
         onnxruntime.InferenceSession
             Input ``spectrogram`` (clips, frames, bins); outputs ``probabilities`` (clips, labels) and, where
             the model gives them, ``attention`` (clips, steps), ``styles``, ``moods`` and ``sound`` (clips, n), and
-            ``embedding`` (clips, steps, n).
+            ``embedding`` (clips, steps, n), and ``novelty`` (clips,).
 
         Raises
         ------
@@ -92,6 +92,8 @@ class Model:
         ):
             if (found := sizes.get(tensor, 0)) != size:
                 raise ModelError(f"{self.name}: {size} {what} are wanted, but the graph has {found}")
+        if card.calibration.novelty is not None and "novelty" not in sizes:
+            raise ModelError(f"{self.name}: the card has a limit of novelty, but the graph gives none")
         if card.attention != ("attention" in sizes):
             raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
 

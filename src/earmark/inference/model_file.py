@@ -18,7 +18,7 @@ from typing import Any
 
 from earmark.errors import ModelError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the model file format that this Earmark writes, and the newest it reads."""
 
 DEFAULT = "earmark"

@@ -154,7 +154,8 @@ def answers_to(fitting: Fitting, part: str) -> Answers:
     """Let what was fitted answer one part of its material."""
     features, labels = fitting.material.parts[part], tuple(str(label) for label in fitting.pipeline.classes_)
     log_p = pipeline.log_probabilities(fitting.pipeline, features.X)
-    return Answers(log_p, features.track, np.searchsorted(np.array(labels), features.y), labels)
+    novelty = pipeline.measure_novelty(fitting.pipeline, features.X)
+    return Answers(log_p, features.track, np.searchsorted(np.array(labels), features.y), labels, novelty=novelty)
 
 
 def find_truth(answers: Answers, corpus: Corpus, recipe: Recipe) -> Answers:

@@ -69,8 +69,16 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
         for m in card.metrics:
             if m.name == "track_accuracy":
                 page.add_row("judged by", f"{m.n} tracks, {describe_part(m.part)}: {m.value:.1%} right")
+        page.add_row("unknown", _describe_unknown(card))
+        page.add_row("tags", f"are written from a confidence of {card.calibration.tag_threshold:.0%} on")
         page.add_row("licence", card.licence or "not stated")
         if card.credits:
             page.add_row("credits", Text("; ".join(card.credits)))
         page.add_row()
     return page
+
+
+def _describe_unknown(card: Card) -> str:
+    below = "below a probability of its own for each genre" if card.multilabel else ""
+    below = below or f"below a confidence of {card.calibration.threshold:.0%}"
+    return below if card.calibration.novelty is None else f"{below}, and where the sound is unlike what it learned"

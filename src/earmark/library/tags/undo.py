@@ -41,7 +41,8 @@ def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool =
     ------
     TagResult
         Of outcome "restored" (byte for byte), "genre restored" (others had changed the file since), in a dry run "would
-        restore" and "would restore genre", "as it was" or "failed"; `before` and `genres` are the genres that the run wrote, and those that were there before.
+        restore" and "would restore genre", "as it was" or "failed"; `before` and `genres` are the genres that the run
+        wrote, and those that were there before.
     """
     cleaned: set[Path] = set()
     # in a dry run: digests that files would have by now, where a journal holds several changes of one
