@@ -44,4 +44,4 @@ def open_corpus(
 
 def say_summary(corpus: Corpus) -> None:
     """Say what a corpus holds, in one line."""
-    say(f"{corpus.name}: {count(len(corpus.tracks), 'track')}: {join_counts(corpus.counts)}")
+    say(f"{corpus.name}: {count(len(corpus.tracks), 'track')} — {join_counts(corpus.counts)}")
