@@ -233,6 +233,7 @@ def test_ctrl_c_stops_between_files_and_says_how_to_undo(music, tmp_path):
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
     assert "to undo: earmark tag --undo" in said
+    assert said.endswith("stopped; the same command goes on from here\n")
     assert "Traceback" not in said
     assert not list(music.glob(".earmark*"))
 

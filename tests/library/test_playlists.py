@@ -38,3 +38,19 @@ def test_names_of_lists_fit_any_file_system_and_old_lists_are_emptied(tmp_path):
     assert len({p.path.name.casefold() for p in written}) == len(labels)
     assert {p.path.parent for p in written} == {tmp_path}
     assert "old" not in (tmp_path / "Rock.m3u8").read_text()
+
+
+def test_what_stands_where_a_list_would_be_is_left_alone_and_the_rest_is_written(tmp_path):
+    own = tmp_path / "jazz.m3u8"
+    (tmp_path / "rock.m3u8").mkdir()
+    some = [verdict_of("/m/a.mp3"), verdict_of("/m/b.mp3", "rock"), verdict_of("/m/c.mp3", "R&B/Soul")]
+    for text in ("", "#EXTM3U\n", "#EXTM3U\n#PLAYLIST:jazz\na.mp3\n"):
+        own.write_text(text)
+        written = {p.path.name: p.written for p in write_playlists(tmp_path, some, KEY.labels)}
+        assert written == {"jazz.m3u8": False, "rock.m3u8": False, "R&B-Soul.m3u8": True}
+        # Without tracks there is nothing to write, and nothing to say.
+        assert not list(write_playlists(tmp_path, [], ["jazz"]))
+        assert own.read_text() == text
+    (p,) = write_playlists(tmp_path, some[:1], ["jazz"], overwrite=True)
+    assert p.written
+    assert "/m/a.mp3" in own.read_text()

@@ -49,4 +49,4 @@ def say_notes(corpus: Corpus) -> None:
 
 def say_summary(corpus: Corpus) -> None:
     """Say what a corpus holds, in one line."""
-    say(f"{corpus.name}: {count(len(corpus.tracks), 'track')}: {join_counts(corpus.counts)}")
+    say(f"{corpus.name}: {count(len(corpus.tracks), 'track')} — {join_counts(corpus.counts)}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -52,7 +53,7 @@ def count(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
 
-def join_counts(counts: dict[str, int]) -> str:
+def join_counts(counts: Mapping[Any, int]) -> str:
     """Return how many there are of each kind, as "jazz 3, pop 1"."""
     return ", ".join(f"{what} {n}" for what, n in counts.items())
 

@@ -98,6 +98,12 @@ class Verdict:
         """Return the same answer with another threshold: the most probable genre where its probability reaches it.
 
         What has no probabilities, such as silence, stays as it is.
+
+        Examples
+        --------
+        >>> answer = Verdict("jazz", None, 0.75, {"jazz": 0.75, "pop": 0.25}, 30.0, (), "mine")
+        >>> answer.decide(0.5).genre, answer.decide(0.8).genre
+        ('jazz', None)
         """
         if not self.genres:
             return self

@@ -77,6 +77,9 @@ def _is_foreign(path: Path) -> bool:
             return [file.readline(100), file.readline(100)][1].strip() != _MARK.encode()
     except FileNotFoundError:
         return False
+    # A folder of that name, or a file that may not be read.
+    except OSError:
+        return True
 
 
 def format_entry(track: str, folder: Path) -> str:

@@ -20,6 +20,7 @@ from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import extra, handle_errors
 from earmark.cli.help import Command, Group
 from earmark.cli.progress import bytes_progress, show_progress
+from earmark.cli.text import clean, count, join_counts
 from earmark.errors import FetchError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def synth(
             folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=jobs,
             on_track=lambda _: advance(1),
         )  # fmt: skip
-    print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
+    print(f"{folder}: {count(len(written), 'track')} of {', '.join(STYLES)}")
 
 
 @data.command(cls=Command)
@@ -97,7 +98,6 @@ def check(
 
     [dim]Exit status: 0 no faults, whatever the notes; 1 faults; 2 wrong usage.[/dim]
     """
-    from earmark.cli.text import clean
     from earmark.data.audit.audit import check_corpus
 
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
@@ -199,11 +199,9 @@ def fetch(
 
 
 def _tell(fetched: FetchResult) -> None:
-    from earmark.cli.text import clean
-
     there = len(fetched.matching) + len(fetched.differing)
-    already = "" if fetched.new else " there already"
-    print(f"{clean(str(fetched.folder))}: {there} tracks{already}, {len(fetched.matching)} of them as released")
+    tracks = count(there, "track") + ("" if fetched.new else " there already")
+    print(f"{clean(str(fetched.folder))}: {tracks}, {len(fetched.matching)} of them as released")
     for ids, what in ((fetched.differing, "other than released"), (fetched.missing, "missing")):
         if ids:
             some = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
@@ -216,8 +214,6 @@ def _tell(fetched: FetchResult) -> None:
 
 def format_finding(found: Finding) -> str:
     """Return one finding of a check as a line."""
-    from earmark.cli.text import clean
-
     return f"{found.kind:<11} {clean(found.track)}: {clean(found.detail)}"
 
 
@@ -225,8 +221,6 @@ def render_findings(found: Sequence[Finding]) -> Table:
     """Return findings of a check, which come sorted by kind: a paragraph a kind, faults red, notes yellow."""
     from rich.table import Table
     from rich.text import Text
-
-    from earmark.cli.text import clean
 
     table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
@@ -246,6 +240,5 @@ def format_counts(found: Sequence[Finding]) -> str:
     for grade in ("fault", "note"):
         kinds = Counter(one.kind for one in found if one.grade == grade)
         if n := kinds.total():
-            counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-            parts.append(f"{n} {grade}{'s' * (n > 1)}: {counts}")
+            parts.append(f"{count(n, grade)}: {join_counts(kinds)}")
     return "; ".join(parts) or "nothing wrong"

@@ -69,7 +69,7 @@ def medley(
 
     [dim]Exit status: 0 written, 1 some track could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.cli.text import clean
+    from earmark.cli import text
     from earmark.files import find_free_name
     from earmark.inference.tagger import Tagger
 
@@ -87,7 +87,7 @@ def medley(
         gallery = _join_moments(tagger, source, output, units, count, seed)
     else:
         gallery = _join_prototypes(tagger, source, output, genre, count, jobs)
-    print(f"{len(gallery.sounds)} medleys: open {clean(str(gallery.page))}")
+    print(f"{text.count(len(gallery.sounds), 'medley')}: open {text.clean(str(gallery.page))}")
     exit_after(gallery.failed)
 
 

@@ -46,29 +46,29 @@ def models(
 
 
 def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
-    """Return models, a paragraph each: what they name, what they learned from, how good they were at what."""
+    """Return models, a paragraph each: their genres, their training data and their accuracy."""
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.cli.text import describe_part
+    from earmark.cli.text import count, describe_part
 
     page = Table.grid(padding=(0, 2))
     page.add_column(no_wrap=True, style="dim")
     for card, default in cards:
         name = Text(card.name, style="bold")
         page.add_row("model", name.append(" (default)", style="green") if default else name)
-        for what, names in (("names", card.labels), ("styles", card.styles), ("moods", card.moods)):
+        for what, names in (("genres", card.labels), ("styles", card.styles), ("moods", card.moods)):
             if names:
                 page.add_row(what, Text(", ".join(names)))
         front = card.front_end
         clips = f"{card.clip_seconds:g} s clips" + (f", one every {card.hop_seconds:g} s," if card.hop_seconds else "")
-        page.add_row("hears", f"{clips} as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins")
+        page.add_row("input", f"{clips} as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins")
         training = card.training
-        learned = f"{training.corpus}, {training.n_tracks} tracks, protocol {training.protocol}"
-        page.add_row("learned from", Text(learned))
+        learned = f"{training.corpus}, {count(training.n_tracks, 'track')}, protocol {training.protocol}"
+        page.add_row("trained on", Text(learned))
         for m in card.metrics:
             if m.name == "track_accuracy":
-                page.add_row("judged by", f"{m.n} tracks, {describe_part(m.part)}: {m.value:.1%} right")
+                page.add_row("tested on", f"{count(m.n, 'track')}, {describe_part(m.part)}: {m.value:.1%} right")
         page.add_row("unknown", _describe_unknown(card))
         page.add_row("tags", f"are written from a confidence of {card.calibration.tag_threshold:.0%} on")
         page.add_row("licence", card.licence or "not stated")

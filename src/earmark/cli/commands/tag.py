@@ -125,20 +125,11 @@ def tag(
     selector = GenreSelector(
         own, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, several
     )
+    tagging = TagRun(
+        tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
+    )
     # A second run passes over what the first has tagged.
-    resumable = nullcontext() if dry_run or overwrite else on_stop()
-    with (
-        resumable,
-        TagRun(
-            tagger,
-            selector,
-            journal,
-            dry_run=dry_run,
-            overwrite=overwrite,
-            keep_mtime=keep_mtime,
-            break_links=break_links,
-        ) as run,
-    ):
+    with nullcontext() if dry_run or overwrite else on_stop(), tagging as run:
         write = _writer(form)
         try:
             with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:

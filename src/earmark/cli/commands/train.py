@@ -16,6 +16,7 @@ from earmark.cli.corpora import open_corpus, say_notes, say_summary
 from earmark.cli.errors import exit_after, extra, handle_errors, on_stop
 from earmark.cli.progress import show_training_progress
 from earmark.cli.terminal import console, say
+from earmark.cli.text import clean, count
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
@@ -125,7 +126,6 @@ def train(
     [dim]Exit status: 0 trained on all tracks, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.cli.commands.evaluate_view import describe_genres, render_report
-    from earmark.cli.text import clean
     from earmark.data.features.extract import default_cache
     from earmark.training.registry import open_recipe
 
@@ -216,7 +216,7 @@ def _has_several(corpus: Corpus) -> bool:
 
 def _describe_size(output: Path, outcome: Outcome) -> str:
     size = decimal(output.stat().st_size)
-    return f"{size}, {outcome.epochs} epoch{'s' * (outcome.epochs != 1)}" if outcome.epochs else size
+    return f"{size}, {count(outcome.epochs, 'epoch')}" if outcome.epochs else size
 
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:
