@@ -162,7 +162,7 @@ def fetch(
 
     It takes 1.2 GB to download and 1.3 GB unpacked. DIR, with DIR/blues/blues.00000.wav
     and so on, appears when it is complete; until then, the files lie beside it. A download that
-    breaks off starts again, up to five times at each mirror; a mirror that nobody answers for is
+    breaks off starts again, up to five times at each mirror; a mirror that does not answer is
     left at once. The checksum of the archive is compared, then those of the files.
 
     [bold]Examples[/bold]
