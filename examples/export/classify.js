@@ -53,10 +53,11 @@ function readWav(file, sampleRate) {
   for (let at = 12; at + 8 <= file.length; at += 8 + file.readUInt32LE(at + 4) + (file.readUInt32LE(at + 4) & 1)) {
     chunks[file.toString("latin1", at, at + 4)] = file.subarray(at + 8, at + 8 + file.readUInt32LE(at + 4));
   }
-  const format = chunks["fmt "], data = chunks.data, channels = format.readUInt16LE(2);
-  if (format.readUInt16LE(14) !== 16 || format.readUInt32LE(4) !== sampleRate) {
-    throw new Error(`need 16 bits at ${sampleRate} Hz: ffmpeg -i song.mp3 -ar ${sampleRate} song.wav`);
+  const format = chunks["fmt "], data = chunks.data;
+  if (!format || !data || format.readUInt16LE(14) !== 16 || format.readUInt32LE(4) !== sampleRate) {
+    throw new Error(`need a WAV file of 16 bits at ${sampleRate} Hz: ffmpeg -i song.mp3 -ar ${sampleRate} song.wav`);
   }
+  const channels = format.readUInt16LE(2);
   const samples = new Float32Array(Math.floor(data.length / 2 / channels));
   for (let i = 0; i < samples.length; i++) {
     let sum = 0;
@@ -130,7 +131,13 @@ async function classify(session, about, samples) {
   return answer;
 }
 
-main(...process.argv.slice(2)).catch((error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});
+const [modelPath, soundPath] = process.argv.slice(2);
+if (!soundPath) {
+  console.error("usage: node classify.js genre.onnx song.wav");
+  process.exitCode = 2;
+} else {
+  main(modelPath, soundPath).catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

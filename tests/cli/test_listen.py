@@ -11,6 +11,7 @@ import time
 import pytest
 from support.command import COMMAND, run
 from support.sounds import RATE, noise, told
+from support.station import Station
 
 from earmark.audio.streams.stream import Pipe
 from earmark.inference.segments import Segmenter
@@ -66,6 +67,12 @@ def test_raw_samples_on_standard_input(wave):
 )
 def test_the_command_says_what_is_wrong(arguments, status, says):
     assert says in run("listen", *arguments, expect=status, stdin=subprocess.DEVNULL).stderr
+
+
+def test_an_address_without_a_station_ends_it_at_once():
+    with Station(pages={"/gone.mp3": (404, {}, b"")}) as station:
+        done = run("listen", f"{station.url}/gone.mp3", expect=1)
+    assert done.stderr == f"{station.url}/gone.mp3: the server says 404 Not Found\n"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -354,6 +354,21 @@ def test_a_host_that_nobody_knows_is_not_asked_again(mirror, archive, body, tmp_
     assert slept == []
 
 
+def test_a_network_that_goes_away_meanwhile_is_waited_for(mirror, archive, body, tmp_path, slept, monkeypatch):
+    mirror.cuts = [100_000]
+    look_up = socket.getaddrinfo
+    answers = iter([look_up, None, None, look_up])
+
+    def sometimes(*arguments, **options):
+        if answer := next(answers):
+            return answer(*arguments, **options)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", sometimes)
+    assert download(archive, tmp_path, [mirror.url]).read_bytes() == body
+    assert slept == [1, 2, 3]
+
+
 def test_each_error_is_said_once(serve, archive, body, tmp_path):
     """What is noted on the way is not in the error at the end."""
     gone, busy, ear = serve(body), serve(body), Ear()

@@ -127,8 +127,9 @@ class _Download:
         except RequestException as error:
             causes = _list_causes(error)
             words = self.explain(causes[-1])
-            # no such host, or nobody there: a second later that is the same
-            if any(isinstance(cause, NewConnectionError | ConnectTimeout) for cause in causes):
+            # no such host, or nobody there: a second later that is the same, unless it was there before
+            unreachable = any(isinstance(cause, NewConnectionError | ConnectTimeout) for cause in causes)
+            if unreachable and self.attempt == 1:
                 raise FetchError(words) from error
             # the last attempt's error is told by who gives up
             if self.attempt < _ATTEMPTS:

@@ -84,11 +84,11 @@ def check(
 ) -> None:
     """Find what is wrong with a corpus, before anyone learns from it.
 
-    [bold]Faults[/bold] must be put right: unreadable, damaged, silent, short and clipped tracks; copies, byte for
-    byte, and twins, by ear; conflicts, which are copies or twins under another genre; of GTZAN, altered and
+    [bold]Faults[/bold] must be put right: unreadable, damaged, silent, short and clipped tracks; copies (the same
+    bytes), twins (the same sound) and conflicts (copies or twins under another genre); in GTZAN, altered and
     misfiled files.
 
-    [bold]Notes[/bold] are worth knowing: suspects, which sound like another genre; of GTZAN, missing and extra
+    [bold]Notes[/bold] are worth knowing: suspects (they sound like another genre); in GTZAN, missing and extra
     tracks and known faults.
 
     [bold]Examples[/bold]
@@ -133,8 +133,8 @@ def fetch(
     mirror: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where else the archive is, tried first: an address, or a copy that you have. May be repeated "
-            "(in the variable: spaces between).",
+            help="An address of the archive, or a copy that you have; tried first. May be repeated (in the variable, "
+            "with spaces between).",
             envvar="EARMARK_MIRROR",
             metavar="URL|FILE",
         ),
@@ -142,7 +142,7 @@ def fetch(
     sha256: Annotated[
         str | None,
         typer.Option(
-            help="Checksum that the archive must have, if your mirror holds another one of the same tracks.",
+            help="Checksum that the archive must have, if your mirror has packed the same tracks differently.",
             metavar="HEX",
             show_default="that of the release",
             callback=_checksum,
@@ -152,7 +152,7 @@ def fetch(
         bool | None,
         typer.Option(
             "--keep-archive/--no-keep-archive",
-            help="Whether the archive stays beside DIR, once unpacked.",
+            help="Whether the archive stays beside DIR after it is unpacked.",
             show_default="only if it was there before",
         ),
     ] = None,
@@ -162,9 +162,9 @@ def fetch(
     For research only: the music belongs to others.
 
     It takes 1.2 GB to download and 1.3 GB unpacked. DIR, with DIR/blues/blues.00000.wav
-    and so on, appears when it is whole; until then, all lies beside it. A download that
-    breaks off begins anew, five times at each mirror. The archive must have the known
-    checksum; then each file is compared with its own.
+    and so on, appears when it is complete; until then, the files lie beside it. A download that
+    breaks off starts again, up to five times at each mirror; a mirror that does not answer is
+    left at once. The checksum of the archive is compared, then those of the files.
 
     [bold]Examples[/bold]
 
