@@ -13,7 +13,7 @@ help: ## this list
 demo: $(VENV)/train ## name real recordings, correct a mistake, follow a radio programme; MUSIC=~/Music names yours too
 	@BIN=$(BIN) sh demo.sh
 
-demo-paper: $(VENV)/learn ## train the paper's LSTM with attention on composed music, and classify (with PyTorch)
+demo-paper: $(VENV)/learn ## train the paper's LSTM with attention on composed music, and classify (with PyTorch; minutes)
 	@BIN=$(BIN) sh demo.sh paper
 
 test: $(VENV)/test ## the whole test suite, and its coverage of the source
