@@ -169,7 +169,7 @@ def _sum_up(counts: Counter[str], dry_run: bool) -> None:
 
 def _explain_unsure(n: int, selector: GenreSelector) -> None:
     files = f"{n} file{'s' * (n > 1)} left without a genre: the model is"
-    terminal.say(f"{files} less than {selector.threshold:.0%} sure; a lower --min-confidence writes more, 0 all")
+    terminal.say(f"{files} less than {selector.threshold:.0%} sure; a lower --min-confidence writes more, 0 every guess")
 
 
 def _writer(form: Shape) -> Callable[[TagResult], None]:
