@@ -401,6 +401,15 @@ def show(name: str, reports: Sequence[Report]) -> None:
     print(f"{name:8} recall: " + ", ".join(f"{genre} {value:.2f}" for genre, value in recalls.items()))
 
 
+def show_thresholds(name: str, reports: Sequence[Report], tag_threshold: float) -> None:
+    """Print how many tracks thresholds of confidence let pass, and how many of these are right, over all seeds."""
+    tracks = [track for report in reports for track in report.tracks]
+    for least in sorted((0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, tag_threshold)):
+        passed = [track for track in tracks if track.best >= least]
+        right = np.mean([track.heard == track.genre for track in passed])
+        print(f"{name:8} confidence from {least:.2f}: {len(passed) / len(tracks):.1%} written, {right:.1%} right")
+
+
 def main() -> None:
     """Judge both models, and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -440,6 +449,7 @@ def main() -> None:
     learned = whole.tracks + short.tracks + extra.tracks
     for name in ("gtzan", "earmark"):
         show(name, reports[name])
+        show_thresholds(name, reports[name], made[name][2].tag_threshold)
         graph = write_model(head, name == "earmark", made["gtzan"][2].track_temperature)
         names, report, calibration = made[name]
         card = make_card(name, names, report, calibration, learned, len(owner) + len(extra.track))

@@ -12,7 +12,7 @@ from earmark.evaluation.robustness_report import UNDISTORTED, summarize
 from earmark.inference.verdict import Verdict
 
 
-def verdict(best, confidence=0.9, *, certain=True, reason="low confidence"):
+def verdict(best, confidence=0.9, *, certain=True, reason="two genres alike"):
     genres = {best: confidence} if best else {}
     return Verdict(best if certain and best else None, None if certain else reason, confidence, genres, 5.0, (), "m")
 
@@ -49,4 +49,4 @@ def test_conclusions_by_hand():
         {"jazz": 1},
         {"silence": 1},
     )
-    assert (mine.made, mine.named, mine.reasons) == (False, 0, {"low confidence": 1})
+    assert (mine.made, mine.named, mine.reasons) == (False, 0, {"two genres alike": 1})

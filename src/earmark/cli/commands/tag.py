@@ -174,7 +174,9 @@ def _sum_up(counts: Counter[str], dry_run: bool) -> None:
 
 def _explain_unsure(n: int, selector: GenreSelector) -> None:
     files = f"{n} file{'s' * (n > 1)} left without a genre: the model is"
-    terminal.say(f"{files} less than {selector.threshold:.0%} sure; a lower --min-confidence writes more, 0 all")
+    terminal.say(
+        f"{files} less than {selector.threshold:.0%} sure; a lower --min-confidence writes more, 0 every guess"
+    )
 
 
 def _writer(form: Shape) -> Callable[[TagResult], None]:
@@ -217,7 +219,9 @@ def _print_row(console: Console, result: TagResult) -> None:
 
 def _describe_rejection(result: TagResult) -> str:
     """Return why nothing is written, after the genres that come first, if there are any."""
+    from earmark.cli.writers import clean
+
     if not result.guesses:
         return f"{result.outcome}: {result.reason}"
     guess = " or ".join(result.guesses if result.reason == "two genres alike" else result.guesses[:1])
-    return f"{result.outcome}: {guess} {result.confidence:.0%}, {result.reason}"
+    return f"{result.outcome}: {clean(guess)} {result.confidence:.0%}, {result.reason}"
