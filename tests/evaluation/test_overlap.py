@@ -8,6 +8,7 @@ import pytest
 from earmark.data.corpus import Corpus, Track
 from earmark.data.examples import encode_examples
 from earmark.data.features.extract import Features
+from earmark.evaluation.evaluate import select_part
 from earmark.evaluation.overlap import Overlap, find_overlap
 
 CORPUS = Corpus("ten", tuple(Track(f"{i}", "jazz") for i in range(10)))
@@ -74,5 +75,6 @@ def test_what_is_spelled_otherwise_or_foreign_makes_no_other_corpus():
     tracks = [Track(track.id, "Jazz") for track in CORPUS.tracks]
     corpus = Corpus("renamed", (*tracks, Track("x", "polka")))
     own = model("track", ("test",))
-    assert find_overlap(own, corpus, corpus) == ALL
-    assert find_overlap(own, corpus, corpus, protocol="track", part="test", seed=1) is None
+    judging = select_part(corpus, own.card.labels)
+    assert find_overlap(own, corpus, judging) == ALL
+    assert find_overlap(own, corpus, judging, protocol="track", part="test", seed=1) is None

@@ -31,6 +31,16 @@ _UNEVEN = 5
 """Times as many tracks of one genre as of another, from which on class weights are worth a word."""
 
 
+def _print_recipes(wanted: bool) -> None:
+    """Print the recipes and stop, as a callback of --list-recipes, which needs no corpus."""
+    if not wanted:
+        return
+    from earmark.cli.commands.recipes_view import render_recipes
+
+    console(sys.stdout).print(render_recipes())
+    raise typer.Exit
+
+
 @handle_errors
 def train(
     corpus: options.CorpusArgument,
@@ -72,8 +82,20 @@ def train(
     balanced: Annotated[
         bool, typer.Option("--balanced", help="Let rare genres weigh as much as common ones, by class weights.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipe's.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Of a network: go through the training clips N times at most, fewer where it stops improving.",
+            show_default="the recipe's",
+        ),
+    ] = None,
     seed: options.SeedOption = 0,
+    list_recipes: Annotated[
+        bool,
+        typer.Option("--list-recipes", help="List the recipes and stop.", is_eager=True, callback=_print_recipes),
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name in the model's card.", show_default="file's name")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the model, for its card.")] = "",
     device: options.DeviceOption = "auto",
@@ -151,6 +173,8 @@ def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: 
         require_examples(model)
         chosen = parse_recipe(model.card.training.recipe, str(add))
     if epochs:
+        if not chosen.is_network:
+            raise SettingError(f"--epochs is for networks: recipe {recipe} learns in one go, without epochs")
         chosen = chosen.with_epochs(epochs)
     if balanced:
         chosen = chosen.model_copy(update={"class_weight": "balanced"})
@@ -184,7 +208,7 @@ def _has_several(corpus: Corpus) -> bool:
 
 def _describe_size(output: Path, outcome: Outcome) -> str:
     size = f"{output.stat().st_size / 1e6:.1f} MB"
-    return f"{size}, {outcome.epochs} epochs" if outcome.epochs else size
+    return f"{size}, {outcome.epochs} epoch{'s' * (outcome.epochs != 1)}" if outcome.epochs else size
 
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:
