@@ -1,6 +1,8 @@
 """From a corpus to a model file, by the installed command: what a user of `train`, `evaluate` and `export` meets."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import time
@@ -18,7 +20,7 @@ from earmark.evaluation.evaluate import evaluate
 from earmark.inference.model import open_model
 from earmark.inference.tagger import Tagger
 from earmark.networks.onnx.front_end import waveform_graph
-from earmark.training.registry import open_recipe, parse_recipe
+from earmark.training.registry import list_recipes, open_recipe, parse_recipe
 from earmark.training.train import Experiment, train
 
 RECIPE = """
@@ -122,6 +124,30 @@ def test_a_graph_from_samples_says_the_same(text, folder, tmp_path, trained):
     expected, weights = model.session().run(None, {"spectrogram": front_end(sound)})
     np.testing.assert_allclose(probabilities, expected, atol=1e-3)
     np.testing.assert_allclose(attention, weights, atol=1e-3)
+
+
+def test_the_option_bounds_the_epochs(folder, recipe, tmp_path):
+    said = run("train", folder, "-o", tmp_path / "m.onnx", "--recipe", recipe, "--epochs", 1)
+    assert open_model(tmp_path / "m.onnx").card.training.epochs == 1
+    assert said.stdout.rstrip().endswith("MB, 1 epoch")
+    said = run("train", folder, "-o", tmp_path / "n.onnx", "--epochs", 1, expect=2)
+    assert "--epochs is for networks: recipe encoder-linear learns in one go" in said.stderr
+
+
+@pytest.mark.parametrize("options", [["--protocol", "artist"], ["--folds", 11], ["--folds", 2]])
+def test_a_refused_training_leaves_nothing(options, folder, tmp_path):
+    (tmp_path / "last.toml").write_text(RECIPE + 'keep = "last"\n')
+    run("train", folder, "-o", tmp_path / "m.onnx", "--recipe", tmp_path / "last.toml", *options, expect=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["last.toml"]
+
+
+def test_recipes_are_listed_without_a_corpus():
+    listed = run("train", "--list-recipes", env={**os.environ, "COLUMNS": "80"}).stdout
+    assert max(map(len, listed.splitlines())) <= 80
+    for name in list_recipes():
+        (line,) = [line for line in listed.splitlines() if line.split()[:1] == [name]]
+        assert ("PyTorch" in line) is open_recipe(name).is_network
+        assert re.search(r"  \d+ (s|min) *$", line)
 
 
 def test_export_writes_plain_onnx(trained, tmp_path):

@@ -24,10 +24,13 @@ def list_recipes() -> list[str]:
 
 
 def describe_recipe(name: str) -> tuple[str, str]:
-    """Return what a recipe of the package makes, and how long it learns from some 350 excerpts of 30 s on two cores."""
-    # the first two lines of its file
+    """Return what a recipe of the package makes, and about how long learning takes.
+
+    The time is of some 350 excerpts of 30 s on two cores, once they are decoded. Both stand in the first lines of the
+    recipe's file.
+    """
     what, time, *_ = (_folder() / f"{name}.toml").read_text(encoding="utf-8").splitlines()
-    return what.removeprefix("# ").removesuffix("."), time.removeprefix("# Time: ").removesuffix(".")
+    return what.removeprefix("# ").partition(" (")[0].removesuffix("."), time.removeprefix("# Time: ").removesuffix(".")
 
 
 def open_recipe(which: str) -> Recipe:

@@ -60,7 +60,8 @@ class Board:
         table.add_column("recipe", no_wrap=True)
         table.add_column("paper", justify="right", style="dim", no_wrap=True, min_width=5)
         for protocol in protocols:
-            table.add_column(f"{protocol}\nclips, tracks", no_wrap=True, min_width=20)
+            whose = ", the paper's" if protocol == "clip" else ""
+            table.add_column(f"{protocol} split{whose}\nclips, tracks", no_wrap=True, min_width=20)
         # One line a recipe; seeds and folds of one protocol share a cell.
         for name in self._choose_names(height):
             paper = PAPER.get(name.removesuffix("-log"))
