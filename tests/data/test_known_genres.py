@@ -42,6 +42,7 @@ def test_known_tracks_go_under_the_models_labels_and_foreign_ones_stay_apart():
         corpus("Jazz", "HipHop", "Salsa", "Polka", "hip hop"), ["hip hop", "jazz", "latin"]
     )
     assert known.counts == {"hip hop": 2, "jazz": 1, "latin": 1}
+    assert known.notes == ("Salsa counts as latin",)
     assert foreign.counts == {"Polka": 1}
     with pytest.raises(CorpusError, match="knows none of the genres of mine: Fado, Polka; it knows: ska"):
         divide_by_labels(corpus("Polka", "Fado"), ["ska"])

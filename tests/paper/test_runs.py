@@ -215,6 +215,21 @@ def test_a_row_that_fails_is_named_and_the_rest_goes_on(folder, tmp_path):
     assert "the loss became" in (output / "report.html").read_text()
 
 
+@pytest.mark.parametrize(("artists", "strict"), [(True, "artist"), (False, "track")])
+def test_the_strictest_split_leads_and_the_papers_stands_beside_it(artists, strict, folder, tmp_path):
+    listed = [["path", "genre", "artist"]]
+    listed += [[path, path.parent.name, f"{path.stem[-1]}" * artists] for path in sorted(folder.rglob("*.wav"))]
+    with (tmp_path / "list.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(listed)
+    said = reproduce(tmp_path / "list.csv", "-o", tmp_path / "out", "--rows", "svm-rbf")
+    # as they finish, side by side
+    assert set(re.findall(r"(\w+)/svm-rbf/seed-0: clips", said.stdout)) == {strict, "clip"}
+    assert said.stdout.index(f"{strict} split") < said.stdout.index("clip split, the paper's")
+    page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert page.index(f"**{strict.title()} split**") < page.index("**Clip split**")
+    assert ("no artists are known" in said.stderr) is not artists
+
+
 def test_a_protocol_that_cannot_be_is_a_failed_row(folder, tmp_path):
     said = reproduce(folder, "-o", tmp_path / "out", "--rows", "svm-rbf", "-p", "artist", "-p", "clip", expect=1)
     assert "artist/svm-rbf/seed-0: no artists are known" in said.stderr

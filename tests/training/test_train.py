@@ -129,7 +129,7 @@ def test_a_graph_from_samples_says_the_same(text, folder, tmp_path, trained):
 def test_the_option_bounds_the_epochs(folder, recipe, tmp_path):
     said = run("train", folder, "-o", tmp_path / "m.onnx", "--recipe", recipe, "--epochs", 1)
     assert open_model(tmp_path / "m.onnx").card.training.epochs == 1
-    assert said.stdout.rstrip().endswith("MB, 1 epoch")
+    assert said.stdout.rstrip().endswith("kB, 1 epoch")
     said = run("train", folder, "-o", tmp_path / "n.onnx", "--epochs", 1, expect=2)
     assert "--epochs is for networks: recipe encoder-linear learns in one go" in said.stderr
 

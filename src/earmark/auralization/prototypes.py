@@ -6,7 +6,7 @@ Such clips are mostly ones that it learned from, so its confidence in them is no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from earmark.audio import AudioFile
@@ -38,13 +38,13 @@ class Prototypes:
         The most typical first; the value is the genre's probability. Empty where a genre has no track.
     failed : dict of str to str
         Tracks that could not be read, and why.
-    foreign : dict of str to int
-        Tracks of each genre that the model does not know, which are left out where tracks go by their labels.
+    notes : tuple of str
+        Which genres were left out, as the model does not know them, and which styles count as their family.
     """
 
     by_genre: dict[str, list[Moment]]
     failed: dict[str, str]
-    foreign: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def find_prototypes(
@@ -87,10 +87,11 @@ def find_prototypes(
     SettingError
         If the model does not know a genre, or `one_per` is neither.
     """
-    foreign: dict[str, int] = {}
+    notes: tuple[str, ...] = ()
     if labelled:
         corpus, rest = divide_by_labels(corpus, tagger.labels)
-        foreign = rest.counts
+        unknown = (f"left out, as the model does not know it: {genre} ({n})" for genre, n in rest.counts.items())
+        notes = (*corpus.notes, *unknown)
     wanted = _check_genres(tagger, genres or [one for one in tagger.labels if one in corpus.genres or not labelled])
     _check_one_per(one_per)
     if labelled:
@@ -110,7 +111,7 @@ def find_prototypes(
     if not any(best.values()):
         raise no_track_heard(corpus, failed)
     group = _group_tracks(corpus, one_per)
-    return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed, foreign)
+    return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed, notes)
 
 
 def _check_one_per(one_per: str) -> None:

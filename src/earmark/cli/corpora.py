@@ -36,12 +36,19 @@ def open_corpus(
             jobs=jobs,
             on_file=lambda _: advance(1),
         )
+    say_notes(corpus)
+    return corpus
+
+
+def say_notes(corpus: Corpus) -> None:
+    """Say what was left out or changed in opening a corpus."""
     for note in corpus.notes:
         say(note)
-    return corpus
 
 
 def say_summary(corpus: Corpus) -> None:
     """Say what a corpus holds, in one line."""
+    from earmark.data.rare_genres import count_tracks
+
     counts = ", ".join(f"{genre} {n}" for genre, n in corpus.counts.items())
-    say(f"{corpus.name}: {len(corpus.tracks)} tracks — {counts}")
+    say(f"{corpus.name}: {count_tracks(len(corpus.tracks))} — {counts}")

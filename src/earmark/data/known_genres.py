@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from earmark.data.corpus import Corpus
 from earmark.data.rare_genres import OTHER, Choices
 from earmark.errors import CorpusError
-from earmark.inference.genre_names import match_genres
+from earmark.inference.genre_names import match_genres, spelling_key
 
 
 def assign_known_genres(choices: Choices, labels: Sequence[str]) -> tuple[str, ...]:
@@ -23,7 +24,7 @@ def assign_known_genres(choices: Choices, labels: Sequence[str]) -> tuple[str, .
 def divide_by_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[Corpus, Corpus]:
     """Divide a corpus into the tracks that a model can name, under its labels, and the foreign ones, under their own.
 
-    Names are matched in any spelling, and a style counts as its family; see
+    Names are matched in any spelling, and a style counts as its family, which the notes of the first say; see
     :func:`earmark.inference.genre_names.match_genres`.
 
     Raises
@@ -31,7 +32,10 @@ def divide_by_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[Corpus, Cor
     CorpusError
         If the model knows none of the genres.
     """
-    named = corpus.rename(match_genres(corpus.genres, labels, families=True))
+    found = match_genres(corpus.genres, labels, families=True)
+    styles = {name: label for name, label in found.items() if spelling_key(name) != spelling_key(label)}
+    notes = tuple(f"{name} counts as {label}" for name, label in styles.items())
+    named = corpus.rename(found)
     if not set(named.genres) & set(labels):
         raise CorpusError(
             f"the model knows none of the genres of {corpus.name}: {', '.join(corpus.genres)}; "
@@ -39,6 +43,6 @@ def divide_by_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[Corpus, Cor
         )
     known = [track.genre in labels for track in named.tracks]
     return (
-        named.subset([i for i, one in enumerate(known) if one]),
+        replace(named.subset([i for i, one in enumerate(known) if one]), notes=notes),
         named.subset([i for i, one in enumerate(known) if not one]),
     )

@@ -92,11 +92,12 @@ def select_part(
     """Return the tracks that a model of these labels is judged by, under its labels.
 
     They are those of one part of a split, or all where protocol or part is "all". Tracks of genres that the model does
-    not know belong to no part, and come after them under their own names.
+    not know belong to no part, and come after them under their own names. The notes say which styles count as their
+    family.
     """
     known, foreign = divide_by_labels(corpus, labels)
     chosen = _select_known(known, protocol, part, seed)
-    return replace(chosen, tracks=chosen.tracks + foreign.tracks)
+    return replace(chosen, tracks=chosen.tracks + foreign.tracks, notes=known.notes)
 
 
 def _select_known(corpus: Corpus, protocol: str, part: str, seed: int) -> Corpus:

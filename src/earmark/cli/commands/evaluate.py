@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from earmark.cli import options, terminal
-from earmark.cli.corpora import open_corpus
+from earmark.cli.corpora import open_corpus, say_notes
 from earmark.cli.errors import exit_after, handle_errors
 from earmark.cli.progress import show_progress
 
@@ -51,6 +51,7 @@ def evaluate(
     split, which = protocol.value if protocol else "all", options.default_part(part, protocol)
     chosen = select_part(source, tagger.labels, split, which, seed)
     overlap = find_overlap(tagger.model, source, chosen, protocol=split, part=which, seed=seed)
+    say_notes(chosen)
     warning = warn_of_overlap(overlap, tagger.model, chosen)
     with show_progress("judging", len(chosen.tracks)) as advance:
         report = judge(tagger, source, protocol=split, part=which, seed=seed, on_track=lambda _: advance(1), jobs=jobs)

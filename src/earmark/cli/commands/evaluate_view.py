@@ -46,10 +46,11 @@ def render_report(report: Report, warning: str = "") -> RenderableType:
         ("among the top 3", report.top3_accuracy, ""),
     ]
     if report.unknown < 1:
-        rows.append(("when named", report.named_accuracy, f"{report.unknown:.0%} of the tracks are left unknown"))
+        left = f"{report.unknown:.1%} of the tracks are" if report.unknown else "no track is"
+        rows.append(("when named", report.named_accuracy, f"{left} left unknown"))
     for name, share, note in rows:
         figures.add_row(name, bar(share), Text(f"{share:.1%}", style="bold"), Text(note, style="dim"))
-    error, meaning = f"{report.calibration_error:.1%}", "mean gap of confidence and accuracy; less is better"
+    error, meaning = f"{report.calibration_error:.1%}", "mean gap of confidence and accuracy"
     figures.add_row("calibration error", "", Text(error, style="bold"), Text(meaning, style="dim"))
     warned = [Text(warning, style="red")] if warning else []
     parts = (render_confusion(report), *_render_mistakes(report), *render_foreign(report.foreign))
@@ -92,9 +93,7 @@ def render_foreign(foreign: Sequence[Rejection]) -> list[RenderableType]:
     if not foreign:
         return []
     n, named = sum(one.n_sounds for one in foreign), sum(one.named for one in foreign)
-    title = (
-        f"{count_tracks(n)} of genres that the model does not know, counted apart: {named} named, {n - named} unknown"
-    )
+    title = f"Genres that the model does not know, not counted above: {named} named, {n - named} unknown"
     return [Text(), Text(title, style="dim"), render_rejection(foreign, "genre", "tracks")]
 
 
@@ -138,10 +137,10 @@ def _render_mistakes(report: Report, most: int = 5) -> list[RenderableType]:
     pairs = ", ".join(f"{truth} as {heard} ({n})" for truth, heard, n in report.confusions[:3])
     table = Table.grid(padding=(0, 2))
     for track in report.disagreements[:most]:
-        said = f"{track.genre} by its label ({track.own:.0%}), heard as {track.heard} ({track.best:.0%})"
+        said = f"labelled {track.genre} ({track.own:.0%}), heard as {track.heard} ({track.best:.0%})"
         table.add_row(Text(clean(track.id), style="bold"), Text(said))
     lines: list[RenderableType] = [Text(), Text(f"most often mistaken: {pairs}", style="dim"), Text()]
-    return [*lines, Text("most at odds with their label (mislabelled, perhaps):", style="dim"), table]
+    return [*lines, Text("tracks that sound least like their label, which may be wrong:", style="dim"), table]
 
 
 def render_confusion(report: Report) -> Table:

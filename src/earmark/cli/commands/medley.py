@@ -82,9 +82,8 @@ def _join_prototypes(
 
     with show_progress("listening", len(corpus.tracks)) as advance:
         found = find_prototypes(tagger, corpus, genres, count=count, jobs=jobs, on_track=lambda _: advance(1))
-    if found.foreign and not genres:
-        counts = ", ".join(f"{name} {n}" for name, n in found.foreign.items())
-        say(f"left out, as the model does not know them: {counts}")
+    for note in found.notes:
+        say(note)
     with show_progress("joining", len(found.by_genre)) as advance:
         gallery = write_prototype_gallery(tagger, found, folder, corpus=corpus.name, on_sound=lambda _: advance(1))
     gallery.failed.update(found.failed)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.filesize import decimal
 from rich.text import Text
 
 from earmark.cli import completion, options
-from earmark.cli.corpora import open_corpus, say_summary
+from earmark.cli.corpora import open_corpus, say_notes, say_summary
 from earmark.cli.errors import exit_after, extra, handle_errors
 from earmark.cli.progress import show_training_progress
 from earmark.cli.terminal import console, say
@@ -157,7 +158,8 @@ def train(
     page.print(render_report(outcome.report))
     for sentence in describe_genres(outcome.report, source.counts):
         page.print(Text(sentence))
-    page.print(f"\n[bold]{clean(str(output))}[/bold]  {_describe_size(output, outcome)}")
+    written = Text(f"\n{clean(str(output))}", style="bold").append(f"  {_describe_size(output, outcome)}", "not bold")
+    page.print(written, soft_wrap=True)
     exit_after(outcome.failed)
 
 
@@ -190,8 +192,7 @@ def _prepare(corpus: Corpus, model: Model | None, protocol: str, jobs: int) -> C
     corpus = join_examples(corpus, model) if model else corpus
     if protocol == "album":
         corpus = prepare_for_folds(corpus, jobs)
-        for note in corpus.notes:
-            say(note)
+        say_notes(corpus)
         if narrow := find_narrow_genres(corpus):
             say(f"by fewer than three artists: {', '.join(narrow)}; the figures of these will look too good")
     return corpus
@@ -207,7 +208,7 @@ def _has_several(corpus: Corpus) -> bool:
 
 
 def _describe_size(output: Path, outcome: Outcome) -> str:
-    size = f"{output.stat().st_size / 1e6:.1f} MB"
+    size = decimal(output.stat().st_size)
     return f"{size}, {outcome.epochs} epoch{'s' * (outcome.epochs != 1)}" if outcome.epochs else size
 
 
