@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def render_outcome(title: str, outcome: RobustnessReport, warning: str = "") -> RenderableType:
     """Return all that was found out as a page; the warning, if any, stands below the title."""
     named = f", {outcome.named_accuracy:.1%} of them rightly" if outcome.coverage else ""
-    area = f"Area under the risk–coverage curve: {outcome.aurc:.3f}; {1 - outcome.accuracy:.3f} if confidence told nothing."
+    chance = f"{1 - outcome.accuracy:.3f} if confidence told nothing"
+    area = f"Area under the risk–coverage curve: {outcome.aurc:.3f}; {chance}."
     return Group(
         Text(title, style="dim"),
         *([Text(warning, style="red")] if warning else []),
