@@ -151,6 +151,14 @@ def test_the_leak_is_told_with_this_runs_numbers(make_record):
     assert f"From the artist split to the clip split, clip accuracy rises by {lost:.1f} points" in said
 
 
+def test_the_model_that_is_named_changes_as_the_mean_does(make_record):
+    skills = {"svm-rbf": {"artist": 0.9, "clip": 0.1}, "rnn-1x125": {"artist": 0.4, "clip": 0.5}}
+    records = [make_record(name, p, skill=skill) for name, own in skills.items() for p, skill in own.items()]
+    said = text.describe_leak(summary.summarize(records))
+    assert "falls by" in said
+    assert "most for SVM rbf" in said
+
+
 @pytest.mark.parametrize(
     ("leak", "says"),
     [

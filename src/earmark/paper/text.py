@@ -96,9 +96,11 @@ def describe_leak(summaries: Sequence[Summary]) -> str:
     # each protocol against the first, which is the strictest
     for fact in facts[1:]:
         if gained := accuracy_gains(summaries, facts[0].protocol, fact.protocol):
-            most = max(gained, key=gained.__getitem__)
+            mean = float(np.mean(list(gained.values())))
+            # the model that changes most in the direction of the mean
+            most = max(gained, key=lambda recipe: gained[recipe] * np.sign(mean))
             strict, looser = found[most, facts[0].protocol], found[most, fact.protocol]
-            gains.append((fact, float(np.mean(list(gained.values()))), len(gained), strict, looser))
+            gains.append((fact, mean, len(gained), strict, looser))
     return " ".join(_fill_macro("leak", facts=facts, gains=gains))
 
 
