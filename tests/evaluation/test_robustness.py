@@ -94,7 +94,7 @@ def test_bad_files_are_named_and_skipped(folder, tmp_path):
     assert "skipped noise.mp3: not a sound file" in said.stderr
     assert "on 2 tracks of c" in said.stdout
     assert max(map(len, said.stdout.splitlines())) <= 80
-    for what in ("MP3 at 64 kb/s", "begun 1.7 s later", "mains hum", "Area under the risk"):
+    for what in ("MP3 at 64 kb/s", "started 1.7 s later", "mains hum", "Area under the risk"):
         assert what in " ".join(said.stdout.split())
 
 

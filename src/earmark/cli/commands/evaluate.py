@@ -32,6 +32,10 @@ def evaluate(
 ) -> None:
     """Judge a model by tracks whose genre is known.
 
+    Genres are matched with the model's in any spelling, and a style counts as its family: salsa as latin. Tracks of
+    genres that the model does not know are counted apart: how many are named all the same, and how many left
+    unknown. The command warns where the model learned from the tracks that judge it.
+
     [bold]Example[/bold]
 
       earmark evaluate paper-lstm-2x250 gtzan.npz --protocol fault-filtered --part valid

@@ -13,8 +13,8 @@ from earmark.cli.writers import bar, clean, describe_part
 from earmark.data.rare_genres import MIN_TRACKS, count_tracks
 from earmark.evaluation.overlap import held_out_parts
 
-# Share of a genre's tracks that are right, from which on it counts as told from the others.
-_TOLD = 0.75
+# Share of a genre's tracks that are right, from which on it counts as recognized.
+_RECOGNIZED = 0.75
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,20 +113,20 @@ def render_rejection(rows: Sequence[Rejection], kind: str, sounds: str) -> Table
 
 
 def describe_genres(report: Report, learned: Mapping[str, int]) -> list[str]:
-    """Return sentences on which genres a model tells apart, which not, and of which it learned from too few tracks."""
+    """Return sentences on which genres a model recognizes, which not, and which have too few tracks."""
     recalls = {genre: cell["accuracy"] for genre, cell in report.per_genre.items()}
     counts = {genre: int(cell["n_tracks"]) for genre, cell in report.per_genre.items()}
     sentences = []
-    if sure := [genre for genre, recall in recalls.items() if recall >= _TOLD]:
-        sentences.append(f"It tells {', '.join(sure)}.")
-    for genre in sorted((genre for genre, recall in recalls.items() if recall < _TOLD), key=recalls.__getitem__):
+    if sure := [genre for genre, recall in recalls.items() if recall >= _RECOGNIZED]:
+        sentences.append(f"It recognizes {', '.join(sure)}.")
+    for genre in sorted((genre for genre, recall in recalls.items() if recall < _RECOGNIZED), key=recalls.__getitem__):
         others = [f"{heard} ({n})" for truth, heard, n in report.confusions if truth == genre]
         right = round(recalls[genre] * counts[genre])
         sentences.append(
-            f"Of {genre} it tells {right} of {counts[genre]}, and takes others for {', '.join(others[:2])}."
+            f"Of {genre} it recognizes {right} of {counts[genre]}; others it takes for {', '.join(others[:2])}."
         )
     if few := [f"{genre} ({n})" for genre, n in learned.items() if n < MIN_TRACKS]:
-        sentences.append(f"It needs more tracks, {MIN_TRACKS} or better 20, of {', '.join(few)}.")
+        sentences.append(f"It needs more tracks, at least {MIN_TRACKS} and better 20, of {', '.join(few)}.")
     return sentences
 
 

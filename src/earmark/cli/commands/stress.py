@@ -43,9 +43,10 @@ def stress(
     """Tell how steady a model's answers are, and whether it knows when it does not know.
 
     Every track is classified as it is, and again quieter, louder, clipped,
-    coded (MP3, AAC, Opus), at other sample rates, in stereo and begun late: a
-    steady model says the same. Noises, tones, hum, clicks and silence, and your
-    own sounds that are no music, should be called no genre at all.
+    coded (MP3, AAC, Opus), at other sample rates, in stereo and started late: a
+    steady model gives the same answer. Noises, tones, hum, clicks and silence,
+    and your own sounds that are no music, should be given no genre at all. Genres
+    are matched as in earmark evaluate.
 
     [bold]Examples[/bold]
 

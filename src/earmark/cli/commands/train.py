@@ -60,14 +60,21 @@ def train(
     min_tracks: options.MinTracksOption = None,
     rare: options.RareOption = None,
     recipe: Annotated[
-        str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.", autocompletion=completion.recipes)
+        str,
+        typer.Option(
+            "--recipe",
+            "-r",
+            help="Name of a recipe, see --list-recipes, or a TOML file.",
+            autocompletion=completion.recipes,
+        ),
     ] = "encoder-linear",
     protocol: Annotated[
         options.Split | None,
         typer.Option(
             "--protocol",
             "-p",
-            help="Who learns and who judges: clip (the paper's, leaky), track, artist, album, GTZAN's fault-filtered.",
+            help="How tracks are split into training and test: clip (the paper's, leaky), track, artist, album, or "
+            "fault-filtered (GTZAN's).",
             show_default="album in folds; track where the recipe chooses its epoch",
         ),
     ] = None,
@@ -194,7 +201,7 @@ def _prepare(corpus: Corpus, model: Model | None, protocol: str, jobs: int) -> C
         corpus = prepare_for_folds(corpus, jobs)
         say_notes(corpus)
         if narrow := find_narrow_genres(corpus):
-            say(f"by fewer than three artists: {', '.join(narrow)}; the figures of these will look too good")
+            say(f"fewer than three artists in {', '.join(narrow)}: the figures of these genres will be too good")
     return corpus
 
 
@@ -216,4 +223,4 @@ def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:
     """Say where genres are so uneven that class weights may help."""
     (rarest, fewest), (commonest, most) = (pick(corpus.counts.items(), key=lambda item: item[1]) for pick in (min, max))
     if most >= _UNEVEN * fewest and not recipe.class_weight:
-        say(f"uneven: {commonest} {most}, {rarest} {fewest}; --balanced lets genres weigh alike")
+        say(f"uneven genres, {commonest} {most} and {rarest} {fewest}: --balanced lets all genres weigh alike")
