@@ -41,7 +41,7 @@ def test_the_table_says_how_many_are_foreign_and_what_is_averaged(folder):
     page = run("evaluate", "gtzan", folder, "-j", 1).stdout
     assert "Genres that the model does not know, not counted above" in page
     assert "Waltz" in page
-    assert "mean over the 3 genres that have tracks" in page
+    assert "mean over the 3 genres with tracks" in page
     assert "calibration error" in page
 
 

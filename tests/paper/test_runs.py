@@ -209,7 +209,9 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(folder, tmp_path):
 def test_a_row_that_fails_is_named_and_the_rest_goes_on(folder, tmp_path):
     (tmp_path / "wild.toml").write_text("[network]\nunits = 4\n[training]\nlr = 1e38\nclip_norm = 1e38\n")
     output = tmp_path / "out"
-    said = reproduce(folder, "-o", output, "--rows", tmp_path / "wild.toml", "--rows", "svm-rbf", expect=1)
+    said = reproduce(
+        folder, "-o", output, "--rows", tmp_path / "wild.toml", "--rows", "svm-rbf", "-p", "clip", expect=1
+    )
     assert "clip/wild/seed-0: the loss became" in said.stderr
     assert [row["recipe"] for row in results(output)] == ["svm-rbf"]
     assert "the loss became" in (output / "report.html").read_text()
@@ -314,7 +316,7 @@ def test_a_live_table_is_shown_on_a_terminal(folder, tmp_path):
     stdout = process.communicate(timeout=60)[0]
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
-    assert "0/2 rows" in text
+    assert "0/4 rows" in text  # of the track split, and the paper's
     assert "clips, tracks" in text
     assert "clips" not in stdout.split("recipe")[0]  # no lines of rows, where the table shows them
 

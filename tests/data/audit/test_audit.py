@@ -195,7 +195,7 @@ def released(tmp_path, write_sound):
     """Ten tracks that call themselves GTZAN's, and a stranger."""
     root = tmp_path / "released"
     for i, (genre, name) in enumerate(
-        [("blues", "blues.00000"), ("blues", "jazz.00001"), ("metal", "metal.00040"), ("metal", "stranger")]
+        [("Blues", "blues.00000"), ("Blues", "jazz.00001"), ("metal", "metal.00040"), ("metal", "stranger")]
     ):
         (root / genre).mkdir(parents=True, exist_ok=True)
         write_sound(root / genre / f"{name}.wav", song("waltz", seed=i), RATE)

@@ -40,8 +40,8 @@ def render_report(report: Report, warning: str = "") -> RenderableType:
     n_genres = len(report.per_genre)
     rows = [
         ("track accuracy", report.track_accuracy, f"95 % interval {low:.1%} to {high:.1%}"),
-        ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clips"),
-        ("mean recall", report.mean_recall, f"mean over the {n_genres} genres that have tracks"),
+        ("clip accuracy", report.clip_accuracy, f"of {report.n_clips} clip{'s' * (report.n_clips != 1)}"),
+        ("mean recall", report.mean_recall, f"mean over the {n_genres} genres with tracks"),
         ("macro F1", report.macro_f1, "mean over the same genres"),
         ("among the top 3", report.top3_accuracy, ""),
     ]

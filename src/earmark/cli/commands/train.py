@@ -163,6 +163,7 @@ def train(
         say(note)
     page = console(sys.stdout)
     page.print(render_report(outcome.report))
+    page.print()
     for sentence in describe_genres(outcome.report, source.counts):
         page.print(Text(sentence))
     written = Text(f"\n{clean(str(output))}", style="bold").append(f"  {_describe_size(output, outcome)}", "not bold")
