@@ -122,7 +122,7 @@ def imagine(
     if everything:
         facts = {"from": start, "seed": seed}
         print(f"open {clean(str(write_imagined_page(target / PAGE, verdicts, tagger.model, facts)))}")
-    if any(verdict.genre != name for name, verdict in verdicts.values()):
+    if any(verdict.best != name for name, verdict in verdicts.values()):
         raise typer.Exit(1)
 
 
@@ -163,9 +163,9 @@ def _print_verdicts(verdicts: Mapping[Path, tuple[str, Verdict]]) -> None:
     page = console(sys.stdout)
     width = max(len(str(file)) for file in verdicts)
     for file, (genre, verdict) in verdicts.items():
-        said = f"{verdict.best} {verdict.confidence:.2f}" if verdict.best else f"unknown ({verdict.reason})"
-        if verdict.best and verdict.genre is None:
-            said = f"unknown ({said})"
+        # no music, and so often unlike what the model learned
+        doubt = f", {verdict.reason}" if verdict.reason else ""
+        said = f"{verdict.best} {verdict.confidence:.2f}{doubt}" if verdict.best else f"unknown ({verdict.reason})"
         text = Text(f"{clean(str(file)):<{width}}  classified as")
-        right = verdict.genre == genre
+        right = verdict.best == genre
         page.print(text, Text(said, style="bold" if right else "bold red"), bar(verdict.confidence), soft_wrap=True)

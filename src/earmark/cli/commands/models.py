@@ -70,7 +70,8 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
             if m.name == "track_accuracy":
                 page.add_row("tested on", f"{count(m.n, 'track')}, {describe_part(m.part)}: {m.value:.1%} right")
         page.add_row("unknown", _describe_unknown(card))
-        page.add_row("tags", f"are written from a confidence of {card.calibration.tag_threshold:.0%} on")
+        if not card.multilabel:
+            page.add_row("tags", f"are written from a confidence of {card.calibration.tag_threshold:.0%} on")
         page.add_row("licence", card.licence or "not stated")
         if card.credits:
             page.add_row("credits", Text("; ".join(card.credits)))
