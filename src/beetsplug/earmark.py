@@ -17,7 +17,7 @@ from beets.plugins import BeetsPlugin
 from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 and 2.14 both have it
 from mediafile import MediaFile, UnreadableFileError
 
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, format_count
 from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.vocabulary import load_words, select_words, sum_by_word
 
@@ -157,7 +157,7 @@ class EarmarkPlugin(BeetsPlugin):
             items = [item for item in items if not item.album_id] + [item for album in albums for item in album.items()]
         failed = self._classify(items)
         if failed:
-            raise UserError(f"earmark: {failed} file{'s' * (failed > 1)} could not be heard")
+            raise UserError(f"earmark: {format_count(failed, 'file')} could not be heard")
 
     def check_settings(self, session: ImportSession) -> None:
         """Raise what is wrong with the settings before anything is imported."""

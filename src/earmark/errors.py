@@ -70,3 +70,14 @@ class MissingExtra(EarmarkError, ImportError):
 def reason_of(error: BaseException) -> str:
     """Return the cause of an error in a few words, without the name that its stream has here."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def format_count(n: int, what: str) -> str:
+    """Return a number of things in words, as messages have it.
+
+    Examples
+    --------
+    >>> format_count(1, "track"), format_count(3, "track"), format_count(0, "file")
+    ('1 track', '3 tracks', '0 files')
+    """
+    return f"{n} {what}{'s' * (n != 1)}"

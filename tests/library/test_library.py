@@ -340,10 +340,10 @@ def test_playlists_leave_files_of_ones_own_alone(music, tmp_path):
         other.write_bytes(other.read_bytes() + b"# more\n")
     done = run("library", database, "--playlists", lists, expect=1)
     assert f"{mine}: left as it is" in done.stderr
-    assert "--overwrite" in done.stderr
+    assert "--force" in done.stderr
     assert mine.read_text() == "#EXTM3U\nmy own.mp3\n"
     assert not any(b"# more" in other.read_bytes() for other in others)
-    assert str(mine) in run("library", database, "--playlists", lists, "--overwrite").stdout
+    assert str(mine) in run("library", database, "--playlists", lists, "--force").stdout
     assert "my own" not in mine.read_text()
 
 

@@ -23,7 +23,7 @@ from earmark.audio.info import AudioInfo, describe_stream
 from earmark.audio.mixdown import frame_format, mix_to_mono, resample
 from earmark.audio.source import ByteStream, Source, open_file
 from earmark.audio.wav_header import is_mono_wav
-from earmark.errors import AudioError, reason_of
+from earmark.errors import AudioError, format_count, reason_of
 
 # Full scale is 1; no audio is a million times that (NaN fails the comparison too)
 _LOUDEST = 1e6
@@ -212,7 +212,7 @@ class AudioFile:
                     lost += 1
                     if settled:
                         self._n_damaged += 1
-                        self.read_error = f"{self._n_damaged} damaged packet{'s' * (self._n_damaged > 1)} passed over"
+                        self.read_error = f"{format_count(self._n_damaged, 'damaged packet')} passed over"
                 if lost == ffmpeg_limits.MAX_LOST_PACKETS:
                     self.read_error = f"reading stopped early ({lost} damaged packets in a row)"
                     break

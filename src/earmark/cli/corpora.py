@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from earmark.cli.options import Labels, Rare
 from earmark.cli.progress import show_progress
 from earmark.cli.terminal import say
-from earmark.cli.text import count, join_counts
+from earmark.cli.text import join_counts
+from earmark.errors import format_count
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
@@ -49,4 +50,4 @@ def say_notes(corpus: Corpus) -> None:
 
 def say_summary(corpus: Corpus) -> None:
     """Say what a corpus holds, in one line."""
-    say(f"{corpus.name}: {count(len(corpus.tracks), 'track')} — {join_counts(corpus.counts)}")
+    say(f"{corpus.name}: {format_count(len(corpus.tracks), 'track')} — {join_counts(corpus.counts)}")

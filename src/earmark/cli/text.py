@@ -42,17 +42,6 @@ def fit(text: str, width: int) -> str:
     return shown + " " * (width - cell_len(shown))
 
 
-def count(n: int, what: str) -> str:
-    """Return a number of things, in words.
-
-    Examples
-    --------
-    >>> count(1, "track"), count(3, "track"), count(0, "file")
-    ('1 track', '3 tracks', '0 files')
-    """
-    return f"{n} {what}{'s' * (n != 1)}"
-
-
 def join_counts(counts: Mapping[Any, int]) -> str:
     """Return how many there are of each kind, as "jazz 3, pop 1"."""
     return ", ".join(f"{what} {n}" for what, n in counts.items())
@@ -77,7 +66,9 @@ def format_duration(seconds: float) -> str:
 
 def format_offset(seconds: float) -> str:
     """Return minutes and seconds to a tenth, as 1:05.0."""
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+    # rounded first: 119.98 s are 2:00.0
+    minutes, rest = divmod(round(seconds, 1), 60)
+    return f"{minutes:.0f}:{rest:04.1f}"
 
 
 def format_clock(seconds: int) -> str:

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import TextIO
 
 from earmark.cli.table import TableWriter
-from earmark.cli.text import count, format_duration, join_counts
+from earmark.cli.text import format_duration, join_counts
+from earmark.errors import format_count
 from earmark.inference.verdict import DISTRIBUTIONS, Verdict
 
 
@@ -91,7 +92,7 @@ class Tally:
 
     def describe(self, known: int | None = None) -> str:
         """Return files, sound and genres in one line; with `known`, how many files were known before, the time too."""
-        files = count(self.total, "file")
+        files = format_count(self.total, "file")
         if self.seconds:
             files += f", {format_duration(self.seconds)} of sound"
         counts = dict(self.genres.most_common()) | ({"unknown": self.unknown} if self.unknown else {})
@@ -102,4 +103,4 @@ class Tally:
 
     def describe_failures(self) -> str:
         """Return how many files failed, or were answered though damaged; empty where there are none."""
-        return f"{count(self.failed, 'file')} with errors" if self.failed else ""
+        return f"{format_count(self.failed, 'file')} with errors" if self.failed else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from earmark.data.corpus import Corpus, sort_tracks
-from earmark.errors import CorpusError, SettingError
+from earmark.errors import CorpusError, SettingError, format_count
 
 Rare = Literal["drop", "merge"]
 
@@ -64,7 +64,7 @@ def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: R
     if rare == "merge" and lost:
         other = next((genre for genre in genres if genre.casefold() == OTHER), OTHER)
         if other in genres or len(lost) >= min_tracks:
-            note = f"merged {count_tracks(len(lost))} {what} into {other!r}: {_format_counts(lost)}"
+            note = f"merged {format_count(len(lost), 'track')} {what} into {other!r}: {_format_counts(lost)}"
             return Assignment(tuple(genre or other for genre in genres), (note,))
         what += f", too few to make up {OTHER!r}"
     return Assignment(tuple(genres), _describe_left_out(lost, choices, what))
@@ -99,7 +99,11 @@ def _choose_genres(choices: Choices, min_tracks: int) -> list[str]:
 
 
 def _describe_left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
-    return (f"left out {len(lost)} of {count_tracks(len(choices))}, {what}: {_format_counts(lost)}",) if lost else ()
+    return (
+        (f"left out {len(lost)} of {format_count(len(choices), 'track')}, {what}: {_format_counts(lost)}",)
+        if lost
+        else ()
+    )
 
 
 def _format_counts(genres: list[str]) -> str:
@@ -107,8 +111,3 @@ def _format_counts(genres: list[str]) -> str:
     counts = sorted(Counter(genres).items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{genre} {n}" for genre, n in counts[:_MAX_LISTED])
     return named + (f" and {len(counts) - _MAX_LISTED} more" if len(counts) > _MAX_LISTED else "")
-
-
-def count_tracks(n: int) -> str:
-    """Return a number of tracks in words."""
-    return f"{n} track{'s' * (n != 1)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from earmark.data.corpus import Corpus, Track, make_tracks, name_corpus
 from earmark.data.known_genres import assign_known_genres
 from earmark.data.rare_genres import MIN_TRACKS, Assignment, Rare, assign_common_genres
-from earmark.errors import CorpusError, SettingError
+from earmark.errors import CorpusError, SettingError, format_count
 from earmark.files import walk
 from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.genre_tags import require_mediafile
@@ -85,7 +85,7 @@ def open_tag_corpus(
     files = _read_all(walk(folder), jobs, on_file)
     usable = [file for file in files if file.genres]
     if not usable:
-        lacking = f"none of {_format_files(len(files))} has a genre tag" if files else "no sound files below it"
+        lacking = f"none of {format_count(len(files), 'file')} has a genre tag" if files else "no sound files below it"
         raise CorpusError(
             f"{folder}: {lacking}; tag some first, or sort them into folders by genre and leave out --labels tags"
         )
@@ -157,8 +157,4 @@ def _describe_untagged(files: list[FileTags]) -> tuple[str, ...]:
         return ()
     unreadable = sum(not file.readable for file in without)
     why = f" ({unreadable} of them cannot be read)" if unreadable else ""
-    return (f"left out {len(without)} of {_format_files(len(files))}, without a genre tag{why}",)
-
-
-def _format_files(n: int) -> str:
-    return f"{n} file{'s' * (n != 1)}"
+    return (f"left out {len(without)} of {format_count(len(files), 'file')}, without a genre tag{why}",)

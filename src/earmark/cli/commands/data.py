@@ -20,8 +20,8 @@ from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import extra, handle_errors
 from earmark.cli.help import Command, Group
 from earmark.cli.progress import bytes_progress, show_progress
-from earmark.cli.text import clean, count, join_counts
-from earmark.errors import FetchError
+from earmark.cli.text import clean, join_counts
+from earmark.errors import FetchError, format_count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,7 +63,7 @@ def synth(
             folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=jobs,
             on_track=lambda _: advance(1),
         )  # fmt: skip
-    print(f"{folder}: {count(len(written), 'track')} of {', '.join(STYLES)}")
+    print(f"{folder}: {format_count(len(written), 'track')} of {', '.join(STYLES)}")
 
 
 @data.command(cls=Command)
@@ -200,7 +200,7 @@ def fetch(
 
 def _tell(fetched: FetchResult) -> None:
     there = len(fetched.matching) + len(fetched.differing)
-    tracks = count(there, "track") + ("" if fetched.new else " there already")
+    tracks = format_count(there, "track") + ("" if fetched.new else " there already")
     print(f"{clean(str(fetched.folder))}: {tracks}, {len(fetched.matching)} of them as released")
     for ids, what in ((fetched.differing, "other than released"), (fetched.missing, "missing")):
         if ids:
@@ -240,5 +240,5 @@ def format_counts(found: Sequence[Finding]) -> str:
     for grade in ("fault", "note"):
         kinds = Counter(one.kind for one in found if one.grade == grade)
         if n := kinds.total():
-            parts.append(f"{count(n, grade)}: {join_counts(kinds)}")
+            parts.append(f"{format_count(n, grade)}: {join_counts(kinds)}")
     return "; ".join(parts) or "nothing wrong"

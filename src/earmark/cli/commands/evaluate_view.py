@@ -10,7 +10,8 @@ from rich.text import Text
 
 from earmark.cli.terminal import say
 from earmark.cli.text import bar, clean, describe_part
-from earmark.data.rare_genres import MIN_TRACKS, count_tracks
+from earmark.data.rare_genres import MIN_TRACKS
+from earmark.errors import format_count
 from earmark.evaluation.overlap import held_out_parts
 
 # Share of a genre's tracks that are right, from which on it counts as recognized.
@@ -31,7 +32,7 @@ def render_report(report: Report, warning: str = "") -> RenderableType:
 
     The warning, if any, stands below the title.
     """
-    title = Text(f"{report.corpus}: {count_tracks(report.n_tracks)}, ", style="dim")
+    title = Text(f"{report.corpus}: {format_count(report.n_tracks, 'track')}, ", style="dim")
     title.append(
         "all of them" if report.part == "all" else f"{describe_part(report.part)} of protocol {report.protocol}"
     )
@@ -75,7 +76,8 @@ def _describe_overlap(overlap: Overlap, judging: Corpus) -> str:
             f"the model learned from a corpus called {judging.name.partition(' (')[0]} too, perhaps from these tracks"
         )
     if overlap.why == "tracks":
-        return f"the model learned from {overlap.n_tracks} of these {count_tracks(len(judging.tracks))}, by their names"
+        judged = format_count(len(judging.tracks), "track")
+        return f"the model learned from {overlap.n_tracks} of these {judged}, by their names"
     return "the model learned from this corpus"
 
 

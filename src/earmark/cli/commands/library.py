@@ -10,7 +10,7 @@ import typer
 from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
 from earmark.cli.options import AnswersOption, Format, TopOption, choose_format
-from earmark.cli.text import count
+from earmark.errors import format_count
 
 
 @handle_errors
@@ -29,8 +29,8 @@ def library(
     playlists: Annotated[
         Path | None, typer.Option(help="Write GENRE.m3u8 for each genre into this folder.", metavar="DIR")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="With --playlists: also replace files that Earmark did not write.")
+    force: Annotated[
+        bool, typer.Option("--force", help="With --playlists: also replace files that Earmark did not write.")
     ] = False,
     genre: Annotated[
         list[str] | None,
@@ -66,7 +66,7 @@ def library(
     Playlists are extended M3U in UTF-8, with paths relative to DIR; names
     that do not fit on a line of text are written as file:// addresses. A
     playlist that Earmark wrote is replaced; any other file of that name is
-    left alone and named, unless --overwrite is given.
+    left alone and named, unless --force is given.
 
     [bold]Examples[/bold]
 
@@ -86,13 +86,13 @@ def library(
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
-            terminal.say(f"{count(kept.prune(), 'file')} forgotten")
+            terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
         chosen, names = choose_model(kept, model)
         if not model and len(names) > 1:
             terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
         wanted = [None if name == "unknown" else name for name in genre or []]
         page = Page(kept, chosen, wanted, min_confidence, everything)
-        refused = page.write_playlists(playlists, overwrite) if playlists else 0
+        refused = page.write_playlists(playlists, force) if playlists else 0
         # Rows are the default, but who asks for playlists alone wants no table too.
         if form or output or not playlists:
             page.write(choose_format(ctx, form or Format.table, output), output, top, timeline)

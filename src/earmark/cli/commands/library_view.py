@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from earmark.cli import terminal
 from earmark.cli.options import Format
-from earmark.cli.text import clean, count, format_duration
+from earmark.cli.text import clean, format_duration
 from earmark.cli.writers import WRITERS, Tally
+from earmark.errors import format_count
 from earmark.library.playlists import write_playlists
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ class Page:
         for playlist in write_playlists(folder, self._verdicts(), self.hearing.labels, overwrite=overwrite):
             path = clean(str(playlist.path))
             if playlist.written:
-                print(f"{path}  {count(playlist.tracks, 'track')}, {format_duration(playlist.seconds)}")
+                print(f"{path}  {format_count(playlist.tracks, 'track')}, {format_duration(playlist.seconds)}")
             else:
                 refused += 1
-                terminal.say(f"{path}: left as it is, for Earmark did not write it; --overwrite replaces it", "red")
+                terminal.say(f"{path}: left as it is, for Earmark did not write it; --force replaces it", "red")
         return refused
 
     def say_counts(self) -> None:
@@ -64,8 +65,8 @@ class Page:
         gone = "no longer there" if self.everything else "no longer there, left out"
         notes = [
             self.tally.describe_failures(),
-            f"{count(self.changed, 'file')} changed since: classify again" if self.changed else "",
-            f"{count(self.gone, 'file')} {gone}" if self.gone else "",
+            f"{format_count(self.changed, 'file')} changed since: classify again" if self.changed else "",
+            f"{format_count(self.gone, 'file')} {gone}" if self.gone else "",
         ]
         for note in filter(None, notes):
             terminal.say(note, "yellow")

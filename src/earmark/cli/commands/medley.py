@@ -14,7 +14,7 @@ from earmark.cli.errors import exit_after, extra, handle_errors
 from earmark.cli.options import JobsOption, Labels, LabelsOption, ModelOption, SeedOption
 from earmark.cli.progress import show_progress
 from earmark.cli.terminal import say
-from earmark.errors import SettingError
+from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from earmark.auralization.gallery import Gallery
@@ -87,7 +87,7 @@ def medley(
         gallery = _join_moments(tagger, source, output, units, count, seed)
     else:
         gallery = _join_prototypes(tagger, source, output, genre, count, jobs)
-    print(f"{text.count(len(gallery.sounds), 'medley')}: open {text.clean(str(gallery.page))}")
+    print(f"{format_count(len(gallery.sounds), 'medley')}: open {text.clean(str(gallery.page))}")
     exit_after(gallery.failed)
 
 

@@ -12,6 +12,7 @@ import typer
 from earmark.cli import terminal
 from earmark.cli.errors import handle_errors
 from earmark.cli.options import LinesOption, Shape
+from earmark.errors import format_count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,7 +51,7 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.cli.text import count, describe_part
+    from earmark.cli.text import describe_part
 
     page = Table.grid(padding=(0, 2))
     page.add_column(no_wrap=True, style="dim")
@@ -64,11 +65,11 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
         clips = f"{card.clip_seconds:g} s clips" + (f", one every {card.hop_seconds:g} s," if card.hop_seconds else "")
         page.add_row("input", f"{clips} as {front.kind}, {front.sample_rate} Hz, {front.n_bins} bins")
         training = card.training
-        learned = f"{training.corpus}, {count(training.n_tracks, 'track')}, protocol {training.protocol}"
+        learned = f"{training.corpus}, {format_count(training.n_tracks, 'track')}, protocol {training.protocol}"
         page.add_row("trained on", Text(learned))
         for m in card.metrics:
             if m.name == "track_accuracy":
-                page.add_row("tested on", f"{count(m.n, 'track')}, {describe_part(m.part)}: {m.value:.1%} right")
+                page.add_row("tested on", f"{format_count(m.n, 'track')}, {describe_part(m.part)}: {m.value:.1%} right")
         page.add_row("unknown", _describe_unknown(card))
         if not card.multilabel:
             page.add_row("tags", f"are written from a confidence of {card.calibration.tag_threshold:.0%} on")

@@ -14,6 +14,7 @@ from earmark.cli import options, terminal
 from earmark.cli.corpora import open_corpus, say_notes
 from earmark.cli.errors import exit_after, handle_errors
 from earmark.cli.progress import show_progress
+from earmark.errors import format_count
 
 
 @handle_errors
@@ -57,7 +58,6 @@ def stress(
     """
     from earmark.cli.commands.evaluate_view import warn_of_overlap
     from earmark.cli.commands.stress_view import render_outcome
-    from earmark.data.rare_genres import count_tracks
     from earmark.evaluation import nonmusic
     from earmark.evaluation.evaluate import select_part
     from earmark.evaluation.overlap import find_overlap
@@ -87,7 +87,7 @@ def stress(
         print(record)
     else:
         what = "" if which == "all" else f", the {which} part of protocol {split}"
-        title = f"{tagger.card.name} on {count_tracks(outcome.n_tracks)} of {outcome.corpus}{what}"
+        title = f"{tagger.card.name} on {format_count(outcome.n_tracks, 'track')} of {outcome.corpus}{what}"
         terminal.console(sys.stdout).print(render_outcome(title, outcome, warning))
     for name in outcome.left_out:
         terminal.say(f"left out {name}: this build of FFmpeg cannot encode it", "yellow")

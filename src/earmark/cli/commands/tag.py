@@ -19,8 +19,8 @@ from earmark.cli import terminal
 from earmark.cli.errors import handle_errors, on_stop
 from earmark.cli.options import JobsOption, ModelOption, PreviewOption, Shape
 from earmark.cli.progress import show_progress
-from earmark.cli.text import clean, count, fit
-from earmark.errors import SettingError
+from earmark.cli.text import clean, fit
+from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -160,7 +160,7 @@ def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
         counts[result.outcome] += 1
         write(result)
     if damaged:
-        lines = count(damaged, "line")
+        lines = format_count(damaged, "line")
         terminal.say(f"{lines} of the journal cannot be read, as where a run was killed while writing it", "yellow")
     _sum_up(counts, dry_run)
     if counts["failed"]:
@@ -173,7 +173,7 @@ def _sum_up(counts: Counter[str], dry_run: bool) -> None:
 
 
 def _explain_unsure(n: int, selector: GenreSelector) -> None:
-    files = f"{n} file{'s' * (n > 1)} left without a genre: the model is"
+    files = f"{format_count(n, 'file')} left without a genre: the model is"
     terminal.say(
         f"{files} less than {selector.threshold:.0%} sure; a lower --min-confidence writes more, 0 every guess"
     )
@@ -219,8 +219,6 @@ def _print_row(console: Console, result: TagResult) -> None:
 
 def _describe_rejection(result: TagResult) -> str:
     """Return why nothing is written, after the genres that come first, if there are any."""
-    from earmark.cli.writers import clean
-
     if not result.guesses:
         return f"{result.outcome}: {result.reason}"
     guess = " or ".join(result.guesses if result.reason == "two genres alike" else result.guesses[:1])

@@ -16,8 +16,8 @@ from earmark.cli.corpora import open_corpus, say_notes, say_summary
 from earmark.cli.errors import exit_after, extra, handle_errors, on_stop
 from earmark.cli.progress import show_training_progress
 from earmark.cli.terminal import console, say
-from earmark.cli.text import clean, count
-from earmark.errors import SettingError
+from earmark.cli.text import clean
+from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
@@ -217,7 +217,7 @@ def _has_several(corpus: Corpus) -> bool:
 
 def _describe_size(output: Path, outcome: Outcome) -> str:
     size = decimal(output.stat().st_size)
-    return f"{size}, {count(outcome.epochs, 'epoch')}" if outcome.epochs else size
+    return f"{size}, {format_count(outcome.epochs, 'epoch')}" if outcome.epochs else size
 
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from earmark.errors import format_count
 from earmark.paper.names import PROTOCOLS, family
 from earmark.paper.runs import Record
 from earmark.paper.summary import Summary, protocols_of
@@ -145,7 +146,7 @@ def _name_family(recipe: Recipe) -> tuple[str, str]:
     if recipe.mlp:
         return "MLP" + log, recipe.mlp.activation
     kind = family(recipe.network).replace("LSTM with attention", "attention")
-    return "recurrent" + log, f"{kind}, {recipe.network.layers} layer{'s' * (recipe.network.layers > 1)}"
+    return "recurrent" + log, f"{kind}, {format_count(recipe.network.layers, 'layer')}"
 
 
 def _plot_widths(axes: Axes, name: str, points: Sequence[Summary], i: int) -> None:
