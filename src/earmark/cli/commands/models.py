@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli import terminal
+from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
 from earmark.cli.options import LinesOption, Shape
 from earmark.errors import format_count
@@ -22,22 +22,30 @@ if TYPE_CHECKING:
 
 @handle_errors
 def models(
-    files: Annotated[list[str] | None, typer.Argument(help="Model files to list too.", metavar="FILE")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Model files and bundled models.",
+            metavar="MODEL",
+            show_default="all that are bundled",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     form: LinesOption = Shape.table,
 ) -> None:
-    """List the bundled models, and model files, with their genres, training data and accuracy.
+    """Show models: their genres, training data, accuracy, and when they say unknown.
 
     [bold]Examples[/bold]
 
       earmark models
+      earmark models gtzan mine.onnx
       earmark models mine.onnx --format json
 
     [dim]Exit status: 0 all are sound, 2 some file is no model.[/dim]
     """
     from earmark.inference.model import DEFAULT, list_models, open_model
 
-    cards = [(open_model(name).card, name == DEFAULT) for name in list_models()]
-    cards += [(open_model(file).card, False) for file in files or []]
+    cards = [(open_model(name).card, name == DEFAULT) for name in names or list_models()]
     if form is Shape.table:
         terminal.console(sys.stdout).print(_render_cards(cards))
         return
