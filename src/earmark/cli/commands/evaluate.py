@@ -27,7 +27,9 @@ def evaluate(
     part: options.PartOption = None,
     seed: options.SeedOption = 0,
     form: options.ReportOption = options.Shape.table,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for evaluation.json.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for evaluation.json.")
+    ] = None,
     jobs: options.JobsOption = 0,
 ) -> None:
     """Judge a model by tracks whose genre is known.

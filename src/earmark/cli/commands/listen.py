@@ -62,7 +62,8 @@ def listen(
     ] = 5.0,
     duration: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds of sound.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Append the JSON lines to this file; the view stays.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Append the JSON lines to this file; the view stays."),
     ] = None,
     pcm: Annotated[
         str | None, typer.Option(help="Standard input is raw samples: s16le, f32le, u8, mulaw …", metavar="FORMAT")
@@ -94,8 +95,8 @@ def listen(
 
       earmark listen
       earmark listen https://radio.example/jazz.mp3
-          earmark listen https://radio.example/jazz.mp3 --segments -o log.jsonl
-          arecord -f S16_LE -r 44100 | earmark listen - --rate 44100
+      earmark listen https://radio.example/jazz.mp3 --segments -o log.jsonl
+      arecord -f S16_LE -r 44100 | earmark listen - --rate 44100
       ffmpeg -i film.mkv -f wav - | earmark listen -
 
     [bold]JSON lines[/bold]

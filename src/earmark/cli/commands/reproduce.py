@@ -38,7 +38,9 @@ class Protocols(StrEnum):
 @handle_errors
 def reproduce(
     corpus: options.CorpusArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and the report.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for results and the report.")
+    ],
     rows: Annotated[
         list[str] | None,
         typer.Option(

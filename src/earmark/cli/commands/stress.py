@@ -38,7 +38,9 @@ def stress(
     part: options.PartOption = None,
     seed: options.SeedOption = 0,
     form: options.ReportOption = options.Shape.table,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for stress.json.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for stress.json.")
+    ] = None,
     jobs: options.JobsOption = 0,
 ) -> None:
     """Tell how steady a model's answers are, and whether it knows when it does not know.

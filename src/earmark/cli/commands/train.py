@@ -47,7 +47,8 @@ def _print_recipes(wanted: bool) -> None:
 def train(
     corpus: options.CorpusArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Model file to write.", show_default="that of --add")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Model file to write.", show_default="that of --add"),
     ] = None,
     add: Annotated[
         Path | None,
