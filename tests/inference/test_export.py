@@ -97,8 +97,9 @@ def test_every_model_says_what_it_reads_and_gives(name, tmp_path):
         assert about["input"]["sample_rate"] == card.front_end.sample_rate
         assert ("front_end" in about["input"]) == (reads == "spectrogram")
         shapes = {value.name: value.shape for value in session.get_outputs()}
-        assert {what: len(names) for what, names in about["outputs"].items()} == {
-            what: shapes[what][-1] for what in shapes if what not in ("attention", "embedding")
+        assert ("novelty" in about["outputs"]) == (card.calibration.novelty is not None)
+        assert {what: len(names) for what, names in about["outputs"].items() if names} == {
+            what: shapes[what][-1] for what in shapes if what not in ("attention", "embedding", "novelty")
         }
         for key, value in card.calibration.model_dump().items():
             assert about["calibration"][key] == value or key == "thresholds"
