@@ -5,20 +5,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo demo-paper test check format bench house clean
+.PHONY: help demo demo-paper test check format docs bench house clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-demo: $(VENV)/train ## name real recordings, teach a model, explain an answer; MUSIC=~/Music names yours too (no PyTorch)
+demo: $(VENV)/train ## name real recordings, correct a mistake, follow a radio programme; MUSIC=~/Music names yours too
 	@BIN=$(BIN) sh demo.sh
 
-demo-paper: $(VENV)/learn ## train the paper's LSTM with attention on composed music, and classify (with PyTorch)
+demo-paper: $(VENV)/learn ## train the paper's LSTM with attention on composed music, and classify (with PyTorch; minutes)
 	@BIN=$(BIN) sh demo.sh paper
 
-test: $(VENV)/test ## the whole test suite, and how much of the source it runs in its own processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=
-	@echo "covered, but for what the command's own processes run: $$($(BIN)/python -m coverage report --format=total) %"
+test: $(VENV)/test ## the whole test suite, and its coverage of the source
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --numprocesses auto --dist loadfile --cov --cov-report=
+	@echo "coverage, without processes that the tests start: $$($(BIN)/python -m coverage report --format=total) %"
 
 check: $(VENV)/check ## lint, format, types, and which package may import which
 	$(BIN)/ruff check
@@ -30,10 +30,13 @@ format: $(VENV)/check ## put the code in shape
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/test ## measured ratios, as a table
+docs: $(VENV)/test ## put the real output of commands, and README's picture, into README and docs
+	$(BIN)/python bench/documents.py --write
+
+bench: $(VENV)/test ## speed against other programs, as a table
 	$(BIN)/python bench/run.py
 
-house: $(VENV)/test ## packages, circles, lengths, names and docstrings of the source, as a table
+house: $(VENV)/test ## packages, import cycles, lengths, names and docstrings of the source, as a table
 	$(BIN)/python bench/house.py
 
 clean: ## remove what was installed and made

@@ -57,7 +57,7 @@ def test_the_wheel_holds_what_it_should(wheel):
 def test_a_plain_install_is_small(plain):
     """Earmark and what it needs, without pip itself."""
     size = sum(path.stat().st_size for path in plain.parent.rglob("*") if path.is_file() and "pip" not in path.parts)
-    assert size <= 450e6
+    assert size <= 330e6  # of which FFmpeg 107, onnxruntime 80, NumPy 71, Earmark 22, bytecode in all of them 40
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_training_asks_for_its_extra(plain, write_sound, tmp_path):
     )  # fmt: skip
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
-    assert last == "training needs packages that are not installed: pip install 'earmark[train]'"
+    assert last == "training needs packages that are not installed: pip install '.[train]' in Earmark's folder"
 
 
 @pytest.mark.parametrize(("command", "feature"), [("imagine", "imagining"), ("medley", "a medley")])
@@ -170,7 +170,7 @@ def test_hearing_what_was_learned_asks_for_its_extra(plain, tmp_path, command, f
     )
     assert said.returncode == 2
     last = said.stderr.splitlines()[-1]
-    assert last == f"{feature} needs packages that are not installed: pip install 'earmark[learn]'"
+    assert last == f"{feature} needs packages that are not installed: pip install '.[learn]' in Earmark's folder"
 
 
 def test_it_trains_without_torch(plain, wheel, tmp_path):

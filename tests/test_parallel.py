@@ -10,6 +10,8 @@ from functools import partial
 import numpy as np
 import pytest
 
+from earmark import parallel
+from earmark.errors import WorkerError
 from earmark.parallel import Pool
 
 
@@ -96,14 +98,55 @@ def counting(deadly):
     return Counter(deadly)
 
 
-def test_a_process_that_dies_before_it_reads_what_is_to_be_done():
+def test_a_process_that_dies_before_it_is_ready_is_nobodys_fault():
     """Its arguments fill any pipe; whoever writes them must not wait for ever."""
-    results = list(Pool(partial(dying, bytes(5_000_000)), 2, crashed).map(iter(range(1, 4))))
-    assert results == [-1, -2, -3]
+    with pytest.raises(WorkerError, match="could not start: .*, status -9, no message"):
+        list(Pool(partial(dying, bytes(5_000_000)), 2, crashed).map(iter(range(1, 4))))
 
 
 def dying(_):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_cannot_import_earmark_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(WorkerError, match=r"status 1, ModuleNotFoundError: No module named '\w+'$"):
+        list(Pool(echoing, 2, crashed).map(iter([1])))
+
+
+@pytest.mark.parametrize("executable", ["", None, "/nowhere/python"])
+def test_without_an_interpreter_no_process_starts(executable, monkeypatch):
+    """As where Python is embedded in another program."""
+    monkeypatch.setattr(sys, "executable", executable)
+    with pytest.raises(WorkerError, match="could not start .*: sys.executable is .*, need a Python interpreter"):
+        list(Pool(echoing, 2, crashed).map(iter([1])))
+
+
+def test_a_frozen_application_does_not_start_itself(monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(WorkerError, match="could not start"):
+        list(Pool(echoing, 2, crashed).map(iter([1])))
+
+
+def test_a_process_that_never_gets_ready_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(parallel, "_MAX_START", 0.5)
+    with pytest.raises(WorkerError, match="has not started within 0 s"):
+        list(Pool(partial(time.sleep, 60), 1, crashed).map(iter([1])))
+
+
+def test_processes_do_not_fight_for_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert list(Pool(counting_threads, 1, crashed).map(iter([1]))) == [1]
+
+
+def counting_threads():
+    return most_threads
+
+
+def most_threads(_):
+    from threadpoolctl import threadpool_info
+
+    return max(library["num_threads"] for library in threadpool_info())
 
 
 def test_large_items_and_results_pass_each_other():
@@ -188,3 +231,32 @@ def test_ctrl_c_ends_all_processes_quietly(tmp_path, write_sound, seconds):
     assert process.returncode in (130, -signal.SIGINT)  # the latter while our own modules are imported
     if process.returncode == 130:
         assert said in ("", "stopped\n")  # the former while options are parsed
+
+
+SCRIPT = """
+import glob
+import earmark
+print("begun")
+for verdict in earmark.load("paper-attention-2x60").classify_many(sorted(glob.glob("music/*.wav")), jobs=2):
+    print(verdict.path, verdict.error)
+"""
+
+
+@pytest.mark.parametrize("way", ["script", "module", "-c", "stdin", "interactive", "exec"])
+def test_a_script_needs_no_guard_for_its_main_part(way, tmp_path, write_sound):
+    """However Python is given it, it runs once, and each file is named."""
+    (tmp_path / "music").mkdir()
+    songs = [f"music/{i:02}.wav" for i in range(17)]  # more than one process
+    for song in songs:
+        write_sound(tmp_path / song, np.full(4000, 0.1), 4000)
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "tell.py").write_text(SCRIPT)
+    arguments = {
+        "script": ["package/tell.py"], "module": ["-m", "package.tell"], "-c": ["-c", SCRIPT], "stdin": ["-"],
+        "interactive": ["-i", "-q", "-"], "exec": ["-c", "exec(open('package/tell.py').read())"],
+    }[way]  # fmt: skip
+    told = subprocess.run(
+        [sys.executable, *arguments], input=SCRIPT + "\n", capture_output=True, text=True,
+        cwd=tmp_path, timeout=60, check=True,
+    )  # fmt: skip
+    assert told.stdout.splitlines() == ["begun", *(f"{song} None" for song in songs)]

@@ -249,4 +249,7 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    # under its own name, by which worker processes import what they are to do
+    from fuzz import main as run
+
+    run()

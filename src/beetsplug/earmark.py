@@ -17,8 +17,8 @@ from beets.plugins import BeetsPlugin
 from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 and 2.14 both have it
 from mediafile import MediaFile, UnreadableFileError
 
-from earmark.errors import EarmarkError
-from earmark.library.tags.spelling import spelling_key
+from earmark.errors import EarmarkError, format_count
+from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.vocabulary import load_words, select_words, sum_by_word
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ DEFAULTS: dict[str, Any] = {
     "source": "track",
     "write": None,
 }
-"""Options; None: the model's own threshold, the bundled model, beets' own ``import.write``."""
+"""Options; None: the model's own threshold for tags, the bundled model, beets' own ``import.write``."""
 
 _TYPES = {
     **{name: bool for name, value in DEFAULTS.items() if isinstance(value, bool)},
@@ -63,11 +63,15 @@ GENRE = "genres" if "genres" in Item._fields else "genre"
 
 
 class Classifier(NamedTuple):
-    """The tagger, the words for each of its labels, and the confidence that suffices to write them."""
+    """The tagger, the words for each of its labels, and the confidence that suffices to write them.
+
+    For the mean over an album's tracks less suffices, as tracks differ: the threshold of "unknown".
+    """
 
     tagger: Tagger
     words: dict[str, tuple[str, ...]]
     min_confidence: float
+    album_confidence: float
 
 
 class EarmarkPlugin(BeetsPlugin):
@@ -121,8 +125,9 @@ class EarmarkPlugin(BeetsPlugin):
             words = load_words((*tagger.labels, *tagger.card.styles), own)
         except (EarmarkError, confuse.ConfigError) as error:
             raise UserError(f"earmark: {error}") from error
-        lowest = self.settings.min_confidence
-        return Classifier(tagger, words, tagger.card.calibration.threshold if lowest is None else lowest)
+        lowest, own = self.settings.min_confidence, tagger.card.calibration
+        least = (own.tag_threshold, own.threshold) if lowest is None else (lowest, lowest)
+        return Classifier(tagger, words, *least)
 
     def commands(self) -> list[ui.Subcommand]:
         """Return ``beet earmark``, with the names that lastgenre and modify gave their options."""
@@ -152,7 +157,7 @@ class EarmarkPlugin(BeetsPlugin):
             items = [item for item in items if not item.album_id] + [item for album in albums for item in album.items()]
         failed = self._classify(items)
         if failed:
-            raise UserError(f"earmark: {failed} file{'s' * (failed > 1)} could not be heard")
+            raise UserError(f"earmark: {format_count(failed, 'file')} could not be heard")
 
     def check_settings(self, session: ImportSession) -> None:
         """Raise what is wrong with the settings before anything is imported."""
@@ -189,22 +194,22 @@ class EarmarkPlugin(BeetsPlugin):
                     failed += 1
                     continue
                 if by_track:
-                    self._store(item, words, words, importing)
+                    self._store(item, words, words, self.classifier.min_confidence, importing)
                 if album_id:
                     tracks.append((item, words))
             # silent tracks have no words, and no say
             mean = _mean([words for _, words in tracks if words])
             if not by_track:
                 for item, words in tracks:
-                    self._store(item, words, mean, importing)
+                    self._store(item, words, mean, self.classifier.album_confidence, importing)
             album = tracks[0][0].get_album() if tracks else None
             # some tracks of an album tell nothing of the whole
             if album and self._lacks_genre(album) and n_given[album_id] == len(album.items()):
-                self._store(album, mean, mean, importing)
+                self._store(album, mean, mean, self.classifier.album_confidence, importing)
         return failed
 
     def _yield_words(self, wanted: Sequence[Item]) -> Iterator[tuple[Item, dict[str, float] | None]]:
-        """Yield each track with the probabilities of words: none where it is silent or too short, None if it failed."""
+        """Yield each track with the probabilities of words: none where there is no genre, None if it failed."""
         if not wanted:
             return
         paths = (os.fsdecode(util.syspath(item.path)) for item in wanted)
@@ -217,12 +222,17 @@ class EarmarkPlugin(BeetsPlugin):
             for field, names in (("earmark_style", verdict.styles), ("earmark_mood", verdict.moods)):
                 if names:
                     item[field] = next(iter(names))
-            yield item, None if failed else sum_by_word(verdict.genres, self.classifier.words)
+            # as tags: of what is unlike the model's music no confidence says much, unless the user has set one
+            unlike = verdict.reason == "unlike what it learned" and self.settings.min_confidence is None
+            genres = {} if unlike else verdict.genres
+            yield item, None if failed else sum_by_word(genres, self.classifier.words)
 
-    def _store(self, one: Item | Album, own: Mapping[str, float], words: Mapping[str, float], importing: bool) -> None:
+    def _store(
+        self, one: Item | Album, own: Mapping[str, float], words: Mapping[str, float], least: float, importing: bool
+    ) -> None:
         """Note the most probable of its own words, select its genres from `words`, and store both in the library."""
         one["earmark_genre"], one["earmark_confidence"] = next(iter(own.items()), ("", 0.0))
-        genres = select_words(words, self.classifier.min_confidence, self.settings.count)
+        genres = select_words(words, least, self.settings.count)
         if genres:
             one[GENRE] = self._merge_existing(one, genres)
         if self.settings.pretend or not (importing or self.settings.quiet):

@@ -42,6 +42,10 @@ class TrainingError(EarmarkError, RuntimeError):
     """Training that cannot go on, such as a loss that is not a number."""
 
 
+class WorkerError(EarmarkError, RuntimeError):
+    """A worker process that cannot start (no Python interpreter runs it), or dies of no file's fault."""
+
+
 class FetchError(EarmarkError, OSError):
     """A corpus that cannot be fetched: no mirror has it, its checksum is wrong, its archive unsafe, the disk full."""
 
@@ -58,9 +62,22 @@ class MissingExtra(EarmarkError, ImportError):
     """A feature (as a phrase: "training") whose optional packages, those of an extra, are not installed."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs packages that are not installed: pip install 'earmark[{extra}]'")
+        super().__init__(
+            f"{feature} needs packages that are not installed: pip install '.[{extra}]' in Earmark's folder"
+        )
 
 
 def reason_of(error: BaseException) -> str:
     """Return the cause of an error in a few words, without the name that its stream has here."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def format_count(n: int, what: str) -> str:
+    """Return a number of things in words, as messages have it.
+
+    Examples
+    --------
+    >>> format_count(1, "track"), format_count(3, "track"), format_count(0, "file")
+    ('1 track', '3 tracks', '0 files')
+    """
+    return f"{n} {what}{'s' * (n != 1)}"

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import TextIO
 
@@ -142,6 +143,12 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         yield file
+
+
+def find_free_name(path: Path) -> Path:
+    """Return a path where nothing is yet: `path`, or else with -2, -3 and so on before the suffix."""
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return next(free for free in chain([path], numbered) if not os.path.lexists(free))
 
 
 def slug(name: str) -> str:

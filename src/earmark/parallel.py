@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from multiprocessing import get_context, resource_tracker
-from multiprocessing.connection import Connection, wait
+from contextlib import suppress
+from multiprocessing import Pipe, connection
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
+
+from earmark.errors import WorkerError, reason_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,20 +33,21 @@ CRASH_MESSAGE = "killed the process that was decoding it: the file is damaged, o
 # Results a process that may wait for their turn, so that one slow file does not hold up the rest
 _MAX_WAITING = 8
 
-# Seconds between two looks at the clock
-_TICK = 1.0
+# Seconds between two looks at the clock; and that a process may take to start, on a busy machine with a slow disk
+_TICK, _MAX_START = 1.0, 300.0
 
 MAX_SERIAL_FILES, MAX_SERIAL_BYTES = 15, 20_000_000
 """Files, and bytes of them together, that one process has done before several would have started."""
 
 
 class Pool(Generic[Item, Result]):
-    """Apply a function to a stream of items, a few at a time.
+    """Apply a function to a stream of items, a few at a time; raises WorkerError if a process cannot start.
 
     Parameters
     ----------
     prepare : callable
-        Called once in each process; returns the function that is then applied to the items. Must be picklable.
+        Called once in each process; returns the function that is then applied to the items. Must be picklable, and
+        not defined in the script that runs: the processes do not import it, so it needs no guard for its main part.
     jobs : int
         Processes.
     on_crash : callable
@@ -112,9 +116,7 @@ class Pool(Generic[Item, Result]):
 
     def _collect(self, workers: list[_Worker], waiting: deque[tuple[int, Item]], done: dict[int, Result]) -> None:
         """Wait until something happens, and note all that did."""
-        # without a limit there is no clock to look at
-        timeout = None if self.limit is None else _TICK
-        ready = wait([worker.connection for worker in workers], timeout)
+        ready = connection.wait([worker.connection for worker in workers], _TICK)
         for worker in list(workers):
             failure = worker.receive(done) if worker.connection in ready else worker.check_time()
             if failure is None:
@@ -132,32 +134,25 @@ class _Worker:
     """One process, seen from outside; `items` are those that it has not answered: it works on the first."""
 
     def __init__(self, prepare: Callable[[], Callable[[Any], Any]], limit: Callable[[Any], float] | None) -> None:
-        # Forking a process that holds threads and codecs is not safe; a fresh one costs half a second.
-        context = get_context("spawn")
-        self.connection, other_end = context.Pipe()
+        self.connection, other_end = Pipe()
         self.items: deque[tuple[int, Any]] = deque()
         self._limit = limit
         self._ready = False
-        self._allowed = self._spent = 0.0
-        self._last_look = time.monotonic()
-        self._process = context.Process(target=_serve, args=(other_end,), daemon=True)
-        # Python waits for ever for a process that dies before it has read long arguments: they go through our pipe.
-        self._sender = threading.Thread(target=self._send, args=(prepare,), daemon=True)
-        # now, since starting it later would unblock the signal
-        resource_tracker.ensure_running()
-        with block_interrupts():
-            self._process.start()
-        # so that the process's death ends the pipe
-        other_end.close()
+        self._allowed, self._spent, self._last_look = _MAX_START, 0.0, time.monotonic()
+        # closed here, so that the process's death ends the pipe
+        with other_end:
+            self._process = _start(other_end.fileno())
+        # messages may be too long for the pipe, and the process may die before it has read them
+        self._messages: SimpleQueue[memoryview[int] | None] = SimpleQueue()
+        self._messages.put(ForkingPickler.dumps(prepare))
+        self._sender = threading.Thread(target=self._send, daemon=True)
         self._sender.start()
 
     def add(self, number: int, item: Any) -> None:
         """Give the process an item."""
         self.items.append((number, item))
-        # until then the pipe belongs to the thread that sends `prepare`; receive() sends what waits
-        if self._ready:
-            self._send(item)
-        if len(self.items) == 1:
+        self._messages.put(ForkingPickler.dumps(item))
+        if self._ready and len(self.items) == 1:
             self._start_clock()
 
     def receive(self, done: dict[int, Any]) -> str | None:
@@ -165,15 +160,14 @@ class _Worker:
         try:
             kind, answer = self.connection.recv()
         except (EOFError, OSError):
-            return CRASH_MESSAGE
+            if self._ready:
+                return CRASH_MESSAGE
+            raise WorkerError(self._explain_start()) from None
         if kind == "error":
             raise answer
         if kind == "result":
             done[self.items.popleft()[0]] = answer
-        else:
-            self._ready = True
-            for _, item in self.items:
-                self._send(item)
+        self._ready = True
         self._start_clock()
         return None
 
@@ -183,21 +177,31 @@ class _Worker:
         # in short steps only: what passes while everything is stopped (Ctrl-Z) does not count
         self._spent += min(now - self._last_look, 2 * _TICK)
         self._last_look = now
-        if not self.items or not self._ready or self._spent <= self._allowed:
+        if not self.items or self._spent <= self._allowed:
             return None
-        return f"took longer than {self._allowed:.0f} s: the file is damaged, or too long"
+        if self._ready:
+            return f"took longer than {self._allowed:.0f} s: the file is damaged, or too long"
+        raise WorkerError(f"a worker process has not started within {self._allowed:.0f} s")
 
     def end(self) -> None:
         """Kill the process, whatever it is doing."""
         self._process.kill()
-        self._process.join(5)  # longer only while a disk or network does not answer
+        with suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=5)  # longer only while a disk or network does not answer
+        self._messages.put(None)
         self._sender.join(5)
         self.connection.close()
 
-    def _send(self, message: Any) -> None:
-        """Send a message; that a process is dead is noticed when its pipe is read."""
+    def _send(self) -> None:
+        """Send what comes; that a process is dead is noticed when its pipe is read."""
         with suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send(message)
+            while (message := self._messages.get()) is not None:
+                self.connection.send_bytes(message)
+
+    def _explain_start(self) -> str:
+        """Say how the process ended before it was ready, and the last line that it wrote."""
+        *_, last = "no message", *self._process.communicate(timeout=5)[1].decode(errors="replace").splitlines()
+        return f"a worker process could not start: {sys.executable}, status {self._process.returncode}, {last}"
 
     def _start_clock(self) -> None:
         """Start the clock for the first item."""
@@ -206,54 +210,55 @@ class _Worker:
             self._allowed = float("inf") if self._limit is None else self._limit(self.items[0][1])
 
 
-@contextmanager
-def block_interrupts() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C, and put off one that comes meanwhile.
+def _start(handle: int) -> subprocess.Popen[bytes]:
+    """Start a process that serves one end of a pipe; `stderr` is what it writes until it is ready.
 
-    Processes inherit which signals are blocked; and a KeyboardInterrupt while they start would leave a pool that
-    neither works nor ends.
+    A process of :mod:`multiprocessing` would run the caller's script again, and forking one that holds threads and
+    codecs is not safe. This one ends by itself when the parent's end of the pipe is closed. It computes in one thread
+    (OpenBLAS, OpenMP, MKL) unless the environment says otherwise: it is one of several that share the cores.
     """
-    if threading.current_thread() is not threading.main_thread():  # no other may set signal handlers
-        yield
-        return
-    received: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
-    _mask_interrupts(True)
+    code = f"import sys; sys.path[:] = {[*map(str, sys.path)]}; from earmark.parallel import serve; serve({handle})"
+    # the program of a frozen application is no interpreter: it would start itself again
+    executable = "" if getattr(sys, "frozen", False) else sys.executable or ""
+    inherit: dict[str, Any] = {"pass_fds": [handle]}
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        inherit = {"close_fds": False}
     try:
-        yield
-    finally:
-        _mask_interrupts(False)
-        signal.signal(signal.SIGINT, before)
-    if received:
-        raise KeyboardInterrupt
+        # 2: what it prints later goes to our own standard error, see serve
+        return subprocess.Popen(
+            [executable, "-X", f"utf8={sys.flags.utf8_mode}", "-c", code],
+            stdin=subprocess.DEVNULL, stdout=2, stderr=subprocess.PIPE, env={"OMP_NUM_THREADS": "1", **os.environ},
+            **inherit,
+        )  # fmt: skip
+    except OSError as error:
+        why = f"sys.executable is {sys.executable!r}, need a Python interpreter"
+        raise WorkerError(f"a worker process could not start ({reason_of(error)}): {why}") from error
 
 
-def _mask_interrupts(block: bool) -> None:
-    if hasattr(signal, "pthread_sigmask"):  # not on Windows
-        signal.pthread_sigmask(signal.SIG_BLOCK if block else signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _serve(connection: Connection) -> None:
-    """Answer one item after the other, until the process is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
-    items: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_receive, args=(connection, items), daemon=True).start()
+def serve(handle: int) -> None:
+    """Answer one item after the other from this end of a pipe, until the process is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipe = getattr(connection, "PipeConnection", connection.Connection)(handle)  # the former on Windows
+    messages: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, messages), daemon=True).start()
     try:
         # the first message is `prepare`, which returns the function; every later one is an item
-        function = items.get()()
-        connection.send(("ready", None))
+        function = ForkingPickler.loads(messages.get())()
+        os.dup2(1, 2)
+        pipe.send(("ready", None))
         while True:
-            connection.send(("result", function(items.get())))
+            pipe.send(("result", function(ForkingPickler.loads(messages.get()))))
     except Exception as error:
-        error.add_note(f"In a process of its own:\n{traceback.format_exc()}")
-        connection.send(("error", _make_picklable(error)))
+        error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+        pipe.send(("error", _make_picklable(error)))
 
 
-def _receive(connection: Connection, items: SimpleQueue[Any]) -> None:
+def _receive(pipe: Any, messages: SimpleQueue[bytes]) -> None:
     """Read what comes at once, so that neither side waits for the other to read; exit when the parent is gone."""
     with suppress(EOFError, OSError):
         while True:
-            items.put(connection.recv())
+            messages.put(pipe.recv_bytes())
     os._exit(1)
 
 
@@ -269,7 +274,7 @@ def _make_picklable(error: Exception) -> Exception:
 
 def limit_for_file(path: str | os.PathLike[str]) -> float:
     """Return the seconds that a file may keep a process busy, see :func:`limit_for_size`."""
-    return limit_for_size(_size(path))
+    return limit_for_size(file_size(path))
 
 
 def limit_for_size(size: int) -> float:
@@ -280,11 +285,12 @@ def limit_for_size(size: int) -> float:
 
 def is_small(paths: Sequence[str | os.PathLike[str]]) -> bool:
     """Tell whether these files are so few and small that processes are not worth starting for them."""
-    return len(paths) <= MAX_SERIAL_FILES and sum(map(_size, paths)) < MAX_SERIAL_BYTES
+    return len(paths) <= MAX_SERIAL_FILES and sum(map(file_size, paths)) < MAX_SERIAL_BYTES
 
 
-def _size(path: str | os.PathLike[str]) -> int:
+def file_size(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> int:
+    """Return the bytes of a file; 0 where it cannot be asked."""
     try:
-        return Path(path).stat().st_size
+        return Path(os.fsdecode(path)).stat().st_size
     except (OSError, ValueError):
         return 0

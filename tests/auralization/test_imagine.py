@@ -250,7 +250,7 @@ def test_what_a_model_never_hears_is_tried_and_given_back(tilt):
 def test_bundled_models_hear_what_they_imagine(name):
     seen, model = [], open_model(name)
     made = imagine(model, "jazz", seconds=model.card.clip_seconds, steps=40, on_step=seen.append)
-    assert made.verdict.genre == "jazz"
+    assert made.verdict.best == "jazz"
     assert made.confidence >= 0.8
     assert tuple(seen) == made.history
     assert made.history[0].probability < 0.5 < made.history[-1].probability
@@ -302,7 +302,7 @@ def test_the_command_closes_the_loop(tmp_path):
     """What it writes is a file like any other to ``earmark classify``."""
     wav = tmp_path / "new" / "metal.wav"
     said = run("imagine", "metal", "-o", wav, "--seconds", 10, "--steps", 40).stdout
-    assert "heard again: metal" in said
+    assert "classified as metal" in said
     (record,) = map(json.loads, run("classify", wav, "--format", "json").stdout.splitlines())
     assert record["genre"] == "metal"
     assert record["confidence"] >= 0.8
@@ -316,7 +316,7 @@ def test_the_command_imagines_every_genre_and_says_which_it_does_not_hear(tilt, 
     folder = tmp_path / "all"
     done = run("imagine", "--all", "-o", folder, "-m", tilt.path, "--seconds", 2, "--steps", 30, expect=1)
     lines = done.stdout.splitlines()
-    assert [("heard again: bright" in line, "heard again: dark" in line) for line in lines[:2]] == [
+    assert [("classified as bright" in line, "classified as dark" in line) for line in lines[:2]] == [
         (True, False), (False, True),
     ]  # fmt: skip
     assert len(lines) == 4
@@ -349,17 +349,31 @@ def test_the_command_reads_songs_and_corpora(tilt, tmp_path, write_sound, song):
     [
         (["jaz", "-o", "x.wav"], "did you mean 'jazz'?"),
         (["jazz", "-o", "x.mp3"], "name it x.wav"),
-        (["jazz"], "Give -o jazz.wav"),
-        (["--all"], "Give -o FOLDER"),
         (["--all", "jazz", "-o", "x"], "Give one, or --all"),
         (["-o", "x.wav"], "Give one, or --all"),
-        (["jazz", "-o", "x.wav", "--from", "no-such-song.mp3"], "cannot be opened"),
+        (["jazz", "-o", "x.wav", "--from", "no-such-song.mp3"], "no-such-song.mp3: cannot be opened"),
         (["jazz", "-o", "x.wav", "--model", "gone.onnx"], "gone.onnx"),
     ],
 )
 def test_the_command_says_what_it_needs(tmp_path, arguments, says):
     assert says in run("imagine", *arguments, expect=2, cwd=tmp_path).stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_finds_a_name_that_is_free(tilt, tmp_path, write_sound, song):
+    write_sound(tmp_path / "lullaby.wav", song, 22050)
+    options = ["-m", tilt.path, "--seconds", 2, "--steps", 20]
+    for arguments, made in (
+        (["bright"], "bright-imagined.wav"),
+        (["bright"], "bright-imagined-2.wav"),
+        (["dark", "--from", "lullaby.wav"], "lullaby-as-dark.wav"),
+    ):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        assert run("imagine", *arguments, *options, cwd=tmp_path).stdout.startswith(f"{made}  classified as")
+        assert set(tmp_path.iterdir()) - set(before) == {tmp_path / made}
+        assert all(path.read_bytes() == content for path, content in before.items())
+    run("imagine", "--all", *options, cwd=tmp_path, expect=1)
+    assert (tmp_path / "imagined" / "index.html").exists()
 
 
 @pytest.fixture(scope="module")
@@ -375,11 +389,14 @@ def shelf(tmp_path_factory, write_sound):
 
 
 def test_the_command_joins_what_is_typical(shelf, tmp_path):
-    folder = tmp_path / "typical"
-    done = run("medley", shelf, "-o", folder, "-m", "paper-attention-2x60", "--count", 2, "-j", 1, expect=1)
+    folder, taken = tmp_path / f"{shelf.name}-medley-2", tmp_path / f"{shelf.name}-medley"
+    taken.mkdir()
+    quick = ("-m", "paper-attention-2x60", "--count", 2, "-j", 1)
+    done = run("medley", shelf, *quick, expect=1, cwd=tmp_path)
     assert "broken" in done.stderr
     assert {path.name for path in folder.iterdir()} >= {"classical.wav", "rock.wav", "index.html", "moments.csv"}
-    assert "index.html" in done.stdout
+    assert not any(taken.iterdir())
+    assert f"open {folder.name}/index.html" in done.stdout
 
 
 def test_the_command_joins_what_excites_units(shelf, tmp_path):

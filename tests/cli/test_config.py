@@ -15,6 +15,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from support.command import run
+from typer.testing import CliRunner
 
 from earmark.cli import config_file as settings_module
 from earmark.cli.config_file import config_path, defaults, read_config, settings
@@ -22,6 +23,7 @@ from earmark.cli.errors import unwrap
 from earmark.cli.main import app
 from earmark.data.features.extract import default_cache
 from earmark.errors import EarmarkError, SettingError
+from earmark.inference.model_file import DEFAULT
 from earmark.library.tags.journal import default_journal
 
 ROOT = typer.main.get_command(app)
@@ -145,7 +147,7 @@ def test_which_file_is_in_use_is_said(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "EARMARK_CONFIG"}
     env |= {"XDG_CONFIG_HOME": str(tmp_path), "VISUAL": "true"}
     new, old = tmp_path / "earmark" / "config.toml", tmp_path / "earmark.toml"
-    assert run("config", env=env).stderr.startswith(f"{new} is not there; earmark config --edit begins one")
+    assert run("config", env=env).stderr.startswith(f"{new} is not there; earmark config --edit makes one")
     old.write_text("jobs = 1")
     done = run("config", env=env)
     assert str(old) in re.sub(r"\s", "", done.stdout)
@@ -216,8 +218,8 @@ def test_any_file_is_taken_or_refused(config):
 
 def test_every_option_of_a_file_is_known_to_its_command():
     keys = {(s.section, s.key) for s in settings(ROOT)}
-    assert {((), "quiet"), (("classify",), "min-confidence"), (("data", "synth"), "jobs")} - keys == {
-        (("classify",), "min-confidence")
+    assert {((), "quiet"), (("embed",), "min-confidence"), (("data", "synth"), "jobs")} - keys == {
+        (("embed",), "min-confidence")
     }
     assert not {key for _, key in keys} & {"help", "version", "install-completion", "prune"}
 
@@ -333,6 +335,10 @@ def test_the_shell_offers_names(tmp_path, song):
     assert {"jazz", "reggae", "unknown"} <= set(completed("library", "l.db", "--genre", "", cwd=tmp_path))
     assert set(completed("library", "none.db", "--genre", "", cwd=tmp_path)) - {""} == {"unknown"}
     assert not (tmp_path / "none.db").exists()
+    # Bash inserts an offer as it is.
+    assert r"children\'s\ music" in completed("explain", "x", "-g", "ch")
+    (tmp_path / "my model.onnx").write_bytes(b"")
+    assert completed("classify", "--model", "my", cwd=tmp_path)[0] == r"my\ model.onnx"
 
 
 def commands(command, words=()):
@@ -360,6 +366,28 @@ def test_help_groups_commands_by_purpose():
         "See and hear what models have learned",
         "Settings",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), list(commands(ROOT)), ids=lambda x: " ".join(x) if type(x) is tuple else ""
+)
+@pytest.mark.parametrize("columns", [80, 120])
+def test_help_fits_and_shows_values_but_none_of_switches(words, command, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = CliRunner().invoke(app, [*words, "--help"]).stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert not [line for line in lines if re.search(r"<(bool|str|path|int|float|list)", line)]
+    # Examples are copied: a line of them is never broken.
+    for line in command.help.split("\n"):
+        if line.startswith("  earmark "):
+            assert len(line) + 2 <= 80, line
+
+
+def test_help_names_the_default_model():
+    shown = run("classify", "--help", env={**os.environ, "COLUMNS": "100"}).stdout
+    said = " ".join(shown.replace("│", " ").split())
+    assert f"[default: ({DEFAULT})]" in said
+    assert "'earmark models' lists them" in said
 
 
 def test_help_flows_to_the_width_of_the_terminal():

@@ -11,6 +11,7 @@ import time
 import pytest
 from support.command import COMMAND, run
 from support.sounds import RATE, noise, told
+from support.station import Station
 
 from earmark.audio.streams.stream import Pipe
 from earmark.inference.segments import Segmenter
@@ -52,7 +53,9 @@ def test_raw_samples_on_standard_input(wave):
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["nowhere.wav"], 1, "cannot be opened"),
+        (["nowhere.wav"], 1, "nowhere.wav: cannot be opened"),
+        (["http://127.0.0.1:9/x", "--realtime"], 2, "realtime is for files and standard input"),
+        (["--realtime"], 2, "realtime is for files and standard input"),
         (["http://127.0.0.1:9/x", "--retries", "0"], 1, "no answer"),
         (["ftp://x.example/a"], 2, "there are http and https"),
         (["-", "--pcm", "mp3"], 2, "raw samples of 'mp3'"),
@@ -64,6 +67,12 @@ def test_raw_samples_on_standard_input(wave):
 )
 def test_the_command_says_what_is_wrong(arguments, status, says):
     assert says in run("listen", *arguments, expect=status, stdin=subprocess.DEVNULL).stderr
+
+
+def test_an_address_without_a_station_ends_it_at_once():
+    with Station(pages={"/gone.mp3": (404, {}, b"")}) as station:
+        done = run("listen", f"{station.url}/gone.mp3", expect=1)
+    assert done.stderr == f"{station.url}/gone.mp3: the server says 404 Not Found\n"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -118,6 +127,9 @@ def test_the_live_view_on_a_terminal(wave):
     assert "0:05" in text
     assert "level" in text
     assert max(map(len, text.replace("\x1b", "\n\x1b").splitlines())) < 200
+    last = text[text.rindex("a.wav") - 20 :]
+    assert "■" in last
+    assert not any(word in last for word in ("●", "Ctrl-C", "now"))
     assert "Traceback" not in text
 
 
@@ -140,3 +152,16 @@ def test_a_picture_of_every_state(wave):
         assert "\x1b[2J" not in text
         assert "trying again" in text
         assert all(len(line) <= width for line in text.splitlines())
+
+
+def test_a_view_that_ends_before_any_sound_says_nothing():
+    from rich.console import Console
+
+    from earmark.cli.commands.listen_view import View
+
+    console = Console(width=80, file=io.StringIO(), record=True, force_terminal=True)
+    view = View(console, 5)
+    with view.show(Pipe(io.BytesIO(), name="a station")):
+        assert "Ctrl-C" in str([console.print(view._render()), console.export_text()])
+    console.print(view._render())
+    assert console.export_text().splitlines()[-1].split() == ["■", "a", "station", "0:00"]

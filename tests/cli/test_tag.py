@@ -18,6 +18,7 @@ from support.models import listening
 from support.paths import REPOSITORY
 
 from earmark.data.synth import compose
+from earmark.inference.card import Calibration
 from earmark.inference.model import save_model
 
 BENCH = REPOSITORY / "bench" / "robustness" / "tags.py"
@@ -86,7 +87,7 @@ def test_missing_genres_are_filled_and_undone_by_the_line_it_prints(tag, music, 
     assert name[0] == name[0].title()
     lines = done.stdout.splitlines()
     assert len(lines) == 4
-    assert any("silence.flac" in line and "unknown (silence)" in line for line in lines)
+    assert any("silence.flac" in line and "unknown: silence" in line for line in lines)
     assert sum(f"\u2013 → {name[0]}" in line for line in lines) == 3
     assert "written 3" in done.stderr
     assert "had one 1" in done.stderr
@@ -102,20 +103,36 @@ def test_missing_genres_are_filled_and_undone_by_the_line_it_prints(tag, music, 
 
 def test_a_dry_run_changes_nothing(tag, music, tmp_path):
     before = tree(tmp_path)
-    done = tag(music, "--dry-run", "--overwrite", "--min-confidence", "0")
+    options = ("--dry-run", "--overwrite", "--min-confidence", "0")
+    done = tag(music, *options)
     assert "Polka → " in done.stdout
-    assert "nothing written, would be: " in done.stderr
-    assert "written 4" in done.stderr
+    assert "would write 4, unknown 1 (a dry run: nothing is written)" in done.stderr
+    planned = rows(tag(music, *options, "--format", "json"))
+    assert {name: row["outcome"] for name, row in planned.items()} == {
+        name: "unknown" if name == "silence.flac" else "would write" for name in genres(music)
+    }
     assert tree(tmp_path) == before
 
 
-def test_a_verdict_that_is_unknown_writes_nothing(tag, music):
+def test_what_is_not_sure_enough_is_left_and_said(tag, music):
     before = tree(music)
     done = tag(music, "--min-confidence", "1", "-f", "json")
+    special = {"tagged.flac": "had one", "silence.flac": "unknown"}
     assert {name: row["outcome"] for name, row in rows(done).items()} == {
-        name: "had one" if name == "tagged.flac" else "unknown" for name in genres(music)
+        name: special.get(name, "unsure") for name in genres(music)
     }
+    assert "3 files left without a genre: the model is less than 100% sure" in done.stderr
+    assert "a lower --min-confidence writes more" in done.stderr
     assert tree(music) == before
+
+
+def test_the_model_itself_says_from_which_confidence_tags_are_written(tag, music, tmp_path):
+    model = listening(calibration=Calibration(threshold=0.5, tag_threshold=0.8))  # it is 75 % sure of everything
+    save_model(tmp_path / "own.onnx", model.graph, model.card)
+    done = tag(music / "one.mp3", "-m", tmp_path / "own.onnx")
+    assert "unsure: electronic 75%, not sure enough" in done.stdout
+    assert "1 file left without a genre: the model is less than 80% sure" in done.stderr
+    assert "written 1" in tag(music / "one.mp3", "-m", tmp_path / "own.onnx", "--min-confidence", "0.7").stderr
 
 
 def test_own_words_more_than_one_and_the_time_of_day(tag, music, tmp_path):
@@ -175,7 +192,7 @@ def test_undo_says_what_it_could_not_take_back(tag, music, tmp_path):
     assert {name: row["outcome"] for name, row in rows(done).items()} == {
         "one.mp3": "failed", "two.flac": "restored", "three.wav": "restored"
     }  # fmt: skip
-    assert "1 line of the journal not readable" in done.stderr
+    assert "1 line of the journal cannot be read" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -216,6 +233,7 @@ def test_ctrl_c_stops_between_files_and_says_how_to_undo(music, tmp_path):
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
     assert "to undo: earmark tag --undo" in said
+    assert said.endswith("stopped; the same command goes on from here\n")
     assert "Traceback" not in said
     assert not list(music.glob(".earmark*"))
 

@@ -188,11 +188,10 @@ import numpy as np
 from earmark.data.corpus import open_corpus
 from earmark.data.features.extract import extract
 from earmark.audio import StftDensity
-if __name__ == "__main__":
-    features = extract(
-        open_corpus(sys.argv[1]), StftDensity(n_fft=512, hop_length=400), 2.0, cache=Path(sys.argv[2]), jobs=2
-    )
-    np.save(sys.argv[3], features.X)
+features = extract(
+    open_corpus(sys.argv[1]), StftDensity(n_fft=512, hop_length=400), 2.0, cache=Path(sys.argv[2]), jobs=2
+)
+np.save(sys.argv[3], features.X)
 """
 
 

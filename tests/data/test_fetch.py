@@ -336,12 +336,47 @@ def test_a_stalled_connection_counts_as_broken(mirror, archive, body, tmp_path, 
     assert len(mirror.asked) == 2
 
 
-def test_nobody_there(archive, tmp_path):
+def test_nobody_there(archive, tmp_path, slept):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/x"
-        with pytest.raises(FetchError, match="no answer.*refused"):
-            download(archive, tmp_path, [url])
+        ear = Ear()
+        with pytest.raises(FetchError, match=r"/x: no answer \(Connection refused\)\n"):
+            download(archive, tmp_path, [url], ear)
+        assert ear.notes == slept == []
+
+
+def test_a_host_that_nobody_knows_is_not_asked_again(mirror, archive, body, tmp_path, slept):
+    ear = Ear()
+    download(archive, tmp_path, ["http://nowhere.invalid/x", mirror.url], ear)
+    assert len(ear.notes) == 1
+    assert re.fullmatch(r"http://nowhere.invalid/x: no answer \([A-Z][a-z ]+\)", ear.notes[0])
+    assert slept == []
+
+
+def test_a_network_that_goes_away_meanwhile_is_waited_for(mirror, archive, body, tmp_path, slept, monkeypatch):
+    mirror.cuts = [100_000]
+    look_up = socket.getaddrinfo
+    answers = iter([look_up, None, None, look_up])
+
+    def sometimes(*arguments, **options):
+        if answer := next(answers):
+            return answer(*arguments, **options)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", sometimes)
+    assert download(archive, tmp_path, [mirror.url]).read_bytes() == body
+    assert slept == [1, 2, 3]
+
+
+def test_each_error_is_said_once(serve, archive, body, tmp_path):
+    """What is noted on the way is not in the error at the end."""
+    gone, busy, ear = serve(body), serve(body), Ear()
+    gone.statuses, busy.statuses = [404], [503] * 5
+    with pytest.raises(FetchError) as caught:
+        download(archive, tmp_path, [gone.url, busy.url], ear)
+    assert str(caught.value).count("404") == str(caught.value).count("503") == 1
+    assert ear.notes == [f"the server says 503 Service Unavailable (attempt {i} of 5)" for i in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("form", ["path", "uri"])
@@ -829,7 +864,7 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
         app, ["data", "fetch", "gtzan", str(tmp_path / "g"), "--mirror", "http://127.0.0.1:1/x"]
     )
     assert result.exit_code == 2
-    assert "pip install 'earmark[learn]'" in result.output
+    assert "pip install '.[learn]'" in result.output
     assert everything_in(tmp_path) == []
 
 

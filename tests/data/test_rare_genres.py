@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.data.corpus import open_corpus
-from earmark.data.rare_genres import assign_common_genres, assign_known_genres, filter_rare_genres
+from earmark.data.rare_genres import assign_common_genres, filter_rare_genres
 from earmark.errors import CorpusError, SettingError
 
 
@@ -64,28 +64,6 @@ def test_every_genre_of_any_filing_is_common_enough(choices, least, rare):
     assert all(n >= least for n in counts.values())
     for own, genre in zip(choices, genres, strict=True):
         assert genre == next((g for g in own if g in counts), genre if genre in ("", "other") else None)
-
-
-@given(
-    st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=4), min_size=6, max_size=40),
-    st.sampled_from(["drop", "merge"]),
-)
-def test_a_models_labels_file_its_own_library_as_in_training(choices, rare):
-    try:
-        genres = assign_common_genres(choices, 3, rare).genres
-    except CorpusError:
-        return
-    assert assign_known_genres(choices, sorted(set(genres) - {""})).genres == genres
-
-
-def test_by_a_models_labels():
-    choices = [["Indie", "Rock"], ["Jazz"], ["Polka"]]
-    assignment = assign_known_genres(choices, ["Jazz", "Rock"])
-    assert assignment.genres == ("Rock", "Jazz", "")
-    assert assignment.notes == ("left out 1 of 3 tracks, of genres that the model does not know: Polka 1",)
-    assert assign_known_genres(choices, ["Jazz", "Rock", "other"]).genres == ("Rock", "Jazz", "other")
-    with pytest.raises(CorpusError, match=r"knows none of the genres of 3 tracks: .*Polka 1; it knows: Ska"):
-        assign_known_genres(choices, ["Ska"])
 
 
 @pytest.mark.parametrize(("least", "rare"), [(0, "drop"), (3, "hide")])

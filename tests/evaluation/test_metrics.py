@@ -19,6 +19,16 @@ def test_accuracy_and_confusion_equal_scikit_learn(pairs):
     np.testing.assert_array_equal(metrics.confusion(truth, guess, 4), expected)
 
 
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), min_size=1, max_size=40))
+def test_means_over_genres_are_scikit_learns_over_those_with_true_tracks(pairs):
+    """Labels 2 and 3 are predicted at most: they have no F1 score or recall that could be averaged."""
+    truth, guess = np.array(pairs).T
+    counts = metrics.confusion(truth, guess, 4)
+    options = {"labels": np.unique(truth), "average": "macro", "zero_division": 0}
+    assert metrics.macro_f1(counts) == pytest.approx(sklearn.metrics.f1_score(truth, guess, **options))
+    assert metrics.mean_recall(counts) == pytest.approx(sklearn.metrics.recall_score(truth, guess, **options))
+
+
 def test_pooling_is_the_mean_over_each_track():
     log_p = np.log([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
     pooled, truth = metrics.pool(log_p, np.array([7, 3, 7]), np.array([0, 1, 0]))

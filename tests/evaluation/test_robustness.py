@@ -43,7 +43,12 @@ def test_spreading_takes_so_many_of_each_genre(sizes, wanted):
 
 
 def test_processes_give_the_same(folder):
-    tagger, corpus, sounds = Tagger("gtzan"), subsample(open_corpus(folder), 1), nonmusic.list_synthetic(0)[:2]
+    # a model that names some of them: without any, the accuracy of the named is NaN
+    tagger, corpus, sounds = (
+        Tagger("paper-attention-2x60"),
+        subsample(open_corpus(folder), 1),
+        nonmusic.list_synthetic(0)[:2],
+    )
     done = []
     alone, together = (measure_robustness(tagger, corpus, sounds, jobs=jobs, on_item=done.append) for jobs in (1, 2))
     assert alone == together
@@ -61,7 +66,7 @@ def test_the_command_says_all_in_json_and_keeps_it(folder, tmp_path):
     assert (record["model"], record["protocol"], record["part"], record["seed"]) == (
         "gtzan", "track", "train", 2
     )  # fmt: skip
-    part = select_part(open_corpus(folder), "track", "train", 2)
+    part = select_part(open_corpus(folder), Tagger("gtzan").labels, "track", "train", 2)
     assert (record["n_tracks"], record["failed"], record["left_out"]) == (len(subsample(part, 2).tracks), {}, [])
     assert record["n_tracks"] < 6
     rows = {row["distortion"]: row for row in record["steadiness"]}
@@ -94,7 +99,7 @@ def test_bad_files_are_named_and_skipped(folder, tmp_path):
     assert "skipped noise.mp3: not a sound file" in said.stderr
     assert "on 2 tracks of c" in said.stdout
     assert max(map(len, said.stdout.splitlines())) <= 80
-    for what in ("MP3 at 64 kb/s", "begun 1.7 s later", "mains hum", "the risk"):
+    for what in ("MP3 at 64 kb/s", "started 1.7 s later", "mains hum", "Area under the risk"):
         assert what in " ".join(said.stdout.split())
 
 
@@ -103,9 +108,9 @@ def test_what_cannot_be_put_under_stress(folder, tmp_path):
     said = run("stress", "gtzan", tmp_path / "a.npz", expect=2)
     assert "a holds arrays of spectrograms, and only sound can be distorted" in said.stderr
     assert said.stderr.count("\n") == 1
-    (tmp_path / "foreign" / "ambient").mkdir(parents=True)
-    (tmp_path / "foreign" / "ambient" / "x.wav").write_bytes(b"")
-    with pytest.raises(CorpusError, match="genres that the model does not know: ambient"):
+    (tmp_path / "foreign" / "polka").mkdir(parents=True)
+    (tmp_path / "foreign" / "polka" / "x.wav").write_bytes(b"")
+    with pytest.raises(CorpusError, match="the model knows none of the genres of foreign: polka"):
         measure_robustness(Tagger("gtzan"), open_corpus(tmp_path / "foreign"))
     (tmp_path / "silent" / "jazz").mkdir(parents=True)
     (tmp_path / "silent" / "jazz" / "x.wav").write_bytes(b"")

@@ -12,7 +12,7 @@ from earmark.evaluation.robustness_report import UNDISTORTED, summarize
 from earmark.inference.verdict import Verdict
 
 
-def verdict(best, confidence=0.9, *, certain=True, reason="low confidence"):
+def verdict(best, confidence=0.9, *, certain=True, reason="two genres alike"):
     genres = {best: confidence} if best else {}
     return Verdict(best if certain and best else None, None if certain else reason, confidence, genres, 5.0, (), "m")
 
@@ -32,7 +32,7 @@ def test_conclusions_by_hand():
         (Sound("hum", "hum.1"), verdict(None, 0.0, certain=False, reason="silence")),
         (Sound("hum", "mine.wav", Path("mine.wav")), verdict("pop", 0.2, certain=False)),
     ]
-    found = summarize("c", tracks, others, {})
+    found = summarize("c", tracks, others, [], {})
     by_name = {row.distortion: row for row in found.steadiness}
     assert [by_name["stereo"].agreement, by_name["stereo"].verdict_agreement, by_name["stereo"].accuracy] == [1, 1, 0.5]
     assert [by_name["mp3-64"].agreement, by_name["mp3-64"].verdict_agreement] == [0.75, 0.5]
@@ -49,4 +49,4 @@ def test_conclusions_by_hand():
         {"jazz": 1},
         {"silence": 1},
     )
-    assert (mine.made, mine.named, mine.reasons) == (False, 0, {"low confidence": 1})
+    assert (mine.made, mine.named, mine.reasons) == (False, 0, {"two genres alike": 1})

@@ -22,7 +22,8 @@ from earmark.audio.encode import PLAY_RATE, encode_mp3
 from earmark.data.synth import compose
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explainer import Explainer
-from earmark.explanation.occlusion import Occlusion
+from earmark.explanation.figure import draw_explanation
+from earmark.explanation.occlusion import Occlusion, compute_evidence
 from earmark.inference.aggregate import sort_labels
 from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
@@ -153,6 +154,25 @@ def test_arrays_that_make_no_sense(tagger, array, rate, error, says):
         Explainer(tagger).explain((array, rate))
 
 
+def test_what_speaks_for_the_winner_over_the_runner_up(explanation, tagger, sound):
+    assert explanation.pair == tuple(explanation.verdict.genres)[:2]
+    assert explanation.contrast.shape == explanation.relevance.shape[:2]
+    np.testing.assert_array_equal(np.isnan(explanation.contrast), np.isnan(explanation.of("jazz")))
+    card, pair = tagger.card, tuple(map(tagger.card.index_of, explanation.pair))
+    frames = card.front_end(sound[: card.clip_length])
+    log_p = tagger.predict_log_proba(frames[None])[0] / card.calibration.clip_temperature
+    assert compute_evidence(tagger, frames[None], pair)[0, -1] == pytest.approx(
+        np.subtract(*log_p[list(pair)]) / np.log(2)
+    )
+    bits = Occlusion(tagger)(frames, lambda _: None, pair)
+    np.testing.assert_allclose(explanation.contrast[:16], bits[..., -1], atol=1e-4)
+    drawn = draw_explanation(explanation)
+    assert drawn.alt.endswith("Why {0}, and not {1}? Blue speaks for {0}, orange for {1}".format(*explanation.pair))
+    assert draw_explanation(explanation, ["jazz"]).alt.count("?") == len({"jazz", explanation.genres[0]})
+    silent = Explainer(tagger).explain((np.zeros(2 * RATE), RATE))
+    assert silent.pair is silent.contrast is None
+
+
 def test_an_unknown_genre_is_named(explanation):
     with pytest.raises(SettingError, match="'jaz' is no genre of paper-attention-2x60: it knows blues, cl"):
         explanation.of("jaz")
@@ -170,7 +190,8 @@ def test_at_the_top(sound, tmp_path, write_sound):
 
 def test_json_holds_every_number(explanation):
     record = json.loads(explanation.to_json())
-    for name in ("spectrogram", "relevance", "probabilities", "attention", "envelope"):
+    assert record["pair"] == list(explanation.pair)
+    for name in ("spectrogram", "relevance", "contrast", "probabilities", "attention", "envelope"):
         array, listed = getattr(explanation, name), np.array(record[name], float)  # None becomes NaN
         np.testing.assert_allclose(listed, array, atol=0.06 if name == "spectrogram" else 1e-4)
     assert record["verdict"]["model"] == "paper-attention-2x60"
@@ -208,6 +229,20 @@ def test_all_outputs_at_once(song, tmp_path):
     assert np.shape(json.loads(outputs[3].read_text())["relevance"]) == (16, 16, 10)
 
 
+def test_without_an_output_the_page_gets_a_free_name_and_opens(song, tmp_path):
+    opened = tmp_path / "browser"
+    opened.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/asked\n')
+    opened.chmod(0o755)
+    (tmp_path / "here").mkdir()
+    quick = ("--duration", 2, "-m", "paper-attention-2x60", "--method", "attention")
+    for name in ("carillon-explained.html", "carillon-explained-2.html"):
+        done = run(
+            "explain", song, *quick, "--open", cwd=tmp_path / "here", env={**os.environ, "BROWSER": f"{opened} %s"}
+        )
+        assert done.stdout.startswith(f"{name}: ")
+        assert (tmp_path / "asked").read_text() == (tmp_path / "here" / name).as_uri()
+
+
 def test_methods(song, tmp_path):
     out = tmp_path / "n.json"
     run("explain", song, "-o", out, "--method", "integrated-gradients", "--duration", 2.6, "-m", "paper-lstm-2x250")
@@ -225,9 +260,9 @@ def test_methods(song, tmp_path):
         (["-o", "../songs.html"], 2, "songs.html is a folder"),
         (["-o", "/dev/null/a.json", "--duration", "2"], 2, "a.json cannot be written ("),
         (["-o", "a.html", "-g", "jaz", "-m", "gtzan"], 2, "'jaz' is no genre of gtzan: it knows blues"),
-        (["-o", "a.html", "--method", "attention", "-m", "paper-lstm-2x250"], 2, "paper-lstm-2x250 does not attend"),
+        (["-o", "a.html", "--method", "attention", "-m", "paper-lstm-2x250"], 2, "paper-lstm-2x250 has no attention"),
         (["-o", "a.html", "--start", "60"], 1, "nothing to hear from 60 s on"),
-        ([], 2, "Missing option '--output'"),
+        (["-o", "a.png", "--open"], 2, "--open shows a page"),
     ],
 )
 def test_wrong_usage(song, tmp_path, arguments, status, says):
@@ -265,7 +300,7 @@ def test_a_plain_install_says_what_is_missing(song, tmp_path, package, arguments
     (tmp_path / "without" / f"{package}.py").write_text(f"raise ModuleNotFoundError(name={package!r})")
     env = os.environ | {"PYTHONPATH": str(tmp_path / "without")}
     done = run("explain", song, *arguments, expect=2, cwd=tmp_path, env=env)
-    assert done.stderr.startswith(feature) and "pip install 'earmark[learn]'" in done.stderr
+    assert done.stderr.startswith(feature) and "pip install '.[learn]'" in done.stderr
     run("explain", song, "-o", "a.html", "--duration", 3, cwd=tmp_path, env=env)  # which needs neither
 
 

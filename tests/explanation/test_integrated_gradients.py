@@ -24,6 +24,7 @@ def test_integrated_gradients_share_out_the_whole_difference(tagger, sound):
         np.testing.assert_allclose(shares[:, band, name], expected[:, band], atol=1e-5)
         assert not shares[:, :first, name].any() and not shares[:, band.stop :, name].any()
     frames = tagger.card.front_end(sound[: 5 * RATE])
-    ends = compute_evidence(tagger, np.stack([frames, make_neutral(frames, tagger.card.front_end)]))
-    shares = IntegratedGradients(tagger.model, 128)(frames, lambda _: None)
+    ends = compute_evidence(tagger, np.stack([frames, make_neutral(frames, tagger.card.front_end)]), (5, 1))
+    shares = IntegratedGradients(tagger.model, 128)(frames, lambda _: None, (5, 1))
+    assert shares.shape[-1] == ends.shape[-1] == len(tagger.labels) + 1
     np.testing.assert_allclose(shares.sum(axis=(0, 1)), ends[0] - ends[1], atol=0.1)

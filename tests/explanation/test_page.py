@@ -71,6 +71,35 @@ def test_the_page_holds_everything_and_names_the_only_script_that_may_run(path):
     assert text.count("<script") == 3  # a wicked title adds none
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_without_a_genre_it_tells_what_won(open_page, explanation, tmp_path, dark):
+    best, second = explanation.pair
+    assert [best, second] == list(explanation.verdict.genres)[:2]
+    (tmp_path / "page.html").write_text(explanation.to_html(), encoding="utf-8")
+    page = open_page(tmp_path / "page.html", dark=dark)
+    assert page.evaluate("$('question').textContent").startswith(
+        f"Why {best}, and not {second}? Blue speaks for {best}"
+    )
+    assert page.evaluate("document.querySelector('.genre input:checked').value") == f"{best}, not {second}"
+    # the last map is the pair's
+    column, band = np.unravel_index(np.nanargmax(explanation.contrast), explanation.contrast.shape)
+    at, f = (column + 0.5) * explanation.cell_seconds, int(explanation.bands[band])
+    assert page.evaluate(f"cell({at}, {f})") == pytest.approx(explanation.contrast[column, band], rel=0.1)
+    page.evaluate(f"tell({at}, {f})")
+    assert f"bits for {best}, not {second}" in page.evaluate("$('readout').textContent")
+    page.evaluate(f"choose('{second}')")
+    assert page.evaluate("$('question').textContent") == f"Why not {second}? What speaks for it or against it (Hz)"
+    assert page.evaluate(f"cell({at}, {f})") == pytest.approx(explanation.of(second)[column, band], abs=0.05)
+
+
+def test_where_no_region_decides_the_page_says_so(explanation):
+    best, second = explanation.pair
+    said = f"the regions speak more for {second} than for {best}"
+    for sign in (1, -1):
+        changed = replace(explanation, contrast=sign * np.abs(explanation.contrast))
+        assert (said in changed.to_html()) == (sign < 0)
+
+
 def test_every_row_is_drawn(page):
     page.wait_for_function("() => player.readyState >= 4")
     assert page.evaluate("player.duration") == pytest.approx(20, abs=0.05)
@@ -79,7 +108,8 @@ def test_every_row_is_drawn(page):
     assert page.evaluate("document.querySelector('.title').textContent") == WICKED
     assert page.evaluate("document.title").endswith(WICKED)
     names = page.evaluate("[...document.querySelectorAll('.genre')].map((l) => l.querySelector('input').value)")
-    assert names[:2] == ["jazz", "classical"] and len(names) == 10
+    assert names[1:3] == ["jazz", "classical"] and len(names) == 11
+    assert page.evaluate("state.genre") == "jazz"
 
 
 def test_the_cursor_follows_the_sound(page):
@@ -226,7 +256,7 @@ def test_a_wicked_genre_stays_a_word(open_page, explanation, tmp_path):
     page = open_page(tmp_path / "page.html")
     assert page.evaluate("$('question').textContent").count(WICKED) == 1
     assert page.evaluate("document.querySelectorAll('script').length") == 3
-    assert page.evaluate("document.querySelectorAll('.genre').length") == 10
+    assert page.evaluate("document.querySelectorAll('.genre').length") == 11
 
 
 @pytest.mark.parametrize("seconds", [0.01, 6])
@@ -242,7 +272,12 @@ def test_silence_has_a_page(open_page, tmp_path, seconds):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"sound": None}, {"relevance": None, "method": None}, {"attention": None}, {"start": 3725.0, "whole": 4000.0}],
+    [
+        {"sound": None},
+        {"relevance": None, "contrast": None, "method": None},
+        {"attention": None},
+        {"start": 3725.0, "whole": 4000.0},
+    ],
 )
 def test_what_is_not_there_is_not_shown(open_page, explanation, tmp_path, changes):
     path = tmp_path / "page.html"

@@ -5,6 +5,7 @@ import pytest
 from support.models import listening
 
 from earmark.inference.aggregate import ClipPrediction, TrackPrediction, make_verdict, pool_clips
+from earmark.inference.card import Calibration
 
 
 def test_the_track_is_the_geometric_mean_of_its_clips():
@@ -14,10 +15,10 @@ def test_the_track_is_the_geometric_mean_of_its_clips():
     assert pool_clips(np.log(clips), 5.0).max() < pool_clips(np.log(clips), 1.0).max()
 
 
-def clip(sound, styles=(0.1, 0.2, 0.3), start=0.0):
-    given = {"styles": styles, "moods": (0.5, 0.25), "sound": sound}
+def clip(sound, styles=(0.1, 0.2, 0.3), start=0.0, probabilities=(0.75, 0.25), novelty=0.0):
+    given = {"styles": styles, "moods": (0.5, 0.25), "sound": sound, "novelty": novelty}
     return ClipPrediction(
-        start, start + 1, np.log([0.75, 0.25]), **{name: np.array(values) for name, values in given.items()}
+        start, start + 1, np.log(probabilities), **{name: np.array(values) for name, values in given.items()}
     )
 
 
@@ -46,3 +47,23 @@ def test_what_is_no_music_has_no_genre_and_says_so(sounds, reason):
     assert verdict.to_dict()["moods"] == ({} if reason else {"happy": 0.5, "sad": 0.25})
     second = verdict.clips[1]
     assert (second.reason, bool(second.genres)) == ("no music" if reason == "no music" else "speech", False)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "novelties", "reason"),
+    [
+        ((0.9, 0.1), (0.5, 0.7), None),
+        ((0.9, 0.1), (0.9, 0.7), "unlike what it learned"),  # however sure of it
+        ((0.55, 0.45), (0.9, 0.9), "unlike what it learned"),
+        ((0.55, 0.45), (0.1, 0.1), "two genres alike"),
+        ((0.7, 0.3), (0.1, 0.1), "not sure enough"),
+    ],
+)
+def test_an_unknown_answer_keeps_the_ranking_and_says_why(probabilities, novelties, reason):
+    card = listening(calibration=Calibration(threshold=0.8, novelty=0.75)).card
+    clips = [clip((1, 0, 0), probabilities=probabilities, novelty=novelty) for novelty in novelties]
+    verdict = make_verdict(TrackPrediction(clips, 2.0), card)
+    assert (verdict.genre, verdict.reason) == (None if reason else "electronic", reason)
+    assert verdict.genres == pytest.approx(dict(zip(("electronic", "latin"), probabilities, strict=True)))
+    assert verdict.confidence == pytest.approx(probabilities[0])
+    assert list(verdict.styles) == ["swing", "salsa", "techno"]

@@ -94,7 +94,7 @@ def test_the_command_writes_arrays_and_names_what_failed(music, tmp_path):
 def test_the_command_writes_parquet(music, tmp_path):
     if not find_spec("pyarrow"):
         done = run("embed", music / "a.wav", "-o", tmp_path / "x.parquet", expect=2)
-        assert "pip install 'earmark[parquet]'" in done.stderr
+        assert "pip install '.[parquet]'" in done.stderr
         return
     import polars
 

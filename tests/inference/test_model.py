@@ -13,8 +13,8 @@ from support.models import listening
 
 from earmark.audio import LogMel
 from earmark.errors import ModelError
-from earmark.inference.card import FORMAT_VERSION, Card, Training
-from earmark.inference.model import list_models, open_model, parse, save_model
+from earmark.inference.card import FORMAT_VERSION, Calibration, Card, Training
+from earmark.inference.model import Model, list_models, open_model, parse, save_model
 from earmark.inference.model_file import compute_checksum, join_card
 
 
@@ -105,8 +105,20 @@ def test_onnx_without_a_card(graph):
 
 def test_a_future_format_asks_for_an_upgrade(tmp_path, graph):
     save_model(tmp_path / "m.onnx", graph, card().model_copy(update={"format_version": FORMAT_VERSION + 1}))
-    with pytest.raises(ModelError, match="pip install -U earmark"):
+    with pytest.raises(ModelError, match="install a newer Earmark"):
         open_model(tmp_path / "m.onnx")
+
+
+def test_the_first_format_writes_tags_from_its_threshold_on():
+    """It has neither a threshold for tags nor a limit of novelty."""
+    old = Calibration.model_validate({"threshold": 0.4, "coverage": 0.9})
+    assert (old.tag_threshold, old.novelty) == (0.4, None)
+
+
+def test_a_limit_of_novelty_needs_a_graph_that_measures_it(graph):
+    model = Model(card(calibration=Calibration(novelty=0.5)), graph)
+    with pytest.raises(ModelError, match="a limit of novelty, but the graph gives none"):
+        model.session()
 
 
 @pytest.mark.parametrize(("labels", "says"), [(("a", "b", "c"), "3 labels are wanted, but the graph has 2")])

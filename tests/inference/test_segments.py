@@ -31,7 +31,10 @@ def test_what_is_left_of_a_genre_after_a_new_title_is_no_segment():
 
 def test_doubt_is_a_segment_only_when_it_lasts():
     assert spans("aaaa" + "-" * 19 + "aaaa") == [(0, 13.5, "a")]
-    assert spans("aaaaaa" + "-" * 20 + "-aaaaaaa") == [(0, 3, "a"), (3, 13.5, "low confidence"), (13.5, 17, "a")]
+    expected = [(0, 3, "a"), (3, 13.5, "no genre stands out"), (13.5, 17, "a")]
+    assert spans("aaaaaa" + "-" * 20 + "-aaaaaaa") == expected
+    # for one reason or another, it is one doubt
+    assert spans("aaaaaa" + "-?" * 10 + "-aaaaaaa") == expected
 
 
 def test_who_speaks_between_two_songs_has_a_segment():

@@ -5,8 +5,8 @@ import csv
 import pytest
 from support.paths import REPOSITORY
 
+from earmark.inference.genre_names import spelling_key
 from earmark.inference.vocabulary import MUSIC, SPEECH, list_families, read_classes
-from earmark.library.tags.spelling import spelling_key
 
 
 def test_every_style_belongs_to_a_family_that_is_a_style():

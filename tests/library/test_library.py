@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -57,8 +58,8 @@ def test_a_second_run_says_the_same_without_hearing(music, tmp_path):
     plain, _ = answers(music, "--timeline", "--jobs", 1)
     first, said = answers(music, "--library", database, "--timeline", "--jobs", 1)
     assert first == plain
-    assert f"{FILES} files — " in said
-    assert "errors 2; 0 known before" in said
+    assert re.search(rf"{FILES} files, \d+ s of sound: [a-z ]+ \d+.*; 0 known before; took \d", said)
+    assert "2 files with errors" in said
     again, said = answers(music, "--library", database, "--timeline")
     assert again == plain
     assert f"{FILES} known before" in said
@@ -114,12 +115,12 @@ def test_only_what_changed_moved_or_is_new_is_heard(music, sound, tmp_path):
     shown = run("library", database, "--format", "json")
     paths = [json.loads(line)["path"] for line in shown.stdout.splitlines()]
     assert sorted(paths) == sorted(str(p) for p in music.rglob("*.*"))
-    assert "2 no longer there, left out" in shown.stderr
+    assert "2 files no longer there, left out" in shown.stderr
     assert len(run("library", database, "--format", "json", "--all").stdout.splitlines()) == FILES + 2
     assert "2 files forgotten" in run("library", database, "--prune").stderr
     assert len(rows(database)) == FILES
     os.utime(music / "new.wav", ns=(1, 1))
-    assert "1 changed since" in run("library", database).stderr
+    assert "1 file changed since" in run("library", database).stderr
 
 
 def test_answers_of_another_model_or_a_preview_are_not_mistaken(music, tmp_path):
@@ -194,7 +195,8 @@ def test_exports(music, tmp_path):
     assert "names no 'jaz'" in run("library", database, "--genre", "jaz", expect=2).stderr
     run("library", database, "--playlists", lists)
     lines = (lists / f"{genre}.m3u8").read_text(encoding="utf-8").splitlines()
-    assert lines[:2] == ["#EXTM3U", f"#PLAYLIST:{genre}"]
+    assert lines[0] == "#EXTM3U"
+    assert f"#PLAYLIST:{genre}" in lines
     assert {(lists / line).resolve() for line in lines if line[0] != "#"} == {
         Path(row["path"]) for row in named if row["genre"] == genre
     }
@@ -325,3 +327,53 @@ def test_prune_does_not_forget_a_disk_that_is_away(shelf, tmp_path):
         assert library.prune() == 1
         with pytest.raises(SettingError, match="names no 'polka'; it names jazz"):
             list(library.query(KEY, genres=["polka"]))
+
+
+def test_playlists_leave_files_of_ones_own_alone(music, tmp_path):
+    database, lists = tmp_path / "music.db", tmp_path / "lists"
+    answers(music, "--library", database, "--model", "paper-lstm-2x250", "--min-confidence", 0)
+    made = run("library", database, "--playlists", lists).stdout
+    mine, others = min(lists.iterdir()), sorted(lists.iterdir())[1:]
+    assert "tracks, " in made or "1 track, " in made
+    mine.write_text("#EXTM3U\nmy own.mp3\n")
+    for other in others:
+        other.write_bytes(other.read_bytes() + b"# more\n")
+    done = run("library", database, "--playlists", lists, expect=1)
+    assert f"{mine}: left as it is" in done.stderr
+    assert "--force" in done.stderr
+    assert mine.read_text() == "#EXTM3U\nmy own.mp3\n"
+    assert not any(b"# more" in other.read_bytes() for other in others)
+    assert str(mine) in run("library", database, "--playlists", lists, "--force").stdout
+    assert "my own" not in mine.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("x.csv", "path,genre,"), ("x.jsonl", "{"), ("x.json", "{"), ("x.txt", "file ")]
+)
+def test_the_suffix_of_the_output_chooses_its_format(music, sound, tmp_path, monkeypatch, name, begins):
+    database, file = tmp_path / "music.db", tmp_path / name
+    for words in (("classify", sound, "--library", database), ("library", database)):
+        run(*words, "-o", file)
+        assert file.read_text().startswith(begins)
+        run(*words, "-o", file, "--format", "csv")
+        assert file.read_text().startswith("path,genre,")
+    # A setting is no word for this one file.
+    settings = tmp_path / "settings.toml"
+    settings.write_text('format = "json"\n')
+    monkeypatch.setenv("EARMARK_CONFIG", str(settings))
+    run("classify", sound, "-o", file)
+    assert file.read_text().startswith("{" if name == "x.txt" else begins)
+
+
+def test_a_threshold_of_ones_own_changes_what_is_named_and_not_what_is_kept(music, tmp_path):
+    database = tmp_path / "music.db"
+    model = ("--library", database, "--model", "paper-lstm-2x250")
+    plain, _ = answers(music, *model)
+    for threshold in (0, 0.3, 0.9, 1):
+        told, _ = answers(music, *model, "--min-confidence", threshold)
+        for ours, theirs in zip(plain, told, strict=True):
+            assert theirs["genres"] == ours["genres"]
+            sure = bool(ours["genres"]) and ours["confidence"] >= threshold
+            assert theirs["genre"] == (next(iter(ours["genres"])) if sure else None)
+            assert (theirs["reason"] is None) == (sure or (not theirs["genres"] and theirs["error"] is not None))
+    assert answers(music, *model)[0] == plain

@@ -31,10 +31,26 @@ def test_odd_names_survive_in_playlists(tmp_path):
 
 def test_names_of_lists_fit_any_file_system_and_old_lists_are_emptied(tmp_path):
     labels = ["R&B/Soul", "R&B-soul", "Rock", "\x00", "..", "x" * 500]
-    (tmp_path / "Rock.m3u8").write_text("#EXTM3U\nold.mp3\n")
+    list(write_playlists(tmp_path, [verdict_of("/m/old.mp3", "Rock")], labels))
     some = [verdict_of("/m/a.mp3", label) for label in labels if label != "Rock"]
     written = list(write_playlists(tmp_path, some, labels))
     assert [p.tracks for p in written] == [1, 1, 0, 1, 1, 1]
     assert len({p.path.name.casefold() for p in written}) == len(labels)
     assert {p.path.parent for p in written} == {tmp_path}
     assert "old" not in (tmp_path / "Rock.m3u8").read_text()
+
+
+def test_what_stands_where_a_list_would_be_is_left_alone_and_the_rest_is_written(tmp_path):
+    own = tmp_path / "jazz.m3u8"
+    (tmp_path / "rock.m3u8").mkdir()
+    some = [verdict_of("/m/a.mp3"), verdict_of("/m/b.mp3", "rock"), verdict_of("/m/c.mp3", "R&B/Soul")]
+    for text in ("", "#EXTM3U\n", "#EXTM3U\n#PLAYLIST:jazz\na.mp3\n"):
+        own.write_text(text)
+        written = {p.path.name: p.written for p in write_playlists(tmp_path, some, KEY.labels)}
+        assert written == {"jazz.m3u8": False, "rock.m3u8": False, "R&B-Soul.m3u8": True}
+        # Without tracks there is nothing to write, and nothing to say.
+        assert not list(write_playlists(tmp_path, [], ["jazz"]))
+        assert own.read_text() == text
+    (p,) = write_playlists(tmp_path, some[:1], ["jazz"], overwrite=True)
+    assert p.written
+    assert "/m/a.mp3" in own.read_text()

@@ -167,7 +167,7 @@ def assert_nothing_runs(output):
     """Processes end with their parent: soon nothing changes any more."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        running = subprocess.run(["pgrep", "-f", "multiprocessing.spawn"], capture_output=True, text=True, check=False)
+        running = subprocess.run(["pgrep", "-f", "earmark.parallel"], capture_output=True, text=True, check=False)
         mine = [pid for pid in running.stdout.split() if _parent(pid) == "1" and str(output) in _files(pid)]
         if not mine:
             return
@@ -202,17 +202,34 @@ def test_ctrl_c_stops_at_once_and_says_how_to_go_on(folder, tmp_path):
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert time.monotonic() - begin < 10
-    assert "the same command goes on from here\nstopped\n" in said
+    assert "stopped; the same command goes on from here\n" in said
     assert "Traceback" not in said
 
 
 def test_a_row_that_fails_is_named_and_the_rest_goes_on(folder, tmp_path):
     (tmp_path / "wild.toml").write_text("[network]\nunits = 4\n[training]\nlr = 1e38\nclip_norm = 1e38\n")
     output = tmp_path / "out"
-    said = reproduce(folder, "-o", output, "--rows", tmp_path / "wild.toml", "--rows", "svm-rbf", expect=1)
+    said = reproduce(
+        folder, "-o", output, "--rows", tmp_path / "wild.toml", "--rows", "svm-rbf", "-p", "clip", expect=1
+    )
     assert "clip/wild/seed-0: the loss became" in said.stderr
     assert [row["recipe"] for row in results(output)] == ["svm-rbf"]
     assert "the loss became" in (output / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("artists", "strict"), [(True, "artist"), (False, "track")])
+def test_the_strictest_split_leads_and_the_papers_stands_beside_it(artists, strict, folder, tmp_path):
+    listed = [["path", "genre", "artist"]]
+    listed += [[path, path.parent.name, f"{path.stem[-1]}" * artists] for path in sorted(folder.rglob("*.wav"))]
+    with (tmp_path / "list.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(listed)
+    said = reproduce(tmp_path / "list.csv", "-o", tmp_path / "out", "--rows", "svm-rbf")
+    # as they finish, side by side
+    assert set(re.findall(r"(\w+)/svm-rbf/seed-0: clips", said.stdout)) == {strict, "clip"}
+    assert said.stdout.index(f"{strict} split") < said.stdout.index("clip split, the paper's")
+    page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert page.index(f"**{strict.title()} split**") < page.index("**Clip split**")
+    assert ("no artists are known" in said.stderr) is not artists
 
 
 def test_a_protocol_that_cannot_be_is_a_failed_row(folder, tmp_path):
@@ -299,7 +316,7 @@ def test_a_live_table_is_shown_on_a_terminal(folder, tmp_path):
     stdout = process.communicate(timeout=60)[0]
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
-    assert "0/2 rows" in text
+    assert "0/4 rows" in text  # of the track split, and the paper's
     assert "clips, tracks" in text
     assert "clips" not in stdout.split("recipe")[0]  # no lines of rows, where the table shows them
 

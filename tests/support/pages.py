@@ -16,7 +16,7 @@ def chromium():
 
     Not for a whole session: as long as Playwright is open, its event loop counts as running, for every other test too.
     """
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install 'earmark[test]'")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install '.[test]'")
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip("no Chromium: apt-get install chromium")

@@ -48,8 +48,8 @@ class Made(Stream):
 
 
 def told(letters, titles=None, step=0.5):
-    """Verdicts from letters: a genre each, '-' low confidence, ' ' silence, '.' too short, '!' speech."""
-    reasons = {"-": "low confidence", " ": "silence", ".": "too short", "!": "speech"}
+    """Verdicts from letters: a genre each, '-' and '?' doubts, ' ' silence, '.' too short, '!' speech."""
+    reasons = {"-": "two genres alike", "?": "unlike what it learned", " ": "silence", ".": "too short", "!": "speech"}
     for i, c in enumerate(letters):
         genre, genres = (None, {}) if c in reasons else (c, {c: 0.8})
         title = titles[i] if titles else None

@@ -97,7 +97,7 @@ def test_a_logistic_regression_as_a_graph_says_the_same(multiclass, settings, cl
     fitted = make_pipeline(Recipe(logistic=Logistic(multiclass=multiclass), **settings)).fit(X[:60], y[:60])
     session = onnxruntime.InferenceSession(pipeline_graph(fitted, "logistic"))
     for part in (X[60:], X[60:, :5]):
-        (said,) = session.run(None, {"spectrogram": part})
+        (said,) = session.run(["probabilities"], {"spectrogram": part})
         np.testing.assert_allclose(said, fitted.predict_proba(part), atol=1e-5)
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from mediafile import MediaFile
 from support.command import json_lines, run, without_torch
+from support.paths import REPOSITORY
 
 from earmark.data.corpus import open_corpus
+from earmark.data.examples import decode_examples, join_examples
 from earmark.data.features import worker
 from earmark.data.open import prepare_for_folds
 from earmark.data.synth import write_corpus
@@ -16,7 +18,6 @@ from earmark.errors import CorpusError, ModelError, SettingError
 from earmark.inference.classifier import FrameClassifier
 from earmark.inference.encoder import Encoder
 from earmark.inference.model import open_model, save_model
-from earmark.training.examples import decode_examples, join_examples
 from earmark.training.experiment import Resources
 from earmark.training.pipeline import fit_several, make_pipeline
 from earmark.training.registry import open_recipe
@@ -62,7 +63,8 @@ def test_the_command_judges_by_folds_and_learns_from_everything(trained):
     model, said = trained
     assert "15 tracks, 5 held-out folds of protocol album" in " ".join(said.stdout.split())
     assert "mean recall" in said.stdout
-    assert "It needs more tracks, 10 or better 20, of ambient (5), march (5), techno (5)." in said.stdout
+    page = " ".join(said.stdout.split())
+    assert "It needs more tracks, at least 10 and better 20, of ambient (5), march (5), techno (5)." in page
     assert "left out 1 of 16 tracks, of genres with fewer than 3 tracks: Tango Nuevo 1" in said.stderr
     card = open_model(model).card
     assert card.labels == STYLES
@@ -81,12 +83,22 @@ def test_the_file_holds_the_encoder_and_its_answers(trained, folder, surrounding
     answers = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"spectrogram": mel}), strict=True))
     shapes = {name: value.shape for name, value in answers.items()}
     assert shapes == {
-        "probabilities": (2, 3), "embedding": (2, 7, 384), "styles": (2, 53), "moods": (2, 7), "sound": (2, 3),
+        "probabilities": (2, 3), "novelty": (2,), "embedding": (2, 7, 384), "styles": (2, 53), "moods": (2, 7),
+        "sound": (2, 3),
     }  # fmt: skip
     np.testing.assert_allclose(answers["probabilities"].sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(answers["sound"].sum(axis=1), 1, atol=1e-5)
     # noise is neither music nor speech
     np.testing.assert_array_equal(answers["sound"].argmax(axis=1), 2)
+
+
+def test_music_unlike_what_it_learned_is_unknown_and_says_so(trained, surroundings):
+    said = run(
+        "classify", REPOSITORY / "examples" / "hungarian-dance.opus", "-m", trained[0], "-f", "json", env=surroundings
+    )
+    (verdict,) = json_lines(said.stdout)
+    assert (verdict["genre"], verdict["reason"]) == (None, "unlike what it learned")
+    assert set(verdict["genres"]) == set(STYLES)
 
 
 def test_what_was_embedded_once_is_never_decoded_again(trained, folder, cache, tmp_path, monkeypatch):
@@ -244,5 +256,5 @@ def test_attention_over_the_encoders_steps(folder, cache, tmp_path):
 def test_networks_ask_for_their_extra_and_a_missing_output_for_itself(folder, surroundings, tmp_path):
     command = ["train", folder, "-o", tmp_path / "m.onnx", "--recipe", "encoder-attention"]
     said = run(*command, env=surroundings, expect=2)
-    assert said.stderr.splitlines()[-1].endswith("pip install 'earmark[learn]'")
+    assert said.stderr.splitlines()[-1].endswith("pip install '.[learn]' in Earmark's folder")
     assert "Missing option '--output'" in run("train", folder, env=surroundings, expect=2).stderr

@@ -26,6 +26,15 @@ def test_every_recipe_survives_being_written_down(name):
     assert parse_recipe(recipe.toml(), "copy") == recipe
 
 
+def test_what_is_switched_off_survives_too():
+    training = Recipe().training.model_copy(update={"patience": None})
+    recipe = Recipe(training=training, front_end=LogMel(top_db=None))
+    assert parse_recipe(recipe.toml(), "copy") == recipe
+    assert 'patience = "off"' in recipe.toml()
+    assert parse_recipe('[training]\npatience = "off"', "mine").training.patience is None
+    assert parse_recipe('[mlp]\nactivation = "none"', "mine").mlp.activation == "none"
+
+
 @pytest.mark.parametrize(
     ("name", "cell", "layers", "units", "attention"),
     [

@@ -1,6 +1,8 @@
 """From a corpus to a model file, by the installed command: what a user of `train`, `evaluate` and `export` meets."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import time
@@ -18,7 +20,7 @@ from earmark.evaluation.evaluate import evaluate
 from earmark.inference.model import open_model
 from earmark.inference.tagger import Tagger
 from earmark.networks.onnx.front_end import waveform_graph
-from earmark.training.registry import open_recipe, parse_recipe
+from earmark.training.registry import list_recipes, open_recipe, parse_recipe
 from earmark.training.train import Experiment, train
 
 RECIPE = """
@@ -85,19 +87,14 @@ def test_evaluate_says_what_the_card_says(trained, folder):
     report = json.loads(said.stdout)
     for m in open_model(model).card.metrics:
         if m.part == "test":
-            assert report[m.name] == pytest.approx(m.value, abs=1e-3)
+            # not rounded twice: 98 of 197 is 49.7 %, of 0.4975 it is 49.8 %
+            assert report[m.name] == pytest.approx(m.value, abs=1e-6)
     assert report["n_tracks"] == np.sum(report["confusion"]) == 6
     assert set(report) >= {
         "clip_accuracy", "track_accuracy", "n_clips", "n_tracks", "unknown", "confusion", "per_genre", "named_accuracy",
     }  # fmt: skip
     table = run("evaluate", model, folder)
     assert "all of them" in table.stdout
-
-
-def test_evaluate_refuses_genres_that_the_model_does_not_know(folder):
-    said = run("evaluate", "gtzan", folder, expect=2)
-    assert said.stderr.startswith("the corpus has genres that the model does not know: ambient, march, techno")
-    assert said.stderr.count("\n") == 1
 
 
 def test_audio_and_arrays_take_the_same_way(trained, folder, tmp_path):
@@ -128,6 +125,30 @@ def test_a_graph_from_samples_says_the_same(text, folder, tmp_path, trained):
     expected, weights = model.session().run(None, {"spectrogram": front_end(sound)})
     np.testing.assert_allclose(probabilities, expected, atol=1e-3)
     np.testing.assert_allclose(attention, weights, atol=1e-3)
+
+
+def test_the_option_bounds_the_epochs(folder, recipe, tmp_path):
+    said = run("train", folder, "-o", tmp_path / "m.onnx", "--recipe", recipe, "--epochs", 1)
+    assert open_model(tmp_path / "m.onnx").card.training.epochs == 1
+    assert said.stdout.rstrip().endswith("kB, 1 epoch")
+    said = run("train", folder, "-o", tmp_path / "n.onnx", "--epochs", 1, expect=2)
+    assert "--epochs is for networks: recipe encoder-linear learns in one go" in said.stderr
+
+
+@pytest.mark.parametrize("options", [["--protocol", "artist"], ["--folds", 11], ["--folds", 2]])
+def test_a_refused_training_leaves_nothing(options, folder, tmp_path):
+    (tmp_path / "last.toml").write_text(RECIPE + 'keep = "last"\n')
+    run("train", folder, "-o", tmp_path / "m.onnx", "--recipe", tmp_path / "last.toml", *options, expect=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["last.toml"]
+
+
+def test_recipes_are_listed_without_a_corpus():
+    listed = run("train", "--list-recipes", env={**os.environ, "COLUMNS": "80"}).stdout
+    assert max(map(len, listed.splitlines())) <= 80
+    for name in list_recipes():
+        (line,) = [line for line in listed.splitlines() if line.split()[:1] == [name]]
+        assert ("PyTorch" in line) is open_recipe(name).is_network
+        assert re.search(r"  \d+ (s|min) *$", line)
 
 
 def test_export_writes_plain_onnx(trained, tmp_path):
@@ -173,7 +194,7 @@ def test_a_model_is_told_from_its_own_teachers(trained, folder):
     model, _ = trained
     split = ("--protocol", "track", "--part", "test")
     warned = [
-        "the model has learned from these tracks" in run("evaluate", model, folder, *options).stderr
+        "the model learned from this corpus" in run("evaluate", model, folder, *options).stderr
         for options in ((), (*split, "--seed", 1), (*split, "--seed", 2))
     ]
     assert warned == [True, False, True]
@@ -277,9 +298,9 @@ def test_data_synth_and_check(tmp_path):
 
 
 def test_models_lists_cards(trained):
-    said = run("models", trained[0], "--format", "json")
+    said = run("models", "earmark", trained[0], "--format", "json")
     cards = [json.loads(line) for line in said.stdout.splitlines()]
     assert (cards[0]["name"], cards[0]["default"]) == ("earmark", True)
-    assert cards[-1]["name"] == "tiny"
+    assert [card["name"] for card in cards[1:]] == ["tiny"]
     assert {"labels", "metrics", "training", "calibration", "checksum"} <= set(cards[0])
     assert "earmark" in run("models").stdout

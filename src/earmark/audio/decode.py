@@ -23,7 +23,7 @@ from earmark.audio.info import AudioInfo, describe_stream
 from earmark.audio.mixdown import frame_format, mix_to_mono, resample
 from earmark.audio.source import ByteStream, Source, open_file
 from earmark.audio.wav_header import is_mono_wav
-from earmark.errors import AudioError, reason_of
+from earmark.errors import AudioError, format_count, reason_of
 
 # Full scale is 1; no audio is a million times that (NaN fails the comparison too)
 _LOUDEST = 1e6
@@ -33,6 +33,9 @@ _RUN_UP = 0.3
 
 # Containers whose header states the length, so that a missing end can be noticed
 _EXACT_DURATION = {"wav", "w64", "aiff", "flac", "caf", "mov,mp4,m4a,3gp,3g2,mj2"}
+
+# Damaged packets for each whole one above which a file is no sound: a program that is called .mp3 has five and more
+_MOST_DAMAGED = 3
 
 # For FFmpeg, of a WAV of one channel: bytes a packet, and how many packets are searched for DTS that calls itself
 # PCM. FFmpeg searches 32, which takes longer than all the rest; but DTS needs two channels.
@@ -101,7 +104,7 @@ class AudioFile:
         # whether anything was read, so that the next reading has to go back
         self._started = False
         self._skip: float | None = None
-        self._n_damaged = 0
+        self._n_damaged = self._n_whole = 0
 
     def __enter__(self) -> Self:
         return self
@@ -133,7 +136,7 @@ class AudioFile:
         Raises
         ------
         AudioError
-            If nothing can be decoded, or samples are not finite numbers.
+            If nothing or next to nothing can be decoded, or samples are not finite numbers.
         """
         if start or self._started:
             self._seek(start)
@@ -154,6 +157,9 @@ class AudioFile:
                 return
         if not given and not start:
             raise AudioError(f"no samples could be decoded: {self.read_error or 'the sound is empty or damaged'}")
+        if self._n_damaged > _MOST_DAMAGED * self._n_whole:
+            packets = self._n_damaged + self._n_whole
+            raise AudioError(f"not a sound file, or too damaged: {self._n_damaged} of {packets} packets make no sense")
         self._check_length(start, given / sample_rate, duration)
 
     def _open_container(self) -> av.container.InputContainer:
@@ -197,14 +203,16 @@ class AudioFile:
         try:
             for packet in self._container.demux(self._stream):
                 try:
-                    for frame in packet.decode():
+                    frames = packet.decode()
+                    self._n_whole += bool(frames)
+                    for frame in frames:
                         settled, lost = True, 0
                         yield frame
                 except (av.error.FFmpegError, ValueError):
                     lost += 1
                     if settled:
                         self._n_damaged += 1
-                        self.read_error = f"{self._n_damaged} damaged packet{'s' * (self._n_damaged > 1)} passed over"
+                        self.read_error = f"{format_count(self._n_damaged, 'damaged packet')} passed over"
                 if lost == ffmpeg_limits.MAX_LOST_PACKETS:
                     self.read_error = f"reading stopped early ({lost} damaged packets in a row)"
                     break

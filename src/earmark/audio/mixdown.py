@@ -19,6 +19,9 @@ from earmark.errors import AudioError, SettingError, reason_of
 # Hz. A damaged header may claim 1 Hz, and resampling would fill the memory; DSD reaches 5.6 MHz.
 _RATES = (1000, 10_000_000)
 
+# What tells the channels of an array from its samples: arrays of frames have more bins than that
+_MAX_CHANNELS, _MIN_RATIO = 8, 100
+
 
 class FrameFormat(NamedTuple):
     """Sample format and channel layout by FFmpeg's names, number of channels, sample rate in Hz."""
@@ -103,15 +106,15 @@ def resample(blocks: Iterator[NDArray[np.float32]], rate: int, sample_rate: int)
         yield rest
 
 
-def resample_array(samples: ArrayLike, rate: float | None, sample_rate: float) -> NDArray[np.float32]:
-    """Return a user's array as mono samples at another rate.
+def mix_array(samples: ArrayLike, rate: float | None) -> NDArray[np.float32]:
+    """Return a user's array as mono samples: the one place that decides which arrays are sound.
 
     Parameters
     ----------
-    samples : array of float, shape (samples,) or (channels, samples)
-        Full scale ±1.
-    rate, sample_rate : float
-        Hz, of what comes in and of what comes out.
+    samples : array of float, shape (samples,), (channels, samples) or (samples, channels)
+        Full scale ±1. Their lengths tell which axis is which: 8 channels at most, 100 samples of each at least.
+    rate : float
+        Sample rate in Hz; checked, for the mixing needs none.
 
     Returns
     -------
@@ -120,23 +123,32 @@ def resample_array(samples: ArrayLike, rate: float | None, sample_rate: float) -
     Raises
     ------
     AudioError
-        If the array holds something else.
+        If the array holds something else, or its shape does not tell which axis is which.
     SettingError
         If its sample rate is no number of Hz.
     """
     samples = np.asarray(samples)
     if not isinstance(rate, Real) or rate <= 0:
         raise SettingError("an array needs its sample rate, a number of Hz: (samples, sample_rate)")
+    fewer, more = min(samples.shape, default=0), max(samples.shape, default=0)
+    plain = samples.ndim == 1 or (samples.ndim == 2 and fewer <= _MAX_CHANNELS and more >= _MIN_RATIO * fewer)
     # floats only: an array of integers does not tell its full scale
-    if samples.ndim not in (1, 2) or samples.size == 0 or samples.dtype.kind != "f":
+    if not plain or samples.size == 0 or samples.dtype.kind != "f":
         raise AudioError(
-            f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1, shape "
-            "(samples,) or (channels, samples)"
+            f"an array of {samples.dtype} of shape {samples.shape}: need floats of full scale ±1 (16-bit integers are "
+            "to be divided by 32768), shape (samples,), (channels, samples) or (samples, channels), with at most "
+            f"{_MAX_CHANNELS} channels, and {_MIN_RATIO} times as many samples or more"
         )
-    # (channels, samples) → (samples,)
-    mono = (samples if samples.ndim == 1 else samples.mean(axis=0)).astype(np.float32)
-    # checked before resampling, whose filter would spread one NaN over many samples
+    if samples.ndim == 2:
+        samples = samples.mean(axis=samples.shape.index(fewer))
+    mono: NDArray[np.float32] = samples.astype(np.float32)
+    # before any resampling, whose filter would spread one NaN over many samples
     if not np.isfinite(mono).all():
         raise AudioError("samples are not finite numbers (NaN or infinite)")
-    resampled: NDArray[np.float32] = soxr.resample(mono, rate, sample_rate, quality="HQ")
+    return mono
+
+
+def resample_array(samples: ArrayLike, rate: float | None, sample_rate: float) -> NDArray[np.float32]:
+    """Return a user's array as mono samples at another rate (Hz): what :func:`mix_array` takes, resampled."""
+    resampled: NDArray[np.float32] = soxr.resample(mix_array(samples, rate), rate, sample_rate, quality="HQ")
     return resampled

@@ -16,7 +16,7 @@ Source = str | bytes | os.PathLike[str] | os.PathLike[bytes] | BinaryIO
 """A path, or a seekable binary file object."""
 
 Pair = tuple[ArrayLike, float]
-"""Samples, shape (samples,) or (channels, samples), and their sample rate in Hz."""
+"""Samples, shape (samples,), (channels, samples) or (samples, channels), and their sample rate in Hz."""
 
 Sound = Source | Pair
 """What can be classified: a path, a binary file object, or a pair of samples and sample rate."""

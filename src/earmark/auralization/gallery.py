@@ -22,7 +22,7 @@ from earmark.inference.model import Model
 from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 
-_LICENCE = "These are excerpts of recordings: what may be done with the corpus may be done with them, and no more."
+_LICENCE = "These are excerpts of recordings: you may do with them what you may do with the corpus, and no more."
 
 PAGE, TABLE = "index.html", "moments.csv"
 
@@ -149,9 +149,9 @@ def write_imagined_page(
         Entry(genre, file, verdict.genres, genre, facts, highest=highest) for file, (genre, verdict) in verdicts.items()
     ]
     note = (
-        f"Sounds that {model.card.name} takes for these genres. Nobody played them: they were changed, step by step, "
-        "until the network was sure, and then heard again as files. They are not what the genres sound like, but what "
-        "this network listens for."
+        f"Sounds that {model.card.name} takes for these genres. Nobody played them: a computer changed them step by "
+        "step until the network was sure, and then classified the files. They do not show what the genres sound like, "
+        "but what this network listens for."
     )
     return write_listening_page(entries, path, title="Genres as a network imagines them", notes=[note])
 

@@ -131,7 +131,7 @@ def imagine(
     genre : str
         One of its labels.
     start : {"noise", "silence"} or (samples, sample_rate)
-        Where from. A song is an array, shape (samples,) or (channels, samples), full scale ±1, and its rate in Hz.
+        Where from. A song is an array, as in :meth:`Tagger.classify`, and its rate in Hz.
     seconds : float
         Length; of a song, how much of it at most.
     seed : int
@@ -247,7 +247,7 @@ class _Run:
 
     def _prepare_song(self, samples: ArrayLike, sample_rate: float) -> Samples:
         """Resample a song to the front end's rate, and cut it to the length that is wanted."""
-        sound = self.tagger.resample(np.asarray(samples), sample_rate)[: round(self.seconds * self.rate)]
+        sound = self.tagger.resample(samples, sample_rate)[: round(self.seconds * self.rate)]
         if len(sound) < self.model.card.clip_length:
             raise AudioError(f"the song has {len(sound) / self.rate:.1f} s: need {self.model.card.clip_seconds:g} s")
         if loudness(sound, self.rate) == -np.inf:
@@ -288,8 +288,11 @@ def read_start(start: str, model: Model, seconds: float) -> Start:
     if start in ("noise", "silence"):
         return start  # type: ignore[return-value]
     rate = model.card.front_end.sample_rate
-    with AudioFile(start) as recording:
-        blocks = list(recording.blocks(rate, duration=seconds))
+    try:
+        with AudioFile(start) as recording:
+            blocks = list(recording.blocks(rate, duration=seconds))
+    except AudioError as error:
+        raise AudioError(f"{start}: {error}") from error
     return np.concatenate([np.zeros(0, np.float32), *blocks]), rate  # np.concatenate refuses an empty list
 
 

@@ -14,9 +14,11 @@ from earmark.auralization.excerpts import Moment, no_track_heard
 from earmark.data.audit.fingerprint import Fingerprinter, Words, find_twins
 from earmark.data.corpus import Corpus, Track
 from earmark.data.groups import group_by_known_artist, group_by_protocol
+from earmark.data.known_genres import divide_by_labels
 from earmark.errors import SettingError
 from earmark.evaluation.evaluate import predict_corpus
 from earmark.inference.aggregate import make_verdict
+from earmark.inference.genre_names import match_genres
 from earmark.inference.tagger import Tagger
 
 OnePer = Literal["artist", "track"]
@@ -36,10 +38,13 @@ class Prototypes:
         The most typical first; the value is the genre's probability. Empty where a genre has no track.
     failed : dict of str to str
         Tracks that could not be read, and why.
+    notes : tuple of str
+        Which genres were left out, as the model does not know them, and which styles count as their family.
     """
 
     by_genre: dict[str, list[Moment]]
     failed: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def find_prototypes(
@@ -67,10 +72,10 @@ def find_prototypes(
         At most one clip of each. Where the artist is not known, of each track. Copies, and cuts of one recording,
         count as one track: those that GTZAN's index knows, and those whose sound is found to be the same.
     labelled : bool
-        Only among the tracks that the corpus files under the genre; otherwise among all.
+        Only among the tracks that the corpus files under the genre, in any spelling, or under a style of it; otherwise
+        among all.
     jobs : int
-        Files heard at once, in processes of their own: a script must begin its work under
-        ``if __name__ == "__main__":``.
+        Files heard at once, in processes of their own.
     on_track : callable, optional
         Called after each track.
 
@@ -81,7 +86,12 @@ def find_prototypes(
     SettingError
         If the model does not know a genre, or `one_per` is neither.
     """
-    wanted = _check_genres(tagger, genres if genres or not labelled else _list_common(tagger, corpus))
+    notes: tuple[str, ...] = ()
+    if labelled:
+        corpus, rest = divide_by_labels(corpus, tagger.labels)
+        unknown = (f"left out, as the model does not know it: {genre} ({n})" for genre, n in rest.counts.items())
+        notes = (*corpus.notes, *unknown)
+    wanted = _check_genres(tagger, genres or [one for one in tagger.labels if one in corpus.genres or not labelled])
     _check_one_per(one_per)
     if labelled:
         corpus = corpus.subset([i for i, track in enumerate(corpus.tracks) if track.genre in wanted])
@@ -100,7 +110,7 @@ def find_prototypes(
     if not any(best.values()):
         raise no_track_heard(corpus, failed)
     group = _group_tracks(corpus, one_per)
-    return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed)
+    return Prototypes({genre: _select_distinct(found, group, count) for genre, found in best.items()}, failed, notes)
 
 
 def _check_one_per(one_per: str) -> None:
@@ -108,16 +118,10 @@ def _check_one_per(one_per: str) -> None:
         raise SettingError(f"one_per is {one_per!r}: must be one of {', '.join(ONE_PER)}")
 
 
-def _list_common(tagger: Tagger, corpus: Corpus) -> list[str] | None:
-    # None where there is none: then it is said of every genre that it has no track
-    return [label for label in tagger.labels if label in corpus.genres] or None
-
-
-def _check_genres(tagger: Tagger, genres: Sequence[str] | None) -> tuple[str, ...]:
-    wanted = tagger.labels if genres is None else tuple(genres)
-    for genre in wanted:
-        tagger.card.index_of(genre)
-    return wanted
+def _check_genres(tagger: Tagger, genres: Sequence[str]) -> tuple[str, ...]:
+    """Return labels in any spelling as the model spells them."""
+    found = match_genres(genres, tagger.labels)
+    return tuple(tagger.labels[tagger.card.index_of(found.get(genre, genre))] for genre in genres)
 
 
 def _group_tracks(corpus: Corpus, one_per: OnePer) -> dict[str, int]:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import typer
 
+Offer = TypeVar("Offer", bound=Callable[..., Iterator[str]])
 
+
+def _escape_for_bash(offer: Offer) -> Offer:
+    """Escape blanks and quotes in offers for bash, which inserts them as they are; other shells do so themselves."""
+
+    @functools.wraps(offer)
+    def run(*args: Any, **kwargs: Any) -> Iterator[str]:
+        bash = os.environ.get("_EARMARK_COMPLETE") == "complete_bash"
+        for name in offer(*args, **kwargs):
+            yield re.sub(r"([^\w@%+=:,./~-])", r"\\\1", name) if bash else name
+
+    return run  # type: ignore[return-value]
+
+
+@_escape_for_bash
 def models(incomplete: str) -> Iterator[str]:
     """Offer bundled models and model files."""
     # Late, as everything here: the shell starts a new Python at each TAB.
@@ -19,6 +37,7 @@ def models(incomplete: str) -> Iterator[str]:
     yield from _files(incomplete, ".onnx")
 
 
+@_escape_for_bash
 def recipes(incomplete: str) -> Iterator[str]:
     """Offer recipes of the package and TOML files."""
     import earmark
@@ -29,11 +48,13 @@ def recipes(incomplete: str) -> Iterator[str]:
     yield from _files(incomplete, ".toml")
 
 
+@_escape_for_bash
 def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offer genres of the model named on the line, or of the bundled one."""
     yield from _read_names(ctx, incomplete, ("labels",))
 
 
+@_escape_for_bash
 def names(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offer genres, styles and moods of the same model."""
     yield from _read_names(ctx, incomplete, ("labels", "styles", "moods"))
@@ -54,6 +75,7 @@ def _read_names(ctx: typer.Context, incomplete: str, kinds: Iterable[str]) -> It
     yield from (genre for genre in known if genre.startswith(incomplete))
 
 
+@_escape_for_bash
 def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offer genres that the library named on the line knows, and "unknown"."""
     from earmark.errors import EarmarkError

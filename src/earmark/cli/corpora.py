@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from earmark.cli.options import Labels, Rare
 from earmark.cli.progress import show_progress
 from earmark.cli.terminal import say
+from earmark.cli.text import join_counts
+from earmark.errors import format_count
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
@@ -36,12 +38,16 @@ def open_corpus(
             jobs=jobs,
             on_file=lambda _: advance(1),
         )
+    say_notes(corpus)
+    return corpus
+
+
+def say_notes(corpus: Corpus) -> None:
+    """Say what was left out or changed in opening a corpus."""
     for note in corpus.notes:
         say(note)
-    return corpus
 
 
 def say_summary(corpus: Corpus) -> None:
     """Say what a corpus holds, in one line."""
-    counts = ", ".join(f"{genre} {n}" for genre, n in corpus.counts.items())
-    say(f"{corpus.name}: {len(corpus.tracks)} tracks — {counts}")
+    say(f"{corpus.name}: {format_count(len(corpus.tracks), 'track')} — {join_counts(corpus.counts)}")

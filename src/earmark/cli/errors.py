@@ -33,8 +33,10 @@ def handle_errors(function: Command) -> Command:
         except EarmarkError as error:
             say(str(error), "red")
             raise typer.Exit(2) from error
-        except KeyboardInterrupt:
-            say("stopped", "yellow")
+        except KeyboardInterrupt as stop:
+            # An error that came of the interrupt has the notes.
+            notes = getattr(stop.__cause__ or stop, "__notes__", [])
+            say("; ".join(["stopped", *notes]), "yellow")
             # 128 + SIGINT (2), as shells count what a signal has ended.
             raise typer.Exit(130) from None
         # Before OSError, of which it is one.
@@ -59,6 +61,16 @@ def unwrap(text: str) -> str:
     """Join the lines of each paragraph, which ``--help`` would break where the source does; indented ones stay."""
     paragraphs = inspect.cleandoc(text).split("\n\n")
     return "\n\n".join(p if p.startswith(" ") else p.replace("\n", " ") for p in paragraphs)
+
+
+@contextmanager
+def on_stop(note: str = "the same command goes on from here") -> Iterator[None]:
+    """Have :func:`handle_errors` say this where Ctrl-C ends what is done in this context."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(note)
+        raise
 
 
 @contextmanager
@@ -125,7 +137,7 @@ def extra(feature: str, name: str) -> Iterator[None]:
 
 def exit_after(failed: dict[str, str]) -> None:
     """Name what could not be decoded, and why; exit with status 1 where there is something."""
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
 
     for name, error in failed.items():
         say(f"skipped {clean(name)}: {error}", "red")

@@ -15,16 +15,18 @@ from earmark.cli.commands.data import data
 from earmark.cli.commands.embed import embed
 from earmark.cli.commands.evaluate import evaluate
 from earmark.cli.commands.explain import explain
+from earmark.cli.commands.export import export
 from earmark.cli.commands.imagine import imagine
 from earmark.cli.commands.library import library
 from earmark.cli.commands.listen import listen
 from earmark.cli.commands.medley import medley
-from earmark.cli.commands.models import export, models
+from earmark.cli.commands.models import models
 from earmark.cli.commands.reproduce import reproduce
 from earmark.cli.commands.stress import stress
 from earmark.cli.commands.tag import tag
 from earmark.cli.commands.train import train
 from earmark.cli.errors import handle_errors
+from earmark.cli.help import Command, Group
 from earmark.errors import SettingError
 
 PANELS = {
@@ -37,9 +39,10 @@ PANELS = {
 
 app = typer.Typer(
     name="earmark",
+    cls=Group,
     help="Tells the genre of music by ear.",
-    epilog="Exit status: 0 all answered ('unknown' is an answer), 1 some file failed, 2 wrong usage, 130 interrupted. "
-    "EARMARK_CONFIG names a file of settings (earmark config --help); NO_COLOR and FORCE_COLOR are respected.",
+    epilog="Exit status: 0 every file has an answer ('unknown' is one), 1 some file failed, 2 wrong usage, "
+    "130 interrupted. Settings can be kept in a file: earmark config --help. NO_COLOR and FORCE_COLOR are respected.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     # A fault of ours shows Python's own traceback, which fits into a bug report.
@@ -59,15 +62,15 @@ def main() -> None:
 def _root(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but answers and errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only answers and errors.")] = False,
     verbose: Annotated[
         int,
         typer.Option(
-            "--verbose", "-v", count=True, metavar="", help="Say what is done; -vv: every detail.", show_default=False
+            "--verbose", "-v", count=True, metavar="", help="Log what is done; -vv: in detail.", show_default=False
         ),
     ] = 0,
     log_file: Annotated[
-        Path | None, typer.Option(help="Add every detail to this file, with times.", metavar="FILE")
+        Path | None, typer.Option(help="Append a detailed log, with times, to this file.", metavar="FILE")
     ] = None,
 ) -> None:
     """Tells the genre of music by ear."""
@@ -105,4 +108,4 @@ for panel, commands in PANELS.items():
         if isinstance(command, typer.Typer):
             app.add_typer(command, rich_help_panel=panel)
         else:
-            app.command(rich_help_panel=panel)(command)
+            app.command(cls=Command, rich_help_panel=panel)(command)

@@ -66,38 +66,69 @@ def count_jobs(jobs: int) -> int:
     return jobs or os.cpu_count() or 1
 
 
+def choose_format(ctx: typer.Context, form: Format, output: Path | None) -> Format:
+    """Return the output format: of --format if it is given, else of the output's suffix, else `form`, as is set."""
+    source = ctx.get_parameter_source("form")
+    if output is None or (source and source.name == "COMMANDLINE"):
+        return form
+    suffixes = {".csv": Format.csv, ".json": Format.json, ".jsonl": Format.json}
+    return suffixes.get(output.suffix.lower(), form)
+
+
+PATHS_HELP = (
+    "Files, folders to search for audio, or patterns in quotes; - reads names from standard input, one per line."
+)
+
 # A name that ends in Option or Argument is a declaration: `jobs: JobsOption = 0`.
 ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
         "-m",
-        help="Model file, or name of a bundled model.",
-        show_default="bundled",
+        help="Model file, or name of a bundled model; 'earmark models' lists them.",
+        show_default="earmark",
         envvar="EARMARK_MODEL",
         autocompletion=completion.models,
     ),
 ]
 ModelArgument = Annotated[
-    str, typer.Argument(help="Model file, or name of a bundled model.", autocompletion=completion.models)
+    str,
+    typer.Argument(
+        help="Model file, or name of a bundled model; 'earmark models' lists them.", autocompletion=completion.models
+    ),
 ]
 CorpusArgument = Annotated[str, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.")]
 TopOption = Annotated[
-    int | None, typer.Option(min=1, help="Show only the N most probable genres, and styles and moods.", metavar="N")
+    int | None,
+    typer.Option(min=1, help="Show the N most probable genres, and as many styles and moods.", metavar="N"),
 ]
-PreviewOption = Annotated[bool, typer.Option("--preview", help="Hear 30 s of each file, spread over it, not all.")]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Listen to 30 s of each file only, spread over it.")]
 ReportOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format.")]
-LinesOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")]
-AnswersOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")]
-PartOption = Annotated[Part | None, typer.Option(help="Which part.", show_default="test")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda…")]
+LinesOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format; json: one object per line.")]
+AnswersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to this file instead of the screen: .csv, .json or a table."
+    ),
+]
+AnswersFormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Output format; json: one object per line.",
+        show_default="by the suffix of --output, else table",
+    ),
+]
+PartOption = Annotated[Part | None, typer.Option(help="Part of the split to take.", show_default="test")]
+DeviceOption = Annotated[str, typer.Option(help="Where PyTorch runs: auto, cpu, cuda…")]
 JobsOption = Annotated[
     int,
     typer.Option(
         "--jobs",
         "-j",
         min=0,
-        help="Files worked on at once; 0: one a core.",
+        help="Number of files to work on at once; 0: one per core.",
         envvar="EARMARK_JOBS",
         callback=count_jobs,
     ),
@@ -105,12 +136,13 @@ JobsOption = Annotated[
 ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Leave out what matches, as a line of a .gitignore would: '*.m4b', 'Podcasts/'. May be repeated.",
+        help="Leave out what matches, by the rules of .gitignore: '*.m4b', 'Podcasts/'. May be repeated.",
         metavar="PATTERN",
     ),
 ]
 NullOption = Annotated[
-    bool, typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them.")
+    bool,
+    typer.Option("--null", "-0", help="Names on standard input end with NUL, as 'find -print0' writes them."),
 ]
 LabelsOption = Annotated[
     Labels,
@@ -122,15 +154,15 @@ MinTracksOption = Annotated[
     int | None,
     typer.Option(
         min=3,
-        help="A genre with fewer tracks is rare. Without this and --rare, folders and lists are taken as they are.",
+        help="Genres with fewer tracks are rare. Without this and --rare, all genres of folders and lists are kept.",
         show_default="10",
     ),
 ]
 RareOption = Annotated[
     Rare | None,
-    typer.Option(help="Leave rare genres out (drop), or file them under 'other' (merge).", show_default="drop"),
+    typer.Option(help="Leave rare genres out (drop), or put them into the genre 'other' (merge).", show_default="drop"),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+SeedOption = Annotated[int, typer.Option(help="Random seed.")]
 
 
 def default_part(part: Part | None, protocol: Split | None) -> str:

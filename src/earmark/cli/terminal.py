@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,9 +24,9 @@ def set_quiet() -> None:
     _quiet = True
 
 
-def shows_progress() -> bool:
-    """Tell whether progress is wanted, and stderr a terminal that can show it."""
-    return not _quiet and sys.stderr.isatty()
+def is_quiet() -> bool:
+    """Tell whether nothing but errors is to be said."""
+    return _quiet
 
 
 def console(file: TextIO) -> Console:
@@ -35,16 +36,32 @@ def console(file: TextIO) -> Console:
     return Console(file=file, highlight=False)
 
 
-def say(message: str, style: str = "dim") -> None:
-    """Print a line on stderr; errors are red, and said even to those who asked for quiet."""
+@cache
+def stderr_console() -> Console:
+    """Return the one console of stderr: what is printed through it stands above a bar that it shows."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def say(message: str, style: str = "dim", *, wrap: bool = True) -> None:
+    """Print a line on stderr; errors are red, and said even to those who asked for quiet.
+
+    Parameters
+    ----------
+    message : str
+    style : str
+    wrap : bool
+        Whether a terminal too narrow for it gets it in several lines; not so for a command that people copy.
+    """
     if _quiet and style != "red":
         return
-    from rich.console import Console
     from rich.text import Text
 
-    # soft_wrap: rich would break lines at 80 columns where stderr is a file, and grep miss what it looks for.
+    target = stderr_console()
+    # Where stderr is a file, a line stays whole: grep would miss what it looks for.
     # As Text, since brackets in a file's name are no markup.
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(message, style=style))
+    target.print(Text(message, style=style), soft_wrap=not (wrap and target.is_terminal))
 
 
 @contextmanager
@@ -59,8 +76,12 @@ def output(path: Path | None) -> Iterator[TextIO]:
         return
     from earmark.files import open_atomic
 
-    with open_atomic(path) as file:
-        yield file
+    try:
+        with open_atomic(path) as file:
+            yield file
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"{path} is not written")
+        raise
 
 
 @contextmanager
@@ -77,7 +98,7 @@ class _TerminalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say one record."""
-        from earmark.cli.writers import clean
+        from earmark.cli.text import clean
 
         try:
             say(clean(self.format(record)), "yellow" if record.levelno >= logging.WARNING else "dim")
@@ -90,7 +111,7 @@ class _OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """Put a record in words."""
-        from earmark.cli.writers import clean
+        from earmark.cli.text import clean
 
         return clean(super().formatMessage(record))
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,14 @@ class Corpus:
     def subset(self, indices: Sequence[int] | NDArray[np.intp]) -> Corpus:
         """Return the corpus of these tracks only."""
         return Corpus(self.name, tuple(self.tracks[i] for i in indices))
+
+    def rename(self, names: Mapping[str, str]) -> Corpus:
+        """Return the corpus with its genres under other names, by name; those that are not given keep theirs."""
+        tracks = []
+        for track in self.tracks:
+            genre, *others = dict.fromkeys(names.get(name, name) for name in track.genres)
+            tracks.append(replace(track, genre=genre, others=tuple(others)))
+        return replace(self, tracks=sort_tracks(tracks))
 
 
 def open_corpus(source: str | os.PathLike[str]) -> Corpus:

@@ -16,15 +16,16 @@ from urllib.request import url2pathname
 
 from rich.filesize import decimal
 
-from earmark.errors import FetchError, SettingError
+from earmark.audio.streams.icy import RETRY_STATUSES
+from earmark.errors import FetchError, SettingError, reason_of
 
 if TYPE_CHECKING:
-    from requests import RequestException, Response
+    from requests import Response
 
 # Attempts at each mirror; pooch waits 1, 2, 3 … s between them.
 _ATTEMPTS = 5
-# Statuses that may be gone a moment later.
-_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+# Seconds until a host counts as out of reach.
+_CONNECT_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,16 @@ def download(archive: Archive, folder: Path, mirrors: Sequence[str] = (), report
         if path is None:
             require_room(folder, archive.size, archive.unpacked)
         try:
-            return _check(archive, path, reporter) if path else _retrieve(archive, mirror, target, reporter)
+            found = _check(archive, path, reporter) if path else _retrieve(archive, mirror, target, reporter)
         except FetchError as error:
-            reporter.on_note(f"{mirror}: {error}")
-            failures.append(f"\n  {mirror}: {error}")
+            failures.append(f"{mirror}: {error}")
+        else:
+            for failure in failures:
+                reporter.on_note(failure)
+            return found
+    lines = "".join(f"\n  {failure}" for failure in failures)
     raise FetchError(
-        f"{archive.name} could not be fetched:{''.join(failures)}\n"
+        f"{archive.name} could not be fetched:{lines}\n"
         "Try again later, or name another source of the archive with --mirror: an address, or a file that you have"
     )
 
@@ -99,12 +104,15 @@ class _Download:
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         """Make one attempt; pooch makes another after a RequestException, but not after a FetchError."""
-        from pooch import HTTPDownloader
-        from requests import RequestException, TooManyRedirects
+        from pooch import HTTPDownloader, downloaders
+        from requests import ConnectTimeout, RequestException, TooManyRedirects
+        from urllib3.exceptions import NewConnectionError
 
         self.attempt, self.n_bytes, self.total = self.attempt + 1, 0, None
         headers = {"User-Agent": f"earmark/{version('earmark')}", "Accept-Encoding": "identity"}
-        get = HTTPDownloader(chunk_size=1 << 14, headers=headers, hooks={"response": self.check_response})
+        timeout = (_CONNECT_SECONDS, downloaders.DEFAULT_TIMEOUT)
+        hooks = {"response": self.check_response}
+        get = HTTPDownloader(chunk_size=1 << 14, headers=headers, hooks=hooks, timeout=timeout)
         path = Path(output_file)
         # made by pooch, for its owner alone; ours is as readable as any file
         path.unlink()
@@ -117,8 +125,16 @@ class _Download:
         except (ValueError, TooManyRedirects) as error:
             raise FetchError(f"no address that can be asked ({error})") from error
         except RequestException as error:
-            self.reporter.on_note(f"{self.explain(error)} (attempt {self.attempt} of {_ATTEMPTS})")
-            raise RequestException(self.explain(error)) from error
+            causes = _list_causes(error)
+            words = self.explain(causes[-1])
+            # no such host, or nobody there: a second later that is the same, unless it was there before
+            unreachable = any(isinstance(cause, NewConnectionError | ConnectTimeout) for cause in causes)
+            if unreachable and self.attempt == 1:
+                raise FetchError(words) from error
+            # the last attempt's error is told by who gives up
+            if self.attempt < _ATTEMPTS:
+                self.reporter.on_note(f"{words} (attempt {self.attempt} of {_ATTEMPTS})")
+            raise RequestException(words) from error
         _check(self.archive, path, self.reporter)
 
     def check_response(self, response: Response, **_: Any) -> None:
@@ -130,7 +146,7 @@ class _Download:
             return
         if response.status_code // 100 != 2:
             words = f"the server says {response.status_code} {response.reason}"
-            raise HTTPError(words) if response.status_code in _TRANSIENT else FetchError(words)
+            raise HTTPError(words) if response.status_code in RETRY_STATUSES else FetchError(words)
         # a sign-in or error page
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise FetchError("it sends a web page instead of the file")
@@ -154,19 +170,24 @@ class _Download:
     def flush(self) -> None:
         """Do nothing: closing the file is early enough."""
 
-    def explain(self, error: RequestException) -> str:
-        """Return what broke and its first cause; requests and urllib3 wrap it several times."""
+    def explain(self, cause: BaseException) -> str:
+        """Return what broke, and its first cause."""
         from requests import HTTPError
 
-        cause: BaseException = error
-        while inner := cause.__cause__ or cause.__context__:
-            cause = inner
         if isinstance(cause, HTTPError):
             return str(cause)
         if not self.n_bytes and self.total is None:
-            return f"no answer ({cause})"
+            return f"no answer ({reason_of(cause)})"
         of = f" of {decimal(self.total)}" if self.total else ""
-        return f"the connection broke after {decimal(self.n_bytes)}{of} ({cause})"
+        return f"the connection broke after {decimal(self.n_bytes)}{of} ({reason_of(cause)})"
+
+
+def _list_causes(error: BaseException) -> list[BaseException]:
+    """Return an error, its cause, the cause of that and so on: requests and urllib3 wrap errors several times."""
+    causes = [error]
+    while inner := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(inner)
+    return causes
 
 
 def _retrieve(archive: Archive, url: str, target: Path, reporter: Reporter) -> Path:

@@ -11,6 +11,7 @@ from typing import Literal
 from earmark.data.corpus import Corpus, open_corpus
 from earmark.data.groups import MIN_GROUPS
 from earmark.data.rare_genres import MIN_TRACKS, Rare, filter_rare_genres
+from earmark.library.tags.spelling import unify_spellings
 
 
 def open_labelled(
@@ -59,8 +60,25 @@ def open_labelled(
         return open_tag_corpus(
             source, min_tracks=min_tracks or MIN_TRACKS, rare=rare or "drop", known=known, jobs=jobs, on_file=on_file
         )
-    corpus = open_corpus(source)
+    corpus = unify_genres(open_corpus(source))
     return filter_rare_genres(corpus, min_tracks or MIN_TRACKS, rare or "drop") if min_tracks or rare else corpus
+
+
+def unify_genres(corpus: Corpus) -> Corpus:
+    """Return a corpus of folders or a list with one spelling of each genre, the most used; its notes say which.
+
+    Examples
+    --------
+    >>> from earmark.data.corpus import Track
+    >>> tracks = [Track(str(i), genre) for i, genre in enumerate(["Hip-Hop", "Hip-Hop", "hiphop"])]
+    >>> unify_genres(Corpus("c", tuple(tracks))).notes
+    ('Hip-Hop and hiphop are one genre: Hip-Hop',)
+    """
+    genres = [track.genre for track in corpus.tracks]
+    names = {own: one for own, (one,) in zip(genres, unify_spellings([[own] for own in genres]), strict=True)}
+    spellings = {one: [own for own in corpus.genres if names[own] == one] for one in names.values()}
+    notes = tuple(f"{' and '.join(own)} are one genre: {one}" for one, own in spellings.items() if len(own) > 1)
+    return replace(corpus.rename(names), notes=corpus.notes + notes) if notes else corpus
 
 
 def prepare_for_folds(corpus: Corpus, jobs: int = 1) -> Corpus:

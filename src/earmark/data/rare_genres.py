@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from earmark.data.corpus import Corpus, sort_tracks
-from earmark.errors import CorpusError, SettingError
+from earmark.errors import CorpusError, SettingError, format_count
 
 Rare = Literal["drop", "merge"]
 
@@ -64,27 +64,10 @@ def assign_common_genres(choices: Choices, min_tracks: int = MIN_TRACKS, rare: R
     if rare == "merge" and lost:
         other = next((genre for genre in genres if genre.casefold() == OTHER), OTHER)
         if other in genres or len(lost) >= min_tracks:
-            note = f"merged {_format_tracks(len(lost))} {what} into {other!r}: {_format_counts(lost)}"
+            note = f"merged {format_count(len(lost), 'track')} {what} into {other!r}: {_format_counts(lost)}"
             return Assignment(tuple(genre or other for genre in genres), (note,))
         what += f", too few to make up {OTHER!r}"
     return Assignment(tuple(genres), _describe_left_out(lost, choices, what))
-
-
-def assign_known_genres(choices: Choices, known: Collection[str]) -> Assignment:
-    """Assign each track the first of its genres, spelled alike, that is one of a model's labels.
-
-    Tracks of none are "other", where that is a label, and else left out; CorpusError if that leaves no track.
-    """
-    rest = OTHER if OTHER in known else ""
-    genres = tuple(next((name for name in own if name in known), rest) for own in choices)
-    if not any(genres):
-        counts = _format_counts([own[0] for own in choices])
-        raise CorpusError(
-            f"the model knows none of the genres of {_format_tracks(len(choices))}: {counts}; "
-            f"it knows: {', '.join(known)}"
-        )
-    lost = [own[0] for own, genre in zip(choices, genres, strict=True) if not genre]
-    return Assignment(genres, _describe_left_out(lost, choices, "of genres that the model does not know"))
 
 
 def filter_rare_genres(corpus: Corpus, min_tracks: int = MIN_TRACKS, rare: Rare = "drop") -> Corpus:
@@ -116,7 +99,11 @@ def _choose_genres(choices: Choices, min_tracks: int) -> list[str]:
 
 
 def _describe_left_out(lost: list[str], choices: Choices, what: str) -> tuple[str, ...]:
-    return (f"left out {len(lost)} of {_format_tracks(len(choices))}, {what}: {_format_counts(lost)}",) if lost else ()
+    return (
+        (f"left out {len(lost)} of {format_count(len(choices), 'track')}, {what}: {_format_counts(lost)}",)
+        if lost
+        else ()
+    )
 
 
 def _format_counts(genres: list[str]) -> str:
@@ -124,7 +111,3 @@ def _format_counts(genres: list[str]) -> str:
     counts = sorted(Counter(genres).items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{genre} {n}" for genre, n in counts[:_MAX_LISTED])
     return named + (f" and {len(counts) - _MAX_LISTED} more" if len(counts) > _MAX_LISTED else "")
-
-
-def _format_tracks(n: int) -> str:
-    return f"{n} track{'s' * (n != 1)}"

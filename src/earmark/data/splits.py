@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from earmark.data import gtzan
 from earmark.data.corpus import Corpus
 from earmark.data.groups import Indices, group_by_known_artist, group_by_protocol
-from earmark.errors import CorpusError, SettingError
+from earmark.errors import CorpusError, SettingError, format_count
 
 Protocol = Literal["clip", "track", "artist", "album", "fault-filtered"]
 PROTOCOLS = ("clip", "track", "artist", "album", "fault-filtered")
@@ -202,7 +202,7 @@ def _require_groups(groups: Indices, genres: NDArray[np.str_], protocol: str, fo
         n = len(np.unique(groups[genres == genre]))
         if n < needed:
             raise CorpusError(
-                f"genre {str(genre)!r} has {n} {what}{'s' * (n != 1)}: each needs at least {needed}, "
+                f"genre {str(genre)!r} has {format_count(n, what)}: each needs at least {needed}, "
                 f"{why.get(needed, 'one a fold')}; add {what}s or remove the genre"
             )
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earmark.data.corpus import Corpus, Track, make_tracks, name_corpus
-from earmark.data.rare_genres import MIN_TRACKS, Rare, assign_common_genres, assign_known_genres
-from earmark.errors import CorpusError, SettingError
+from earmark.data.known_genres import assign_known_genres
+from earmark.data.rare_genres import MIN_TRACKS, Assignment, Rare, assign_common_genres
+from earmark.errors import CorpusError, SettingError, format_count
 from earmark.files import walk
+from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.genre_tags import require_mediafile
-from earmark.library.tags.spelling import parse_genres, spelling_key, unify_spellings
+from earmark.library.tags.spelling import parse_genres, unify_spellings
 
 # What stands for an artist where there is none, as :func:`spelling_key` gives it.
 _NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
@@ -56,7 +58,7 @@ def open_tag_corpus(
         What is rare, and what becomes of it; see :func:`earmark.data.rare_genres.assign_common_genres`.
     known : sequence of str, optional
         Labels of a model to be evaluated: they, and not `min_tracks` and `rare`, then say which genres count;
-        see :func:`earmark.data.rare_genres.assign_known_genres`.
+        see :func:`earmark.data.known_genres.assign_known_genres`.
     jobs : int
         Files read at once.
     on_file : callable, optional
@@ -83,12 +85,15 @@ def open_tag_corpus(
     files = _read_all(walk(folder), jobs, on_file)
     usable = [file for file in files if file.genres]
     if not usable:
-        lacking = f"none of {_format_files(len(files))} has a genre tag" if files else "no sound files below it"
+        lacking = f"none of {format_count(len(files), 'file')} has a genre tag" if files else "no sound files below it"
         raise CorpusError(
             f"{folder}: {lacking}; tag some first, or sort them into folders by genre and leave out --labels tags"
         )
     choices = unify_spellings([file.genres for file in usable], known or ())
-    filed = assign_common_genres(choices, min_tracks, rare) if known is None else assign_known_genres(choices, known)
+    if known is None:
+        filed = assign_common_genres(choices, min_tracks, rare)
+    else:
+        filed = Assignment(assign_known_genres(choices, known))
     rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
     tracks = _add_others(make_tracks(rows, folder), {f.path: own for f, own in zip(usable, choices, strict=True)})
     return Corpus(f"{name_corpus(folder)}, by its tags", tracks, _describe_untagged(files) + filed.notes)
@@ -152,8 +157,4 @@ def _describe_untagged(files: list[FileTags]) -> tuple[str, ...]:
         return ()
     unreadable = sum(not file.readable for file in without)
     why = f" ({unreadable} of them cannot be read)" if unreadable else ""
-    return (f"left out {len(without)} of {_format_files(len(files))}, without a genre tag{why}",)
-
-
-def _format_files(n: int) -> str:
-    return f"{n} file{'s' * (n != 1)}"
+    return (f"left out {len(without)} of {format_count(len(files), 'file')}, without a genre tag{why}",)

@@ -172,6 +172,6 @@ DISTORTIONS = (
     Distortion("16-khz", "sampled at 16 kHz", partial(resample, to=16_000)),
     Distortion("11-khz", "sampled at 11.025 kHz", partial(resample, to=11_025)),
     Distortion("stereo", "a file of two equal channels", partial(transcode, codec=WAVE, channels=2)),
-    Distortion("late", "begun 1.7 s later", partial(skip_start, seconds=1.7)),
+    Distortion("late", "started 1.7 s later", partial(skip_start, seconds=1.7)),
 )
 """In the order of reports."""

@@ -55,7 +55,10 @@ def top_k_accuracy(probabilities: Probabilities, truth: NDArray[np.intp], k: int
 
 
 def macro_f1(confusion: NDArray[np.intp]) -> float:
-    """Return the mean F1 score of the labels that occur as truth or as prediction.
+    """Return the mean F1 score of the labels that occur as truth; NaN where there are none.
+
+    A label that is only ever predicted counts where it was wrong, as recall that other labels lost. It is
+    ``sklearn.metrics.f1_score`` with ``labels=np.unique(truth)`` and ``average="macro"``.
 
     Parameters
     ----------
@@ -68,8 +71,9 @@ def macro_f1(confusion: NDArray[np.intp]) -> float:
     0.6666666666666666
     """
     # F1 = 2 TP / (2 TP + FP + FN); columns sum to TP + FP, rows to TP + FN
-    occurs = confusion.sum(axis=0) + confusion.sum(axis=1)
-    f1 = 2 * np.diag(confusion)[occurs > 0] / occurs[occurs > 0]
+    occurs = confusion.sum(axis=1) > 0
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    f1 = 2 * np.diag(confusion)[occurs] / total[occurs]
     return float(f1.mean()) if len(f1) else float("nan")
 
 
@@ -218,6 +222,37 @@ def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> 
     kept = int(np.ceil(coverage * len(confidence) - 1e-9))
     # the kept-th largest; at least 1, as index -0 is the smallest
     return float(np.sort(confidence)[-max(kept, 1)])
+
+
+def threshold_for_precision(confidence: Probabilities, right: NDArray[np.bool_], precision: float = 0.75) -> float:
+    """Return the lowest confidence at which an answer is right at least so often, by isotonic regression.
+
+    The regression of right answers on confidence reaches `precision` from that threshold on which makes the sum of
+    ``right - precision`` over all answers above it largest (Robertson, Wright and Dykstra 1988, chapter 1).
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n,)
+    right : ndarray of bool, shape (n,)
+    precision : float
+        Share of right answers among those of the threshold's own confidence; among all above it are more.
+
+    Returns
+    -------
+    float
+        1 where no answers are right so often.
+
+    Examples
+    --------
+    >>> threshold_for_precision(np.array([0.3, 0.5, 0.6, 0.9]), np.array([False, True, True, True]))
+    0.5
+    """
+    levels, group = np.unique(-confidence, return_inverse=True)  # the most confident first
+    gains = np.cumsum(np.bincount(group, right - precision, len(levels)))
+    if not len(gains) or gains.max() < 0:
+        return 1.0
+    # of equal sums the one of most answers
+    return float(-levels[np.flatnonzero(gains == gains.max())[-1]])
 
 
 def best_threshold(probability: Probabilities, belongs: NDArray[np.bool_]) -> float:

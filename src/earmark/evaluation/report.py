@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.evaluation import metrics
 from earmark.evaluation.calibration import Answers
+from earmark.evaluation.rejection import Rejection
 from earmark.inference.card import Calibration
 
 
@@ -64,6 +65,8 @@ class Report:
     per_genre : dict
         Genre → ``{"n_tracks", "accuracy"}``, for genres that occur.
     tracks : list of TrackResult
+    foreign : list of Rejection
+        What was said of tracks whose genre the model does not know; they are not counted above.
     failed : dict of str to str
         Tracks that could not be read, and why; they are not counted above.
     """
@@ -86,6 +89,7 @@ class Report:
     confusion: list[list[int]]
     per_genre: dict[str, dict[str, float]]
     tracks: list[TrackResult]
+    foreign: list[Rejection] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -172,6 +176,9 @@ def _answer_tracks(
     probabilities = np.exp(pooled) if several else metrics.softmax(pooled / calibration.track_temperature)
     thresholds = np.array(several or [calibration.threshold] * len(answers.labels))
     named = probabilities.max(axis=1) >= thresholds[probabilities.argmax(axis=1)]
+    novelty = answers.track_novelty
+    if novelty is not None and calibration.novelty is not None:
+        named &= novelty <= calibration.novelty
     if answers.rejected is not None:
         # what is no music is unknown, however sure the network is of its genre
         named &= ~answers.rejected[np.unique(answers.track, return_index=True)[1]]

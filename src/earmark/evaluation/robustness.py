@@ -12,10 +12,10 @@ import numpy as np
 
 from earmark.audio import AudioFile
 from earmark.data.corpus import Corpus, Track
+from earmark.data.known_genres import divide_by_labels
 from earmark.errors import AudioError, CorpusError
 from earmark.evaluation import nonmusic
 from earmark.evaluation.distortions import DISTORTIONS, Samples
-from earmark.evaluation.evaluate import require_known_genres
 from earmark.evaluation.nonmusic import Sound
 from earmark.evaluation.robustness_report import UNDISTORTED, RobustnessReport, summarize
 from earmark.inference.model import Model
@@ -45,12 +45,11 @@ def measure_robustness(
     ----------
     tagger : Tagger
     corpus : Corpus
-        Of sound files, whose genres are among the model's labels.
+        Of sound files. Tracks of genres that the model does not know are classified as they are and counted apart.
     sounds : sequence of Sound
         That are no music, those of a kind side by side.
     jobs : int
-        Processes at most. A script that asks for more than one must begin its work under
-        ``if __name__ == "__main__":``, as always with processes in Python.
+        Processes at most.
     on_item : callable, optional
         Called after each track and each sound.
 
@@ -61,13 +60,17 @@ def measure_robustness(
     Raises
     ------
     CorpusError
-        If the corpus holds arrays, or genres that the model does not know, or nothing could be decoded.
+        If the corpus holds arrays, or no genre that the model knows, or nothing could be decoded.
     """
     require_sound(corpus)
-    require_known_genres(corpus, tagger.labels)
-    items: list[Track | Sound] = [*corpus.tracks, *sounds]
+    known, unknown = divide_by_labels(corpus, tagger.labels)
+    # of a foreign genre, only what the model says of the track as it is
+    strangers = [Sound(track.genre, track.id, track.path) for track in unknown.tracks]
+    foreign_sounds = set(strangers)
+    items: list[Track | Sound] = [*known.tracks, *strangers, *sounds]
     tracks: list[tuple[Track, dict[str, Verdict]]] = []
     others: list[tuple[Sound, Verdict]] = []
+    foreign: list[tuple[Sound, Verdict]] = []
     failed: dict[str, str] = {}
     # an error in this loop must end the pool's processes at once
     with closing(_classify_all(tagger, items, jobs)) as answers:
@@ -77,12 +80,12 @@ def measure_robustness(
             elif isinstance(item, Track):
                 tracks.append((item, answer))
             else:
-                others.append((item, answer[UNDISTORTED]))
+                (foreign if item in foreign_sounds else others).append((item, answer[UNDISTORTED]))
             if on_item:
                 on_item(item)
     if not tracks:
         raise CorpusError("no track of the corpus could be heard" + "".join(f"; {k}: {v}" for k, v in failed.items()))
-    return summarize(corpus.name, tracks, others, failed)
+    return summarize(corpus.name, tracks, others, foreign, failed)
 
 
 def require_sound(corpus: Corpus) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,6 +13,7 @@ from earmark.data.corpus import Track
 from earmark.evaluation import metrics
 from earmark.evaluation.distortions import DISTORTIONS
 from earmark.evaluation.nonmusic import Sound
+from earmark.evaluation.rejection import Rejection, count_rejections
 from earmark.evaluation.report import plain_types
 from earmark.inference.verdict import Verdict
 
@@ -47,32 +47,6 @@ class Steadiness:
 
 
 @dataclass(frozen=True)
-class Rejection:
-    """What was said of one kind of sound that is no music.
-
-    Attributes
-    ----------
-    kind : str
-    made : bool
-        Whether it was made by :mod:`~earmark.evaluation.nonmusic`; otherwise it was the user's.
-    n_sounds : int
-    named : int
-        How many were called a genre.
-    genres : dict of str to int
-        Which, and how many each.
-    reasons : dict of str to int
-        Why the others are unknown, and how many each.
-    """
-
-    kind: str
-    made: bool
-    n_sounds: int
-    named: int
-    genres: dict[str, int]
-    reasons: dict[str, int]
-
-
-@dataclass(frozen=True)
 class RobustnessReport:
     """How robust a model is.
 
@@ -95,6 +69,9 @@ class RobustnessReport:
     left_out : list of str
         Distortions that this build of FFmpeg cannot encode.
     rejection : list of Rejection
+        Of sounds that are no music.
+    foreign : list of Rejection
+        Of tracks whose genre the model does not know; they are not counted above.
     failed : dict of str to str
         Tracks and sounds that could not be decoded whole, and why; they are not counted above.
     """
@@ -109,6 +86,7 @@ class RobustnessReport:
     steadiness: list[Steadiness]
     left_out: list[str]
     rejection: list[Rejection]
+    foreign: list[Rejection]
     failed: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,6 +98,7 @@ def summarize(
     corpus: str,
     tracks: Sequence[tuple[Track, dict[str, Verdict]]],
     others: Sequence[tuple[Sound, Verdict]],
+    foreign: Sequence[tuple[Sound, Verdict]],
     failed: dict[str, str],
 ) -> RobustnessReport:
     """Summarize verdicts.
@@ -130,8 +109,8 @@ def summarize(
         For the report.
     tracks : sequence of (Track, dict of str to Verdict)
         At least one: the verdict on each version, by the distortion's name and :data:`UNDISTORTED`.
-    others : sequence of (Sound, Verdict)
-        Those of a kind side by side.
+    others, foreign : sequence of (Sound, Verdict)
+        Of what is no music, and of music whose genre the model does not know; those of a kind side by side.
     """
     plain = [verdicts[UNDISTORTED] for _, verdicts in tracks]
     right = np.array([verdict.best == track.genre for (track, _), verdict in zip(tracks, plain, strict=True)])
@@ -152,6 +131,7 @@ def summarize(
         steadiness=_steadiness(tracks),
         left_out=[distortion.name for distortion in DISTORTIONS if not distortion.codec.available],
         rejection=_rejection(others),
+        foreign=_rejection(foreign),
         failed=failed,
     )
 
@@ -171,13 +151,9 @@ def _steadiness(tracks: Sequence[tuple[Track, dict[str, Verdict]]]) -> list[Stea
     return found
 
 
-def _rejection(others: Sequence[tuple[Sound, Verdict]]) -> list[Rejection]:
+def _rejection(answers: Sequence[tuple[Sound, Verdict]]) -> list[Rejection]:
     """Return one row for each kind, in order."""
-    found = []
-    for (kind, made), group in groupby(others, key=lambda pair: (pair[0].kind, pair[0].path is None)):
-        verdicts = [verdict for _, verdict in group]
-        genres = Counter(verdict.genre for verdict in verdicts if verdict.genre)
-        reasons = Counter(verdict.reason for verdict in verdicts if verdict.reason)
-        counts = dict(genres.most_common()), dict(reasons.most_common())
-        found.append(Rejection(kind, made, len(verdicts), genres.total(), *counts))
-    return found
+    return [
+        count_rejections(kind, [verdict for _, verdict in group], made=made)
+        for (kind, made), group in groupby(answers, key=lambda pair: (pair[0].kind, pair[0].path is None))
+    ]

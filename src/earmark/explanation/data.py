@@ -19,7 +19,8 @@ RANGE_DB = 80.0
 
 _SCALARS = ("n_genres", "start", "duration", "whole", "envelope_seconds", "clip_seconds", "cell_seconds", "method")
 _ARRAYS = (
-    "envelope", "spectrogram", "times", "frequencies", "moments", "probabilities", "attention", "relevance", "bands",
+    "envelope", "spectrogram", "times", "frequencies", "moments", "probabilities", "attention", "relevance", "contrast",
+    "bands",
 )  # fmt: skip
 
 
@@ -58,6 +59,9 @@ class ExplanationData:
     relevance : ndarray, shape (columns, bands, labels), or None
         Bits of evidence that a region holds for each label: 1 doubles its odds, negative speaks against it. NaN in
         silence. None where it was not asked for.
+    contrast : ndarray, shape (columns, bands), or None
+        Bits of evidence for the most probable genre over the second, see :attr:`pair`: 1 doubles the ratio of their
+        probabilities, negative speaks for the second. None where `relevance` is, or there are no probabilities.
     clip_seconds : float
         Length of the clips that the network classifies.
     cell_seconds : float
@@ -85,6 +89,7 @@ class ExplanationData:
     probabilities: NDArray[np.float64] = field(repr=False)
     attention: NDArray[np.float64] | None = field(repr=False)
     relevance: NDArray[np.float64] | None = field(repr=False)
+    contrast: NDArray[np.float64] | None = field(repr=False)
     clip_seconds: float
     cell_seconds: float
     bands: NDArray[np.intp] = field(repr=False)
@@ -108,6 +113,11 @@ class ExplanationData:
         return tuple(self.verdict.genres) or self.labels[: self.n_genres]
 
     @property
+    def pair(self) -> tuple[str, str] | None:
+        """The two most probable genres, which :attr:`contrast` is about; None without it."""
+        return None if self.contrast is None else (self.genres[0], self.genres[1])
+
+    @property
     def shares(self) -> dict[str, float]:
         """Probabilities of genres, styles and moods in the whole explained part; empty where there are none."""
         return {**self.verdict.moods, **self.verdict.styles, **self.verdict.genres}
@@ -124,10 +134,11 @@ class ExplanationData:
 
     @property
     def relevance_limit(self) -> float:
-        """Bits of the deepest colour, alike for all genres: all but a few cells in a thousand lie below."""
-        if self.relevance is None or np.isnan(self.relevance).all():
+        """Bits of the deepest colour, alike for all maps: of each, all but a few cells in a thousand lie below."""
+        maps = [bits for bits in (self.relevance, self.contrast) if bits is not None and not np.isnan(bits).all()]
+        if not maps:
             return 1.0
-        return max(0.1, float(np.nanquantile(np.abs(self.relevance), 0.998)))
+        return max(0.1, *(float(np.nanquantile(np.abs(bits), 0.998)) for bits in maps))
 
     def of(self, genre: str) -> NDArray[np.float64]:
         """Return the relevance for one genre, shape (columns, bands).
@@ -153,7 +164,7 @@ class ExplanationData:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers, rounded, with None for NaN; without the sound."""
-        record = {"verdict": self.verdict.to_dict(), "labels": list(self.labels)}
+        record = {"verdict": self.verdict.to_dict(), "labels": list(self.labels), "pair": self.pair and list(self.pair)}
         record |= {name: getattr(self, name) for name in _SCALARS}
         digits = {"spectrogram": 1, "frequencies": 1}
         return record | {name: _to_list(getattr(self, name), digits.get(name, 4)) for name in _ARRAYS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from earmark.audio.clips import Clip, cut
 from earmark.audio.decode import AudioFile
 from earmark.audio.encode import PLAY_RATE, encode_mp3
+from earmark.audio.mixdown import mix_array
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
 from earmark.explanation.explanation import Explanation
-from earmark.explanation.occlusion import BATCH_FRAMES, Cells, Occlusion, cell_seconds, join_names
+from earmark.explanation.occlusion import BATCH_FRAMES, Cells, Occlusion, Pair, cell_seconds, join_names
 from earmark.explanation.track_axis import ENVELOPE_SECONDS, Piece, compute_envelope, compute_levels, join_pieces
 from earmark.inference.aggregate import pool_clips
 from earmark.inference.model import Model
@@ -44,8 +46,13 @@ class Method(Protocol):
     def steps(self, n_frames: int) -> int:
         """Return how many steps a clip of so many frames takes."""
 
-    def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Return the bits that each cell of a clip speaks for each name, (frames, bins) → (columns, bands, names)."""
+    def __call__(
+        self, frames: NDArray[np.float32], advance: Callable[[int], None], pair: Pair | None = None
+    ) -> NDArray[np.float64]:
+        """Return the bits that each cell of a clip speaks for each name, (frames, bins) → (columns, bands, names).
+
+        With a pair, one more at the end: the bits for its first genre over its second.
+        """
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,7 @@ class Explainer:
         levels, times = compute_levels(card.front_end, samples)
         names = card.names if method is None else method.names
         moments, probabilities = self._classify_moments(samples)
+        relevance, contrast = self._find_relevance(samples, method, verdict, advance) if method else (None, None)
         return Explanation(
             verdict=verdict,
             labels=names,
@@ -147,7 +155,8 @@ class Explainer:
             moments=moments,
             probabilities=probabilities[:, [card.names.index(name) for name in names]],
             attention=self._join_attention(verdict, times),
-            relevance=None if method is None else self._find_relevance(samples, method, advance),
+            relevance=relevance,
+            contrast=contrast,
             clip_seconds=card.clip_seconds,
             cell_seconds=cell_seconds(card),
             bands=Cells.of(card, 1).edges,
@@ -170,17 +179,15 @@ class Explainer:
             return _Sound(np.concatenate(blocks), path, start, recording.info.duration, damage, encoded)
 
     def _cut_array(self, array: ArrayLike, sample_rate: float, start: float, duration: float, sound: bool) -> _Sound:
-        samples = np.asarray(array)
-        mono = self.tagger.resample(samples, sample_rate)
-        part = _part(mono, self.tagger.card.front_end.sample_rate, start, duration)
+        own = mix_array(array, sample_rate)
+        part = _part(self.tagger.resample(own, sample_rate), self.tagger.card.front_end.sample_rate, start, duration)
         if not len(part):
             raise AudioError(f"nothing to hear from {start:g} s on: the sound ends before")
         encoded = None
         if sound:
             # the player hears the given rate, the network its own
-            own = samples if samples.ndim == 1 else samples.mean(axis=0)
             encoded = encode_mp3([soxr.resample(_part(own, sample_rate, start, duration), sample_rate, PLAY_RATE)])
-        return _Sound(part, None, start, samples.shape[-1] / sample_rate, None, encoded)
+        return _Sound(part, None, start, len(own) / sample_rate, None, encoded)
 
     def _classify_moments(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Classify the clip around each moment: times (moments,), probabilities (moments, names)."""
@@ -208,9 +215,14 @@ class Explainer:
                     found[some[audible]] = join_names(np.array(genres), told, card)
         return times, found
 
-    def _find_relevance(self, samples: NDArray[np.float32], method: Method, advance: Advance) -> NDArray[np.float64]:
-        """Find what each cell is worth, clip by clip, shape (columns, bands, names)."""
-        card = self.tagger.card
+    def _find_relevance(
+        self, samples: NDArray[np.float32], method: Method, verdict: Verdict, advance: Advance
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Find what each cell is worth, clip by clip: (columns, bands, names), and (columns, bands) for the winner."""
+        card, n_names = self.tagger.card, len(method.names)
+        # the winner and the runner-up, where there are probabilities
+        best = [card.index_of(genre) for genre in islice(verdict.genres, 2)]
+        pair = (best[0], best[1]) if best else None
         rate, front_end, step = card.front_end.sample_rate, card.front_end, cell_seconds(card)
         clips = [
             clip for clip in cut([samples], card.clip_length, card.hop_length) if card.reason_to_skip(clip) is None
@@ -219,12 +231,13 @@ class Explainer:
         pieces = []
         for clip in clips:
             # without the zeros that fill the last clip: (frames, bins) → (columns, bands, names)
-            cells = method(front_end(clip.samples[: clip.length]), lambda done: advance(done, total))
+            cells = method(front_end(clip.samples[: clip.length]), lambda done: advance(done, total), pair)
             pieces.append(Piece(clip.start / rate, (clip.start + clip.length) / rate, cells))
         # As many columns as the sound needs, but for rounding errors; each is looked up at its middle.
         columns = np.arange(max(1, int(np.ceil(len(samples) / rate / step - 1e-6))), dtype=np.float64)
-        shape = Cells.of(card, 1).shape[1], len(method.names)
-        return join_pieces((columns + 0.5) * step, pieces, step, shape=shape)
+        shape = Cells.of(card, 1).shape[1], n_names + (pair is not None)
+        found = join_pieces((columns + 0.5) * step, pieces, step, shape=shape)
+        return found[..., :n_names], found[..., n_names] if pair else None
 
     def _join_attention(self, verdict: Verdict, times: NDArray[np.float64]) -> NDArray[np.float64] | None:
         if not self.tagger.card.attention:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from earmark.explanation.data import RANGE_DB, ExplanationData
 from earmark.plotting import (
@@ -45,8 +46,8 @@ def draw_explanation(explanation: ExplanationData, genres: Sequence[str] = ()) -
     ----------
     explanation : ExplanationData
     genres : sequence of str
-        Genres, styles or moods with a map and a curve beside the most probable genre, six at most; the three most
-        probable genres when left out.
+        Genres, styles or moods with a map and a curve beside the most probable genre, six at most. When left out, one
+        map of what speaks for the most probable genre over the second, and curves of the three most probable.
 
     Raises
     ------
@@ -57,35 +58,49 @@ def draw_explanation(explanation: ExplanationData, genres: Sequence[str] = ()) -
         explanation.index(genre)
     ranked = list(explanation.verdict.genres)
     shown = (list(dict.fromkeys([*genres, *ranked[:1]])) if genres else ranked[:3])[:MOST]
-    rows = ["wave", "spectrogram"] + ["regions"] * (len(shown) if explanation.relevance is not None else 0)
+    maps = _list_maps(explanation, shown if genres or not explanation.pair else ())
+    rows = ["wave", "spectrogram"] + ["regions"] * len(maps)
     rows += ["probability"] + ["attention"] * (explanation.attention is not None)
     with figure_style():
         heights = [_HEIGHTS[row] for row in rows]
         figure, panels = make_figure(
             sum(heights) + 7 * len(rows), len(rows), width=WIDTH, sharex=True, height_ratios=heights
         )
-        maps = panels[2 : 2 + rows.count("regions")]
         _waveform(panels[0], explanation)
         _spectrogram(panels[1], explanation)
-        _regions(figure, maps, explanation, shown)
+        _regions(figure, panels[2 : 2 + len(maps)], explanation, maps)
         _probabilities(panels[2 + len(maps)], explanation, shown)
         if explanation.attention is not None:
             _attention(panels[-1], explanation)
         panels[-1].set_xlabel("seconds")
         panels[-1].set_xlim(explanation.start, explanation.end)
-        return render_figure(figure, "explanation", explanation.answer, _CAPTION, _alt(explanation, shown))
+        return render_figure(figure, "explanation", explanation.answer, _CAPTION, _alt(explanation, maps))
 
 
 _CAPTION = (
-    "Blue regions spoke for the name, orange ones against it; without a region of +1 bit its odds would be half of "
+    "Blue regions speak for the name, orange ones against it; without a region of +1 bit its odds would be half of "
     "what they are. The curves show what is heard in the clip around each moment."
 )
 
 
-def _alt(explanation: ExplanationData, shown: Sequence[str]) -> str:
-    asked = f" Regions for {', '.join(shown)}." if explanation.relevance is not None and shown else ""
+def _alt(explanation: ExplanationData, titles: Iterable[str]) -> str:
     rows = f"waveform, spectrogram and probabilities over {explanation.duration:.0f} seconds"
-    return f"{explanation.answer}: {rows}.{asked}"
+    return " ".join([f"{explanation.answer}: {rows}.", *titles])
+
+
+def _list_maps(explanation: ExplanationData, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return the bits to draw, (columns, bands), by the question that they answer; of no names, the pair's."""
+    if explanation.relevance is None:
+        return {}
+    if not names and explanation.pair and explanation.contrast is not None:
+        first, second = explanation.pair
+        return {f"Why {first}, and not {second}? Blue speaks for {first}, orange for {second}": explanation.contrast}
+    maps = {}
+    for name in names:
+        share = explanation.shares.get(name, 0.0)
+        why = "Why" if name == explanation.verdict.best or share >= 0.5 else "Why not"
+        maps[f"{why} {name} ({share:.0%})?"] = explanation.of(name)
+    return maps
 
 
 def _waveform(axes: Axes, explanation: ExplanationData) -> None:
@@ -101,7 +116,7 @@ def _waveform(axes: Axes, explanation: ExplanationData) -> None:
 def _spectrogram(axes: Axes, explanation: ExplanationData) -> None:
     top = float(explanation.spectrogram.max())
     _picture(axes, explanation, cmap="magma", vmin=top - RANGE_DB, vmax=top)
-    axes.set_title("what the network reads (Hz)")
+    axes.set_title("What the network reads (Hz)")
 
 
 def _picture(axes: Axes, explanation: ExplanationData, **settings: object) -> None:
@@ -128,15 +143,17 @@ def _frequency_axis(axes: Axes, explanation: ExplanationData) -> None:
     axes.set_yticks([at for at, _ in marks], [text for _, text in marks])
 
 
-def _regions(figure: Figure, panels: Sequence[Axes], explanation: ExplanationData, shown: Sequence[str]) -> None:
-    if explanation.relevance is None or not panels:
+def _regions(
+    figure: Figure, panels: Sequence[Axes], explanation: ExplanationData, maps: Mapping[str, NDArray[np.float64]]
+) -> None:
+    if not maps:
         return
     most = explanation.relevance_limit
     top = float(explanation.spectrogram.max())
     bins = explanation.spectrogram.shape[1]
-    for axes, genre in zip(panels, shown, strict=True):
+    for axes, (title, bits) in zip(panels, maps.items(), strict=True):
         _picture(axes, explanation, cmap="Greys", vmin=top - RANGE_DB, vmax=top + RANGE_DB)
-        worth = np.nan_to_num(explanation.of(genre).T)  # (bands, columns)
+        worth = np.nan_to_num(bits.T)  # (bands, columns)
         strength = np.clip(np.abs(worth) / most, 0, 1) ** 0.8
         end = explanation.start + worth.shape[1] * explanation.cell_seconds
         # blue or orange by the sign; how opaque by the bits, small ones raised a little
@@ -146,12 +163,10 @@ def _regions(figure: Figure, panels: Sequence[Axes], explanation: ExplanationDat
             np.concatenate([colours, strength[..., None]], axis=-1), origin="lower", aspect="auto",
             interpolation="bilinear", extent=(explanation.start, end, 0, bins),
         )  # fmt: skip
-        share = explanation.shares.get(genre, 0.0)
-        why = "why" if genre == explanation.verdict.best or share >= 0.5 else "why not"
-        axes.set_title(f"{why} {genre} ({share:.0%})?")
+        axes.set_title(title)
     scale = ScalarMappable(Normalize(-most, most), LinearSegmentedColormap.from_list("", [_AGAINST, "white", _FOR]))
     # one bar for all panels, as thin beside one as beside six
-    bar = figure.colorbar(scale, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits for it")
+    bar = figure.colorbar(scale, ax=list(panels), pad=0.01, aspect=12 * len(panels), label="bits of evidence")
     bar.outline.set_visible(False)
 
 
@@ -164,7 +179,7 @@ def _probabilities(axes: Axes, explanation: ExplanationData, shown: Sequence[str
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
     axes.grid(axis="y")
-    axes.set_title(f"probability in the {explanation.clip_seconds:g} seconds around each moment")
+    axes.set_title(f"Probability in the {explanation.clip_seconds:g} seconds around each moment")
     if shown:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=MOST, borderpad=0, borderaxespad=0.2)
 
@@ -177,4 +192,4 @@ def _attention(axes: Axes, explanation: ExplanationData) -> None:
     axes.fill_between(times, 0, weights, step="mid", color=GREEN, linewidth=0)
     axes.axhline(1, color=INK, linewidth=0.6, linestyle=":")
     axes.set_ylim(0, max(2.0, float(np.nanmax(weights, initial=0))))
-    axes.set_title("attention: 1 is an even share")
+    axes.set_title("Attention: 1 is an even share")

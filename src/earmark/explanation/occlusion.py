@@ -32,6 +32,9 @@ _MIN_FRAMES = 2
 """Frames a cell at least: a clip of few frames has fewer cells."""
 
 
+Pair = tuple[int, int]
+"""The places of two genres among the labels: which of them is it, and what speaks for the first?"""
+
 Replacement = Callable[[NDArray[np.float32], FrontEnd], NDArray[np.float32]]
 """Makes what a hidden region is replaced by: a clip of the same shape."""
 
@@ -174,22 +177,24 @@ class Occlusion:
         columns, bands = Cells.of(self.tagger.card, n_frames).shape
         return (columns + WINDOW - 1) * (bands + WINDOW - 1)
 
-    def __call__(self, frames: NDArray[np.float32], advance: Callable[[int], None]) -> NDArray[np.float64]:
+    def __call__(
+        self, frames: NDArray[np.float32], advance: Callable[[int], None], pair: Pair | None = None
+    ) -> NDArray[np.float64]:
         """Return the bits that each cell of a clip, (frames, bins), speaks for each name, (columns, bands, names).
 
-        Negative where it speaks against it. `advance` is told how many of the :meth:`steps` have been done since it was
-        last called.
+        Negative where it speaks against it. With a pair, one more at the end: the bits for its first genre over its
+        second. `advance` is told how many of the :meth:`steps` have been done since it was last called.
         """
         card = self.tagger.card
         cells = Cells.of(card, len(frames))
         # (windows, columns, bands)
         hidden = list_windows(*cells.shape)
         base = self.replacement(frames, card.front_end)
-        whole = compute_evidence(self.tagger, frames[None])
+        whole = compute_evidence(self.tagger, frames[None], pair)
 
         def without(some: NDArray[np.bool_]) -> NDArray[np.float64]:
             # (windows, columns, bands) → (windows, frames, bins), altered clips → (windows, names)
-            return compute_evidence(self.tagger, np.where(cells.expand(some), base, frames))
+            return compute_evidence(self.tagger, np.where(cells.expand(some), base, frames), pair)
 
         lost, batch = [], max(1, BATCH_FRAMES // len(frames))
         with ThreadPoolExecutor(self.jobs) as pool:
@@ -202,8 +207,11 @@ class Occlusion:
         return worth
 
 
-def compute_evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the log-odds of every genre, style and mood in bits, shape (clips, frames, bins) → (clips, names)."""
+def compute_evidence(tagger: Tagger, clips: NDArray[np.float32], pair: Pair | None = None) -> NDArray[np.float64]:
+    """Return the log-odds of every genre, style and mood in bits, shape (clips, frames, bins) → (clips, names).
+
+    With a pair, one more at the end: ``log2(p / q)`` of the probabilities of its two genres.
+    """
     prediction, card = tagger.predict_frames(clips), tagger.card
     log_p, temperature = prediction.log_probabilities, card.calibration.clip_temperature
     # probabilities by themselves, as those of styles and moods: log2(p / (1 - p)), within what 32 bits tell apart
@@ -211,7 +219,11 @@ def compute_evidence(tagger: Tagger, clips: NDArray[np.float32]) -> NDArray[np.f
     bits: NDArray[np.float64] = np.log2(p / (1 - p))
     if not card.multilabel:
         bits[:, : len(card.labels)] = log_odds(log_p, temperature)
-    return bits
+    if pair is None:
+        return bits
+    first, second = pair
+    over = (log_p[:, first] - log_p[:, second]) / temperature / np.log(2)
+    return np.concatenate([bits, over[:, None]], axis=1)
 
 
 def list_windows(columns: int, bands: int) -> NDArray[np.bool_]:

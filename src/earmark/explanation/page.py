@@ -40,8 +40,8 @@ def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: s
     ----------
     explanation : ExplanationData
     genres : sequence of str
-        Genres, styles or moods drawn as curves beside the most probable genre, the first of them chosen; the three most
-        probable genres when left out.
+        Genres, styles or moods drawn as curves beside the most probable genre, the first of them chosen. When left
+        out, the three most probable genres, and what speaks for the first over the second is chosen.
     title : str, optional
         Of the sound; the file's name when left out.
 
@@ -110,6 +110,12 @@ def _notes(explanation: ExplanationData) -> list[str]:
         )
     if explanation.verdict.error:
         notes.append(f"The file is damaged: {explanation.verdict.error}.")
+    if explanation.contrast is not None and explanation.pair and np.nansum(explanation.contrast) < 0:
+        first, second = explanation.pair
+        notes.append(
+            f"Hidden one at a time, the regions speak more for {second} than for {first}. No single region makes this "
+            f"{first}: the sound as a whole does."
+        )
     return notes
 
 
@@ -123,7 +129,7 @@ def _aid(explanation: ExplanationData) -> str:
     if explanation.relevance is None:
         return f"{curves}. The whole track's answer stands above, and is made of clips."
     return (
-        "Blue regions spoke for what is chosen and orange ones against it, the deeper the more: without a region of "
+        "Blue regions speak for what is chosen and orange ones against it, the deeper the more: without a region of "
         f"+1 bit its odds would be half of what they are. {curves}."
     )
 
@@ -148,6 +154,8 @@ def _data(explanation: ExplanationData, genres: Sequence[str]) -> dict[str, Any]
         "genres": len(ranked),
         "ranked": [*ranked, *(name for name in others if name in explanation.labels and name not in ranked)],
         "shown": list(dict.fromkeys([*genres, ranked[0]])) if genres else ranked[:3],
+        "pair": explanation.pair,
+        "chosen": genres[0] if genres else None,
         "track": explanation.shares,
         "start": explanation.start,
         "duration": explanation.duration,
@@ -181,6 +189,9 @@ def _encode_arrays(explanation: ExplanationData) -> dict[str, str | None]:
         # more than 65 even shares would not fit into 16 bits
         texts["attention"] = _encode(np.clip(attention, 0, 65) * 1000, np.uint16, _SILENT_SHARE)
     if relevance is not None:
+        if explanation.contrast is not None:
+            # the pair's is the last: (columns, bands, labels + 1)
+            relevance = np.concatenate([relevance, explanation.contrast[..., None]], axis=-1)
         cells = np.clip(relevance / explanation.relevance_limit, -1, 1)
         texts["relevance"] = _encode(cells * 127, np.int8, _SILENT_CELL)
     return texts

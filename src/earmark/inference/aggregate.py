@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.inference.verdict import ClipVerdict, Verdict
+from earmark.inference.verdict import ClipVerdict, Doubt, Reason, Verdict, explain_doubt
 
 if TYPE_CHECKING:
     from earmark.inference.card import Card
 
 
-_MEANS = ("log_probabilities", "styles", "moods", "sound")
+_MEANS = ("log_probabilities", "styles", "moods", "sound", "novelty")
 
-REASONS = (None, "speech", "no music")
+SOUND_REASONS: tuple[Reason | None, ...] = (None, "speech", "no music")
 """Why no genre is named of the kinds of sound that a model tells apart: music, speech and anything else."""
+
+LEAST_PROBABILITY = 1e-12
+"""What the network's probabilities are raised to at least: in 32 bits one may be 0, and its logarithm infinite."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class FramePrediction:
     styles, moods : ndarray of float32, shape (clips, names), or None
         Shares that sum to 1.
     sound : ndarray of float32, shape (clips, 3), or None
-        Probabilities of music, speech and anything else, see :data:`REASONS`.
+        Probabilities of music, speech and anything else, see :data:`SOUND_REASONS`.
+    novelty : ndarray of float32, shape (clips,), or None
+        How unlike the training clips each is, see :class:`earmark.training.novelty.NoveltyDetector`.
     embedding : ndarray of float32, shape (clips, steps, numbers), or None
         Of the encoder.
     """
@@ -44,6 +49,7 @@ class FramePrediction:
     styles: NDArray[np.float32] | None = None
     moods: NDArray[np.float32] | None = None
     sound: NDArray[np.float32] | None = None
+    novelty: NDArray[np.float32] | None = None
     embedding: NDArray[np.float32] | None = None
 
     def split(self) -> list[dict[str, Any]]:
@@ -68,10 +74,11 @@ class ClipPrediction:
     end: float
     log_probabilities: NDArray[np.float64] | None = None
     attention: NDArray[np.float32] | None = None
-    skipped: str | None = None
+    skipped: Literal["too short", "silence"] | None = None
     styles: NDArray[np.float32] | None = None
     moods: NDArray[np.float32] | None = None
     sound: NDArray[np.float32] | None = None
+    novelty: np.float32 | None = None
 
 
 @dataclass(frozen=True)
@@ -134,27 +141,33 @@ class Answer(NamedTuple):
     """What is said of a sound; the fields are those of :class:`~earmark.inference.verdict.Verdict`."""
 
     genre: str | None
-    reason: str | None
+    reason: Reason | None
     confidence: float
     genres: dict[str, float]
     styles: dict[str, float]
     moods: dict[str, float]
 
 
-def reject_sound(mean: Mapping[str, NDArray[Any]]) -> str | None:
+def reject_sound(mean: Mapping[str, NDArray[Any]]) -> Reason | None:
     """Return why there is no genre of a sound that is not music; None of music, and where the model does not tell."""
-    return REASONS[int(mean["sound"].argmax())] if "sound" in mean else None
+    return SOUND_REASONS[int(mean["sound"].argmax())] if "sound" in mean else None
+
+
+def is_novel(mean: Mapping[str, NDArray[Any]], card: Card) -> bool:
+    """Return whether a sound is unlike what the model learned; False where the model does not tell."""
+    limit = card.calibration.novelty
+    return limit is not None and "novelty" in mean and bool(mean["novelty"] > limit)
 
 
 def make_answer(mean: Mapping[str, NDArray[Any]], card: Card, temperature: float) -> Answer:
-    """Name the genre of a sound if it is music, and the genre is probable enough.
+    """Name the genre of a sound if it is music like what the model learned, and the genre is probable enough.
 
     Parameters
     ----------
     mean : mapping of str to ndarray
         The outputs of :class:`FramePrediction` that there are, as means over the sound's clips, each of shape (names,).
     card : Card
-        Of the model: its names, and its threshold.
+        Of the model: its names, and its thresholds.
     temperature : float
         Of :func:`pool_clips`.
     """
@@ -164,12 +177,16 @@ def make_answer(mean: Mapping[str, NDArray[Any]], card: Card, temperature: float
     probabilities = pool_clips(mean["log_probabilities"][None], temperature, multilabel=card.multilabel)
     genres = sort_labels(probabilities, card.labels)
     best, confidence = next(iter(genres.items()))
-    sure = confidence >= card.thresholds[best]
+    doubt: Doubt | None = None
+    if is_novel(mean, card):
+        doubt = "unlike what it learned"
+    elif confidence < card.thresholds[best]:
+        doubt = explain_doubt(genres)
     styles, moods = (
         sort_labels(mean[name], names) if name in mean else {}
         for name, names in (("styles", card.styles), ("moods", card.moods))
     )
-    return Answer(best if sure else None, None if sure else "low confidence", confidence, genres, styles, moods)
+    return Answer(None if doubt else best, doubt, confidence, genres, styles, moods)
 
 
 def mean_outputs(clips: Iterable[ClipPrediction]) -> dict[str, NDArray[Any]]:

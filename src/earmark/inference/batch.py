@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from numbers import Real
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,7 +21,7 @@ from earmark.inference.aggregate import TrackPrediction, make_verdict
 from earmark.inference.classifier import TrackClassifier
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
-from earmark.parallel import MAX_SERIAL_BYTES, MAX_SERIAL_FILES, Pool, limit_for_size
+from earmark.parallel import MAX_SERIAL_BYTES, MAX_SERIAL_FILES, Pool, file_size, limit_for_size
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +104,7 @@ class Contents:
     """What is in a file object, and its name, whose suffix helps to guess the format."""
 
     data: bytes
-    name: str | bytes | os.PathLike[Any]
+    name: str | bytes
 
     def open(self) -> BinaryIO:
         """Make a file object of it again."""
@@ -114,7 +113,7 @@ class Contents:
         return file
 
 
-Payload = str | bytes | os.PathLike[str] | os.PathLike[bytes] | Pair | Contents | None
+Payload = str | bytes | Pair | Contents | None
 """What is sent to a process; None in place of a sound that is worked on where it is."""
 
 
@@ -149,10 +148,7 @@ def count_bytes(payload: Payload) -> int:
     if isinstance(payload, Contents):
         return len(payload.data)
     if is_path(payload):
-        try:
-            return Path(os.fsdecode(payload)).stat().st_size
-        except (OSError, ValueError):
-            return 0
+        return file_size(payload)
     # a pair: the bytes of its array; a plain number has no nbytes
     return sum(getattr(part, "nbytes", 0) for part in payload) if isinstance(payload, tuple) else 0
 
@@ -164,7 +160,7 @@ def time_limit(payload: Payload) -> float:
 
 def _pack(sound: Sound) -> Payload:
     if is_path(sound):
-        return sound
+        return os.fspath(sound)
     if isinstance(sound, tuple):
         return sound if _is_pair(sound) and count_bytes(sound) <= LARGEST else None
     return _contents(sound)
@@ -189,4 +185,4 @@ def _contents(file: Any) -> Contents | None:
     except (AttributeError, OSError, ValueError):  # decoding it will say what is wrong
         return None
     # None where it is too large, str where it was opened as text: neither is sent
-    return Contents(data, name if is_path(name) else "") if isinstance(data, bytes) else None
+    return Contents(data, os.fspath(name) if is_path(name) else "") if isinstance(data, bytes) else None

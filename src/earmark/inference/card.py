@@ -30,8 +30,13 @@ class Calibration(_Strict):
         Logits are divided by these, for one clip and for a whole track.
     threshold : float
         Confidence below which a track is "unknown".
+    novelty : float, optional
+        Novelty above which a track is "unknown" too, as unlike what the model learned; None where the model gives none.
     coverage : float
-        Share of validation tracks that the threshold keeps.
+        Share of validation tracks that these two keep.
+    tag_threshold : float
+        Confidence from which an answer is right at least three times in four: what ``earmark tag`` writes. As
+        `threshold` in files of format 1, which have none.
     thresholds : tuple of float
         Of a model that gives several genres: the probability from which each label is one of the answers.
     """
@@ -39,7 +44,9 @@ class Calibration(_Strict):
     clip_temperature: float = Field(1.0, gt=0)
     track_temperature: float = Field(1.0, gt=0)
     threshold: float = Field(0.0, ge=0, le=1)
+    novelty: float | None = None
     coverage: float = Field(1.0, ge=0, le=1)
+    tag_threshold: float = Field(default_factory=lambda fields: fields["threshold"], ge=0, le=1)
     thresholds: tuple[float, ...] = ()
 
 

@@ -25,7 +25,13 @@ from earmark.audio.decode import AudioFile
 from earmark.audio.mixdown import resample_array
 from earmark.audio.source import Source, is_path
 from earmark.errors import AudioError, SettingError
-from earmark.inference.aggregate import ClipPrediction, FramePrediction, TrackPrediction, make_verdict
+from earmark.inference.aggregate import (
+    LEAST_PROBABILITY,
+    ClipPrediction,
+    FramePrediction,
+    TrackPrediction,
+    make_verdict,
+)
 from earmark.inference.model import Model, open_model
 from earmark.inference.verdict import Verdict
 
@@ -70,8 +76,7 @@ class FrameClassifier:
         """
         # None asks for all outputs; they are read by name, as a model has those that it can give
         outputs = dict(zip(self._outputs, self._session.run(None, {"spectrogram": frames}), strict=True))
-        # In 32 bits a probability may be 0; its logarithm must stay finite.
-        log_p = np.log(np.maximum(outputs.pop("probabilities").astype(np.float64), 1e-12))
+        log_p = np.log(np.maximum(outputs.pop("probabilities").astype(np.float64), LEAST_PROBABILITY))
         return FramePrediction(log_p, **outputs)
 
     def predict_log_proba(self, frames: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -127,7 +132,8 @@ class TrackClassifier(ClipClassifier):
         Parameters
         ----------
         source : path, binary file object, or array
-            An array holds samples, shape (samples,) or (channels, samples), full scale ±1.
+            An array holds floats of full scale ±1, shape (samples,), (channels, samples) or (samples, channels):
+            see :func:`earmark.audio.mixdown.mix_array`.
         sample_rate : float, optional
             Hz; required for an array, and only for an array.
         preview : bool

@@ -55,7 +55,7 @@ def embed(source: Source | ArrayLike, sample_rate: float | None = None) -> Embed
     Parameters
     ----------
     source : path, binary file object, or array
-        An array holds samples, shape (samples,) or (channels, samples), full scale ±1.
+        An array holds floats of full scale ±1, shape (samples,), (channels, samples) or (samples, channels).
     sample_rate : float, optional
         Hz; required for an array, and only for an array.
 

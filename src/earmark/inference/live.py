@@ -31,7 +31,7 @@ from earmark.audio.streams.stream import Block, Stream
 from earmark.errors import SettingError
 from earmark.inference.aggregate import Answer, make_answer, mean_outputs
 from earmark.inference.classifier import ClipClassifier
-from earmark.inference.verdict import DISTRIBUTIONS, round_probabilities
+from earmark.inference.verdict import DISTRIBUTIONS, Reason, round_probabilities
 
 WINDOW = 5.0
 """Seconds of sound in one answer at most, however long the model's clips are: change is heard the sooner."""
@@ -57,7 +57,7 @@ class RunningVerdict:
     genre : str or None
         The most probable genre; None when unknown.
     reason : str or None
-        Why unknown: "too short" (just started), "silence", "low confidence", "speech" or "no music".
+        Why unknown, one of :data:`~earmark.inference.verdict.Reason`; "too short" has just started.
     confidence : float
         Probability of the most probable genre, named or not; 0 where there is none.
     genres : dict of str to float
@@ -76,7 +76,7 @@ class RunningVerdict:
 
     time: float
     genre: str | None
-    reason: str | None
+    reason: Reason | None
     confidence: float
     genres: dict[str, float]
     title: str | None

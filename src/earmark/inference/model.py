@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from earmark.errors import ModelError
 from earmark.files import replacing
-from earmark.inference.aggregate import REASONS
+from earmark.inference.aggregate import SOUND_REASONS
 from earmark.inference.card import Card
 from earmark.inference.model_file import (
     DEFAULT,
@@ -46,7 +46,7 @@ class Model:
     graph : bytes
         The ONNX model without card and examples.
     examples : bytes
-        What it learned from, where it can learn more; see :mod:`earmark.training.examples`.
+        What it learned from, where it can learn more; see :mod:`earmark.data.examples`.
     path : Path or None
         Where it was read from.
     """
@@ -64,7 +64,7 @@ class Model:
         onnxruntime.InferenceSession
             Input ``spectrogram`` (clips, frames, bins); outputs ``probabilities`` (clips, labels) and, where
             the model gives them, ``attention`` (clips, steps), ``styles``, ``moods`` and ``sound`` (clips, n), and
-            ``embedding`` (clips, steps, n).
+            ``embedding`` (clips, steps, n), and ``novelty`` (clips,).
 
         Raises
         ------
@@ -88,10 +88,12 @@ class Model:
             ("probabilities", "labels", len(card.labels)),
             ("styles", "styles", len(card.styles)),
             ("moods", "moods", len(card.moods)),
-            ("sound", "kinds of sound", len(REASONS) if "sound" in sizes else 0),
+            ("sound", "kinds of sound", len(SOUND_REASONS) if "sound" in sizes else 0),
         ):
             if (found := sizes.get(tensor, 0)) != size:
                 raise ModelError(f"{self.name}: {size} {what} are wanted, but the graph has {found}")
+        if card.calibration.novelty is not None and "novelty" not in sizes:
+            raise ModelError(f"{self.name}: the card has a limit of novelty, but the graph gives none")
         if card.attention != ("attention" in sizes):
             raise ModelError(f"{self.name}: card and graph do not agree on whether the network attends")
 

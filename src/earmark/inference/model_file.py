@@ -18,7 +18,7 @@ from typing import Any
 
 from earmark.errors import ModelError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the model file format that this Earmark writes, and the newest it reads."""
 
 DEFAULT = "earmark"
@@ -76,7 +76,7 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes, bytes]:
     graph : bytes
         The ONNX model without card and examples.
     examples : bytes
-        What :mod:`earmark.training.examples` has written; empty where there are none.
+        What :mod:`earmark.data.examples` has written; empty where there are none.
 
     Raises
     ------
@@ -129,8 +129,7 @@ def _check(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
     # before the checksum: a newer format may compute it otherwise
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise ModelError(
-            f"{name}: model format {version}, this Earmark reads up to {FORMAT_VERSION}: upgrade with "
-            "'pip install -U earmark'"
+            f"{name}: model format {version}, this Earmark reads up to {FORMAT_VERSION}: install a newer Earmark"
         )
     # Sealed as it was written, so that fields a later minor version adds do not break the seal.
     if raw.get("checksum") != compute_checksum(graph, json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from earmark.inference.verdict import DOUBTS
+
 if TYPE_CHECKING:
     from earmark.inference.live import RunningVerdict
 
@@ -14,6 +16,9 @@ MIN_DURATION = 3.0
 
 MAX_GAP = 10.0
 """Seconds after which a genre that no longer occurs has ended, whatever follows it."""
+
+_DOUBT = "no genre stands out"
+"""What all doubts are in a segment: one may follow another many times while the music stays the same."""
 
 _Label = tuple[str | None, str | None]  # genre, or reason why there is none
 
@@ -28,7 +33,7 @@ class Segment:
         Seconds of sound since the beginning. Each segment begins where the one before ended.
     genre : str or None
     reason : str or None
-        Why there is no genre: "silence", "low confidence", "speech" or "no music".
+        Why there is no genre: "silence", "speech", "no music" or, whatever the doubt was, "no genre stands out".
     confidence : float
         Mean probability of the genre over the segment's verdicts; 0 where there is none.
     title : str or None
@@ -94,7 +99,7 @@ class Segmenter:
     def update(self, verdict: RunningVerdict) -> Segment | None:
         """Take the next verdict; return the segment that it shows to have ended, if one has."""
         before, self._now = self._now, verdict.time
-        label: _Label = (verdict.genre, None) if verdict.genre else (None, verdict.reason)
+        label: _Label = (verdict.genre, _DOUBT if verdict.reason in DOUBTS else verdict.reason)
         if label[1] == "too short":
             return None
         if self._current is None:
@@ -158,4 +163,4 @@ def find_segments(verdicts: Iterable[RunningVerdict]) -> Iterator[Segment]:
 
 def _min_duration(label: _Label) -> float:
     # to be unsure for a while between two of a genre is no change; speech is one, as another genre is
-    return {"silence": 0.0, "low confidence": MAX_GAP}.get(label[1] or "", MIN_DURATION)
+    return {"silence": 0.0, _DOUBT: MAX_GAP}.get(label[1] or "", MIN_DURATION)

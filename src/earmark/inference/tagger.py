@@ -48,8 +48,7 @@ class Tagger(TrackClassifier):
             Sounds worked on at once, each in a process of its own: what crashes a decoder, or keeps it busy for
             too long (:func:`earmark.parallel.limit_for_size`), is one verdict with an error, and the rest goes on.
             Few sounds get one process; one alone is classified in this one, as are file objects and arrays above
-            64 MB. A script must begin its work under ``if __name__ == "__main__":``, as always with processes in
-            Python. Left out: one sound after the other, in this process.
+            64 MB. Left out: one sound after the other, in this process.
         preview : bool
             As in :meth:`classify`.
 

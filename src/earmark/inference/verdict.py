@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Literal, get_args
 
 DISTRIBUTIONS = ("genres", "styles", "moods")
 """The fields of an answer that give a probability to each name."""
+
+Doubt = Literal["unlike what it learned", "two genres alike", "not sure enough", "no genre stands out"]
+"""Why music has probabilities of genres, but none is named."""
+
+Reason = Literal["too short", "silence", "speech", "no music"] | Doubt
+"""Why an answer is unknown. The first four have no probabilities."""
+
+DOUBTS: tuple[Doubt, ...] = get_args(Doubt)
 
 
 @dataclass(frozen=True)
@@ -24,14 +33,14 @@ class ClipVerdict:
         One weight a step (of the paper's models, a frame), summing to 1: what the network looked at. None where it
         does not attend.
     reason : str or None
-        Why `genres` is empty, as a track's.
+        Why `genres` is empty, as a track's: one of :data:`Reason`.
     """
 
     start: float
     end: float
     genres: dict[str, float]
     attention: tuple[float, ...] | None
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,8 @@ class Verdict:
     genre : str or None
         The most probable genre; None when unknown.
     reason : str or None
-        Why unknown: "low confidence", "silence", "too short", "speech" or "no music".
+        Why unknown, one of :data:`Reason`: "too short", "silence", "speech", "no music", "unlike what it learned",
+        "two genres alike", "not sure enough" or "no genre stands out".
     confidence : float
         Calibrated probability of the most probable genre, named or not; 0 where there is none.
     genres : dict of str to float
@@ -63,7 +73,7 @@ class Verdict:
     """
 
     genre: str | None
-    reason: str | None
+    reason: Reason | None
     confidence: float
     genres: dict[str, float]
     duration: float | None
@@ -83,6 +93,23 @@ class Verdict:
     def best(self) -> str | None:
         """The most probable genre, whether or not it is certain enough to be named."""
         return next(iter(self.genres), None)
+
+    def decide(self, threshold: float) -> Verdict:
+        """Return the same answer with another threshold: the most probable genre where its probability reaches it.
+
+        What has no probabilities, such as silence, stays as it is.
+
+        Examples
+        --------
+        >>> answer = Verdict("jazz", None, 0.75, {"jazz": 0.75, "pop": 0.25}, 30.0, (), "mine")
+        >>> answer.decide(0.5).genre, answer.decide(0.8).genre
+        ('jazz', None)
+        """
+        if not self.genres:
+            return self
+        if self.confidence >= threshold:
+            return replace(self, genre=self.best, reason=None)
+        return replace(self, genre=None, reason=self.reason or explain_doubt(self.genres))
 
     def to_dict(self, *, timeline: bool = False) -> dict[str, Any]:
         """Return the fields of ``earmark classify --format json``; clips only with `timeline`."""
@@ -145,6 +172,28 @@ class Verdict:
             "model": self.model,
             **{f"p_{name}": self.genres.get(name) for name in names},
         }
+
+
+def explain_doubt(genres: Mapping[str, float]) -> Doubt:
+    """Return why none of these genres is named, whose most probable one is less sure than it has to be.
+
+    Parameters
+    ----------
+    genres : mapping of str to float
+        Probabilities, most probable first.
+
+    Examples
+    --------
+    >>> explain_doubt({"pop": 0.35, "rock": 0.3, "jazz": 0.2}), explain_doubt({"pop": 0.6, "rock": 0.2})
+    ('two genres alike', 'not sure enough')
+    >>> explain_doubt({"pop": 0.25, "rock": 0.2, "jazz": 0.2})
+    'no genre stands out'
+    """
+    first, second = islice(genres.values(), 2)
+    # the first two hold most of the probability, and the second at least half as much as the first
+    if first + second >= 0.5 and second >= first / 2:
+        return "two genres alike"
+    return "not sure enough" if first >= 0.5 else "no genre stands out"
 
 
 def round_probabilities(probabilities: dict[str, float]) -> dict[str, float]:

@@ -102,8 +102,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise LibraryError(
-            f"{path}: library format {version}, this Earmark knows up to {SCHEMA_VERSION}: upgrade with "
-            "'pip install -U earmark'"
+            f"{path}: library format {version}, this Earmark knows up to {SCHEMA_VERSION}: install a newer Earmark"
         )
     if version < SCHEMA_VERSION:
         _upgrade(database)

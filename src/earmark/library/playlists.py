@@ -14,15 +14,22 @@ if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
 
 
+_MARK = "#GENERATOR:Earmark"
+"""The second line of a playlist of ours, a comment to players; a file without it is somebody's own."""
+
+
 class Playlist(NamedTuple):
-    """A playlist as written: where, how many tracks, how many seconds of them."""
+    """A playlist: where, how many tracks, how many seconds of them; not written where somebody's own file is there."""
 
     path: Path
     tracks: int
     seconds: float
+    written: bool = True
 
 
-def write_playlists(folder: Path, verdicts: Iterable[Verdict], labels: Sequence[str]) -> Iterator[Playlist]:
+def write_playlists(
+    folder: Path, verdicts: Iterable[Verdict], labels: Sequence[str], *, overwrite: bool = False
+) -> Iterator[Playlist]:
     """Write ``GENRE.m3u8`` for each genre that has tracks, each whole or not at all.
 
     Parameters
@@ -32,7 +39,9 @@ def write_playlists(folder: Path, verdicts: Iterable[Verdict], labels: Sequence[
     verdicts : iterable of Verdict
         With absolute paths; unknown ones are in no list.
     labels : sequence of str
-        Genres there may be; the list of one without tracks is emptied where there is one from before.
+        Genres there may be; the list of one without tracks is emptied where there is one of ours from before.
+    overwrite : bool
+        Whether to write over files of that name that are not of ours.
 
     Yields
     ------
@@ -44,15 +53,33 @@ def write_playlists(folder: Path, verdicts: Iterable[Verdict], labels: Sequence[
             tracks[verdict.genre].append((verdict.path, verdict.duration))
     for label, name in zip(labels, _make_file_names(labels), strict=True):
         path, own = folder / name, tracks[label]
-        if not own and not path.exists():
+        foreign = _is_foreign(path)
+        # Without tracks, only a list of ours has something to lose.
+        if not own and (foreign or not path.exists()):
+            continue
+        length = sum(duration or 0.0 for _, duration in own)
+        if foreign and not overwrite:
+            yield Playlist(path, len(own), length, written=False)
             continue
         with open_atomic(path) as file:
-            file.write(f"#EXTM3U\n#PLAYLIST:{_to_line(label)}\n")
+            file.write(f"#EXTM3U\n{_MARK}\n#PLAYLIST:{_to_line(label)}\n")
             for track, duration in own:
                 # of an unknown duration players expect -1
                 seconds = -1 if duration is None else round(duration)
                 file.write(f"#EXTINF:{seconds},{_to_line(Path(track).stem)}\n{format_entry(track, folder)}\n")
-        yield Playlist(path, len(own), sum(duration or 0.0 for _, duration in own))
+        yield Playlist(path, len(own), length)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Tell whether something is there that we did not write."""
+    try:
+        with path.open("rb") as file:
+            return [file.readline(100), file.readline(100)][1].strip() != _MARK.encode()
+    except FileNotFoundError:
+        return False
+    # A folder of that name, or a file that may not be read.
+    except OSError:
+        return True
 
 
 def format_entry(track: str, folder: Path) -> str:

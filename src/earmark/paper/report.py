@@ -151,7 +151,7 @@ def _context(
         "highlights": [summary.best_of(summaries, p) for p in summary.protocols_of(summaries)],
         "chapters": [(name, title, tables.tabulate_accuracy(some)) for name, title, some in chapters if some],
         "leak": text.describe_leak(summaries),
-        "losses": tables.tabulate_losses(summaries),
+        "gains": tables.tabulate_gains(summaries),
         "appendix": [[s for s in summaries if s.recipe == name] for name in dict.fromkeys(s.recipe for s in summaries)],
         "repeat": repeat.command,
         "majority_baseline": max((s.majority_baseline for s in summaries), default=None),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.data.splits import PROTOCOLS, Fold
+from earmark.data.splits import Fold
 from earmark.evaluation.metrics import bootstrap_interval
 from earmark.paper import names
 from earmark.paper.rows import PAPER, Row
@@ -182,9 +182,8 @@ def pool_tracks(records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray
 
 def sort_records(records: Sequence[Record]) -> list[Record]:
     """Sort records: the paper's rows in its order, each variant ``-log`` after its row, then the others by name."""
-    return sorted(
-        records, key=lambda r: (sort_key(r["recipe"]), PROTOCOLS.index(r["protocol"]), r["seed"], r["fold"] or 0)
-    )
+    order = list(names.PROTOCOLS)
+    return sorted(records, key=lambda r: (sort_key(r["recipe"]), order.index(r["protocol"]), r["seed"], r["fold"] or 0))
 
 
 def summarize(records: Sequence[Record]) -> list[Summary]:
@@ -211,8 +210,8 @@ def sort_key(name: str) -> tuple[int, list[tuple[int, str]], bool, str]:
 
 
 def protocols_of(summaries: Sequence[Summary]) -> list[str]:
-    """Return the protocols that ran, in the order of strictness."""
-    return [p for p in PROTOCOLS if any(s.protocol == p for s in summaries)]
+    """Return the protocols that ran: what leaks least first, the paper's own last."""
+    return [p for p in names.PROTOCOLS if any(s.protocol == p for s in summaries)]
 
 
 def best_of(summaries: Sequence[Summary], protocol: str) -> Summary:

@@ -9,7 +9,7 @@ from earmark.files import slug
 from earmark.paper.names import PROTOCOLS
 from earmark.paper.rows import PAPER
 from earmark.paper.summary import MeanStd, Summary, protocols_of
-from earmark.paper.text import accuracy_losses, percent
+from earmark.paper.text import accuracy_gains, percent
 
 
 @dataclass(frozen=True)
@@ -83,37 +83,37 @@ def tabulate_accuracy(summaries: Sequence[Summary]) -> Comparison:
 
 
 @dataclass(frozen=True)
-class Losses:
-    """What each model loses as protocols grow stricter, in clip accuracy.
+class Gains:
+    """What each model gains, in clip accuracy, as protocols grow looser.
 
-    `loosest` is the heading of the protocol that the others, `stricter`, are compared with. A line is a model in
-    words, its anchor, its accuracy under the loosest, and (accuracy, change) under each other, in per cent and points.
+    `strict` is the heading of the protocol that the others, `looser`, are compared with. A line is a model in
+    words, its anchor, its accuracy under the strict one, and (accuracy, change) under each other, in per cent and
+    points.
     """
 
-    loosest: str
-    stricter: list[str]
+    strict: str
+    looser: list[str]
     lines: list[tuple[str, str, str, list[tuple[str, str] | None]]]
 
 
-def tabulate_losses(summaries: Sequence[Summary]) -> Losses | None:
+def tabulate_gains(summaries: Sequence[Summary]) -> Gains | None:
     """Lay out the leak table; None where fewer than two protocols ran with the same recipe."""
-    loosest, *stricter = protocols_of(summaries) or [""]
-    lost = {p: accuracy_losses(summaries, p, loosest) for p in stricter}
+    strict, *looser = protocols_of(summaries) or [""]
+    gained = {p: accuracy_gains(summaries, strict, p) for p in looser}
     found = {(s.recipe, s.protocol): s for s in summaries}
-    # recipes that ran under the loosest protocol and at least one other
-    recipes = [r for r in dict.fromkeys(s.recipe for s in summaries) if any(r in by for by in lost.values())]
+    # recipes that ran under the strict protocol and at least one other
+    recipes = [r for r in dict.fromkeys(s.recipe for s in summaries) if any(r in by for by in gained.values())]
     if not recipes:
         return None
     lines = []
     for recipe in recipes:
-        base = found[recipe, loosest]
+        base = found[recipe, strict]
         cells = [
-            # a loss is a negative change
-            (percent(found[recipe, p].clip_accuracy.mean), format_change(-by[recipe])) if recipe in by else None
-            for p, by in lost.items()
+            (percent(found[recipe, p].clip_accuracy.mean), format_change(by[recipe])) if recipe in by else None
+            for p, by in gained.items()
         ]
         lines.append((base.short, model_anchor(recipe), percent(base.clip_accuracy.mean), cells))
-    return Losses(PROTOCOLS[loosest], [PROTOCOLS[p] for p in stricter], lines)
+    return Gains(PROTOCOLS[strict], [PROTOCOLS[p] for p in looser], lines)
 
 
 def format_change(change: float) -> str:

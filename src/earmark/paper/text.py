@@ -62,7 +62,7 @@ class ProtocolFacts:
 
 
 def gather_protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
-    """Gather the facts of each protocol that ran, in the order of strictness."""
+    """Gather the facts of each protocol that ran, in the order of :func:`~earmark.paper.summary.protocols_of`."""
     facts = []
     for protocol in protocols_of(summaries):
         own = [s for s in summaries if s.protocol == protocol]
@@ -80,26 +80,28 @@ def gather_protocol_facts(summaries: Sequence[Summary]) -> list[ProtocolFacts]:
     return facts
 
 
-def accuracy_losses(summaries: Sequence[Summary], stricter: str, loosest: str) -> dict[str, float]:
-    """Return the clip accuracy, 0 to 1, that each recipe loses from one protocol to a stricter; negative for a gain."""
+def accuracy_gains(summaries: Sequence[Summary], strict: str, looser: str) -> dict[str, float]:
+    """Return the clip accuracy, 0 to 1, that each recipe gains from one protocol to a looser; negative for a loss."""
     accuracy = {(s.recipe, s.protocol): s.clip_accuracy.mean for s in summaries}
     recipes = dict.fromkeys(s.recipe for s in summaries)
-    both = [r for r in recipes if (r, stricter) in accuracy and (r, loosest) in accuracy]
-    return {r: accuracy[r, loosest] - accuracy[r, stricter] for r in both}
+    both = [r for r in recipes if (r, strict) in accuracy and (r, looser) in accuracy]
+    return {r: accuracy[r, looser] - accuracy[r, strict] for r in both}
 
 
 def describe_leak(summaries: Sequence[Summary]) -> str:
     """Say in one paragraph what leaked and what it was worth, with this run's numbers; "" where nothing ran."""
     facts = gather_protocol_facts(summaries)
     found = {(s.recipe, s.protocol): s for s in summaries}
-    losses = []
-    # each protocol against the first, which is the loosest
+    gains = []
+    # each protocol against the first, which is the strictest
     for fact in facts[1:]:
-        if lost := accuracy_losses(summaries, fact.protocol, facts[0].protocol):
-            worst = max(lost, key=lost.__getitem__)
-            before, after = found[worst, facts[0].protocol], found[worst, fact.protocol]
-            losses.append((fact, float(np.mean(list(lost.values()))), len(lost), before, after))
-    return " ".join(_fill_macro("leak", facts=facts, losses=losses))
+        if gained := accuracy_gains(summaries, facts[0].protocol, fact.protocol):
+            mean = float(np.mean(list(gained.values())))
+            # the model that changes most in the direction of the mean
+            most = max(gained, key=lambda recipe: gained[recipe] * np.sign(mean))
+            strict, looser = found[most, facts[0].protocol], found[most, fact.protocol]
+            gains.append((fact, mean, len(gained), strict, looser))
+    return " ".join(_fill_macro("leak", facts=facts, gains=gains))
 
 
 def list_warnings(summaries: Sequence[Summary], corpus: Corpus) -> list[str]:

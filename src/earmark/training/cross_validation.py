@@ -24,7 +24,7 @@ from earmark.training.fit import Fitting, Trial
 _FOLDS = 5
 """As many as are common; a fifth of the tracks judges at once."""
 
-_ARRAYS = ("log_probabilities", "track", "y")
+_ARRAYS = ("log_probabilities", "track", "y", "novelty")
 
 
 def run(
@@ -85,18 +85,20 @@ def run(
 
 def _concatenate(answers: list[Answers]) -> Answers:
     # (clips of all folds, …)
-    log_p, track, y = (np.concatenate([getattr(a, name) for a in answers]) for name in _ARRAYS)
-    return Answers(log_p, track, y, answers[0].labels)
+    given = [name for name in _ARRAYS if getattr(answers[0], name) is not None]
+    return Answers(
+        labels=answers[0].labels, **{name: np.concatenate([getattr(a, name) for a in answers]) for name in given}
+    )
 
 
 def _save(answers: Answers, path: Path) -> None:
     # JSON keeps 64-bit floats to the last bit
-    record = {"labels": answers.labels, **{name: getattr(answers, name).tolist() for name in _ARRAYS}}
+    arrays = {name: getattr(answers, name) for name in _ARRAYS}
+    record = {"labels": answers.labels, **{name: a.tolist() for name, a in arrays.items() if a is not None}}
     with replacing(path) as partial:
         partial.write_text(json.dumps(record), encoding="utf-8")
 
 
 def _load(path: Path) -> Answers:
     record = json.loads(path.read_text(encoding="utf-8"))
-    log_p, track, y = (np.array(record[name]) for name in _ARRAYS)
-    return Answers(log_p, track, y, tuple(record["labels"]))
+    return Answers(labels=tuple(record.pop("labels")), **{name: np.array(values) for name, values in record.items()})

@@ -1,4 +1,4 @@
-"""A trained pipeline → the graph of a model file; and a model file → a graph that starts from samples."""
+"""A trained pipeline → the graph of a model file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def pipeline_graph(pipeline: Pipeline, name: str, encoder: Encoder | None = None
         Input ``spectrogram`` (clips, frames, bins), any number of clips and frames; outputs
         ``probabilities`` (clips, labels) and, with attention, ``attention`` (clips, frames). With an encoder the input
         is what it reads, and there are also ``embedding`` (clips, steps, 384), over whose steps attention is spread,
-        and what :func:`~earmark.networks.onnx.listening.write_listening` writes.
+        ``novelty`` (clips,) of :class:`~earmark.training.novelty.NoveltyDetector` where the pipeline has one, and what
+        :func:`~earmark.networks.onnx.listening.write_listening` writes.
     """
     graph = Graph()
     x = graph.input("spectrogram", ["clips", "frames", encoder.mel.n_bins if encoder else pipeline.n_features_in_])

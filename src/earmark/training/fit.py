@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from earmark.data.corpus import Corpus
 from earmark.data.features.extract import Features
@@ -119,7 +120,8 @@ def fit(
         settings["validation_fraction"] = 0.0
     made = pipeline.make_pipeline(experiment.recipe, experiment.seed, checkpoint=checkpoint, **settings)
     begin = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
+    # BLAS in one thread: for problems this small its threads mostly wait for each other, and spin meanwhile
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         if experiment.recipe.multilabel:
             fitted = pipeline.fit_several(made, train.X, [material.corpus.tracks[i].genres for i in train.track])
@@ -152,7 +154,8 @@ def answers_to(fitting: Fitting, part: str) -> Answers:
     """Let what was fitted answer one part of its material."""
     features, labels = fitting.material.parts[part], tuple(str(label) for label in fitting.pipeline.classes_)
     log_p = pipeline.log_probabilities(fitting.pipeline, features.X)
-    return Answers(log_p, features.track, np.searchsorted(np.array(labels), features.y), labels)
+    novelty = pipeline.measure_novelty(fitting.pipeline, features.X)
+    return Answers(log_p, features.track, np.searchsorted(np.array(labels), features.y), labels, novelty=novelty)
 
 
 def find_truth(answers: Answers, corpus: Corpus, recipe: Recipe) -> Answers:

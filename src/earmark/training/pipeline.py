@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from earmark.errors import CorpusError
 from earmark.evaluation import metrics
 from earmark.training import baselines
+from earmark.training.novelty import NoveltyDetector
 from earmark.training.recipe import Recipe
 from earmark.training.scalers import LevelNormalizer, MeanPooling, Standardizer
 
@@ -29,7 +30,8 @@ def make_pipeline(recipe: Recipe, seed: int = 0, **settings: Any) -> Pipeline:
     level = [("level", LevelNormalizer(recipe.top_db))] if recipe.top_db is not None else []
     pool = [("pool", MeanPooling())] if recipe.pool else []
     scale = ("standardize", Standardizer(recipe.per_bin))
-    return Pipeline([*level, *pool, scale, *_classifier(recipe, seed, settings)])
+    novelty = [("novelty", NoveltyDetector())] if recipe.pool and recipe.logistic else []
+    return Pipeline([*level, *pool, scale, *novelty, *_classifier(recipe, seed, settings)])
 
 
 def is_network(pipeline: Pipeline) -> bool:
@@ -89,6 +91,16 @@ def log_probabilities(pipeline: Pipeline, X: ArrayLike) -> NDArray[np.float64]:
     # a probability may be 0 in 32 bits
     log_p: NDArray[np.float64] = np.log(np.maximum(probabilities, 1e-12))
     return log_p
+
+
+def measure_novelty(pipeline: Pipeline, X: ArrayLike) -> NDArray[np.float64] | None:
+    """Return how unlike the training clips each clip is, shape (clips,); None where the pipeline does not tell."""
+    names = list(pipeline.named_steps)
+    if "novelty" not in names:
+        return None
+    at = names.index("novelty")
+    novelty: NDArray[np.float64] = pipeline[at].measure(pipeline[:at].transform(X))
+    return novelty
 
 
 def _classifier(recipe: Recipe, seed: int, settings: dict[str, Any]) -> baselines.Steps:

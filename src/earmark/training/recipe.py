@@ -29,6 +29,9 @@ REMOVED = (
 )  # fmt: skip
 """Keys that recipes once had; what they asked for lost against something simpler, by docs/model.md."""
 
+OFF = "off"
+"""What stands for None in TOML."""
+
 _Model = TypeVar("_Model", bound=Settings)
 
 
@@ -181,7 +184,7 @@ class Recipe(Settings):
         tables: list[str] = []
         for key, value in self.difference().items():
             if isinstance(value, dict):
-                tables += [f"\n[{key}]", *(f"{k} = {_toml(v)}" for k, v in value.items() if v is not None)]
+                tables += [f"\n[{key}]", *(f"{k} = {_toml(v)}" for k, v in value.items())]
             else:
                 lines.append(f"{key} = {_toml(value)}")
         # plain keys first: TOML reads those after a [table] as part of it
@@ -226,7 +229,9 @@ def _toml(value: object) -> str:
     # first, as a bool is an int too
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if isinstance(value, int | float) else f'"{value}"'
+    if isinstance(value, int | float):
+        return repr(value)
+    return f'"{OFF if value is None else value}"'
 
 
 _FRONT_ENDS: dict[str, Any] = {

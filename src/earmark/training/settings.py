@@ -28,7 +28,8 @@ class TrainingSettings(Settings):
     max_epochs : int
         Epochs at most.
     patience : int, optional
-        Stop after so many epochs without a better one, 0 at the first of them; None, or keeping the last, runs all.
+        Stop after so many epochs without a better one, 0 at the first of them; None ("off" in a recipe), or keeping
+        the last, runs all.
     keep : {"best", "last"}
         Which epoch's weights: the best by validation, or the last (for schedules that end near zero).
     choose_by : {"accuracy", "loss"}

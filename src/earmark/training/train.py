@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import earmark
+from earmark.data.examples import encode_examples
 from earmark.errors import SettingError, TrainingError
 from earmark.evaluation.report import Report
 from earmark.files import replacing
@@ -19,7 +22,6 @@ from earmark.inference.model import Model, save_model
 from earmark.inference.vocabulary import read_classes
 from earmark.training import cross_validation
 from earmark.training import fit as trials
-from earmark.training.examples import encode_examples
 from earmark.training.experiment import Experiment, Resources
 from earmark.training.export import pipeline_graph
 from earmark.training.fit import Trial
@@ -85,17 +87,15 @@ def train(
     """
     if experiment.recipe.kind == "svm":
         raise SettingError("a recipe with [svm] has no model file: judge it by 'earmark reproduce'")
-    run = _run_folder(experiment, folds, output)
-    if folds is not None:
-        trial = cross_validation.run(experiment, folds, run, resources)
-    else:
-        trial = trials.run(experiment, resources, run / "checkpoint.pt")
-    card = _make_card(experiment, name or output.stem, licence, trial)
-    learned = trial.material
-    examples = encode_examples(learned.corpus, learned.parts["train"]) if experiment.recipe.pool else b""
-    model = save_model(output, pipeline_graph(trial.pipeline, card.name, experiment.recipe.encoder), card, examples)
-    # only now that the file is written
-    shutil.rmtree(run)
+    with _run_folder(experiment, folds, output) as run:
+        if folds is not None:
+            trial = cross_validation.run(experiment, folds, run, resources)
+        else:
+            trial = trials.run(experiment, resources, run / "checkpoint.pt")
+        card = _make_card(experiment, name or output.stem, licence, trial)
+        learned = trial.material
+        examples = encode_examples(learned.corpus, learned.parts["train"]) if experiment.recipe.pool else b""
+        model = save_model(output, pipeline_graph(trial.pipeline, card.name, experiment.recipe.encoder), card, examples)
     notes = learned.corpus.notes[len(experiment.corpus.notes) :]
     return Outcome(model, trial.reports, learned.failed, len(trial.history), notes)
 
@@ -145,7 +145,7 @@ def _list_metrics(experiment: Experiment, reports: dict[str, Report]) -> tuple[M
     return tuple(
         Metric(
             name=name,
-            value=round(getattr(report, name), 4),
+            value=getattr(report, name),
             n=report.n_clips if name == "clip_accuracy" else report.n_tracks,
             corpus=report.corpus,
             protocol=report.protocol,
@@ -157,8 +157,9 @@ def _list_metrics(experiment: Experiment, reports: dict[str, Report]) -> tuple[M
     )
 
 
-def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path:
-    """Return the run's folder, new or of the same experiment."""
+@contextmanager
+def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Iterator[Path]:
+    """Give the run's folder, new or of the same experiment; it stays only where a later run can go on from it."""
     run = output.with_name(output.name + ".run")
     record = run / "run.json"
     # sorted keys: the same run always gives the same text
@@ -168,12 +169,18 @@ def _run_folder(experiment: Experiment, folds: int | None, output: Path) -> Path
     # what takes a second begins anew, whatever it was
     if run.exists() and not experiment.recipe.is_network:
         shutil.rmtree(run)
-    if record.exists():
-        if record.read_text(encoding="utf-8") != identity:
-            raise TrainingError(
-                f"{run} holds a run with another corpus, recipe, protocol, seed or number of folds: delete it first"
-            )
-        return run
-    with replacing(record) as partial:
-        partial.write_text(identity, encoding="utf-8")
-    return run
+    if not record.exists():
+        with replacing(record) as partial:
+            partial.write_text(identity, encoding="utf-8")
+    elif record.read_text(encoding="utf-8") != identity:
+        raise TrainingError(
+            f"{run} holds a run with another corpus, recipe, protocol, seed or number of folds: delete it first"
+        )
+    try:
+        yield run
+    except BaseException:
+        if not experiment.recipe.is_network or list(run.iterdir()) == [record]:
+            shutil.rmtree(run)
+        raise
+    # only now that the file is written
+    shutil.rmtree(run)

@@ -94,5 +94,5 @@ def test_a_microphone_nobody_listens_to_loses_and_counts(sounddevice):
 
 def test_without_sounddevice_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(MissingExtra, match=r"earmark\[live\]"):
+    with pytest.raises(MissingExtra, match=r"\.\[live\]"):
         Microphone()

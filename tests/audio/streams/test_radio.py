@@ -80,13 +80,35 @@ def test_verdicts_go_on_over_two_drops(stations, mp3, tagger, shoutcast):
     assert max(v.behind for v in verdicts if v.genres) < 0.5
 
 
-def test_a_station_that_is_gone_for_good(stations):
-    station = stations()
-    station.position = len(station.sound)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 501])
+def test_an_answer_that_stays_ends_it_at_once(stations, status):
     notes = []
-    with pytest.raises(AudioError, match=r"127.0.0.1.*404 gone, after 4 attempts"):
+    station = stations(pages={"/": (status, {}, b"")})
+    with pytest.raises(AudioError, match=rf"http://127.0.0.1:\d+/: the server says {status} [A-Z][A-Za-z ]+$"):
+        heard(make_radio(station, notes=notes))
+    assert not notes
+
+
+def test_a_host_that_does_not_exist_ends_it_at_once(monkeypatch):
+    def look_up(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(AudioError, match=r"no answer \(Name or service not known\)$"):
+        heard(Radio("http://nowhere.invalid/", on_note=pytest.fail))
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_an_answer_that_may_pass_is_waited_for(stations, status):
+    notes = []
+    station = stations(pages={"/": (status, {}, b"")})
+    with pytest.raises(AudioError, match=rf"says {status} .*, after 4 attempts"):
         heard(make_radio(station, notes=notes))
     assert len(notes) == 3
+
+
+def test_where_nobody_answers(stations):
+    station = stations()
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         station.url = f"http://127.0.0.1:{nobody.getsockname()[1]}"  # free again in a moment
     with pytest.raises(AudioError, match=r"no answer \(Connection refused\), after 1 attempt$"):

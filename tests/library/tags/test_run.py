@@ -1,14 +1,16 @@
 """A tagging run from Python: what becomes of each file, in the order it is known."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mediafile import MediaFile
 from support.verdicts import verdict_of
 
 from earmark.errors import MissingExtra
+from earmark.inference.card import Calibration
 from earmark.library.tags import run
 from earmark.library.tags.journal import read_journal
 from earmark.library.tags.run import TagRun
@@ -19,10 +21,9 @@ from earmark.library.tags.vocabulary import GenreSelector
 class Tagger:
     """Takes every file for jazz, and notes which it was given, call by call."""
 
-    card = type("Card", (), {"name": "made-up"})
-
-    def __init__(self):
+    def __init__(self, tag_threshold=0.0):
         self.calls = []
+        self.card = SimpleNamespace(name="made-up", calibration=Calibration(tag_threshold=tag_threshold))
 
     def classify_many(self, paths, *, jobs, preview):
         self.calls.append([])
@@ -54,15 +55,16 @@ def test_planned_written_and_undone(music, journal):
     assert not journal.exists()
     assert {path: path.read_bytes() for path in music.iterdir()} == before
     with TagRun(Tagger(), GenreSelector(), journal) as real:
-        assert list(real.tag([str(music), str(music / "none.flac")])) == planned
+        done = list(real.tag([str(music), str(music / "none.flac")]))
     assert outcomes(planned) == [
-        ("a.flac", "written"), ("b.flac", "had one"), ("broken.flac", "failed"), ("c.flac", "had one"),
-        ("d.flac", "written"), ("none.flac", "failed"),
+        ("a.flac", "would write"), ("b.flac", "had one"), ("broken.flac", "failed"), ("c.flac", "had one"),
+        ("d.flac", "would write"), ("none.flac", "failed"),
     ]  # fmt: skip
+    assert [replace(one, outcome=one.outcome.replace("would write", "written")) for one in planned] == done
     assert real.counts == {"written": 2, "had one": 2, "failed": 2}
     assert asdict(planned[0]) | {"path": ""} == {
-        "path": "", "outcome": "written", "before": (), "genres": ("Jazz",), "confidence": 0.7, "reason": None,
-        "error": None,
+        "path": "", "outcome": "would write", "before": (), "genres": ("Jazz",), "confidence": 0.7, "reason": None,
+        "guesses": (), "error": None,
     }  # fmt: skip
     assert real.journal.entries == 2
     entries, damaged = read_journal(journal)
@@ -84,10 +86,27 @@ def test_results_do_not_pile_up_before_a_verdict(music, journal, monkeypatch):
     with TagRun(tagger, journal=journal, dry_run=True) as plan:
         found = outcomes(plan.tag([str(music)]))
     assert found == [
-        ("a.flac", "written"), ("b.flac", "had one"), ("broken.flac", "failed"), ("c.flac", "had one"),
-        ("d.flac", "written"),
+        ("a.flac", "would write"), ("b.flac", "had one"), ("broken.flac", "failed"), ("c.flac", "had one"),
+        ("d.flac", "would write"),
     ]  # fmt: skip
     assert tagger.calls == [["a.flac"], ["broken.flac"], ["d.flac"]]
+
+
+def test_what_the_model_is_not_sure_enough_of_is_left_unless_asked_for(put, journal):
+    path = str(put(".flac"))
+    unsure = Tagger(tag_threshold=0.75)
+    with TagRun(unsure, journal=journal) as careful:
+        (result,) = careful.tag([path])
+    assert (result.outcome, result.reason, result.confidence) == ("unsure", "not sure enough", 0.7)
+    assert (result.genres, result.guesses, MediaFile(path).genres) == ((), ("jazz", "rock"), None)
+    with TagRun(unsure, GenreSelector(tag_threshold=0.75, min_confidence=0.5), journal) as bold:
+        assert [result.outcome for result in bold.tag([path])] == ["written"]
+
+
+def test_what_the_words_leave_out_is_said_to_be_left_out(put, journal):
+    with TagRun(Tagger(), GenreSelector({"jazz": ()}), journal) as run_:
+        (result,) = run_.tag([str(put(".flac"))])
+    assert (result.outcome, result.reason) == ("left out", "your words have none for it")
 
 
 def test_a_folder_without_sound_fails(tmp_path, journal):

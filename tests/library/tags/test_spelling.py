@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.library.tags.spelling import parse_genres, spelling_key, unify_spellings
+from earmark.inference.genre_names import spelling_key
+from earmark.library.tags.spelling import parse_genres, unify_spellings
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_undo_takes_back_the_genre_alone_where_others_changed_the_file(put, jour
     file = MediaFile(path)
     file.title = "Changed since"
     file.save()
-    assert undone(journal, dry_run=True) == [("genre restored", None)]
+    assert undone(journal, dry_run=True) == [("would restore genre", None)]
     assert MediaFile(path).genres == ["Jazz"]
     assert undone(journal) == [("genre restored", None)]
     assert not MediaFile(path).genres

@@ -10,7 +10,7 @@ from earmark.library.tags.vocabulary import GenreSelector, load_words, spell_lab
 def verdict(genre="hiphop", **genres):
     genres = genres or {"hiphop": 0.5, "jazz": 0.3, "pop": 0.1}
     best = next(iter(genres.values()))
-    return Verdict(genre, None if genre else "low confidence", best, genres, 3.0, (), "m")
+    return Verdict(genre, None if genre else "no genre stands out", best, genres, 3.0, (), "m")
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ def verdict(genre="hiphop", **genres):
         (GenreSelector(), ("Hip-Hop",)),
         (GenreSelector(load_words(["hiphop", "jazz"], raw=True)), ("hiphop",)),
         (GenreSelector(top=3), ("Hip-Hop", "Jazz")),
+        (GenreSelector(tag_threshold=0.6), ()),
+        (GenreSelector(tag_threshold=0.6, min_confidence=0.4), ("Hip-Hop",)),
         (GenreSelector(min_confidence=0.6), ()),
         (GenreSelector(min_confidence=0.5), ("Hip-Hop",)),
         (GenreSelector({"hiphop": ("Rap", "Urban"), "jazz": ("Rap",)}, top=2), ("Rap", "Urban")),

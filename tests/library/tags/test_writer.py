@@ -31,7 +31,7 @@ def test_genres_are_written_and_nothing_else_and_undone_byte_for_byte(put, journ
     assert not write(journal, path, "Rock")  # it has one now
     assert write(journal, path, "Rock", overwrite=True, keep_mtime=True)
     assert MediaFile(path).genres == ["Rock"]
-    assert undone(journal, dry_run=True) == [("restored", None)] * 2
+    assert undone(journal, dry_run=True) == [("would restore", None)] * 2
     assert MediaFile(path).genres == ["Rock"]
     assert undone(journal) == [("restored", None)] * 2
     assert path.read_bytes() == original

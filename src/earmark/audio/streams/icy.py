@@ -15,8 +15,8 @@ from urllib.parse import urljoin, urlsplit
 
 from earmark.errors import AudioError, reason_of
 
-RETRY_STATUSES = {404, 408, 425, 429, 500, 502, 503, 504}
-"""Statuses that may be gone a moment later: a station without its programme is not found until that is back."""
+RETRY_STATUSES = {408, 425, 429, 500, 502, 503, 504}
+"""Statuses that another attempt may end; all others of 400 and above stay."""
 
 _PLAYLIST_TYPES = re.compile(r"mpegurl|x-scpls|pls\+xml", re.IGNORECASE)
 # Bytes
@@ -207,7 +207,9 @@ def _send(message: request.Request, timeout: float) -> _Response:
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         words = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
-        kind = AudioError if "unknown url type" in words else TemporaryError
+        # no such name stays so; where the name server itself is out of reach, the number is another
+        unknown = isinstance(reason, socket.gaierror) and reason.errno == socket.EAI_NONAME
+        kind = AudioError if unknown or "unknown url type" in words else TemporaryError
         raise kind(f"no answer ({words})") from error
     except ValueError as error:
         raise AudioError(f"no address that can be asked ({error})") from error

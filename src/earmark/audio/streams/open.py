@@ -49,6 +49,8 @@ def open_stream(
         raise SettingError("raw samples are for standard input: name '-' as the source")
     if device is not None and source != MICROPHONE:
         raise SettingError("a device is for the microphone, which needs no SOURCE")
+    if realtime and (source == MICROPHONE or scheme):
+        raise SettingError("realtime is for files and standard input: stations and microphones set their own pace")
     if source == MICROPHONE:
         from earmark.audio.streams.microphone import Microphone
 

@@ -17,7 +17,7 @@ from earmark.audio import ffmpeg_limits
 from earmark.audio.decode import AudioFile
 from earmark.audio.streams.icy import StationResponse, TemporaryError, parse_playlist
 from earmark.audio.streams.stream import Block, Feed, LiveAudioFile, Stream, ignore
-from earmark.errors import AudioError, reason_of
+from earmark.errors import AudioError, format_count, reason_of
 
 # FFmpeg's names for content types of streams that may be joined anywhere, so that it need not probe them
 _CONTAINERS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/aac": "aac", "audio/aacp": "aac", "audio/x-aac": "aac"}
@@ -125,7 +125,7 @@ class Radio(Stream):
         if self.stopped.is_set():
             return
         if failures > self._retries:
-            raise AudioError(f"{self._url}: {reason}, after {failures} attempt{'s' * (failures > 1)}")
+            raise AudioError(f"{self._url}: {reason}, after {format_count(failures, 'attempt')}")
         first, most = self._pauses
         # partly at random, so that listeners do not all come back at once
         pause = min(most, first * 2 ** (failures - 1)) * random.uniform(0.5, 1)

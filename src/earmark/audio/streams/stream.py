@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from earmark.audio import ffmpeg_limits
 from earmark.audio.decode import AudioFile
 from earmark.audio.source import Source, is_path
-from earmark.errors import SettingError
+from earmark.errors import AudioError, SettingError
 
 SAMPLE_FORMATS = (
     "s8 u8 s16le s16be u16le u16be s24le s24be s32le s32be f32le f32be f64le f64be alaw mulaw".split()  # noqa: SIM905
@@ -210,6 +210,13 @@ class File(Stream):
 
     def blocks(self, sample_rate: int) -> Generator[Block, None, None]:
         """See :meth:`Stream.blocks`."""
+        try:
+            yield from self._decode(sample_rate)
+        except AudioError as error:
+            name = os.fsdecode(self._source) if is_path(self._source) else self.name
+            raise AudioError(f"{name}: {error}") from error
+
+    def _decode(self, sample_rate: int) -> Generator[Block, None, None]:
         begin, given = time.monotonic(), 0
         with AudioFile(self._source) as audio:
             for samples in audio.blocks(sample_rate):

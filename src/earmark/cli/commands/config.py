@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from earmark.cli.config_file import Setting
 
 _TEMPLATE = """\
-# Earmark's settings: defaults of options, by their long names. What is said on the command line or in the
-# environment goes before. 'earmark config --all' lists every setting.
+# Earmark's settings: defaults of options, by their long names. The command line and the environment
+# override them. 'earmark config --all' lists every setting.
 
 # For every command that has such an option:
 # model = "~/models/mine.onnx"
@@ -37,40 +38,42 @@ _TEMPLATE = """\
 @handle_errors
 def config(
     ctx: typer.Context,
-    path: Annotated[bool, typer.Option("--path", "-p", help="Print where the file is, or would be.")] = False,
-    edit: Annotated[bool, typer.Option("--edit", "-e", help="Open the file in your editor, then check it.")] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Defaults too: every setting there is.")] = False,
+    path: Annotated[
+        bool, typer.Option("--path", "-p", help="Print the path of the file, even if it does not exist.")
+    ] = False,
+    edit: Annotated[bool, typer.Option("--edit", "-e", help="Open the file in an editor, then check it.")] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="List every setting, with its default.")] = False,
     form: Annotated[
-        Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
+        Shape, typer.Option("--format", "-f", help="Output format; json: one object per line.")
     ] = Shape.table,
 ) -> None:
-    r"""Show which settings hold, and where each comes from.
+    r"""Show which settings are in force, and where each comes from.
 
-    Settings are defaults of options, in a TOML file: earmark/config.toml in
+    A TOML file sets defaults of options. It is earmark/config.toml in
     ~/.config (or XDG_CONFIG_HOME; %APPDATA% on Windows, ~/Library/Application
-    Support on macOS), or wherever EARMARK_CONFIG says; an empty EARMARK_CONFIG
-    means none. Where that file is missing, the old one is read: earmark.toml
-    in the same folder, or in ~/.config. Keys are the long names of options.
-    Those at the top go to every command that has such an option, those under
-    a command's name to that command:
+    Support on macOS), or the file that EARMARK_CONFIG names; an empty
+    EARMARK_CONFIG means no file. Where it is missing, earmark.toml in the same
+    folder or in ~/.config is read, as older versions wrote it. Keys are the
+    long names of options. Those at the top go to every command that has such
+    an option, those under a command's name to that command:
 
       model = "~/models/mine.onnx"
       \[classify]
       format = "json"
 
-    The command line goes before the environment (EARMARK_MODEL, EARMARK_JOBS,
-    EARMARK_LIBRARY, EARMARK_MIRROR), that before the file.
+    The command line overrides the environment (EARMARK_MODEL, EARMARK_JOBS,
+    EARMARK_LIBRARY, EARMARK_MIRROR), which overrides the file.
 
     [bold]Examples[/bold]
 
       earmark config
       earmark config --edit
-      EARMARK_CONFIG= earmark classify song.mp3    as if there were no file
+      EARMARK_CONFIG= earmark classify song.mp3    (without the file)
 
     [dim]Exit status: 0 all is well, 2 the file is wrong.[/dim]
     """
-    from earmark.cli import writers
     from earmark.cli.config_file import config_path
+    from earmark.cli.text import clean
 
     file = config_path()
     if path:
@@ -83,18 +86,15 @@ def config(
     rows = list(_effective(root, everything))
     if form is Shape.json:
         for row in rows:
-            print(
-                writers.as_json(
-                    {"command": row.command or None, "key": row.key, "value": row.value, "from": row.origin}
-                )
-            )
+            record = {"command": row.command or None, "key": row.key, "value": row.value, "from": row.origin}
+            print(json.dumps(record))
         return
-    where = writers.clean(_describe_file(file, "is read" if rows else "sets nothing"))
+    where = clean(_describe_file(file, "is read" if rows else "sets nothing"))
     if rows:
         terminal.console(sys.stdout).print(_table(rows))
         terminal.say(where)
     else:
-        terminal.say(f"{where}; earmark config --edit begins one, --all shows what can be set")
+        terminal.say(f"{where}; earmark config --edit makes one, --all lists what can be set")
 
 
 def _describe_file(file: Path | None, does: str) -> str:
@@ -155,7 +155,7 @@ def _table(rows: list[_Row]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
 
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for name, style in (("command", None), ("setting", "bold"), ("value", None), ("from", "dim")):

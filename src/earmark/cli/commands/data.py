@@ -18,8 +18,10 @@ import typer
 from earmark.cli import options, terminal
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import extra, handle_errors
+from earmark.cli.help import Command, Group
 from earmark.cli.progress import bytes_progress, show_progress
-from earmark.errors import FetchError
+from earmark.cli.text import clean, join_counts
+from earmark.errors import FetchError, format_count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from earmark.data.audit.findings import Finding
     from earmark.data.fetch import FetchResult
 
-data = typer.Typer(name="data", help="Make, fetch and check corpora.", no_args_is_help=True)
+data = typer.Typer(name="data", cls=Group, help="Make, fetch and check corpora.", no_args_is_help=True)
 
 
 class Known(StrEnum):
@@ -36,7 +38,7 @@ class Known(StrEnum):
     gtzan = "gtzan"
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
@@ -61,10 +63,10 @@ def synth(
             folder, tracks=tracks, seconds=seconds, sample_rate=sample_rate, seed=seed, jobs=jobs,
             on_track=lambda _: advance(1),
         )  # fmt: skip
-    print(f"{folder}: {len(written)} tracks of {', '.join(STYLES)}")
+    print(f"{folder}: {format_count(len(written), 'track')} of {', '.join(STYLES)}")
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def check(
     corpus: Annotated[
@@ -82,11 +84,11 @@ def check(
 ) -> None:
     """Find what is wrong with a corpus, before anyone learns from it.
 
-    [bold]Faults[/bold] must be put right: unreadable, damaged, silent, short and clipped tracks; copies, byte for
-    byte, and twins, by ear; conflicts, which are copies or twins under another genre; of GTZAN, altered and
+    [bold]Faults[/bold] must be put right: unreadable, damaged, silent, short and clipped tracks; copies (the same
+    bytes), twins (the same sound) and conflicts (copies or twins under another genre); in GTZAN, altered and
     misfiled files.
 
-    [bold]Notes[/bold] are worth knowing: suspects, which sound like another genre; of GTZAN, missing and extra
+    [bold]Notes[/bold] are worth knowing: suspects (they sound like another genre); in GTZAN, missing and extra
     tracks and known faults.
 
     [bold]Examples[/bold]
@@ -96,7 +98,6 @@ def check(
 
     [dim]Exit status: 0 no faults, whatever the notes; 1 faults; 2 wrong usage.[/dim]
     """
-    from earmark.cli.writers import clean
     from earmark.data.audit.audit import check_corpus
 
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
@@ -124,7 +125,7 @@ def _checksum(text: str | None) -> str | None:
     return text and text.lower()
 
 
-@data.command()
+@data.command(cls=Command)
 @handle_errors
 def fetch(
     corpus: Annotated[Known, typer.Argument(help="Which corpus.", show_default=False)],
@@ -132,8 +133,8 @@ def fetch(
     mirror: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where else the archive is, tried first: an address, or a copy that you have. May be repeated "
-            "(in the variable: spaces between).",
+            help="An address of the archive, or a copy that you have; tried first. May be repeated (in the variable, "
+            "with spaces between).",
             envvar="EARMARK_MIRROR",
             metavar="URL|FILE",
         ),
@@ -141,7 +142,7 @@ def fetch(
     sha256: Annotated[
         str | None,
         typer.Option(
-            help="Checksum that the archive must have, if your mirror holds another one of the same tracks.",
+            help="Checksum that the archive must have, if your mirror has packed the same tracks differently.",
             metavar="HEX",
             show_default="that of the release",
             callback=_checksum,
@@ -151,7 +152,7 @@ def fetch(
         bool | None,
         typer.Option(
             "--keep-archive/--no-keep-archive",
-            help="Whether the archive stays beside DIR, once unpacked.",
+            help="Whether the archive stays beside DIR after it is unpacked.",
             show_default="only if it was there before",
         ),
     ] = None,
@@ -161,9 +162,9 @@ def fetch(
     For research only: the music belongs to others.
 
     It takes 1.2 GB to download and 1.3 GB unpacked. DIR, with DIR/blues/blues.00000.wav
-    and so on, appears when it is whole; until then, all lies beside it. A download that
-    breaks off begins anew, five times at each mirror. The archive must have the known
-    checksum; then each file is compared with its own.
+    and so on, appears when it is complete; until then, the files lie beside it. A download that
+    breaks off starts again, up to five times at each mirror; a mirror that does not answer is
+    left at once. The checksum of the archive is compared, then those of the files.
 
     [bold]Examples[/bold]
 
@@ -198,11 +199,9 @@ def fetch(
 
 
 def _tell(fetched: FetchResult) -> None:
-    from earmark.cli import writers
-
     there = len(fetched.matching) + len(fetched.differing)
-    already = "" if fetched.new else " there already"
-    print(f"{writers.clean(str(fetched.folder))}: {there} tracks{already}, {len(fetched.matching)} of them as released")
+    tracks = format_count(there, "track") + ("" if fetched.new else " there already")
+    print(f"{clean(str(fetched.folder))}: {tracks}, {len(fetched.matching)} of them as released")
     for ids, what in ((fetched.differing, "other than released"), (fetched.missing, "missing")):
         if ids:
             some = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
@@ -210,13 +209,11 @@ def _tell(fetched: FetchResult) -> None:
     if "jazz.00054" in fetched.differing:
         terminal.say("jazz.00054 is known to be damaged in a widely used copy")
     if fetched.archive:
-        terminal.say(f"the archive stays: {writers.clean(str(fetched.archive))}")
+        terminal.say(f"the archive stays: {clean(str(fetched.archive))}")
 
 
 def format_finding(found: Finding) -> str:
     """Return one finding of a check as a line."""
-    from earmark.cli.writers import clean
-
     return f"{found.kind:<11} {clean(found.track)}: {clean(found.detail)}"
 
 
@@ -224,8 +221,6 @@ def render_findings(found: Sequence[Finding]) -> Table:
     """Return findings of a check, which come sorted by kind: a paragraph a kind, faults red, notes yellow."""
     from rich.table import Table
     from rich.text import Text
-
-    from earmark.cli.writers import clean
 
     table = Table(box=None, padding=(0, 1), show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
@@ -245,6 +240,5 @@ def format_counts(found: Sequence[Finding]) -> str:
     for grade in ("fault", "note"):
         kinds = Counter(one.kind for one in found if one.grade == grade)
         if n := kinds.total():
-            counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-            parts.append(f"{n} {grade}{'s' * (n > 1)}: {counts}")
+            parts.append(f"{format_count(n, grade)}: {join_counts(kinds)}")
     return "; ".join(parts) or "nothing wrong"

@@ -1,4 +1,4 @@
-"""``earmark embed``: what the pretrained encoder hears, as numbers for one's own search, clustering or training."""
+"""``earmark embed``: embeddings of the pretrained encoder, for one's own search, clustering or training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def embed(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders to search for audio, patterns in quotes; - for names from standard input, one a line.",
+            help=options.PATHS_HELP,
             metavar="PATH",
         ),
     ],
@@ -30,17 +30,17 @@ def embed(
     null: options.NullOption = False,
     jobs: options.JobsOption = 0,
 ) -> None:
-    """Write the encoder's embeddings of audio files: 384 numbers every 0.32 s.
+    r"""Write the encoder's embeddings of audio files: 384 numbers every 0.32 s.
 
     [bold]Examples[/bold]
 
       earmark embed ~/Music -o music.npz
       earmark embed song.mp3 -o song.parquet    (needs pyarrow)
 
-    music.npz holds vectors (steps of all files, 384) and times (steps of all
-    files), and paths, durations and offsets: file i has the rows from
-    offsets[i] to offsets[i + 1]. A Parquet file has a row a step: path, time,
-    vector.
+    The .npz file holds the arrays vectors (steps of all files, 384), times
+    (steps of all files), paths, durations and offsets: file i has the rows
+    from offsets\[i] to offsets\[i + 1]. A Parquet file has a row for each
+    step: path, time, vector.
 
     [dim]Exit status: 0 all embedded, 1 some file failed and was left out, 2 wrong usage, 130 interrupted.[/dim]
     """

@@ -29,50 +29,69 @@ def imagine(
         str | None, typer.Argument(help="A genre that the model knows.", autocompletion=completion.labels)
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="WAV file to write; with --all a folder.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="WAV file to write; with --all a folder.",
+            metavar="WAV",
+            show_default="GENRE-imagined.wav, of a song SONG-as-GENRE.wav, with --all imagined; here",
+        ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every genre, and a page to listen through them.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every genre, and a page that plays them.")] = False,
     model: ModelOption = None,
     start: Annotated[
         str,
-        typer.Option("--from", metavar="noise|silence|SONG", help="Where to begin. Of a song, tune and rhythm stay."),
+        typer.Option(
+            "--from",
+            metavar="noise|silence|SONG",
+            help="What to change step by step. A song keeps its tune and rhythm.",
+        ),
     ] = "noise",
-    seconds: Annotated[float, typer.Option(help="Length; of a song, how much of it at most.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Length; of a song, how much of it at most.")
+    ] = 30.0,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="More make it plainer, fewer leave more of a song.", show_default="120; of a song 60"),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="More make the genre plainer, fewer keep more of a song.",
+            show_default="120; of a song 60, at most 180",
+        ),
     ] = None,
     corpus: Annotated[
         str | None,
         typer.Option(
             metavar="CORPUS",
-            help="Measure what music is like, whatever the genre, in this folder of genre folders, CSV manifest or "
-            ".npz of arrays.",
-            show_default="music in general",
+            help="Learn the spectrum and the movement of music, whatever its genre, from this folder of genre "
+            "folders, CSV manifest or .npz of arrays. What is made stays near them.",
+            show_default="those of music in general",
         ),
     ] = None,
     seed: SeedOption = 0,
     jobs: JobsOption = 0,
 ) -> None:
-    """Let a genre sound as a network imagines it.
+    """Make a sound that a network takes for a genre.
 
-    A sound is changed until the model is sure of the genre; it is written, and
-    heard again as any file would be. From noise or silence it shows what the
-    network listens for; from a song, which colours would have to be others.
+    Noise, silence or a song is changed step by step until the network is sure of the
+    genre. The sound is written, and the file classified like any other. From noise or
+    silence it shows what the network listens for; from a song, which frequencies would
+    have to be louder or softer. Without -o, no file that is there is replaced.
 
     [bold]Examples[/bold]
 
-      earmark imagine jazz -o jazz.wav
+      earmark imagine jazz
       earmark imagine --all -o imagined
-      earmark imagine metal --from lullaby.mp3 -o lullaby-metal.wav --steps 20
+      earmark imagine metal --from lullaby.mp3 --steps 20
 
-    [dim]Exit status: 0 every sound is heard again as its genre, 1 some is not (it is written all the same),
+    [dim]Exit status: 0 every file is classified as its genre, 1 some is not (it is written all the same),
     2 wrong usage, 130 interrupted.[/dim]
     """
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.inference.tagger import Tagger
 
-    target = _check_output(genre, output, everything)
+    target = _choose_output(genre, output, everything, start)
     tagger = Tagger(model)
     with extra("imagining", "learn"):
         from earmark.audio.encode import write_wav
@@ -103,17 +122,22 @@ def imagine(
     if everything:
         facts = {"from": start, "seed": seed}
         print(f"open {clean(str(write_imagined_page(target / PAGE, verdicts, tagger.model, facts)))}")
-    if any(verdict.genre != name for name, verdict in verdicts.values()):
+    if any(verdict.best != name for name, verdict in verdicts.values()):
         raise typer.Exit(1)
 
 
-def _check_output(genre: str | None, output: Path | None, everything: bool) -> Path:
-    """Return where to write: one file, or a folder."""
+def _choose_output(genre: str | None, output: Path | None, everything: bool, start: str) -> Path:
+    """Return where to write: one file, or a folder; where none is named, one that is not there yet."""
+    from earmark.files import find_free_name, slug
+
     # Both a genre and --all, or neither.
     if everything == (genre is not None):
         raise SettingError("which genre? Give one, or --all")
     if output is None:
-        raise SettingError("where to? Give " + ("-o FOLDER" if everything else f"-o {genre}.wav"))
+        if genre is None:
+            return find_free_name(Path("imagined"))
+        made = f"{slug(genre)}-imagined" if start in ("noise", "silence") else f"{Path(start).stem}-as-{slug(genre)}"
+        return find_free_name(Path(f"{made}.wav"))
     if everything and output.exists() and not output.is_dir():
         raise SettingError(f"{output} is a file: --all writes into a folder")
     if not everything and (output.suffix.lower() != ".wav" or output.is_dir()):
@@ -134,14 +158,14 @@ def _print_verdicts(verdicts: Mapping[Path, tuple[str, Verdict]]) -> None:
     """Print one line a sound: what the model says of the file."""
     from rich.text import Text
 
-    from earmark.cli.writers import bar, clean
+    from earmark.cli.text import bar, clean
 
     page = console(sys.stdout)
     width = max(len(str(file)) for file in verdicts)
     for file, (genre, verdict) in verdicts.items():
-        said = f"{verdict.best} {verdict.confidence:.2f}" if verdict.best else f"unknown ({verdict.reason})"
-        if verdict.best and verdict.genre is None:
-            said = f"unknown ({said})"
-        text = Text(f"{clean(str(file)):<{width}}  heard again:")
-        right = verdict.genre == genre
+        # no music, and so often unlike what the model learned
+        doubt = f", {verdict.reason}" if verdict.reason else ""
+        said = f"{verdict.best} {verdict.confidence:.2f}{doubt}" if verdict.best else f"unknown ({verdict.reason})"
+        text = Text(f"{clean(str(file)):<{width}}  classified as")
+        right = verdict.best == genre
         page.print(text, Text(said, style="bold" if right else "bold red"), bar(verdict.confidence), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``earmark library``: the way out of a result database, to tables, CSV, JSON lines and playlists."""
+"""``earmark library``: what a result database holds, as a table, CSV, JSON lines or playlists."""
 
 from __future__ import annotations
 
@@ -9,32 +9,43 @@ import typer
 
 from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
-from earmark.cli.options import AnswersOption, Format, TopOption
+from earmark.cli.options import AnswersOption, Format, TopOption, choose_format
+from earmark.errors import format_count
 
 
 @handle_errors
 def library(
+    ctx: typer.Context,
     database: Annotated[Path, typer.Argument(help="Library that 'earmark classify --library' made.", metavar="DB")],
     form: Annotated[
         Format | None,
-        typer.Option("--format", "-f", help="Output format; json: one object a line.", show_default="table"),
+        typer.Option(
+            "--format",
+            "-f",
+            help="Output format; json: one object per line.",
+            show_default="by the suffix of --output, else table",
+        ),
     ] = None,
     playlists: Annotated[
         Path | None, typer.Option(help="Write GENRE.m3u8 for each genre into this folder.", metavar="DIR")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --playlists: also replace files that Earmark did not write.")
+    ] = False,
     genre: Annotated[
         list[str] | None,
         typer.Option(help="Only this genre, or unknown. May be repeated.", autocompletion=completion.genres),
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Only answers at least so sure.", metavar="P")
+        float,
+        typer.Option(min=0, max=1, help="Only answers of at least this confidence.", metavar="P"),
     ] = 0.0,
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
             "-m",
-            help="Answers of this model: a file, a name, or how its checksum begins.",
+            help="Answers of this model: a file, a name, or the first digits of its checksum.",
             show_default="the one last used",
             envvar="EARMARK_MODEL",
             autocompletion=completion.models,
@@ -42,27 +53,31 @@ def library(
     ] = None,
     top: TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also files that are no longer there.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
     output: AnswersOption = None,
 ) -> None:
-    """Show what a library knows, and write it as tables and playlists.
+    """Show the answers in a library, and write them as tables and playlists.
 
-    Nothing is heard. Files that are gone are left out (their disk may only
-    be away; --all has them, --prune forgets them); files that changed since
-    they were heard are counted. Playlists are extended M3U in UTF-8, with
-    paths relative to DIR; names that a line of text cannot hold are written
-    as file:// addresses.
+    No sound is decoded. Files that are no longer there are left out (their
+    disk may only be unplugged): --all shows them, --prune forgets them. Files
+    that have changed since they were classified are counted.
+
+    Playlists are extended M3U in UTF-8, with paths relative to DIR; names
+    that do not fit on a line of text are written as file:// addresses. A
+    playlist that Earmark wrote is replaced; any other file of that name is
+    left alone and named, unless --force is given.
 
     [bold]Examples[/bold]
 
       earmark library music.db
-      earmark library music.db --format csv -o genres.csv
+      earmark library music.db -o genres.csv
       earmark library music.db --genre jazz --format json | jq -r .path
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
 
-    [dim]Exit status: 0 done, 2 wrong usage or no such library, 130 interrupted.[/dim]
+    [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, 2 wrong usage or no such library, 130
+    interrupted.[/dim]
     """  # fmt: skip
     from earmark.cli.commands.library_view import Page
     from earmark.library.answers import choose_model
@@ -71,15 +86,16 @@ def library(
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
-            terminal.say(f"{kept.prune()} files forgotten")
+            terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
         chosen, names = choose_model(kept, model)
         if not model and len(names) > 1:
             terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
         wanted = [None if name == "unknown" else name for name in genre or []]
         page = Page(kept, chosen, wanted, min_confidence, everything)
-        if playlists:
-            page.write_playlists(playlists)
+        refused = page.write_playlists(playlists, force) if playlists else 0
         # Rows are the default, but who asks for playlists alone wants no table too.
         if form or output or not playlists:
-            page.write(form or Format.table, output, top, timeline)
+            page.write(choose_format(ctx, form or Format.table, output), output, top, timeline)
         page.say_counts()
+    if refused:
+        raise typer.Exit(1)

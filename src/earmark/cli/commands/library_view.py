@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from earmark.cli import terminal
 from earmark.cli.options import Format
-from earmark.cli.writers import WRITERS, Tally, clean
+from earmark.cli.text import clean, format_duration
+from earmark.cli.writers import WRITERS, Tally
+from earmark.errors import format_count
 from earmark.library.playlists import write_playlists
 
 if TYPE_CHECKING:
@@ -45,16 +47,26 @@ class Page:
             for verdict in self._verdicts(timeline=timeline):
                 writer.write(verdict)
 
-    def write_playlists(self, folder: Path) -> None:
-        """Write playlists, and print of each how long it is."""
-        for written in write_playlists(folder, self._verdicts(), self.hearing.labels):
-            hours, minutes = divmod(round(written.seconds / 60), 60)
-            print(f"{clean(str(written.path))}  {written.tracks} tracks, {hours}:{minutes:02} h")
+    def write_playlists(self, folder: Path, overwrite: bool) -> int:
+        """Write playlists, print of each how long it is, and return how many would have replaced somebody's own."""
+        refused = 0
+        for playlist in write_playlists(folder, self._verdicts(), self.hearing.labels, overwrite=overwrite):
+            path = clean(str(playlist.path))
+            if playlist.written:
+                print(f"{path}  {format_count(playlist.tracks, 'track')}, {format_duration(playlist.seconds)}")
+            else:
+                refused += 1
+                terminal.say(f"{path}: left as it is, for Earmark did not write it; --force replaces it", "red")
+        return refused
 
     def say_counts(self) -> None:
         """Sum up what was written last."""
-        terminal.say(clean(f"{self.library.path}: {self.tally.line()}"))
-        if self.changed:
-            terminal.say(f"{self.changed} changed since they were heard: classify them again", "yellow")
-        if self.gone:
-            terminal.say(f"{self.gone} no longer there{'' if self.everything else ', left out'}", "yellow")
+        terminal.say(clean(f"{self.library.path}: {self.tally.describe()}"))
+        gone = "no longer there" if self.everything else "no longer there, left out"
+        notes = [
+            self.tally.describe_failures(),
+            f"{format_count(self.changed, 'file')} changed since: classify again" if self.changed else "",
+            f"{format_count(self.gone, 'file')} {gone}" if self.gone else "",
+        ]
+        for note in filter(None, notes):
+            terminal.say(note, "yellow")

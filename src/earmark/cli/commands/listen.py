@@ -49,38 +49,53 @@ def listen(
     ] = None,
     model: ModelOption = None,
     top: TopOption = None,
-    segments: Annotated[bool, typer.Option("--segments", help="JSON: only the segments, no verdicts.")] = False,
+    segments: Annotated[bool, typer.Option("--segments", help="Write only the segments, not every verdict.")] = False,
     every: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds from verdict to verdict.")] = 0.5,
     memory: Annotated[
-        float, typer.Option(min=0, max=3600, help="Seconds after which what was heard counts 1/e; 0: last clip only.")
+        float,
+        typer.Option(
+            min=0,
+            max=3600,
+            metavar="SECONDS",
+            help="How far back an answer listens, about; older sound counts less and less. 0: the last clip only.",
+        ),
     ] = 5.0,
     duration: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds of sound.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Append the JSON lines to this file; the view stays.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Append the JSON lines to this file; the view stays."),
     ] = None,
     pcm: Annotated[
         str | None, typer.Option(help="Standard input is raw samples: s16le, f32le, u8, mulaw …", metavar="FORMAT")
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Hz of raw samples.", show_default="44100")] = None,
     channels: Annotated[int | None, typer.Option(help="Channels of raw samples.", show_default="1")] = None,
-    device: Annotated[str | None, typer.Option(help="Microphone: number, or part of its name.")] = None,
+    device: Annotated[str | None, typer.Option(help="Microphone: its number, or part of its name.")] = None,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="List microphones and exit.")] = False,
     realtime: Annotated[
-        bool, typer.Option("--realtime", help="Play a file at its own speed; never make standard input wait.")
+        bool,
+        typer.Option(
+            "--realtime", help="Play a file at its own speed; take standard input for live sound, which does not wait."
+        ),
     ] = False,
-    retries: Annotated[int, typer.Option(min=0, help="Attempts in a row to reach a station again.")] = 10,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds without a byte until a station is gone.")] = 10.0,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Further attempts to reach a station that breaks off or does not answer.")
+    ] = 10,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without data after which a connection counts as broken.")
+    ] = 10.0,
 ) -> None:
     """Name the genre of what is playing, twice a second: microphone, pipe, internet radio.
 
-    The first answer takes 1 s of sound. A station that breaks off is asked again, ever
-    more slowly. Where the machine is too slow for live sound, verdicts are left out.
+    The first answer takes 1 s of sound. A station that breaks off is asked again, after longer
+    and longer pauses; an address without a station ends the command at once. Where the machine is
+    too slow for live sound, verdicts are left out.
 
     [bold]Examples[/bold]
 
       earmark listen
       earmark listen https://radio.example/jazz.mp3
-      earmark listen https://radio.example/jazz.mp3 --format json --segments >> log.jsonl
+      earmark listen https://radio.example/jazz.mp3 --segments -o log.jsonl
       arecord -f S16_LE -r 44100 | earmark listen - --rate 44100
       ffmpeg -i film.mkv -f wav - | earmark listen -
 
@@ -88,8 +103,9 @@ def listen(
 
       time        seconds of sound heard so far
       genre       null when unknown
-      reason      why unknown: "too short", "silence", "low confidence",
-                  "speech" or "no music"
+      reason      why unknown: "too short", "silence", "speech", "no music",
+                  "unlike what it learned", "two genres alike",
+                  "not sure enough" or "no genre stands out"
       confidence  probability of the most probable genre
       genres      {name: probability}, smoothed over the last seconds;
                   styles and moods alike
@@ -108,7 +124,7 @@ def listen(
         _list_devices()
         return
     from earmark.audio.streams.open import MICROPHONE, open_stream
-    from earmark.cli.writers import clean
+    from earmark.cli.text import clean
     from earmark.inference.tagger import Tagger
 
     look = form or (Look.live if sys.stdout.isatty() else Look.json)

@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, clean, format_clock
+from earmark.cli.text import bar, clean, format_clock
+from earmark.inference.verdict import DOUBTS
 
 if TYPE_CHECKING:
     from earmark.audio.streams.stream import Stream
@@ -27,7 +28,7 @@ _QUIETEST = -60.0
 _NOTED = 8.0
 """Seconds for which a note is shown."""
 
-_WAITING = {"too short": "listening …", "silence": "silence", "low confidence": "unknown"}
+_WAITING = {"too short": "listening …"} | {doubt: f"unknown: {doubt}" for doubt in DOUBTS}
 
 
 class View:
@@ -48,6 +49,7 @@ class View:
         self._note: tuple[str, float] | None = None
         self._skipped = 0
         self._stream: Stream | None = None
+        self._over = False
 
     @contextmanager
     def show(self, stream: Stream) -> Iterator[None]:
@@ -55,7 +57,10 @@ class View:
         self._stream = stream
         # crop: on a low terminal the lower lines go, and the picture does not scroll.
         with Live(get_renderable=self._render, console=self._console, refresh_per_second=8, vertical_overflow="crop"):
-            yield
+            try:
+                yield
+            finally:
+                self._over = True
 
     def update(self, verdict: RunningVerdict, current: Segment | None, ended: Segment | None) -> None:
         """Take the next verdict, the segment that goes on, and one that has just ended."""
@@ -76,12 +81,15 @@ class View:
         head = Table.grid(expand=True)
         head.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         head.add_column(justify="right", no_wrap=True)
-        head.add_row(Text("● ", style="red").append(name, style="bold default"), Text(clock, style="dim"))
+        mark = Text("■ ", style="dim") if self._over else Text("● ", style="red")
+        head.add_row(mark.append(name, style="bold default not dim"), Text(clock, style="dim"))
         lines: list[RenderableType] = [head]
+        if self._over and not verdict:
+            return head
         if verdict and verdict.title:
             lines.append(Text(f"  {clean(verdict.title)}", style="cyan", no_wrap=True, overflow="ellipsis"))
-        lines += [Text(), *self._bars(verdict, width), Text(), _meter(verdict), *self._timeline(), self._foot(verdict)]
-        return Group(*lines)
+        lines += [Text(), *self._bars(verdict, width), Text(), _meter(verdict), *self._timeline()]
+        return Group(*lines, *([] if self._over else [self._foot(verdict)]))
 
     def _bars(self, verdict: RunningVerdict | None, width: int) -> list[RenderableType]:
         """Return what it is, and the most probable genres below; as many lines whatever is known."""
@@ -107,7 +115,7 @@ class View:
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, style="dim")
         for segment in [*self._ended, *([self._open] if self._open else [])]:
-            end = "now" if segment is self._open else format_clock(int(segment.end))
+            end = "now" if segment is self._open and not self._over else format_clock(int(segment.end))
             genre = Text(segment.genre or _WAITING.get(segment.reason or "", segment.reason or ""))
             genre.stylize("" if segment.genre else "dim")
             sure = f"{segment.confidence:.0%}" if segment.genre else ""

@@ -13,7 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, format_clock
+from earmark.cli.progress import report_regularly
+from earmark.cli.terminal import is_quiet, stderr_console
+from earmark.cli.text import bar, format_clock, format_duration
 from earmark.paper.progress import Place, Progress
 from earmark.paper.rows import PAPER
 
@@ -34,10 +36,12 @@ class Board:
         self.begin = time.monotonic()
 
     def live(self) -> AbstractContextManager[Any]:
-        """Show the table on stderr while the rows run, where that is a terminal."""
-        console = Console(stderr=True)
-        if not console.is_terminal:
+        """Show the table on stderr while the rows run; where that is no terminal, say now and then how far they are."""
+        console = stderr_console()
+        if is_quiet():
             return nullcontext()
+        if not console.is_terminal:
+            return report_regularly(self._describe)
         # transient: at the end the whole table goes to stdout, where it can be kept.
         return Live(self, console=console, refresh_per_second=2, transient=True)
 
@@ -60,7 +64,8 @@ class Board:
         table.add_column("recipe", no_wrap=True)
         table.add_column("paper", justify="right", style="dim", no_wrap=True, min_width=5)
         for protocol in protocols:
-            table.add_column(f"{protocol}\nclips, tracks", no_wrap=True, min_width=20)
+            whose = ", the paper's" if protocol == "clip" else ""
+            table.add_column(f"{protocol} split{whose}\nclips, tracks", no_wrap=True, min_width=20)
         # One line a recipe; seeds and folds of one protocol share a cell.
         for name in self._choose_names(height):
             paper = PAPER.get(name.removesuffix("-log"))
@@ -77,12 +82,18 @@ class Board:
         busy = [name for name in names if name in running]
         return (busy or names)[: max(height, 1)]
 
+    def _describe(self) -> str:
+        self.progress.refresh()
+        left = self.progress.seconds_left()
+        rest = "" if left is None else f", about {format_duration(left)} left"
+        return f"reproducing: {self.progress.n_done} of {len(self.progress.places)} rows{rest}"
+
     def _header(self) -> Table:
         done, total = self.progress.n_done, len(self.progress.places)
         rest = ""
         if done < total:
             left = self.progress.seconds_left()
-            rest = "…" if left is None else f"about {format_clock(round(left))} to go"
+            rest = "…" if left is None else f"about {format_duration(left)} left"
         line = Table.grid(padding=(0, 1))
         line.add_row(
             ProgressBar(total, done, 30),

@@ -8,29 +8,32 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from earmark.cli.writers import bar, clean
+from earmark.cli.commands.evaluate_view import render_foreign, render_rejection
+from earmark.cli.text import bar
 
 if TYPE_CHECKING:
-    from earmark.evaluation.robustness_report import Rejection, RobustnessReport
+    from earmark.evaluation.robustness_report import RobustnessReport
 
 
-def render_outcome(title: str, outcome: RobustnessReport) -> RenderableType:
-    """Return all that was found out as a page."""
-    named = f", {outcome.named_accuracy:.1%} of those rightly" if outcome.coverage else ""
-    curve = (
-        f"{outcome.coverage:.1%} of the tracks are named{named}. Of the most confident, right are (area under the "
-        f"risk–coverage curve {outcome.aurc:.3f}; {1 - outcome.accuracy:.3f} if confidence were chance):"
-    )
+def render_outcome(title: str, outcome: RobustnessReport, warning: str = "") -> RenderableType:
+    """Return all that was found out as a page; the warning, if any, stands below the title."""
+    named = f", {outcome.named_accuracy:.1%} of them rightly" if outcome.coverage else ""
+    chance = f"{1 - outcome.accuracy:.3f} if confidence told nothing"
+    area = f"Area under the risk–coverage curve: {outcome.aurc:.3f}; {chance}."
     return Group(
         Text(title, style="dim"),
+        *([Text(warning, style="red")] if warning else []),
         Text(),
         _steadiness(outcome),
+        Text("same genre: the most probable stays; same answer: also whether it is unknown", style="dim"),
         Text(),
-        Text(curve, style="dim"),
+        Text(f"{outcome.coverage:.1%} of the tracks are named{named}.", style="dim"),
         _curve(outcome),
+        Text(area, style="dim"),
         Text(),
-        Text("Sounds that are no music, and how many were called a genre all the same:", style="dim"),
-        _rejection(outcome.rejection),
+        Text("Sounds that are no music, and how many are given a genre all the same:", style="dim"),
+        render_rejection(outcome.rejection, "kind", "sounds"),
+        *render_foreign(outcome.foreign),
     )
 
 
@@ -40,7 +43,7 @@ def _steadiness(outcome: RobustnessReport) -> Table:
     table.add_column("distortion", no_wrap=True)
     table.add_column("same genre", justify="right", no_wrap=True)
     table.add_column(no_wrap=True)  # the bar
-    for name in ("same verdict", "right"):
+    for name in ("same answer", "right"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row(Text("none", style="bold"), "", "", "", f"{outcome.accuracy:.1%}")
     for row in outcome.steadiness:
@@ -51,22 +54,8 @@ def _steadiness(outcome: RobustnessReport) -> Table:
 
 def _curve(outcome: RobustnessReport) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("most confident", style="dim", no_wrap=True)
     for point in outcome.curve:
         table.add_column(f"{point['coverage']:.0%}", justify="right", no_wrap=True, min_width=6)
-    table.add_row(*(f"{point['accuracy']:.1%}" for point in outcome.curve))
-    return table
-
-
-def _rejection(rows: list[Rejection]) -> Table:
-    """Return one row a kind of sound; those with a name red."""
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
-    table.add_column("kind", overflow="fold")
-    for name in ("sounds", "named"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("as", "unknown for"):
-        table.add_column(name, overflow="fold", style="dim")
-    for row in rows:
-        named = Text(str(row.named), style="bold red" if row.named else "green")
-        texts = (Text(", ".join(f"{what} {n}" for what, n in counts.items())) for counts in (row.genres, row.reasons))
-        table.add_row(Text(clean(row.kind)), str(row.n_sounds), named, *texts)
+    table.add_row("right", *(f"{point['accuracy']:.1%}" for point in outcome.curve))
     return table

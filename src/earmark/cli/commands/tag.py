@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,17 +16,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from earmark.cli import terminal
-from earmark.cli.errors import handle_errors
+from earmark.cli.errors import handle_errors, on_stop
 from earmark.cli.options import JobsOption, ModelOption, PreviewOption, Shape
 from earmark.cli.progress import show_progress
-from earmark.errors import SettingError
+from earmark.cli.text import clean, fit
+from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from earmark.library.tags.run import TagResult
+    from earmark.library.tags.vocabulary import GenreSelector
 
-_STYLES = {"written": "green", "restored": "green", "genre restored": "green", "failed": "red"}
+_DONE = ("written", "would write", "restored", "would restore", "genre restored", "would restore genre")
+"""Outcomes of files that change, or would."""
 
 
 @handle_errors
@@ -44,9 +48,8 @@ def tag(
             min=0,
             max=1,
             metavar="P",
-            help="Write where the most probable genre has this confidence, whatever the model itself calls unknown; "
-            "0 writes every guess.",
-            show_default="the model's own threshold",
+            help="Write genres of at least this confidence, even where the model says unknown; 0 writes every guess.",
+            show_default="the model's own, from which 3 in 4 are right",
         ),
     ] = None,
     top: Annotated[
@@ -89,9 +92,9 @@ def tag(
 ) -> None:
     """Write genres into the tags of files that have none.
 
-    Files whose tags name a genre are left alone (and not even listened to), unless --overwrite. So are files that
-    the model cannot tell, and whatever else is in a tag. Each change is made at one stroke, and noted in a journal
-    first: --undo puts every file back, byte for byte. "Unknown", "Other" and the like are no genre.
+    A file whose tags name a genre stays as it is, and is not even listened to, unless --overwrite; "Unknown", "Other"
+    and the like are no genre. Where the model is not sure enough, nothing is written. All other tags stay as they
+    are. Each change is first noted in a journal, from which --undo puts every file back, byte for byte.
 
     [bold]Examples[/bold]
 
@@ -116,12 +119,17 @@ def tag(
 
     tagger = Tagger(model)
     labels = (*tagger.labels, *tagger.card.styles)
-    several = tagger.card.thresholds if tagger.card.multilabel else {}
+    card = tagger.card
+    several = card.thresholds if card.multilabel else {}
     own = load_words(labels, words, raw=raw)
-    selector = GenreSelector(own, top or len(several) or 1, min_confidence, styles, several)
-    with TagRun(
+    selector = GenreSelector(
+        own, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, several
+    )
+    tagging = TagRun(
         tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
-    ) as run:
+    )
+    # A second run passes over what the first has tagged.
+    with nullcontext() if dry_run or overwrite else on_stop(), tagging as run:
         write = _writer(form)
         try:
             with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
@@ -131,8 +139,11 @@ def tag(
         finally:
             # also where it is stopped
             _sum_up(run.counts, dry_run)
+            if run.counts["unsure"]:
+                _explain_unsure(run.counts["unsure"], selector)
             if run.journal.entries:
-                terminal.say(f"to undo: earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}")
+                undoing = f"earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}"
+                terminal.say(f"to undo: {undoing}", wrap=False)
     if run.counts["failed"]:
         raise typer.Exit(1)
 
@@ -149,8 +160,8 @@ def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
         counts[result.outcome] += 1
         write(result)
     if damaged:
-        lines = f"{damaged} line{'s' * (damaged > 1)}"
-        terminal.say(f"{lines} of the journal not readable, such as a kill leaves", "yellow")
+        lines = format_count(damaged, "line")
+        terminal.say(f"{lines} of the journal cannot be read, as where a run was killed while writing it", "yellow")
     _sum_up(counts, dry_run)
     if counts["failed"]:
         raise typer.Exit(1)
@@ -158,7 +169,14 @@ def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
 
 def _sum_up(counts: Counter[str], dry_run: bool) -> None:
     text = ", ".join(f"{outcome} {n}" for outcome, n in counts.items()) or "no files"
-    terminal.say(f"nothing written, would be: {text}" if dry_run else text)
+    terminal.say(f"{text} (a dry run: nothing is written)" if dry_run else text)
+
+
+def _explain_unsure(n: int, selector: GenreSelector) -> None:
+    files = f"{format_count(n, 'file')} left without a genre: the model is"
+    terminal.say(
+        f"{files} less than {selector.threshold:.0%} sure; a lower --min-confidence writes more, 0 every guess"
+    )
 
 
 def _writer(form: Shape) -> Callable[[TagResult], None]:
@@ -177,7 +195,6 @@ def _print_row(console: Console, result: TagResult) -> None:
     """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
     from rich.text import Text
 
-    from earmark.cli.writers import clean, shorten
     from earmark.library.tags.run import HAD_GENRE
 
     # In a tagged library these are nearly all: rows would hide the few that change. The last line counts them.
@@ -185,16 +202,24 @@ def _print_row(console: Console, result: TagResult) -> None:
         return
     # 60 columns for the genres before and after; piped, there is no width to share.
     width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
-    line = Text(shorten(clean(result.path), width).ljust(width) + "  ", no_wrap=True)
+    line = Text(fit(clean(result.path), width) + "  ", no_wrap=True)
     if result.error:
         line.append(f"✗ {result.error}", style="red")
     elif result.reason:
-        line.append(f"unknown ({result.reason})", style="dim")
+        line.append(_describe_rejection(result), style="dim")
     else:
         line.append(clean("; ".join(result.before)) or "–", style="dim").append(" → ")
-        line.append(clean("; ".join(result.genres)) or "–", style=f"bold {_STYLES.get(result.outcome, '')}")
+        line.append(clean("; ".join(result.genres)) or "–", style="bold green" if result.outcome in _DONE else "bold")
         if result.confidence is not None:
             line.append(f"  {result.confidence:.0%}", style="dim")
-        elif result.outcome != "restored":
+        elif result.outcome not in ("restored", "would restore"):
             line.append(f"  ({result.outcome})", style="dim")
     console.print(line)
+
+
+def _describe_rejection(result: TagResult) -> str:
+    """Return why nothing is written, after the genres that come first, if there are any."""
+    if not result.guesses:
+        return f"{result.outcome}: {result.reason}"
+    guess = " or ".join(result.guesses if result.reason == "two genres alike" else result.guesses[:1])
+    return f"{result.outcome}: {clean(guess)} {result.confidence:.0%}, {result.reason}"

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.filesize import decimal
 from rich.text import Text
 
 from earmark.cli import completion, options
-from earmark.cli.corpora import open_corpus, say_summary
-from earmark.cli.errors import exit_after, extra, handle_errors
+from earmark.cli.corpora import open_corpus, say_notes, say_summary
+from earmark.cli.errors import exit_after, extra, handle_errors, on_stop
 from earmark.cli.progress import show_training_progress
 from earmark.cli.terminal import console, say
-from earmark.errors import SettingError
+from earmark.cli.text import clean
+from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
@@ -31,11 +33,22 @@ _UNEVEN = 5
 """Times as many tracks of one genre as of another, from which on class weights are worth a word."""
 
 
+def _print_recipes(wanted: bool) -> None:
+    """Print the recipes and stop, as a callback of --list-recipes, which needs no corpus."""
+    if not wanted:
+        return
+    from earmark.cli.commands.recipes_view import render_recipes
+
+    console(sys.stdout).print(render_recipes())
+    raise typer.Exit
+
+
 @handle_errors
 def train(
     corpus: options.CorpusArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Model file to write.", show_default="that of --add")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Model file to write.", show_default="that of --add"),
     ] = None,
     add: Annotated[
         Path | None,
@@ -49,14 +62,21 @@ def train(
     min_tracks: options.MinTracksOption = None,
     rare: options.RareOption = None,
     recipe: Annotated[
-        str, typer.Option("--recipe", "-r", help="Name of a recipe, or a TOML file.", autocompletion=completion.recipes)
+        str,
+        typer.Option(
+            "--recipe",
+            "-r",
+            help="Name of a recipe, see --list-recipes, or a TOML file.",
+            autocompletion=completion.recipes,
+        ),
     ] = "encoder-linear",
     protocol: Annotated[
         options.Split | None,
         typer.Option(
             "--protocol",
             "-p",
-            help="Who learns and who judges: clip (the paper's, leaky), track, artist, album, GTZAN's fault-filtered.",
+            help="How tracks are split into training and test: clip (the paper's, leaky), track, artist, album, or "
+            "fault-filtered (GTZAN's).",
             show_default="album in folds; track where the recipe chooses its epoch",
         ),
     ] = None,
@@ -72,8 +92,20 @@ def train(
     balanced: Annotated[
         bool, typer.Option("--balanced", help="Let rare genres weigh as much as common ones, by class weights.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most, instead of the recipe's.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Of a network: go through the training clips N times at most, fewer where it stops improving.",
+            show_default="the recipe's",
+        ),
+    ] = None,
     seed: options.SeedOption = 0,
+    list_recipes: Annotated[
+        bool,
+        typer.Option("--list-recipes", help="List the recipes and stop.", is_eager=True, callback=_print_recipes),
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name in the model's card.", show_default="file's name")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the model, for its card.")] = "",
     device: options.DeviceOption = "auto",
@@ -95,7 +127,6 @@ def train(
     [dim]Exit status: 0 trained on all tracks, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
     from earmark.cli.commands.evaluate_view import describe_genres, render_report
-    from earmark.cli.writers import clean
     from earmark.data.features.extract import default_cache
     from earmark.training.registry import open_recipe
 
@@ -120,7 +151,7 @@ def train(
             chosen = open_recipe("encoder-multilabel")
     say_summary(source)
     _advise_balance(source, chosen)
-    with show_training_progress(len(source.tracks), chosen.training.max_epochs) as callbacks:
+    with on_stop(), show_training_progress(len(source.tracks), chosen.training.max_epochs) as callbacks:
         outcome = run(
             Experiment(source, chosen, split, seed),
             output,
@@ -133,16 +164,18 @@ def train(
         say(note)
     page = console(sys.stdout)
     page.print(render_report(outcome.report))
+    page.print()
     for sentence in describe_genres(outcome.report, source.counts):
         page.print(Text(sentence))
-    page.print(f"\n[bold]{clean(str(output))}[/bold]  {_describe_size(output, outcome)}")
+    written = Text(f"\n{clean(str(output))}", style="bold").append(f"  {_describe_size(output, outcome)}", "not bold")
+    page.print(written, soft_wrap=True)
     exit_after(outcome.failed)
 
 
 def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: bool) -> tuple[Model | None, Recipe]:
     """Return the model to go on from, if any, and its recipe or the one that is asked for."""
+    from earmark.data.examples import require_examples
     from earmark.inference.model import open_model
-    from earmark.training.examples import require_examples
     from earmark.training.registry import open_recipe, parse_recipe
 
     model, chosen = None, open_recipe(recipe)
@@ -151,6 +184,8 @@ def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: 
         require_examples(model)
         chosen = parse_recipe(model.card.training.recipe, str(add))
     if epochs:
+        if not chosen.is_network:
+            raise SettingError(f"--epochs is for networks: recipe {recipe} learns in one go, without epochs")
         chosen = chosen.with_epochs(epochs)
     if balanced:
         chosen = chosen.model_copy(update={"class_weight": "balanced"})
@@ -159,17 +194,16 @@ def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: 
 
 def _prepare(corpus: Corpus, model: Model | None, protocol: str, jobs: int) -> Corpus:
     """Join a corpus and what a model has learned from, and say which genres have too few tracks."""
+    from earmark.data.examples import join_examples
     from earmark.data.groups import find_narrow_genres
     from earmark.data.open import prepare_for_folds
-    from earmark.training.examples import join_examples
 
     corpus = join_examples(corpus, model) if model else corpus
     if protocol == "album":
         corpus = prepare_for_folds(corpus, jobs)
-        for note in corpus.notes:
-            say(note)
+        say_notes(corpus)
         if narrow := find_narrow_genres(corpus):
-            say(f"by fewer than three artists: {', '.join(narrow)}; the figures of these will look too good")
+            say(f"fewer than three artists in {', '.join(narrow)}: the figures of these genres will be too good")
     return corpus
 
 
@@ -183,12 +217,12 @@ def _has_several(corpus: Corpus) -> bool:
 
 
 def _describe_size(output: Path, outcome: Outcome) -> str:
-    size = f"{output.stat().st_size / 1e6:.1f} MB"
-    return f"{size}, {outcome.epochs} epochs" if outcome.epochs else size
+    size = decimal(output.stat().st_size)
+    return f"{size}, {format_count(outcome.epochs, 'epoch')}" if outcome.epochs else size
 
 
 def _advise_balance(corpus: Corpus, recipe: Recipe) -> None:
     """Say where genres are so uneven that class weights may help."""
     (rarest, fewest), (commonest, most) = (pick(corpus.counts.items(), key=lambda item: item[1]) for pick in (min, max))
     if most >= _UNEVEN * fewest and not recipe.class_weight:
-        say(f"uneven: {commonest} {most}, {rarest} {fewest}; --balanced lets genres weigh alike")
+        say(f"uneven genres, {commonest} {most} and {rarest} {fewest}: --balanced lets all genres weigh alike")

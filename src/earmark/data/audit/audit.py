@@ -35,8 +35,7 @@ def check_corpus(
     corpus : Corpus
         Of sound files; of arrays, only the labels and GTZAN's list are checked.
     jobs : int
-        Processes at most. A script that asks for more than one must begin its work under
-        ``if __name__ == "__main__":``, as always with processes in Python.
+        Processes at most.
     label_errors : bool
         Whether to look for tracks that sound like another genre, which needs scikit-learn.
     on_track : callable, optional

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from earmark.data import gtzan
 from earmark.data.audit.findings import Finding
 from earmark.data.corpus import Corpus
+from earmark.inference.genre_names import spelling_key
 
 
 def compare_with_gtzan(corpus: Corpus) -> Iterator[Finding]:
@@ -24,7 +25,7 @@ def compare_with_gtzan(corpus: Corpus) -> Iterator[Finding]:
         if excerpt is None:
             yield Finding(track.id, "extra", "is not the name of a GTZAN excerpt")
             continue
-        if excerpt.genre != track.genre:
+        if spelling_key(excerpt.genre) != spelling_key(track.genre):
             yield Finding(track.id, "misfiled", f"lies under {track.genre}, belongs to {excerpt.genre}")
         if not excerpt.fault_filtered:
             yield Finding(track.id, "known-fault", f"left out of the fault-filtered split{_reason(excerpt)}")

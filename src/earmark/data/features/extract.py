@@ -117,8 +117,7 @@ def extract(
     cache : Path, optional
         Folder to keep results in (see :mod:`earmark.data.features.cache`).
     jobs : int
-        Tracks worked on at once. More than a few are given to so many processes; a script must then begin its
-        work under ``if __name__ == "__main__":``, as always with processes in Python.
+        Tracks worked on at once. More than a few are given to so many processes.
     on_track : callable, optional
         Called after each track, in corpus order.
 

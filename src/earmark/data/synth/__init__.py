@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 import wave
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +22,9 @@ from earmark.data.synth.instruments import Rng, Samples
 from earmark.data.synth.render import master, render_score
 from earmark.data.synth.score import Score
 from earmark.data.synth.styles import BOOK, STYLES, TEMPI
-from earmark.errors import SettingError
+from earmark.errors import SettingError, WorkerError
 from earmark.files import replacing
-from earmark.parallel import block_interrupts
+from earmark.parallel import Pool
 
 __all__ = ["STYLES", "TEMPI", "compose", "write_corpus"]
 
@@ -83,16 +82,17 @@ class _Job(NamedTuple):
     sample_rate: int
 
 
-def _write(job: _Job) -> Path:
-    """Compose one track into its WAV file, which appears under its name only when it is whole."""
-    rng = np.random.default_rng(job.seed)
-    track = compose(job.style, rng, seconds=job.seconds, sample_rate=job.sample_rate)
+def _compose(job: _Job) -> Samples:
+    return compose(job.style, np.random.default_rng(job.seed), seconds=job.seconds, sample_rate=job.sample_rate)
+
+
+def _write(job: _Job, track: Samples) -> None:
+    """Write a track's WAV file, which appears under its name only when it is whole."""
     with replacing(job.path) as unfinished, wave.open(str(unfinished), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(job.sample_rate)
         file.writeframes(np.rint(track * 32768).astype("<i2").tobytes())
-    return job.path
 
 
 def write_corpus(
@@ -147,23 +147,23 @@ def write_corpus(
         for track in range(tracks):
             path = folder / style / f"{style}.{track:05}.wav"
             queue.append(_Job(path, style, (seed, STYLES.index(style), track), seconds, sample_rate))
-    written = []
     # when on_track raises, the processes end before this does
-    with closing(_write_all(queue, jobs)) as paths:
-        for path in paths:
-            written.append(path)
+    with closing(_compose_all(queue, jobs)) as composed:
+        for job, samples in zip(queue, composed, strict=True):
+            _write(job, samples)
             if on_track:
-                on_track(path)
-    return written
+                on_track(job.path)
+    return [job.path for job in queue]
 
 
-def _write_all(queue: Sequence[_Job], jobs: int) -> Generator[Path, None, None]:
-    """Yield the path of every job when it is written, in order."""
+def _compose_all(queue: Sequence[_Job], jobs: int) -> Generator[Samples, None, None]:
+    """Yield the track of every job, in order; files are written by the caller, whom nobody kills while it writes."""
     if jobs == 1:
-        yield from map(_write, queue)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        with block_interrupts():
-            written = pool.map(_write, queue)
-        # when closed, it cancels what has not started
-        yield from written
+        yield from map(_compose, queue)
+    else:
+        # called in each process, partial(partial, f) returns partial(f), which composes its tracks
+        yield from Pool(partial(partial, _compose), jobs, _report_crash).map(iter(queue))
+
+
+def _report_crash(job: _Job, failure: str) -> Samples:
+    raise WorkerError(f"{job.path}: its process died; was there enough memory?")

@@ -4,7 +4,8 @@ const data = JSON.parse($("data").textContent);
 const MAGMA = "000004 100b2d 2c115f 51127c 721f81 932b80 b73779 d8456c f1605d fc8961 feb078 fed799 fcfdbf".split(" ");
 const DASHES = [[], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4], [1, 3]];
 const player = $("player"), stack = $("stack");
-const state = { at: 0, from: 0, to: data.duration, genre: data.shown[0], pointer: null, ticking: false, second: -1 };
+const PAIR = data.pair && `${data.pair[0]}, not ${data.pair[1]}`;
+const state = { at: 0, from: 0, to: data.duration, genre: data.chosen || PAIR || data.shown[0], pointer: null, ticking: false, second: -1 };
 
 /* ---- numbers out of text ---- */
 
@@ -20,8 +21,9 @@ const levels = array("spectrogram", Uint8Array); // (frames, bins), 0 to 255
 const envelope = array("envelope", Int8Array); // (columns, low and high)
 const shares = array("probabilities", Uint16Array); // (moments, labels), ten thousandths; 65535: silence
 const attention = array("attention", Uint16Array); // (frames), thousandths; 65535: silence
-const worth = array("relevance", Int8Array); // (columns, bands, labels); -128: silence
+const worth = array("relevance", Int8Array); // (columns, bands, labels, and at last the pair if any); -128: silence
 const nBins = data.frequencies.length, nLabels = data.labels.length, nBands = data.bands.length - 1;
+const nMaps = nLabels + (PAIR ? 1 : 0);
 
 /* ---- words ---- */
 
@@ -61,6 +63,10 @@ function ramp(stops) {
     out.push(table[k].map((low, c) => low + (x - k) * (table[k + 1][c] - low)));
   }
   return out;
+}
+
+function mapOf(name) {
+  return name === PAIR ? nLabels : data.labels.indexOf(name);
 }
 
 function place(genre) {
@@ -119,14 +125,14 @@ function paintPictures() {
 
 function paintMap() {
   if (!worth) return;
-  const genre = data.labels.indexOf(state.genre);
+  const map = mapOf(state.genre);
   const pro = colour("for").split(",").map(Number), contra = colour("against").split(",").map(Number);
   const cell = (t, f) => {
-    const value = worth[(t * nBands + f) * nLabels + genre];
+    const value = worth[(t * nBands + f) * nMaps + map];
     if (value === -128) return [0, 0, 0, 0];
     return [...(value < 0 ? contra : pro), 255 * Math.min(1, Math.abs(value) / 127) ** 0.8];
   };
-  pictures.map = tiles(worth.length / nBands / nLabels, nBands, cell);
+  pictures.map = tiles(worth.length / nBands / nMaps, nBands, cell);
 }
 
 /* ---- rows ---- */
@@ -252,8 +258,9 @@ function drawProbability() {
   context.beginPath();
   context.rect(left, 0, width, height);
   context.clip();
-  for (const genre of new Set([...data.shown, state.genre])) {
-    const k = data.labels.indexOf(genre), chosen = genre === state.genre;
+  const asked = state.genre === PAIR ? data.pair : [state.genre];
+  for (const genre of new Set([...data.shown, ...asked])) {
+    const k = data.labels.indexOf(genre), chosen = asked.includes(genre);
     context.strokeStyle = stroke(genre);
     context.setLineDash(place(genre) < 0 ? [2, 2] : DASHES[place(genre) % 7]);
     context.lineWidth = chosen ? 2.6 : 1.4;

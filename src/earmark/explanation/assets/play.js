@@ -82,7 +82,7 @@ function tell(at, f) {
 function cell(at, f) {
   if (!worth) return null;
   const column = Math.floor(at / data.cellSeconds), band = data.bands.findLastIndex((edge) => edge <= f);
-  const value = worth[(column * nBands + band) * nLabels + data.labels.indexOf(state.genre)];
+  const value = worth[(column * nBands + band) * nMaps + mapOf(state.genre)];
   return value === undefined || value === -128 ? null : (value / 127) * data.mostBits;
 }
 
@@ -102,13 +102,13 @@ function line(genre) {
 
 function offerGenres() {
   const rest = data.ranked.filter((genre) => place(genre) < 0);
-  for (const genre of [...data.shown, ...rest]) {
+  for (const genre of [...(PAIR ? [PAIR] : []), ...data.shown, ...rest]) {
     const label = document.createElement("label"), input = document.createElement("input");
     label.className = "genre";
     Object.assign(input, { type: "radio", name: "genre", value: genre, checked: genre === state.genre });
     input.addEventListener("change", () => choose(genre));
     const share = document.createElement("small");
-    share.textContent = percent(data.track[genre] || 0);
+    share.textContent = genre === PAIR ? "" : percent(data.track[genre] || 0);
     label.append(input, ...(place(genre) < 0 ? [] : [line(genre)]), genre, share);
     $("genres").append(label);
   }
@@ -117,7 +117,10 @@ function offerGenres() {
 function choose(genre) {
   state.genre = genre;
   const asks = data.track[genre] >= 0.5 || genre === data.ranked[0] ? "Why" : "Why not";
-  $("question").textContent = `${asks} ${genre}? What spoke for or against it (Hz)`;
+  $("question").textContent =
+    genre === PAIR
+      ? `Why ${data.pair[0]}, and not ${data.pair[1]}? Blue speaks for ${data.pair[0]}, orange for ${data.pair[1]} (Hz)`
+      : `${asks} ${genre}? What speaks for it or against it (Hz)`;
   paintMap();
   draw();
   tell(state.at, null);

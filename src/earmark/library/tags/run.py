@@ -36,12 +36,16 @@ class TagResult:
     ----------
     path : str
     outcome : str
-        "written", "had one", "unknown" or "failed"; of an undo, see :func:`earmark.library.tags.undo.undo`.
+        "written" (in a dry run "would write"), "had one", "unknown", "unsure" (of a genre, too little to write
+        it), "left out" (the user's words have none for it) or "failed"; of an undo, see
+        :func:`earmark.library.tags.undo.undo`.
     before, genres : tuple of str
         Genres that were there, and that were (or would be) written.
     confidence : float or None
     reason : str or None
-        Why it is unknown.
+        Why nothing is written.
+    guesses : tuple of str
+        Of a file that is not written to, the two most probable genres, in the model's words.
     error : str or None
     """
 
@@ -51,6 +55,7 @@ class TagResult:
     genres: tuple[str, ...] = ()
     confidence: float | None = None
     reason: str | None = None
+    guesses: tuple[str, ...] = ()
     error: str | None = None
 
 
@@ -61,7 +66,8 @@ class TagRun:
     ----------
     tagger : Tagger
     selector : GenreSelector, optional
-        Which genres are written, in which words. Left out: the most probable one, where the model is sure.
+        Which genres are written, in which words. Left out: the most probable one, from the model's own
+        ``tag_threshold`` on.
     journal : path, optional
         Where changes are noted first, see :class:`earmark.library.tags.journal.Journal`. Left out: a file of its own
         in the user's state folder.
@@ -106,7 +112,8 @@ class TagRun:
         break_links: bool = False,
     ) -> None:
         require_mediafile("earmark tag")
-        self.tagger, self.selector, self.dry_run = tagger, selector or GenreSelector(), dry_run
+        self.tagger, self.dry_run = tagger, dry_run
+        self.selector = selector or GenreSelector(tag_threshold=tagger.card.calibration.tag_threshold)
         self.journal = Journal(Path(journal) if journal else default_journal())
         self.counts: Counter[str] = Counter()
         self._writer = GenreWriter(self.journal, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links)
@@ -194,9 +201,12 @@ class TagRun:
             return TagResult(path, "failed", before, error=verdict.error)
         genres, confidence = self.selector.select(verdict), verdict.confidence
         if not genres:
-            return TagResult(path, "unknown", before, (), confidence, verdict.reason or "not to be written")
+            outcome = self.selector.rejects(verdict) or "left out"
+            reason = "your words have none for it" if outcome == "left out" else verdict.reason or "not sure enough"
+            return TagResult(path, outcome, before, (), confidence, reason, tuple(verdict.genres)[:2])
         try:
             written = before != genres if self.dry_run else self._writer.write(Path(path), genres, stamp)
         except TagError as error:
             return TagResult(path, "failed", before, genres, confidence, error=str(error))
-        return TagResult(path, "written" if written else HAD_GENRE, before, genres, confidence)
+        done = "would write" if self.dry_run else "written"
+        return TagResult(path, done if written else HAD_GENRE, before, genres, confidence)

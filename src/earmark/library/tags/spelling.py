@@ -6,19 +6,16 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+
+from earmark.inference.genre_names import spelling_key
 
 # singer/songwriter is one genre
 _SEPARATORS = re.compile(r"[;,|\0]|/(?!\s*songwriter)", re.IGNORECASE)
-# rock and roll, rock 'n' roll
-_AND = re.compile(r"\band\b|['\u2019]?(?<=[\s'\u2019])n(?=[\s'\u2019])['\u2019]?")
-# blanks, hyphens and dashes
-_LOOSE = re.compile(r"[\s_\-\u2010-\u2015]")
 
 NO_GENRE = frozenset(
     ("unknown", "unknowngenre", "nogenre", "none", "undefined", "unclassified", "n/a", "other", "misc")
 )
-"""Values that taggers write for want of a genre (ID3v1's number 12 is "Other"), as :func:`spelling_key` gives them."""
+"""Values that taggers write for want of a genre (ID3v1's number 12 is "Other"), by their spelling key."""
 
 
 def parse_genres(values: Iterable[str]) -> tuple[str, ...]:
@@ -76,18 +73,6 @@ def unify_spellings(choices: Sequence[Sequence[str]], given: Iterable[str] = ())
     shown = {spelling_key(name): name for name, _ in reversed(used.most_common())}
     shown |= {spelling_key(name): name for name in given}
     return [tuple(dict.fromkeys(shown[spelling_key(name)] for name in names)) for names in choices]
-
-
-@lru_cache(maxsize=4096)
-def spelling_key(name: str) -> str:
-    """Return what all spellings of a genre share: case, blanks and hyphens do not count, and "and" is "&".
-
-    Examples
-    --------
-    >>> spelling_key("Rock 'n' Roll") == spelling_key("rock & roll"), spelling_key("Hip-Hop")
-    (True, 'hiphop')
-    """
-    return _LOOSE.sub("", _AND.sub("&", unicodedata.normalize("NFKC", name).casefold()))
 
 
 def _resolve_numbers(text: str) -> list[str]:

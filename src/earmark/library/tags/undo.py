@@ -21,6 +21,9 @@ from earmark.library.tags.safe_replace import (
 )
 from earmark.library.tags.writer import contains_tags, digest, edit_tags, same_sound
 
+_PLANNED = {"restored": "would restore", "genre restored": "would restore genre"}
+"""Outcomes of a dry run."""
+
 
 def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool = False) -> Iterator[TagResult]:
     """Take changes back, the last one first; what has been taken back already is passed over.
@@ -37,8 +40,9 @@ def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool =
     Yields
     ------
     TagResult
-        Of outcome "restored" (byte for byte), "genre restored" (others had changed the file since), "as it was" or
-        "failed"; `before` and `genres` are the genres that the run wrote, and those that were there before.
+        Of outcome "restored" (byte for byte), "genre restored" (others had changed the file since), in a dry run "would
+        restore" and "would restore genre", "as it was" or "failed"; `before` and `genres` are the genres that the run
+        wrote, and those that were there before.
     """
     cleaned: set[Path] = set()
     # in a dry run: digests that files would have by now, where a journal holds several changes of one
@@ -50,8 +54,10 @@ def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool =
                 cleaned.add(path.parent)
                 remove_drafts(path.parent)
             outcome = _undo(entry, path, pretended.get(path) or digest(path), dry_run, break_links)
-            if dry_run and outcome == "restored":
-                pretended[path] = entry.before.sha256
+            if dry_run:
+                if outcome == "restored":
+                    pretended[path] = entry.before.sha256
+                outcome = _PLANNED.get(outcome, outcome)
         except OSError as failure:
             outcome, error = "failed", describe_error(failure)
         yield TagResult(

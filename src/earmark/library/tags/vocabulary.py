@@ -7,21 +7,19 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from earmark.errors import SettingError
+from earmark.inference.genre_names import match_genres, spelling_key
 from earmark.inference.verdict import Verdict
-from earmark.library.tags.spelling import spelling_key
 
 MIN_SHARE = 0.2
 """Least probability at which a genre that is not the most probable one is written too."""
 
-# what capitals at the beginning of each word do not give
+# what capitals at the beginning of each word do not give, by spelling key
 _SPELLINGS = {
-    "hiphop": "Hip-Hop", "hip hop": "Hip-Hop", "hip-hop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "rnb": "R&B",
-    "r and b": "R&B", "r'n'b": "R&B", "rhythm and blues": "R&B", "drum and bass": "Drum & Bass", "dnb": "Drum & Bass",
-    "rock and roll": "Rock & Roll", "edm": "EDM", "idm": "IDM", "k-pop": "K-Pop", "j-pop": "J-Pop", "lofi": "Lo-Fi",
-    "a cappella": "A Cappella", "acappella": "A Cappella",
+    "hiphop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "drum&bass": "Drum & Bass", "rock&roll": "Rock & Roll",
+    "edm": "EDM", "idm": "IDM", "kpop": "K-Pop", "jpop": "J-Pop", "lofi": "Lo-Fi", "acappella": "A Cappella",
 }  # fmt: skip
 
 
@@ -35,8 +33,8 @@ def spell_label(label: str) -> str:
     """
     if label != label.lower():
         return label
-    words = label.replace("_", " ")
-    return _SPELLINGS.get(words) or " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
+    words = label.replace("_", " ").split(" ")
+    return _SPELLINGS.get(spelling_key(label)) or " ".join(word[:1].upper() + word[1:] for word in words)
 
 
 def load_words(
@@ -67,8 +65,8 @@ def load_words(
     words = {label: (label if raw else spell_label(label),) for label in labels}
     # by what an error names the map
     source, given = ("map", own or {}) if isinstance(own, Mapping | None) else (str(own), _read_toml(Path(own)))
-    spelled = {spelling_key(label): label for label in words}
-    given = {spelled.get(spelling_key(str(label)), str(label)): value for label, value in given.items()}
+    known = match_genres(map(str, given), list(words))
+    given = {known.get(str(label), str(label)): value for label, value in given.items()}
     if unknown := sorted(given.keys() - words.keys()):
         raise SettingError(f"{source}: the model has no genre {', '.join(unknown)}; it has {', '.join(words)}")
     return words | {label: _check_words(value, f"{source}: {label}") for label, value in given.items()}
@@ -102,9 +100,11 @@ class GenreSelector:
         What stands for each label, see :func:`load_words`; for one that is missing, :func:`spell_label`'s.
     top : int
         At most so many of the verdict's genres: the most probable one, and others of at least :data:`MIN_SHARE`.
+    tag_threshold : float
+        Least confidence at which a genre that the model names is written, as of the model's card.
     min_confidence : float, optional
-        Least confidence at which anything is written, in place of the model's own threshold: below
-        that threshold a guess is written that the model itself would call unknown.
+        Least confidence at which anything is written, in place of the model's own thresholds, whatever the model
+        itself calls unknown.
     thresholds : mapping of str to float
         Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
     styles : int
@@ -113,12 +113,24 @@ class GenreSelector:
 
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     top: int = 1
+    tag_threshold: float = 0.0
     min_confidence: float | None = None
     styles: int = 0
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def threshold(self) -> float:
+        """Least confidence at which a genre is written."""
+        return self.tag_threshold if self.min_confidence is None else self.min_confidence
+
+    def rejects(self, verdict: Verdict) -> Literal["unknown", "unsure"] | None:
+        """Return why nothing is to be written: the model names no genre, or is less sure than it has to be."""
+        if not verdict.genres or (verdict.genre is None and self.min_confidence is None):
+            return "unknown"
+        return "unsure" if verdict.confidence < self.threshold else None
+
     def select(self, verdict: Verdict) -> tuple[str, ...]:
-        """Return the words to write, each once; none where the verdict is unknown or too unsure.
+        """Return the words to write, each once; none where the verdict is rejected.
 
         Examples
         --------
@@ -126,8 +138,7 @@ class GenreSelector:
         >>> GenreSelector({"jazz": ("Jazz", "Swing")}, top=2).select(verdict)
         ('Jazz', 'Swing', 'Blues')
         """
-        unsure = verdict.genre is None if self.min_confidence is None else verdict.confidence < self.min_confidence
-        if unsure or not verdict.genres:
+        if self.rejects(verdict):
             return ()
         # the most probable genre in any case, however many share the rest
         best, *others = list(verdict.genres.items())[: self.top]

@@ -146,6 +146,7 @@ def _ints(value: Tensor) -> list[int]:
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
+    "Abs": torch.abs,
     "Add": torch.add,
     "AveragePool": _average_pool,
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
@@ -166,6 +167,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Mul": torch.mul,
     "Pad": _pad,
     "ReduceMax": _make_reduction(torch.amax),
+    "ReduceMin": _make_reduction(torch.amin),
     "ReduceMean": _make_reduction(torch.mean),
     "ReduceSum": _make_reduction(torch.sum),
     "Relu": torch.relu,

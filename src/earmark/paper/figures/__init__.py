@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from earmark.data.corpus import Corpus
-from earmark.data.splits import PROTOCOLS
 from earmark.paper.figures.curves import draw_learning, draw_width
 from earmark.paper.figures.figure_1_network import draw_network
 from earmark.paper.figures.figure_2_spectrogram import draw_attention, draw_spectrogram
@@ -63,7 +62,7 @@ def _choose_network(networks: Sequence[Summary]) -> Summary:
 
 def _keep_strictest(summaries: Sequence[Summary]) -> list[Summary]:
     """Return, for each recipe, the summary of the strictest protocol that it was run under."""
-    strict = sorted(summaries, key=lambda s: PROTOCOLS.index(s.protocol))
+    strict = protocols_of(summaries)
     # the last of a recipe, under its strictest protocol, replaces the others
-    by_recipe = {s.recipe: s for s in strict}
+    by_recipe = {s.recipe: s for s in sorted(summaries, key=lambda s: -strict.index(s.protocol))}
     return [by_recipe[recipe] for recipe in dict.fromkeys(s.recipe for s in summaries)]

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from earmark.errors import format_count
 from earmark.paper.names import PROTOCOLS, family
 from earmark.paper.runs import Record
 from earmark.paper.summary import Summary, protocols_of
@@ -114,9 +115,13 @@ def _loss_axis(axes: Axes) -> None:
     """Make an axis logarithmic: recurrent networks begin with losses that are a hundred times those of their end."""
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    few = np.log10(high / low) < 1.5
-    # within 1.5 decades powers of ten are too few ticks, so 3, 30, … get one too
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)) if few else LogLocator(numticks=4))
+    if high < 5 * low:
+        # within less than a decade no power of ten need be there
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+    else:
+        # within 1.5 decades powers of ten are too few ticks, so 3, 30, … get one too
+        few = np.log10(high / low) < 1.5
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)) if few else LogLocator(numticks=4))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_locator(NullLocator())
 
@@ -141,7 +146,7 @@ def _name_family(recipe: Recipe) -> tuple[str, str]:
     if recipe.mlp:
         return "MLP" + log, recipe.mlp.activation
     kind = family(recipe.network).replace("LSTM with attention", "attention")
-    return "recurrent" + log, f"{kind}, {recipe.network.layers} layer{'s' * (recipe.network.layers > 1)}"
+    return "recurrent" + log, f"{kind}, {format_count(recipe.network.layers, 'layer')}"
 
 
 def _plot_widths(axes: Axes, name: str, points: Sequence[Summary], i: int) -> None:

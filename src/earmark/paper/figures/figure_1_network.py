@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from earmark.errors import format_count
 from earmark.paper.names import family
 from earmark.plotting import BLUE, COLUMN, INK, QUIET, VERMILION, Drawing, make_figure, render_figure
 from earmark.training.recipe import Recipe
@@ -189,6 +190,6 @@ def _describe(recipe: Recipe, frames: int, genres: int) -> str:
         else " The last output is classified."
     )
     return (
-        f"{family(network)}: {frames} frames, {network.layers} recurrent layer{'s' * (network.layers > 1)} of "
+        f"{family(network)}: {frames} frames, {format_count(network.layers, 'recurrent layer')} of "
         f"{network.units} units{both}; dropout {network.dropout} after each.{attention}"
     )

@@ -16,11 +16,16 @@ import numpy as np
 from earmark.data.corpus import Corpus, Track, sort_tracks
 from earmark.data.features.extract import Features
 from earmark.errors import ModelError, SettingError
+from earmark.inference.genre_names import match_genres
 from earmark.inference.model import Model
 
 
 def join_examples(corpus: Corpus, model: Model) -> Corpus:
-    """Return a corpus with the tracks that a model has learned from, under other ids where those are taken."""
+    """Return a corpus with the tracks that a model has learned from, under other ids where those are taken.
+
+    A genre that the corpus spells otherwise than the model joins that of the model.
+    """
+    corpus = corpus.rename(match_genres(corpus.genres, model.card.labels))
     taken = {track.id for track in corpus.tracks}
     learned = []
     for track in decode_examples(model):

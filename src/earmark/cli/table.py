@@ -1,0 +1,166 @@
+"""Answers as a table on a terminal, a line a track as soon as it is known."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from earmark.cli.text import bar, clean, fit, format_offset, sparkline
+
+if TYPE_CHECKING:
+    from earmark.inference.verdict import ClipVerdict, Verdict
+
+_FIGURE = 5
+"""Columns of a blank and a figure up to 100%."""
+
+_OTHER = 18
+"""Columns that one further genre and its figure take, more or less."""
+
+
+class TableWriter:
+    """Writes a header, a line for each track and, with a timeline, a line for each of its clips below it.
+
+    On a terminal of 40 columns or more, no line is wider than it; elsewhere names have 60 columns, and the rest what
+    it needs.
+
+    Parameters
+    ----------
+    file : text file
+    labels : sequence of str
+        Genres of the model; the longest sets the width of the column.
+    top : int or None
+        Genres shown, 3 where None; where given, so many styles and moods too, in lines of their own.
+    timeline : bool
+    """
+
+    def __init__(self, file: TextIO, labels: Sequence[str], top: int | None, timeline: bool) -> None:
+        self.console = Console(file=file, highlight=False, soft_wrap=True)
+        self.top = top or 3
+        self.timeline = timeline
+        self.details = ("styles", "moods") if top else ()
+        self.width = self.console.width if self.console.is_terminal else sys.maxsize
+        screen = min(self.width, 200)
+        self.genre_width = min(max(cell_len(clean(label)) for label in ("unknown", *labels)), screen // 4)
+        self.bar_width = 12 if screen >= 100 else 8 if screen >= 60 else 5
+        # Left of the other genres: name, two blanks, genre, a blank, bar and figure.
+        room = screen - (2 + self.genre_width + 1 + self.bar_width + _FIGURE)
+        others = min(room // 2, _OTHER * (self.top - 1))
+        self.name_width = min(60, max(room - others, min(room, 24)))
+        self.header: Text | None = self._make_header()
+
+    def _make_header(self) -> Text:
+        line = Text(fit("file", self.name_width) + "  ", style="dim", no_wrap=True)
+        line.append("genre".ljust(self.genre_width + 1)).append("confidence".ljust(self.bar_width + _FIGURE))
+        others = "  other genres"
+        return line.append(others if line.cell_len + len(others) <= self.width else "")
+
+    def write(self, verdict: Verdict) -> None:
+        """Print one verdict."""
+        if self.header:
+            self.console.print(self.header)
+            # Once, and not where no track follows.
+            self.header = None
+        for line in self._make_lines(verdict):
+            line.rstrip()
+            self.console.print(line)
+
+    def _make_lines(self, verdict: Verdict) -> Iterator[Text]:
+        line = Text(fit(clean(verdict.path or "-"), self.name_width) + "  ", no_wrap=True)
+        if verdict.error and not verdict.genres:
+            yield from self._add_note(line, f"✗ {verdict.error}")
+            return
+        shares = _format_shares(verdict.genres, self.top)
+        if verdict.genre:
+            self._append_answer(line, verdict.genre, verdict.confidence, "bold")
+            # The first genre has a column of its own.
+            self._append_shares(line, shares[1:])
+        else:
+            reason = f"unknown: {verdict.reason}" if verdict.reason else "unknown"
+            room = self.genre_width + 1 + self.bar_width + _FIGURE
+            line.append_text(_cut(reason, max(room, min(len(reason), self.width - line.cell_len)), "dim"))
+            # One alone does not tell what the model hesitates between: then all go below.
+            if self._append_shares(line.copy(), shares) >= min(2, len(shares)):
+                self._append_shares(line, shares)
+            else:
+                yield line
+                line = self._make_detail("genres", shares)
+        if verdict.error:
+            yield from self._add_note(line.append("  "), f"! {verdict.error}")
+        else:
+            yield line
+        yield from self._make_details(verdict)
+        if self.timeline:
+            yield from map(self._make_clip_line, verdict.clips)
+
+    def _make_details(self, verdict: Verdict) -> Iterator[Text]:
+        """Yield a line of styles and one of moods, where there are some to show."""
+        for what in self.details:
+            if shares := _format_shares(getattr(verdict, what), self.top):
+                yield self._make_detail(what, shares)
+
+    def _make_detail(self, what: str, shares: Sequence[str]) -> Text:
+        line = Text(" " * (self.name_width + 2) + what.ljust(6), style="dim", no_wrap=True)
+        self._append_shares(line, shares)
+        return line
+
+    def _append_answer(self, line: Text, genre: str, share: float, style: str) -> None:
+        """Append a genre, its bar and its figure, in their columns."""
+        line.append_text(_cut(clean(genre), self.genre_width, style)).append(" ")
+        line.append_text(bar(share, self.bar_width)).append(f" {share:{_FIGURE - 1}.0%}")
+
+    def _append_shares(self, line: Text, shares: Sequence[str]) -> int:
+        """Append as many as the line has room for, and return how many."""
+        for i, share in enumerate(shares):
+            if line.cell_len + 2 + cell_len(share) > self.width:
+                return i
+            line.append(f"  {share}", style="dim")
+        return len(shares)
+
+    def _add_note(self, line: Text, note: str) -> Iterator[Text]:
+        """Yield a line and a note at its end; where that is too long, below it, beside the column of names."""
+        text = Text(clean(note), style="red")
+        if line.cell_len + text.cell_len <= self.width:
+            yield line.append_text(text)
+            return
+        blank = " " * (self.name_width + 2)
+        # Behind a name alone there is room for the note's first line.
+        if line.cell_len > len(blank):
+            yield line
+            line = Text(blank)
+        for part in text.wrap(self.console, self.width - len(blank)):
+            yield line.append_text(part)
+            line = Text(blank)
+
+    def _make_clip_line(self, clip: ClipVerdict) -> Text:
+        span = f"  {format_offset(clip.start)}–{format_offset(clip.end)}"
+        line = Text(fit(span, self.name_width) + "  ", style="dim", no_wrap=True)
+        if not clip.genres:
+            reason = f"({clip.reason or 'nothing heard'})"
+            return line.append_text(_cut(reason, min(len(reason), self.width - line.cell_len)))
+        genre, share = next(iter(clip.genres.items()))
+        self._append_answer(line, genre, share, "not dim")
+        word = "  attention "
+        room = min(24, self.width - line.cell_len - len(word))
+        # Of fewer columns one would see nothing.
+        if clip.attention and room >= 4:
+            line.append(word).append(sparkline(clip.attention, room), style="cyan not dim")
+        return line
+
+
+def _format_shares(probabilities: Mapping[str, float], top: int) -> list[str]:
+    """Return names and their probabilities, as "jazz 36%", without those that round to nothing."""
+    figures = [(clean(name), f"{share:.0%}") for name, share in islice(probabilities.items(), top)]
+    return [f"{name} {figure}" for name, figure in figures if figure != "0%"]
+
+
+def _cut(text: str, width: int, style: str = "") -> Text:
+    """Return the beginning of a text that fills so many columns."""
+    cell = Text(text, style=style)
+    cell.truncate(width, overflow="ellipsis", pad=True)
+    return cell
