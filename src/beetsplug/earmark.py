@@ -19,7 +19,8 @@ from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError, format_count
 from earmark.inference.genre_names import spelling_key
-from earmark.library.tags.vocabulary import load_words, select_words, sum_by_word
+from earmark.library.tags.selection import select_words, sum_by_word
+from earmark.library.vocabulary import BUILT_IN, Vocabulary, load_vocabulary
 
 if TYPE_CHECKING:
     import optparse
@@ -35,7 +36,6 @@ DEFAULTS: dict[str, Any] = {
     "force": False,
     "jobs": 0,
     "keep_existing": False,
-    "map": {},
     "min_confidence": None,
     "model": None,
     "pretend": False,
@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "quiet": False,
     "separator": ", ",
     "source": "track",
+    "vocabulary": "beets",
     "write": None,
 }
 """Options; None: the model's own threshold for tags, the bundled model, beets' own ``import.write``."""
@@ -63,13 +64,13 @@ GENRE = "genres" if "genres" in Item._fields else "genre"
 
 
 class Classifier(NamedTuple):
-    """The tagger, the words for each of its labels, and the confidence that suffices to write them.
+    """The tagger, the words for its labels, and the confidence that suffices to write them.
 
     For the mean over an album's tracks less suffices, as tracks differ: the threshold of "unknown".
     """
 
     tagger: Tagger
-    words: dict[str, tuple[str, ...]]
+    words: Vocabulary
     min_confidence: float
     album_confidence: float
 
@@ -115,19 +116,22 @@ class EarmarkPlugin(BeetsPlugin):
         """The model with its words; what is wrong with them is the user's error."""
         from earmark.inference.tagger import Tagger
 
-        own = self.config["map"].get()
+        words = self.config["vocabulary"].get()
         try:
-            if isinstance(own, str):
-                own = self.config["map"].as_filename()
-            elif not isinstance(own, Mapping):
-                raise UserError(f"earmark.map: {own!r}, must be lines of genre: word, or the path of a TOML file")
+            if isinstance(words, str) and words not in BUILT_IN:
+                words = self.config["vocabulary"].as_filename()
+            elif not isinstance(words, str | Mapping):
+                raise UserError(
+                    f"earmark.vocabulary: {words!r}, must be one of {', '.join(BUILT_IN)}, the path of a YAML file, or "
+                    "what such a file holds"
+                )
             tagger = Tagger(self.settings.model)
-            words = load_words((*tagger.labels, *tagger.card.styles), own)
+            vocabulary = load_vocabulary(words, (*tagger.labels, *tagger.card.styles))
         except (EarmarkError, confuse.ConfigError) as error:
             raise UserError(f"earmark: {error}") from error
         lowest, own = self.settings.min_confidence, tagger.card.calibration
         least = (own.tag_threshold, own.threshold) if lowest is None else (lowest, lowest)
-        return Classifier(tagger, words, *least)
+        return Classifier(tagger, vocabulary, *least)
 
     def commands(self) -> list[ui.Subcommand]:
         """Return ``beet earmark``, with the names that lastgenre and modify gave their options."""

@@ -136,17 +136,26 @@ def test_the_model_itself_says_from_which_confidence_tags_are_written(tag, music
 
 
 def test_own_words_more_than_one_and_the_time_of_day(tag, music, tmp_path):
-    words = tmp_path / "words.toml"
+    words = tmp_path / "words.yaml"
     labels = json.loads(run("models", "--format", "json").stdout.splitlines()[0])["labels"]
-    words.write_text("".join(f'"{label}" = ["Tanz", "{label}!"]\n' for label in labels))
+    words.write_text(json.dumps({"words": {label: ["Tanz", f"{label}!"] for label in labels}}))
     mtime = (music / "tagged.flac").stat().st_mtime_ns
-    options = ["--map", words, "--min-confidence", "0", "--overwrite", "--keep-mtime", "--top", "2"]
+    options = ["--vocabulary", words, "--min-confidence", "0", "--overwrite", "--keep-mtime", "--top", "2"]
     tag(music / "tagged.flac", *options, "--journal", tmp_path / "j")
     found = MediaFile(music / "tagged.flac").genres
     assert found[0] == "Tanz"
     assert found[1].rstrip("!") in labels
     assert (music / "tagged.flac").stat().st_mtime_ns == mtime
-    tag(music / "tagged.flac", "--overwrite", "--raw-labels", "--min-confidence", "0", "--journal", tmp_path / "j")
+    tag(
+        music / "tagged.flac",
+        "--overwrite",
+        "--vocabulary",
+        "model",
+        "--min-confidence",
+        "0",
+        "--journal",
+        tmp_path / "j",
+    )
     assert MediaFile(music / "tagged.flac").genres[0] in labels
     tag("--undo", tmp_path / "j")
     assert MediaFile(music / "tagged.flac").genres == ["Polka"]
@@ -155,8 +164,8 @@ def test_own_words_more_than_one_and_the_time_of_day(tag, music, tmp_path):
 def test_styles_follow_the_genre_where_they_are_asked_for(tag, music, tmp_path):
     model = listening()
     save_model(tmp_path / "own.onnx", model.graph, model.card)
-    (tmp_path / "words.toml").write_text('Electronic = "Synths"\nsalsa = ["Salsa", "Mambo"]\n')
-    options = ("-m", tmp_path / "own.onnx", "--map", tmp_path / "words.toml", "--format", "json")
+    (tmp_path / "words.yaml").write_text("words:\n  Electronic: Synths\n  salsa: [Salsa, Mambo]\n")
+    options = ("-m", tmp_path / "own.onnx", "--vocabulary", tmp_path / "words.yaml", "--format", "json")
     for more, genres in (([], ["Synths"]), (["--styles", 3, "--overwrite"], ["Synths", "Salsa", "Mambo", "Techno"])):
         (found,) = map(json.loads, tag(music / "one.mp3", *options, *more).stdout.splitlines())
         assert found["genres"] == genres
@@ -201,7 +210,7 @@ def test_undo_says_what_it_could_not_take_back(tag, music, tmp_path):
         ([], "name files or folders"),
         (["x.mp3", "--undo", "j"], "leave out the paths"),
         (["--undo", "nowhere.jsonl"], "cannot be read"),
-        (["x.mp3", "--map", "nowhere.toml"], "cannot be read"),
+        (["x.mp3", "--vocabulary", "nowhere.yaml"], "or name one of common, model, musicbrainz"),
         (["x.mp3", "--min-confidence", "2"], "min-confidence"),
         (["x.mp3", "--top", "0"], "--top"),
     ],

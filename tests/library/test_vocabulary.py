@@ -1,5 +1,6 @@
 """Vocabularies: words for labels, trees, aliases, whitelists; what is built in fits what other programs know."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def test_words_of_a_file(own, label, words):
     assert load_vocabulary(own).translate(label) == words
 
 
+@pytest.mark.parametrize("nothing", ["", "  ", [], None])
+def test_a_genre_kept_out_of_tags(nothing):
+    vocabulary = load_vocabulary({"words": {"jazz": nothing}}, ["jazz", "new age"])
+    assert (vocabulary.translate("jazz"), vocabulary.translate("new age")) == ((), ("New Age",))
+
+
 def test_parents_and_depth(own):
     assert load_vocabulary(own, with_parents=True).translate("deep house") == ("Electronic", "House", "Deep House")
     assert load_vocabulary(own, depth=2).translate("deep house") == ("House",)
@@ -77,6 +84,10 @@ def test_a_list_is_a_tree_such_as_lastgenres(tmp_path):
         ({"base": "discogs"}, "base: .*'common'"),
         ({"words": {"jaz": "Jazz"}}, "no genre 'jaz'; did you mean 'jazz'"),
         ({"words": {"zydeco": "Zydeco"}}, "no genre 'zydeco'; it has jazz, pop"),
+        ({"words": {"jazz": 3}}, "words: jazz = 3: a word, or a list of words, is wanted"),
+        ({"words": {"jazz": ["a", ""]}}, "a word, or a list of words"),
+        ({"words": {"jazz": "a\0b"}}, "a word, or a list of words"),
+        ({"words": {"jazz": False}}, "words: jazz = False: a word"),
         ({"tree": [{"a": [{"b": ["A"]}]}]}, "'A' is among its own parents: a → b → A"),
         ({"tree": [{"a": 5}]}, "5 under a: a name is wanted"),
         ({"aliases": {"x": ["("]}}, r"'\(' is no pattern"),
@@ -137,6 +148,20 @@ def test_any_tree_either_ends_every_line_or_is_refused(tree):
         return
     for word in vocabulary.spellings.values():
         assert vocabulary.lineage(word)[-1] == word
+
+
+def test_the_file_of_the_documentation_does_what_it_says(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "tags.md").read_text(encoding="utf-8")
+    path = tmp_path / "words.yaml"
+    path.write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
+    vocabulary = load_vocabulary(path, NAMES)
+    said = {label: vocabulary.translate(label) for label in ("hiphop", "pop", "disco", "deep house", "rock", "dnb")}
+    assert said == {
+        "hiphop": ("Hip-Hop", "Rap"), "pop": (), "disco": ("Dance",), "deep house": ("House",), "rock": (),
+        "dnb": ("Drum & Bass",),
+    }  # fmt: skip
+    assert load_vocabulary(path, with_parents=True).translate("house") == ("Electronic", "House")
+    assert load_vocabulary(path, depth=1).translate("house") == ("Electronic",)
 
 
 def test_labels_of_a_model_of_ones_own():

@@ -22,8 +22,8 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from earmark.errors import MissingExtra, SettingError
+from earmark.inference.genre_names import spelling_key
 from earmark.inference.vocabulary import list_families, read_classes
-from earmark.library.tags.spelling import spelling_key
 
 BuiltIn = Literal["common", "model", "musicbrainz", "beets", "id3v1"]
 """Vocabularies that need no file: words as most tags spell them ("Hip-Hop"); the model's own names; those of
@@ -31,11 +31,10 @@ MusicBrainz; those that lastgenre's whitelist has; the names of ID3v1, which old
 
 BUILT_IN: tuple[BuiltIn, ...] = get_args(BuiltIn)
 
-# what capitals at the beginning of each word do not give
+# what capitals at the beginning of each word do not give, by spelling key
 _SPELLINGS = {
-    "hiphop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "rnb": "R&B", "r'n'b": "R&B", "rhythm&blues": "R&B",
-    "drum&bass": "Drum & Bass", "dnb": "Drum & Bass", "rock&roll": "Rock & Roll", "edm": "EDM", "idm": "IDM",
-    "kpop": "K-Pop", "jpop": "J-Pop", "lofi": "Lo-Fi", "acappella": "A Cappella",
+    "hiphop": "Hip-Hop", "triphop": "Trip-Hop", "r&b": "R&B", "drum&bass": "Drum & Bass", "rock&roll": "Rock & Roll",
+    "edm": "EDM", "idm": "IDM", "kpop": "K-Pop", "jpop": "J-Pop", "lofi": "Lo-Fi", "acappella": "A Cappella",
 }  # fmt: skip
 
 
@@ -123,8 +122,8 @@ def spell_label(label: str, base: BuiltIn = "common") -> str:
     # of a model of one's own: a label with capitals is spelled as its maker wants it
     if label != label.lower():
         return label
-    words = label.replace("_", " ")
-    return _SPELLINGS.get(spelling_key(words)) or " ".join(word[:1].upper() + word[1:] for word in words.split(" "))
+    words = label.replace("_", " ").split(" ")
+    return _SPELLINGS.get(spelling_key(label)) or " ".join(word[:1].upper() + word[1:] for word in words)
 
 
 @cache
@@ -140,7 +139,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     base: BuiltIn = "common"
-    words: dict[str, str | list[str] | None] = {}
+    words: dict[str, Any] = {}
     aliases: dict[str, list[str]] = {}
     tree: list[Any] = []
     whitelist: list[str] | None = Field(None, min_length=1)
@@ -176,13 +175,13 @@ def load_vocabulary(
     options: dict[str, Any] = {"with_parents": with_parents, "depth": depth}
     if source is None or source in BUILT_IN:
         base = "common" if source is None else source
-        return Vocabulary(base=base, parents=_list_families(base), **options)  # type: ignore[arg-type]
+        return Vocabulary(base=base, parents=_list_families(base), **options)
     if isinstance(source, Mapping):
         name, given = "vocabulary", source
     else:
         name, given = str(source), _read_yaml(Path(source).expanduser())
     file = _parse(given, name)
-    words = {spelling_key(label): _list_words(given) for label, given in file.words.items()}
+    words = {spelling_key(label): _list_words(given, f"{name}: words: {label}") for label, given in file.words.items()}
     if labels is not None:
         _check_labels(file.words, [*labels], name)
     parents, spellings = _flatten(file.tree, name) if file.tree else (_list_families(file.base), {})
@@ -218,9 +217,13 @@ def _parse(given: Any, name: str) -> _File:
         raise SettingError(f"{name}: {where or 'the file'}: {first['msg']}; it may hold {allowed}") from error
 
 
-def _list_words(given: str | list[str] | None) -> tuple[str, ...]:
-    words = [given] if isinstance(given, str) else given or []
-    return tuple(word.strip() for word in words if word.strip())
+def _list_words(given: Any, where: str) -> tuple[str, ...]:
+    if given is None or (isinstance(given, str) and given.isprintable() and not given.strip()):
+        return ()
+    words = given if isinstance(given, list) else [given]
+    if not all(isinstance(word, str) and word.strip() and word.isprintable() for word in words):
+        raise SettingError(f"{where} = {given!r}: a word, or a list of words, is wanted; [] leaves such files alone")
+    return tuple(word.strip() for word in words)
 
 
 def _check_labels(named: Iterable[str], labels: list[str], name: str) -> None:

@@ -14,8 +14,9 @@ from earmark.inference.card import Calibration
 from earmark.library.tags import run
 from earmark.library.tags.journal import read_journal
 from earmark.library.tags.run import TagRun
+from earmark.library.tags.selection import GenreSelector
 from earmark.library.tags.undo import undo
-from earmark.library.tags.vocabulary import GenreSelector
+from earmark.library.vocabulary import load_vocabulary
 
 
 class Tagger:
@@ -104,7 +105,7 @@ def test_what_the_model_is_not_sure_enough_of_is_left_unless_asked_for(put, jour
 
 
 def test_what_the_words_leave_out_is_said_to_be_left_out(put, journal):
-    with TagRun(Tagger(), GenreSelector({"jazz": ()}), journal) as run_:
+    with TagRun(Tagger(), GenreSelector(load_vocabulary({"words": {"jazz": []}})), journal) as run_:
         (result,) = run_.tag([str(put(".flac"))])
     assert (result.outcome, result.reason) == ("left out", "your words have none for it")
 

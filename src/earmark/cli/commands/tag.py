@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from earmark.library.tags.run import TagResult
-    from earmark.library.tags.vocabulary import GenreSelector
+    from earmark.library.tags.selection import GenreSelector
 
 _DONE = ("written", "would write", "restored", "would restore", "genre restored", "would restore genre")
 """Outcomes of files that change, or would."""
@@ -64,10 +64,20 @@ def tag(
     styles: Annotated[
         int, typer.Option(min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.")
     ] = 0,
-    words: Annotated[
-        Path | None, typer.Option("--map", metavar="FILE", help='TOML file of your words: hiphop = ["Hip-Hop", "Rap"].')
+    vocabulary: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Words to write: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
+            "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
+        ),
+    ] = "common",
+    parents: Annotated[
+        bool, typer.Option("--parents", help="Write 'Electronic; Techno' for Techno: two genres, the parent first.")
+    ] = False,
+    depth: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Write genres of the first N levels of the tree only.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw-labels", help="Write hiphop as the model says it, not Hip-Hop.")] = False,
     journal: Annotated[
         Path | None,
         typer.Option(
@@ -99,7 +109,8 @@ def tag(
     [bold]Examples[/bold]
 
       earmark tag ~/Music --dry-run
-      earmark tag ~/Music --top 2 --map words.toml
+      earmark tag ~/Music --top 2 --vocabulary words.yaml
+      earmark tag ~/Music --styles 1 --vocabulary musicbrainz --parents
       earmark tag ~/Music --overwrite --min-confidence 0.8 --keep-mtime
       earmark tag --undo journal.jsonl
 
@@ -115,15 +126,16 @@ def tag(
         raise SettingError("name files or folders to tag, or a journal to --undo")
     from earmark.inference.tagger import Tagger
     from earmark.library.tags.run import TagRun
-    from earmark.library.tags.vocabulary import GenreSelector, load_words
+    from earmark.library.tags.selection import GenreSelector
+    from earmark.library.vocabulary import load_vocabulary
 
     tagger = Tagger(model)
     labels = (*tagger.labels, *tagger.card.styles)
     card = tagger.card
     several = card.thresholds if card.multilabel else {}
-    own = load_words(labels, words, raw=raw)
+    words = load_vocabulary(vocabulary, labels, with_parents=parents, depth=depth)
     selector = GenreSelector(
-        own, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, several
+        words, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, several
     )
     tagging = TagRun(
         tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links

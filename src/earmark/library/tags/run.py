@@ -14,7 +14,7 @@ from earmark.library.search import Search
 from earmark.library.tags.genre_tags import GenreTags, require_mediafile
 from earmark.library.tags.journal import Journal, default_journal
 from earmark.library.tags.safe_replace import Stamp, remove_drafts, resolve_links
-from earmark.library.tags.vocabulary import GenreSelector
+from earmark.library.tags.selection import GenreSelector
 from earmark.library.tags.writer import GenreWriter
 
 if TYPE_CHECKING:

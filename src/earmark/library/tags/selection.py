@@ -1,0 +1,103 @@
+"""Which genres of an answer are written, for ``earmark tag`` and beets alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Literal
+
+from earmark.inference.verdict import Verdict
+from earmark.library.vocabulary import Vocabulary
+
+MIN_SHARE = 0.2
+"""Least probability at which a genre that is not the most probable one is written too."""
+
+
+@dataclass(frozen=True)
+class GenreSelector:
+    """Selects the genres to write for a verdict.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        The words for labels.
+    top : int
+        At most so many of the verdict's genres: the most probable one, and others of at least :data:`MIN_SHARE`.
+    tag_threshold : float
+        Least confidence at which a genre that the model names is written, as of the model's card.
+    min_confidence : float, optional
+        Least confidence at which anything is written, in place of the model's own thresholds, whatever the model
+        itself calls unknown.
+    thresholds : mapping of str to float
+        Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
+    styles : int
+        At most so many of the verdict's styles after the genres, of at least :data:`MIN_SHARE`.
+    """
+
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    top: int = 1
+    tag_threshold: float = 0.0
+    min_confidence: float | None = None
+    styles: int = 0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def threshold(self) -> float:
+        """Least confidence at which a genre is written."""
+        return self.tag_threshold if self.min_confidence is None else self.min_confidence
+
+    def rejects(self, verdict: Verdict) -> Literal["unknown", "unsure"] | None:
+        """Return why nothing is to be written: the model names no genre, or is less sure than it has to be."""
+        if not verdict.genres or (verdict.genre is None and self.min_confidence is None):
+            return "unknown"
+        return "unsure" if verdict.confidence < self.threshold else None
+
+    def select(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the words to write, each once; none where the verdict is rejected.
+
+        Examples
+        --------
+        >>> from earmark.library.vocabulary import load_vocabulary
+        >>> verdict = Verdict("jazz", None, 0.7, {"jazz": 0.7, "blues": 0.3}, 30.0, (), "model")
+        >>> GenreSelector(load_vocabulary({"words": {"jazz": ["Jazz", "Swing"]}}), top=2).select(verdict)
+        ('Jazz', 'Swing', 'Blues')
+        """
+        if self.rejects(verdict):
+            return ()
+        # the most probable genre in any case, however many share the rest
+        best, *others = list(verdict.genres.items())[: self.top]
+        others += list(verdict.styles.items())[: self.styles]
+        labels = [best[0], *(label for label, share in others if share >= self.thresholds.get(label, MIN_SHARE))]
+        return tuple(dict.fromkeys(chain.from_iterable(map(self.vocabulary.translate, labels))))
+
+
+def sum_by_word(genres: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:
+    """Turn probabilities of genres into those of words, most probable first; of genres that share a word, the sum.
+
+    Genres without a word share ``""``.
+
+    Examples
+    --------
+    >>> from earmark.library.vocabulary import load_vocabulary
+    >>> own = load_vocabulary({"words": {"jazz": [], "metal": "Rock"}})
+    >>> sum_by_word({"jazz": 0.5, "metal": 0.25, "rock": 0.125, "pop": 0.125}, own)
+    {'': 0.5, 'Rock': 0.375, 'Pop': 0.125}
+    """
+    # word → Σ p over its genres
+    sums: dict[str, float] = {}
+    for label, p in genres.items():
+        for word in vocabulary.translate(label) or ("",):
+            sums[word] = sums.get(word, 0.0) + p
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+
+def select_words(words: Mapping[str, float], min_probability: float, count: int = 1) -> list[str]:
+    """Return at most `count` of the most probable words, each of at least `min_probability`, none that is empty.
+
+    Examples
+    --------
+    >>> select_words({"Jazz": 0.5, "": 0.3, "Blues": 0.2}, 0.2, count=2)
+    ['Jazz']
+    """
+    return [word for word, p in list(words.items())[:count] if word and p >= min_probability]
