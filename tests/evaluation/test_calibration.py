@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from earmark.evaluation.calibration import Answers, calibrate
-from earmark.evaluation.metrics import threshold_for_precision
 from earmark.evaluation.report import judge
+from earmark.evaluation.thresholds import find_threshold_for_precision
 
 
 def answers(rng, n, **more):
@@ -28,8 +28,8 @@ def test_tags_are_written_from_where_three_in_four_are_right(rng, n, slack):
 
 
 def test_where_nothing_is_right_often_enough_nothing_is_written():
-    assert threshold_for_precision(np.array([0.4, 0.9]), np.array([True, False])) == 1
-    assert threshold_for_precision(np.array([]), np.array([], bool)) == 1
+    assert find_threshold_for_precision(np.array([0.4, 0.9]), np.array([True, False])) == 1
+    assert find_threshold_for_precision(np.array([]), np.array([], bool)) == 1
 
 
 def test_the_threshold_is_that_of_isotonic_regression(rng):
@@ -38,7 +38,7 @@ def test_the_threshold_is_that_of_isotonic_regression(rng):
     confidence = np.sort(rng.random(200))
     right = rng.random(200) < confidence
     fitted = IsotonicRegression().fit_transform(confidence, right)
-    assert threshold_for_precision(confidence, right, 0.6) == confidence[np.argmax(fitted >= 0.6)]
+    assert find_threshold_for_precision(confidence, right, 0.6) == confidence[np.argmax(fitted >= 0.6)]
 
 
 def test_tracks_unlike_the_training_clips_are_not_named(rng):

@@ -8,7 +8,7 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.evaluation import metrics
+from earmark.evaluation import metrics, thresholds
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
@@ -52,7 +52,7 @@ def test_calibration_error_by_hand():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.01, 1))
 def test_threshold_keeps_what_it_promises(confidence, coverage):
     confidence = np.array(confidence)
-    threshold = metrics.threshold_for_coverage(confidence, coverage)
+    threshold = thresholds.find_threshold_for_coverage(confidence, coverage)
     assert (confidence >= threshold).mean() >= coverage - 1e-9
     above = confidence[confidence > threshold]
     assert len(above) / len(confidence) < coverage  # the next higher one would keep too few

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.evaluation import metrics
+from earmark.evaluation import metrics, thresholds
 from earmark.inference.card import Calibration
 
 COVERAGE = 0.9
@@ -62,7 +62,7 @@ def calibrate(answers: Answers) -> Calibration:
     pooled, truth = metrics.pool(log_p, answers.track, y)
     novelty, limit, novel = answers.track_novelty, None, np.zeros(len(truth), bool)
     if novelty is not None:
-        limit = -metrics.threshold_for_coverage(-novelty, LIKE_LEARNED)
+        limit = -thresholds.find_threshold_for_coverage(-novelty, LIKE_LEARNED)
         novel = novelty > limit
     if answers.members is not None:
         members = metrics.pool(answers.members.astype(float), answers.track, y)[0] > 0
@@ -72,7 +72,7 @@ def calibrate(answers: Answers) -> Calibration:
     probabilities = metrics.softmax(pooled / temperature)
     # of what is unlike the training clips none is named, however confident
     confidence = np.where(novel, 0, probabilities.max(axis=1))
-    threshold = min(_SURE, metrics.threshold_for_coverage(confidence, COVERAGE))
+    threshold = min(_SURE, thresholds.find_threshold_for_coverage(confidence, COVERAGE))
     right = probabilities.argmax(axis=1) == truth
     return Calibration(
         clip_temperature=metrics.fit_temperature(log_p, y),
@@ -80,7 +80,7 @@ def calibrate(answers: Answers) -> Calibration:
         threshold=threshold,
         novelty=limit,
         coverage=float((confidence >= threshold).mean()),
-        tag_threshold=max(threshold, metrics.threshold_for_precision(confidence, right, TAG_PRECISION)),
+        tag_threshold=max(threshold, thresholds.find_threshold_for_precision(confidence, right, TAG_PRECISION)),
     )
 
 
@@ -88,8 +88,7 @@ def _calibrate_several(
     probabilities: NDArray[np.floating], members: NDArray[np.bool_], novel: NDArray[np.bool_], limit: float | None
 ) -> Calibration:
     """Return the threshold of each genre, both (tracks, labels), as is best for the genre's own F1 score."""
-    thresholds = [metrics.best_threshold(p, belongs) for p, belongs in zip(probabilities.T, members.T, strict=True)]
-    named = (probabilities >= thresholds).any(axis=1) & ~novel
-    return Calibration(
-        threshold=min(thresholds), thresholds=tuple(thresholds), novelty=limit, coverage=float(named.mean())
-    )
+    pairs = zip(probabilities.T, members.T, strict=True)
+    own = [thresholds.find_best_threshold(p, belongs) for p, belongs in pairs]
+    named = (probabilities >= own).any(axis=1) & ~novel
+    return Calibration(threshold=min(own), thresholds=tuple(own), novelty=limit, coverage=float(named.mean()))

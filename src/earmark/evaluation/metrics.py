@@ -208,68 +208,6 @@ def confidence_error(confidence: Probabilities, right: NDArray[np.bool_], bins: 
     return float(sum(gaps))
 
 
-def threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> float:
-    """Return the largest threshold that still keeps at least `coverage` of the tracks.
-
-    Examples
-    --------
-    >>> threshold_for_coverage(np.array([0.2, 0.4, 0.6, 0.8]), 0.75)
-    0.4
-    """
-    if not len(confidence):
-        return 0.0
-    # minus 1e-9, so that rounding of coverage · n does not ask for one track more
-    kept = int(np.ceil(coverage * len(confidence) - 1e-9))
-    # the kept-th largest; at least 1, as index -0 is the smallest
-    return float(np.sort(confidence)[-max(kept, 1)])
-
-
-def threshold_for_precision(confidence: Probabilities, right: NDArray[np.bool_], precision: float = 0.75) -> float:
-    """Return the lowest confidence at which an answer is right at least so often, by isotonic regression.
-
-    The regression of right answers on confidence reaches `precision` from that threshold on which makes the sum of
-    ``right - precision`` over all answers above it largest (Robertson, Wright and Dykstra 1988, chapter 1).
-
-    Parameters
-    ----------
-    confidence : ndarray, shape (n,)
-    right : ndarray of bool, shape (n,)
-    precision : float
-        Share of right answers among those of the threshold's own confidence; among all above it are more.
-
-    Returns
-    -------
-    float
-        1 where no answers are right so often.
-
-    Examples
-    --------
-    >>> threshold_for_precision(np.array([0.3, 0.5, 0.6, 0.9]), np.array([False, True, True, True]))
-    0.5
-    """
-    levels, group = np.unique(-confidence, return_inverse=True)  # the most confident first
-    gains = np.cumsum(np.bincount(group, right - precision, len(levels)))
-    if not len(gains) or gains.max() < 0:
-        return 1.0
-    # of equal sums the one of most answers
-    return float(-levels[np.flatnonzero(gains == gains.max())[-1]])
-
-
-def best_threshold(probability: Probabilities, belongs: NDArray[np.bool_]) -> float:
-    """Return the threshold from which on a label is best given, by the F1 score; all of shape (n,).
-
-    Examples
-    --------
-    >>> best_threshold(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True]))
-    0.4
-    """
-    levels = np.unique(probability)
-    # F1 = 2 TP / (2 TP + FP + FN) = 2 TP / (given + belonging)
-    given = probability >= levels[:, None]
-    f1 = 2 * (given & belongs).sum(axis=1) / (given.sum(axis=1) + belongs.sum())
-    return float(levels[f1.argmax()])
-
-
 def selective_accuracy(confidence: Probabilities, right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the accuracy among the k most confident tracks, for every k: one minus the risk–coverage curve.
 

@@ -67,14 +67,14 @@ def find_overlap(
     return Overlap("name") if _strip_count(corpus.name) in names else None
 
 
-def held_out_parts(card: Card) -> list[str]:
+def list_held_out_parts(card: Card) -> list[str]:
     """Return the parts of the training's split that a model did not learn from; none where held-out folds judged it."""
     return [part for part in ("test", "valid") if any(metric.part == part for metric in card.metrics)]
 
 
 def _is_held_out(card: Card, same: bool, protocol: str, part: str, seed: int) -> bool:
     """Tell whether a part was kept out of training; `same` is whether the corpus is the one of the training."""
-    training, parts = card.training, held_out_parts(card)
+    training, parts = card.training, list_held_out_parts(card)
     if protocol != training.protocol or not parts:
         return False
     # GTZAN's list divides it alike, whatever the seed and however much of it is there

@@ -118,7 +118,7 @@ def summarize(
     confidence = np.array([verdict.confidence for verdict in plain])
     curve = metrics.selective_accuracy(confidence, right)
     # how many of the most confident tracks each coverage keeps
-    # minus 1e-9 as in metrics.threshold_for_coverage
+    # minus 1e-9 as in thresholds.find_threshold_for_coverage
     kept = [max(1, int(np.ceil(coverage * len(right) - 1e-9))) for coverage in COVERAGES]
     return RobustnessReport(
         corpus=corpus,

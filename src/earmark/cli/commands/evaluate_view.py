@@ -12,7 +12,7 @@ from earmark.cli.terminal import say
 from earmark.cli.text import bar, clean, describe_part
 from earmark.data.rare_genres import MIN_TRACKS
 from earmark.errors import format_count
-from earmark.evaluation.overlap import held_out_parts
+from earmark.evaluation.overlap import list_held_out_parts
 
 # Share of a genre's tracks that are right, from which on it counts as recognized.
 _RECOGNIZED = 0.75
@@ -83,7 +83,7 @@ def _describe_overlap(overlap: Overlap, judging: Corpus) -> str:
 
 def _advise(overlap: Overlap, model: Model) -> str:
     """Say what judges a model fairly: the part that was held out of its training, or else other music."""
-    training, parts = model.card.training, held_out_parts(model.card)
+    training, parts = model.card.training, list_held_out_parts(model.card)
     if parts and (overlap.why == "corpus" or training.protocol == "fault-filtered"):
         seed = "" if training.protocol == "fault-filtered" else f" --seed {training.seed}"
         return f"Judge it by the part that was held out: --protocol {training.protocol} --part {parts[0]}{seed}"
