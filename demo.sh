@@ -10,6 +10,10 @@ run() {
 }
 
 main() {
+    if [ -n "${MUSIC:-}" ] && [ ! -e "$MUSIC" ]; then
+        echo "MUSIC=$MUSIC: no such file or folder" >&2
+        exit 2
+    fi
     mkdir -p demo
     rm -f demo/mine.onnx demo/why.html
     say "1. Name seven recordings: five of music, a reading, a whale. Their makers are named in examples/CREDITS.md."
@@ -20,7 +24,7 @@ main() {
 
     say "3. You know better. Teach it words of your own: each folder's name is one, with excerpts of ten seconds in it."
     run "earmark train examples/lessons -o demo/mine.onnx"
-    say "Ask again. The excerpts are other parts of two of these recordings."
+    say "Ask again. The excerpts are other parts of two of these recordings. What it was not taught gets the nearest word, or none."
     run "earmark classify examples/*.opus --model demo/mine.onnx"
 
     say "4. Let's Go Fishin' is neither ballet nor lounge. Add a third word, with four excerpts of that song, and ask again."

@@ -174,7 +174,9 @@ def test_what_speaks_for_the_winner_over_the_runner_up(explanation, tagger, soun
 
 
 def test_an_unknown_genre_is_named(explanation):
-    with pytest.raises(SettingError, match="'jaz' is no genre of paper-attention-2x60: it knows blues, cl"):
+    with pytest.raises(
+        SettingError, match="'jaz' is no genre of paper-attention-2x60; did you mean 'jazz'\\? It knows blues, cl"
+    ):
         explanation.of("jaz")
     with pytest.raises(SettingError, match="'jaz' is no genre"):
         explanation.to_html(["jaz"])
@@ -259,7 +261,11 @@ def test_methods(song, tmp_path):
         (["-o", "a.pdf"], 2, "a.pdf: need a name that ends in .html, .png, .svg or .json"),
         (["-o", "../songs.html"], 2, "songs.html is a folder"),
         (["-o", "/dev/null/a.json", "--duration", "2"], 2, "a.json cannot be written ("),
-        (["-o", "a.html", "-g", "jaz", "-m", "gtzan"], 2, "'jaz' is no genre of gtzan: it knows blues"),
+        (
+            ["-o", "a.html", "-g", "jaz", "-m", "gtzan"],
+            2,
+            "'jaz' is no genre of gtzan; did you mean 'jazz'? It knows blues",
+        ),
         (["-o", "a.html", "--method", "attention", "-m", "paper-lstm-2x250"], 2, "paper-lstm-2x250 has no attention"),
         (["-o", "a.html", "--start", "60"], 1, "nothing to hear from 60 s on"),
         (["-o", "a.png", "--open"], 2, "--open shows a page"),

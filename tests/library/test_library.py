@@ -192,7 +192,7 @@ def test_exports(music, tmp_path):
     assert not run("library", database, "--format", "json", "--min-confidence", 0.999).stdout
     unknown = run("library", database, "--format", "json", "--genre", "unknown").stdout.splitlines()
     assert len(unknown) == len([row for row in table if row["reason"]])
-    assert "names no 'jaz'" in run("library", database, "--genre", "jaz", expect=2).stderr
+    assert "did you mean 'jazz'? It knows blues" in run("library", database, "--genre", "jaz", expect=2).stderr
     run("library", database, "--playlists", lists)
     lines = (lists / f"{genre}.m3u8").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "#EXTM3U"
@@ -325,7 +325,7 @@ def test_prune_does_not_forget_a_disk_that_is_away(shelf, tmp_path):
         (tmp_path / "away").rename(tmp_path / "shelf")
         Path(files[0][0]).unlink()
         assert library.prune() == 1
-        with pytest.raises(SettingError, match="names no 'polka'; it names jazz"):
+        with pytest.raises(SettingError, match="'polka' is no genre of made-up: it knows jazz"):
             list(library.query(KEY, genres=["polka"]))
 
 
@@ -345,6 +345,21 @@ def test_playlists_leave_files_of_ones_own_alone(music, tmp_path):
     assert not any(b"# more" in other.read_bytes() for other in others)
     assert str(mine) in run("library", database, "--playlists", lists, "--force").stdout
     assert "my own" not in mine.read_text()
+    before = mine.read_bytes()
+    other = next(genre for genre in ("jazz", "metal") if genre != mine.stem)
+    run("library", database, "--playlists", lists, "--genre", other.upper())
+    assert mine.read_bytes() == before  # what was not asked for keeps its list
+
+
+def test_no_output_takes_the_place_of_a_sound(music, sound, tmp_path):
+    database, song = tmp_path / "music.db", tmp_path / "song.mp3"
+    song.write_bytes(b"music")
+    run("classify", sound, "--library", database)
+    for words in (("classify", sound, "-o", song), ("library", database, "-o", song), ("listen", sound, "-o", song)):
+        assert "named like a sound file" in run(*words, expect=2).stderr
+    for words in (("export", "gtzan", "-o", song), ("train", music, "-o", song)):
+        assert "named like a sound file" in run(*words, expect=2).stderr
+    assert song.read_bytes() == b"music"
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,14 @@ def test_more_examples_make_the_model_that_all_would_have_made(trained, folder, 
     run("train", some, "-o", model, env=surroundings)
     assert {track.genre for track in decode_examples(open_model(model))} == set(STYLES)
     shutil.rmtree(some)
-    run("train", more, "--add", model, env=surroundings)
+    said = run("train", more, "--add", model, env=surroundings)
+    assert "3 tracks that the model had learned from, given again: the genre given now counts" in said.stderr
+    before = model.read_bytes()
+    few = tmp_path / "few" / "polka"
+    few.mkdir(parents=True)
+    (few / "one.wav").symlink_to(next(folder.rglob("*.wav")))
+    assert "nothing is left to add" in run("train", few.parent, "--add", model, env=surroundings, expect=2).stderr
+    assert model.read_bytes() == before
     whole, grown = open_model(trained[0]), open_model(model)
     assert grown.card.training.n_tracks == 15
     assert grown.card.training.corpus == "some + more"

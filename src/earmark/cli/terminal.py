@@ -76,12 +76,21 @@ def output(path: Path | None) -> Iterator[TextIO]:
         return
     from earmark.files import open_atomic
 
+    refuse_sound(path)
     try:
         with open_atomic(path) as file:
             yield file
     except KeyboardInterrupt as stop:
         stop.add_note(f"{path} is not written")
         raise
+
+
+def refuse_sound(path: Path) -> None:
+    """Raise :class:`SettingError` for the name of a sound file: what is no sound must not take the place of one."""
+    from earmark.files import SUFFIXES
+
+    if path.suffix.lower() in SUFFIXES:
+        raise SettingError(f"{path} is named like a sound file, and would replace it: give the output another name")
 
 
 @contextmanager

@@ -19,6 +19,9 @@ from earmark.errors import ModelError, SettingError
 from earmark.inference.genre_names import match_genres
 from earmark.inference.model import Model
 
+# between the names of corpora that a model has learned from, one after the other
+_JOINT = " + "
+
 
 def join_examples(corpus: Corpus, model: Model) -> Corpus:
     """Return a corpus with the tracks that a model has learned from, under other ids where those are taken.
@@ -32,9 +35,8 @@ def join_examples(corpus: Corpus, model: Model) -> Corpus:
         names = (f"{track.id} ({n})" if n else track.id for n in count())
         learned.append(replace(track, id=next(name for name in names if name not in taken)))
         taken.add(learned[-1].id)
-    return Corpus(
-        f"{model.card.training.corpus} + {corpus.name}", sort_tracks([*corpus.tracks, *learned]), corpus.notes
-    )
+    corpora = dict.fromkeys([*model.card.training.corpus.split(_JOINT), corpus.name])
+    return Corpus(_JOINT.join(corpora), sort_tracks([*corpus.tracks, *learned]), corpus.notes)
 
 
 def encode_examples(corpus: Corpus, features: Features) -> bytes:

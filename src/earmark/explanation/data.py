@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import SettingError
-from earmark.inference.card import index_of
+from earmark.inference.genre_names import index_of
 from earmark.inference.verdict import Verdict
 
 RANGE_DB = 80.0

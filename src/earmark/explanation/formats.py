@@ -43,7 +43,7 @@ def _figure_format(suffix: str) -> Format:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "earmark":
             raise
-        raise MissingExtra("a figure", "learn") from error
+        raise MissingExtra("a figure", "figures") from error
 
     def draw(explanation: Explanation, genres: Sequence[str]) -> bytes:
         content: Any = getattr(draw_explanation(explanation, list(genres)), suffix[1:])

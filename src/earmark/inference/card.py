@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from earmark.audio.clips import Clip
 from earmark.audio.spectrogram import FrontEnd
-from earmark.errors import SettingError
+from earmark.inference.genre_names import index_of
 from earmark.inference.model_file import FORMAT_VERSION
 
 SHORTEST = 1.0
@@ -103,21 +101,6 @@ class Training(_Strict):
     recipe: str
     seed: int
     epochs: int
-
-
-def index_of(label: str, labels: Sequence[str], model: str) -> int:
-    """Return where a label stands among those of the model of this name.
-
-    Raises
-    ------
-    SettingError
-        If it is none of them; says which there are, and which one may be meant.
-    """
-    if label in labels:
-        return labels.index(label)
-    near = get_close_matches(label, labels, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise SettingError(f"{label!r} is no genre of {model}: it knows {', '.join(labels)}{hint}")
 
 
 class Card(_Strict):

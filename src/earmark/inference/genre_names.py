@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from functools import cache, lru_cache
 
+from earmark.errors import SettingError
 from earmark.inference.vocabulary import read_classes
 
 # rock and roll, rock 'n' roll
@@ -64,6 +66,21 @@ def match_genres(names: Iterable[str], labels: Sequence[str], *, families: bool 
         if label is not None:
             found[name] = label
     return found
+
+
+def index_of(label: str, labels: Sequence[str], model: str) -> int:
+    """Return where a label, in any spelling, stands among those of the model of this name.
+
+    Raises
+    ------
+    SettingError
+        If it is none of them; says which there are, and which one may be meant.
+    """
+    if found := match_genres([label], labels).get(label):
+        return labels.index(found)
+    near = get_close_matches(label, labels, 1)
+    hint = f"; did you mean {near[0]!r}? It" if near else ": it"
+    raise SettingError(f"{label!r} is no genre of {model}{hint} knows {', '.join(labels)}")
 
 
 @cache

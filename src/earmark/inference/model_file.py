@@ -132,7 +132,10 @@ def _check(text: bytes, graph: bytes, name: str) -> dict[str, Any]:
             f"{name}: model format {version}, this Earmark reads up to {FORMAT_VERSION}: install a newer Earmark"
         )
     # Sealed as it was written, so that fields a later minor version adds do not break the seal.
-    if raw.get("checksum") != compute_checksum(graph, json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()):
+    sealed = json.dumps({**raw, "checksum": ""}, ensure_ascii=False).encode()
+    # the text too, since 1E-5 reads as 1e-5 does
+    as_written = text == json.dumps(raw, ensure_ascii=False).encode()
+    if not as_written or raw.get("checksum") != compute_checksum(graph, sealed):
         raise ModelError(f"{name}: the checksum does not match: the file was altered or damaged after training")
     return raw
 

@@ -19,7 +19,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from earmark.errors import LibraryError, SettingError
+from earmark.errors import LibraryError
+from earmark.inference.genre_names import index_of
 from earmark.inference.verdict import Verdict
 from earmark.library.database import FIELDS, connect, parse_verdict, transaction, translate_errors
 
@@ -255,8 +256,7 @@ class Library:
         timeline : bool
             With clips, where they were kept.
         """
-        if wrong := [name for name in genres if name is not None and name not in key.labels]:
-            raise SettingError(f"{key.name} names no {wrong[0]!r}; it names {', '.join(key.labels)}")
+        genres = [name and key.labels[index_of(name, key.labels, key.name)] for name in genres]
         clips = "clips" if timeline else "NULL"
         with translate_errors(self.path):
             rows = self._database.execute(

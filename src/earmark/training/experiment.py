@@ -14,7 +14,7 @@ from earmark.data.features.extract import Features, Reduction, extract
 from earmark.data.groups import MIN_GROUPS
 from earmark.data.rare_genres import filter_rare_genres
 from earmark.data.splits import PARTS, Fold, Leak, Protocol, Split, measure_leak, split_clips
-from earmark.errors import CorpusError
+from earmark.errors import CorpusError, format_count
 from earmark.training.recipe import Recipe
 from earmark.training.settings import identify_run
 
@@ -123,8 +123,12 @@ def read_clips(experiment: Experiment, resources: Resources) -> tuple[Corpus, Fe
     """
     corpus = experiment.corpus
     clips = _extract(experiment, corpus, experiment.recipe.hops(experiment.protocol)[0], resources, resources.on_track)
-    left_out = _find_repeated(corpus, clips) | clips.failed.keys()
+    repeated = _find_repeated(corpus, clips)
+    left_out = repeated | clips.failed.keys()
     readable = replace(corpus, tracks=tuple(track for track in corpus.tracks if track.id not in left_out))
+    if repeated:
+        known = f"{format_count(len(repeated), 'track')} that the model had learned from, given again"
+        readable = replace(readable, notes=(*readable.notes, f"{known}: the genre given now counts"))
     if experiment.protocol == "album":
         readable = filter_rare_genres(readable, MIN_GROUPS)
     names = {track.id for track in readable.tracks}

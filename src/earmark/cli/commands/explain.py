@@ -85,7 +85,7 @@ def explain(
 
     Occlusion hides each region in turn and asks again. Integrated gradients
     follow the network's slope; they need PyTorch (pip install '.\[learn]'),
-    as figures need Matplotlib. How far to trust each: docs/explain.md.
+    as figures need Matplotlib (pip install '.\[figures]'). How far to trust each: docs/explain.md.
 
     [dim]Exit status: 0 written, 1 the file cannot be heard (a damaged one is explained as far as it goes),
     2 wrong usage, 130 interrupted.[/dim]
@@ -101,7 +101,7 @@ def explain(
     # What a format needs is missed now, not when all the work is done.
     formats = [(path, find_format(path)) for path in output]
     from earmark.explanation.explainer import Explainer
-    from earmark.inference.card import index_of
+    from earmark.inference.genre_names import index_of
     from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)

@@ -9,6 +9,7 @@ import typer
 
 from earmark.cli.errors import extra, handle_errors
 from earmark.cli.options import ModelArgument
+from earmark.cli.terminal import refuse_sound
 from earmark.errors import SettingError
 
 
@@ -45,6 +46,7 @@ def export(
     opened = open_model(model)
     card, graph = opened.card, opened.graph
     target = output or find_free_name(Path(f"{Path(model).stem}-export.onnx"))
+    refuse_sound(target)
     if opened.path and target.exists() and target.samefile(opened.path):
         raise SettingError(f"{target} is the model itself: name another file with -o")
     if waveform:

@@ -11,6 +11,7 @@ from earmark.cli.options import Format
 from earmark.cli.text import clean, format_duration
 from earmark.cli.writers import WRITERS, Tally
 from earmark.errors import format_count
+from earmark.inference.genre_names import match_genres
 from earmark.library.playlists import write_playlists
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class Page:
     def write_playlists(self, folder: Path, overwrite: bool) -> int:
         """Write playlists, print of each how long it is, and return how many would have replaced somebody's own."""
         refused = 0
-        for playlist in write_playlists(folder, self._verdicts(), self.hearing.labels, overwrite=overwrite):
+        # Those of genres that were not asked for stay as they are.
+        asked = match_genres(filter(None, self.genres), self.hearing.labels)
+        labels = list(asked.values()) if self.genres else self.hearing.labels
+        for playlist in write_playlists(folder, self._verdicts(), labels, overwrite=overwrite):
             path = clean(str(playlist.path))
             if playlist.written:
                 print(f"{path}  {format_count(playlist.tracks, 'track')}, {format_duration(playlist.seconds)}")

@@ -204,6 +204,7 @@ def _open_lines(stack: ExitStack, output: Path | None, printed: bool, top: int |
 
     file = sys.stdout if printed else None
     if output is not None:
+        terminal.refuse_sound(output)
         # To the end, so that a log goes on from run to run.
         with terminal.check_writable(output):
             file = stack.enter_context(output.open("a", encoding="utf-8"))

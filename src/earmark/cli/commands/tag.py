@@ -125,6 +125,7 @@ def tag(
     if not paths:
         raise SettingError("name files or folders to tag, or a journal to --undo")
     from earmark.inference.tagger import Tagger
+    from earmark.library.search import Search
     from earmark.library.tags.run import TagRun
     from earmark.library.tags.selection import GenreSelector
     from earmark.library.vocabulary import load_vocabulary
@@ -144,7 +145,7 @@ def tag(
     with nullcontext() if dry_run or overwrite else on_stop(), tagging as run:
         write = _writer(form)
         try:
-            with show_progress("tagging", None, quiet=sys.stdout.isatty()) as advance:
+            with show_progress("tagging", count=Search(paths).count, quiet=sys.stdout.isatty()) as advance:
                 for result in run.tag(paths, jobs=jobs, preview=preview):
                     write(result)
                     advance(1)

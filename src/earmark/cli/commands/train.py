@@ -15,7 +15,7 @@ from earmark.cli import completion, options
 from earmark.cli.corpora import open_corpus, say_notes, say_summary
 from earmark.cli.errors import exit_after, extra, handle_errors, on_stop
 from earmark.cli.progress import show_training_progress
-from earmark.cli.terminal import console, say
+from earmark.cli.terminal import console, refuse_sound, say
 from earmark.cli.text import clean
 from earmark.errors import SettingError, format_count
 
@@ -135,6 +135,7 @@ def train(
     output = output or add
     if output is None:
         raise SettingError("Missing option '--output': where to write the model")
+    refuse_sound(output)
     if protocol is None and folds is None and chosen.encoder and not chosen.chooses_epoch:
         folds = 0
     split: Protocol = protocol.value if protocol else "album" if chosen.encoder and folds is not None else "track"
@@ -202,6 +203,10 @@ def _prepare(corpus: Corpus, model: Model | None, protocol: str, jobs: int) -> C
     if protocol == "album":
         corpus = prepare_for_folds(corpus, jobs)
         say_notes(corpus)
+        if model and all(track.embedding is not None for track in corpus.tracks):
+            raise SettingError(
+                "nothing is left to add, and the model stays as it is: give all tracks of a genre at once"
+            )
         if narrow := find_narrow_genres(corpus):
             say(f"fewer than three artists in {', '.join(narrow)}: the figures of these genres will be too good")
     return corpus
