@@ -16,7 +16,10 @@ import onnxruntime
 def main(model: str, sound: str) -> None:
     """Print the answer for a sound as JSON."""
     session = onnxruntime.InferenceSession(model)
-    about = json.loads(session.get_modelmeta().custom_metadata_map["earmark-export"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    if "earmark-export" not in metadata:
+        raise SystemExit(f"{model}: not written by 'earmark export'")
+    about = json.loads(metadata["earmark-export"])
     samples = read_wav(sound, about["input"]["sample_rate"])
     json.dump(classify(session, about, samples), sys.stdout)
 
@@ -86,4 +89,6 @@ def sort_names(names: list[str], values: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python classify.py genre.onnx song.wav")
     main(*sys.argv[1:])

@@ -8,6 +8,7 @@ import pytest
 from support.sounds import noise, wav
 
 import earmark
+from earmark.errors import SettingError
 from earmark.inference import batch
 
 
@@ -123,3 +124,12 @@ def test_records_make_a_table(library, tagger, folder):
     table = frames.DataFrame([verdict.to_record(tagger.labels) for verdict in tagger.classify_many(folder)])
     assert table.shape == (20, 19)
     assert 0 < table["p_jazz"].mean() < 1
+
+
+def test_one_path_is_no_list_and_a_pair_is_a_sound(tagger, folder):
+    with pytest.raises(SettingError, match="is one sound: give a list of sounds"):
+        list(tagger.classify_many("song.opus"))
+    with pytest.raises(SettingError, match="jobs is -1"):
+        list(tagger.classify_many([], jobs=-1))
+    silence = np.zeros(5 * 22050), 22050
+    assert tagger.classify(silence).reason == tagger.classify(*silence).reason == "silence"

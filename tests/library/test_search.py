@@ -176,5 +176,12 @@ def test_names_on_standard_input(tmp_path, write_sound, tone):
     assert piped("-", stdin=os.fsencode(tmp_path / "none.wav") + b"\n", expect=1) == [str(tmp_path / "none.wav")]
 
 
+def test_sound_on_standard_input_holds_no_names(tmp_path, write_sound, tone):
+    sound = write_sound(tmp_path / "a.wav", tone(440, 1.5, 22050), 22050).read_bytes()
+    done = subprocess.run([COMMAND, "classify", "-"], input=sound, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert b"'earmark listen -' takes sound" in done.stderr
+
+
 def test_nothing_named_is_wrong_usage():
     assert "give files or folders" in " ".join(run("classify", expect=2).stderr.split())

@@ -34,6 +34,14 @@ def follow(names, results=None, states=None, jobs=1):
     return progress
 
 
+def test_a_row_that_failed_runs_no_more():
+    progress = follow(["svm-rbf", "lstm-1x250"], {"lstm-1x250": {"seconds": 10}}, {"svm-rbf": {}})
+    assert progress.seconds_left() == 10
+    progress.note_failure(Row("svm-rbf"))
+    progress.refresh()
+    assert (progress.places[0].failed, progress.places[0].state, progress.seconds_left()) == (True, None, None)
+
+
 def test_at_first_nobody_knows():
     progress = follow(["lstm-1x250", "mlp-125-relu"])
     assert (progress.n_done, progress.seconds_left()) == (0, None)

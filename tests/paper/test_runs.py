@@ -235,6 +235,7 @@ def test_the_strictest_split_leads_and_the_papers_stands_beside_it(artists, stri
 def test_a_protocol_that_cannot_be_is_a_failed_row(folder, tmp_path):
     said = reproduce(folder, "-o", tmp_path / "out", "--rows", "svm-rbf", "-p", "artist", "-p", "clip", expect=1)
     assert "artist/svm-rbf/seed-0: no artists are known" in said.stderr
+    assert "failed" in said.stdout and "running" not in said.stdout
 
 
 def test_another_corpus_or_recipe_is_run_afresh(folder, tmp_path):

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from earmark.cli import completion
+from earmark.errors import SettingError
 
 
 class Format(StrEnum):
@@ -71,8 +72,11 @@ def choose_format(ctx: typer.Context, form: Format, output: Path | None) -> Form
     source = ctx.get_parameter_source("form")
     if output is None or (source and source.name == "COMMANDLINE"):
         return form
-    suffixes = {".csv": Format.csv, ".json": Format.json, ".jsonl": Format.json}
-    return suffixes.get(output.suffix.lower(), form)
+    suffixes = {".csv": Format.csv, ".json": Format.json, ".jsonl": Format.json, ".txt": form, "": form}
+    if output.suffix.lower() not in suffixes:
+        known = ", ".join(filter(None, suffixes))
+        raise SettingError(f"{output}: no format of answers is known by {output.suffix}, but {known}; or give --format")
+    return suffixes[output.suffix.lower()]
 
 
 PATHS_HELP = (

@@ -30,6 +30,10 @@ def classify_many(
     classifier: TrackClassifier, sounds: Iterable[Sound], jobs: int | None, preview: bool = False
 ) -> Iterator[Verdict]:
     """Name the genres of many sounds: see :meth:`earmark.Tagger.classify_many`."""
+    if is_path(sounds):
+        raise SettingError(f"{os.fsdecode(sounds)!r} is one sound: give a list of sounds, or use classify")
+    if jobs is not None and jobs < 1:
+        raise SettingError(f"jobs is {jobs}: must be at least 1, or None to work in this process")
     for track in predict_many(classifier, sounds, jobs, preview):
         verdict = make_verdict(track, classifier.card)
         if verdict.error:

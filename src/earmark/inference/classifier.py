@@ -160,6 +160,9 @@ class TrackClassifier(ClipClassifier):
         self, source: Source | ArrayLike, sample_rate: float | None = None, *, preview: bool = False
     ) -> TrackPrediction:
         """Predict each clip of one track; parameters and errors are those of :meth:`classify`."""
+        # a pair, as classify_many takes
+        if isinstance(source, tuple) and len(source) == 2 and sample_rate is None:
+            source, sample_rate = source
         if is_path(source) or hasattr(source, "read"):
             if sample_rate is not None:
                 raise SettingError("sample_rate is for arrays; a file states its own")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from earmark.errors import SettingError
+
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
 
@@ -142,6 +144,11 @@ def _split_names(stream: BinaryIO, end: bytes) -> Iterator[str]:
     rest = b""
     # read1 gives what has come; read would wait for a full block
     while block := stream.read1(65536):  # type: ignore[attr-defined]
+        if end != b"\0" and b"\0" in block:
+            raise SettingError(
+                "standard input holds no names, one a line, but other data: 'earmark listen -' takes sound, and -0 "
+                "names that end with NUL, as of 'find -print0'"
+            )
         # the last piece may be half a name: it waits for the next block
         *names, rest = (rest + block).split(end)
         yield from map(_decode_name, filter(None, names))

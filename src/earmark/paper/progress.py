@@ -17,6 +17,7 @@ class Place:
     row: Row
     result: Record | None = None
     state: Record | None = None
+    failed: bool = False
 
     @property
     def seconds_left(self) -> float | None:
@@ -45,9 +46,15 @@ class Progress:
     def refresh(self) -> None:
         """Read how far every row is."""
         for place in self.places:
-            if place.result is None:
+            if place.result is None and not place.failed:
                 place.result = self.reproduction.result(place.row)
                 place.state = None if place.result else self.reproduction.state(place.row)
+
+    def note_failure(self, row: Row) -> None:
+        """Note that a row has failed: nothing more is to come of it."""
+        for place in self.places:
+            if place.row == row:
+                place.failed, place.state = True, None
 
     @property
     def n_done(self) -> int:
@@ -56,7 +63,7 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """Estimate from rows of the same recipe that are done, else of the same kind, else of any; None at first."""
-        left = [self._seconds_left(place) for place in self.places if place.result is None]
+        left = [self._seconds_left(place) for place in self.places if place.result is None and not place.failed]
         known = [seconds for seconds in left if seconds is not None]
         # mean seconds of a row · rows left / rows at once
         return mean(known) * len(left) / min(self.jobs, len(left)) if known else None

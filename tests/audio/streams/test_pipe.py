@@ -90,6 +90,14 @@ def test_containers_come_through_a_pipe(tmp_path, write_sound, suffix):
     np.testing.assert_allclose(np.roll(piped[:n], at)[RATE:-RATE], whole[:n][RATE:-RATE], atol=0.02)
 
 
+def test_a_container_announced_as_raw_samples_says_its_own_rate(tmp_path, write_sound):
+    data = write_sound(tmp_path / "a.wav", np.stack([noise(3, 22050)] * 2), 22050).read_bytes()
+    notes = []
+    piped = heard(Pipe(Dribble(data, (3, 1000)), Pcm(44100), on_note=notes.append))
+    assert abs(len(piped) - 3 * RATE) < 0.1 * RATE
+    assert notes == ["standard input is a WAV file, not raw samples: it says its own rate and format"]
+
+
 def test_a_wav_of_unknown_length_comes_through_a_pipe(tmp_path, write_sound):
     data = bytearray(write_sound(tmp_path / "a.wav", noise(3), RATE).read_bytes())
     at = data.index(b"data")

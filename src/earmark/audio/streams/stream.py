@@ -153,6 +153,16 @@ class LiveAudioFile(AudioFile):
         return av.open(self._file, mode="r", format=self._form, options=self._options, metadata_errors="replace")
 
 
+# by which the containers are known that people send instead of raw samples
+_MAGIC = {
+    b"RIFF": "a WAV file",
+    b"OggS": "an Ogg file",
+    b"fLaC": "a FLAC file",
+    b"ID3": "an MP3 file",
+    b"FORM": "an AIFF",
+}
+
+
 class Pipe(Stream):
     """A file that cannot be seeked, such as standard input: any container FFmpeg knows, or raw samples.
 
@@ -175,17 +185,34 @@ class Pipe(Stream):
     ) -> None:
         super().__init__(name, on_note)
         self.live, self._file, self._pcm = live, file, pcm
+        self._begin = b""
 
     def blocks(self, sample_rate: int) -> Generator[Block, None, None]:
         """See :meth:`Stream.blocks`."""
         pcm = self._pcm
+        if pcm and (found := self._peek()):
+            self.on_note(f"standard input is {found}, not raw samples: it says its own rate and format")
+            pcm = None
         with LiveAudioFile(Feed(self._read), pcm.form if pcm else None, pcm.options if pcm else None) as audio:
             for samples in audio.blocks(sample_rate):
                 yield Block(samples, time.monotonic())
             if audio.read_error and not self.stopped.is_set():
                 self.on_note(audio.read_error)
 
+    def _peek(self) -> str:
+        """Return which container the first bytes are of; "" where they may be raw samples. They are read again."""
+        while len(self._begin) < max(map(len, _MAGIC)) and (block := self._read_new(4096)):
+            self._begin += block
+        return next((name for magic, name in _MAGIC.items() if self._begin.startswith(magic)), "")
+
     def _read(self, size: int) -> bytes:
+        """Read what was peeked at, then what comes."""
+        if not self._begin:
+            return self._read_new(size)
+        block, self._begin = self._begin[:size], self._begin[size:]
+        return block
+
+    def _read_new(self, size: int) -> bytes:
         """Read what has come, waiting for it until the stream is closed."""
         try:
             descriptor = self._file.fileno()

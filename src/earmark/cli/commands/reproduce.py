@@ -14,6 +14,7 @@ from earmark.cli import completion, options, terminal
 from earmark.cli.corpora import open_corpus, say_summary
 from earmark.cli.errors import extra, handle_errors, on_stop
 from earmark.cli.progress import show_progress
+from earmark.errors import SettingError
 
 if TYPE_CHECKING:
     from earmark.data.corpus import Corpus
@@ -124,6 +125,8 @@ def reproduce(
     from earmark.paper.progress import Progress
     from earmark.paper.rows import choose_recipes, choose_rows
 
+    if output.exists() and not output.is_dir():
+        raise SettingError(f"{output} is a file: results and report need a folder")
     # Before the corpus is opened: a misspelt row is refused at once.
     recipes = choose_recipes(rows or ["figure-3", "figure-5"])
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
@@ -134,11 +137,15 @@ def reproduce(
     with on_stop():
         with show_progress("hearing", reproduction.n_preparations(chosen)) as advance:
             reproduction.prepare(chosen, jobs, lambda _: advance(1))
-        board = Board(Progress(reproduction, chosen, jobs))
+        board = Board(progress := Progress(reproduction, chosen, jobs))
         with board.live():
             results = reproduction.run_on_ray(chosen, address) if address else reproduction.run(chosen, jobs)
             # Iterating runs the rows, and gives each as it finishes.
-            done = [_print_line(one) for one in results]
+            done = []
+            for one in results:
+                done.append(_print_line(one))
+                if one.error:
+                    progress.note_failure(one.row)
     page = _write_page(output, done, source, corpus)
     terminal.console(sys.stdout).print(board.table())
     print(f"\n{page}")

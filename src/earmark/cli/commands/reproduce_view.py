@@ -115,7 +115,9 @@ def _cell(places: list[Place]) -> Text:
     for place in running[:1]:
         cell.append("  " * bool(done)).append(_describe_state(place.state or {}), style="cyan")
     # Where nothing is done and nothing runs, a dot says it all.
-    waiting = len(places) - len(done) - len(running)
+    if failed := sum(place.failed for place in places):
+        cell.append("  " * bool(cell.plain)).append(f"{failed} failed" if len(places) > 1 else "failed", style="red")
+    waiting = len(places) - len(done) - len(running) - failed
     if waiting and (done or running):
         cell.append(f"  {waiting} waiting", style="dim")
     return cell if cell.plain else Text("·", style="dim")
