@@ -1,6 +1,7 @@
 """Many sounds: their order, bad ones, processes, and tables of them."""
 
 import dataclasses
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from support.sounds import noise, wav
 
 import earmark
-from earmark.errors import SettingError
+from earmark.errors import AudioError, SettingError
 from earmark.inference import batch
 
 
@@ -133,3 +134,11 @@ def test_one_path_is_no_list_and_a_pair_is_a_sound(tagger, folder):
         list(tagger.classify_many([], jobs=-1))
     silence = np.zeros(5 * 22050), 22050
     assert tagger.classify(silence).reason == tagger.classify(*silence).reason == "silence"
+
+
+def test_errors_name_the_file_and_what_a_text_file_gives(tagger, tmp_path):
+    with pytest.raises(AudioError) as caught:
+        tagger.classify(tmp_path / "none.mp3")
+    assert caught.value.__notes__ == [str(tmp_path / "none.mp3")]
+    with pytest.raises(AudioError, match="reading gives str, not bytes: open it in mode 'rb'"):
+        tagger.classify(io.StringIO("no sound"))

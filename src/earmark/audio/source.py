@@ -40,7 +40,10 @@ class ByteStream:
     def read(self, size: int) -> bytes:
         """Read as files do; nothing after an error."""
         try:
-            return self.stream.read(size)
+            data = self.stream.read(size)
+            if not isinstance(data, bytes):
+                raise ValueError(f"reading gives {type(data).__name__}, not bytes: open it in mode 'rb'")
+            return data
         except (OSError, ValueError) as error:
             self.error = error
             return b""

@@ -166,7 +166,13 @@ class TrackClassifier(ClipClassifier):
         if is_path(source) or hasattr(source, "read"):
             if sample_rate is not None:
                 raise SettingError("sample_rate is for arrays; a file states its own")
-            return self._predict_file(source, preview)  # type: ignore[arg-type]
+            try:
+                return self._predict_file(source, preview)  # type: ignore[arg-type]
+            except AudioError as error:
+                # for a traceback; where many files are heard, each verdict names its own
+                if is_path(source):
+                    error.add_note(os.fsdecode(source))
+                raise
         samples = self.resample(source, sample_rate)  # type: ignore[arg-type]
         clips = self.predict_clips(cut([samples], self.card.clip_length, self.card.hop_length))
         return TrackPrediction(list(clips), len(samples) / self.card.front_end.sample_rate)

@@ -152,9 +152,10 @@ def render_confusion(report: Report) -> Table:
     used = [j for j in range(len(report.labels)) if j in shown or any(row[j] for row in report.confusion)]
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     table.add_column("truth", style="bold", no_wrap=True)
+    # Four letters, so that the ten genres of GTZAN fit into 80 columns; whole names where there are few.
+    letters = max(4, (80 - 24) // len(used) - 2)
     for j in used:
-        # Four letters: the ten genres of GTZAN then fit into 80 columns.
-        table.add_column(Text(report.labels[j][:4]), justify="right", no_wrap=True, min_width=4)
+        table.add_column(Text(report.labels[j][:letters]), justify="right", no_wrap=True, min_width=4)
     table.add_column("right", justify="right", no_wrap=True)
     for i in shown:
         row = report.confusion[i]

@@ -108,7 +108,7 @@ function offerGenres() {
     Object.assign(input, { type: "radio", name: "genre", value: genre, checked: genre === state.genre });
     input.addEventListener("change", () => choose(genre));
     const share = document.createElement("small");
-    share.textContent = genre === PAIR ? "" : percent(data.track[genre] || 0);
+    share.textContent = genre in data.track ? percent(data.track[genre]) : "";
     label.append(input, ...(place(genre) < 0 ? [] : [line(genre)]), genre, share);
     $("genres").append(label);
   }
@@ -116,11 +116,12 @@ function offerGenres() {
 
 function choose(genre) {
   state.genre = genre;
+  const unsaid = !Object.keys(data.track).length; // silence, speech, no music
   const asks = data.track[genre] >= 0.5 || genre === data.ranked[0] ? "Why" : "Why not";
   $("question").textContent =
     genre === PAIR
       ? `Why ${data.pair[0]}, and not ${data.pair[1]}? Blue speaks for ${data.pair[0]}, orange for ${data.pair[1]} (Hz)`
-      : `${asks} ${genre}? What speaks for it or against it (Hz)`;
+      : `${unsaid ? "" : `${asks} ${genre}? `}What speaks for ${unsaid ? genre : "it"} or against it (Hz)`;
   paintMap();
   draw();
   tell(state.at, null);
