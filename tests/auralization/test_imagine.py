@@ -239,6 +239,11 @@ def test_the_same_seed_gives_the_same_sound(tilt):
     assert np.corrcoef(one.samples, other.samples)[0, 1] < 0.5
 
 
+def test_a_genre_in_another_spelling_is_the_models(tilt):
+    sound = imagine(tilt, "BRIGHT", seconds=2, steps=2)
+    assert (sound.genre, sound.confidence) == ("bright", sound.verdict.genres["bright"])
+
+
 def test_what_a_model_never_hears_is_tried_and_given_back(tilt):
     made = imagine(tilt, "odd/one", seconds=2, steps=3)
     assert made.verdict.genre != "odd/one"

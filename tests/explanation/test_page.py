@@ -92,6 +92,11 @@ def test_without_a_genre_it_tells_what_won(open_page, explanation, tmp_path, dar
     assert page.evaluate(f"cell({at}, {f})") == pytest.approx(explanation.of(second)[column, band], abs=0.05)
 
 
+def test_a_genre_in_another_spelling_is_the_models(explanation):
+    genre = explanation.genres[1]
+    assert explanation.to_html([genre.upper()]) == explanation.to_html([genre])
+
+
 def test_where_no_region_decides_the_page_says_so(explanation):
     best, second = explanation.pair
     said = f"the regions speak more for {second} than for {best}"

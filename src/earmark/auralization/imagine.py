@@ -193,7 +193,7 @@ class _Run:
         self.target = card.index_of(genre)
         if not card.clip_seconds <= seconds <= _MAX_SECONDS:
             raise SettingError(f"{seconds:g} seconds: need one clip ({card.clip_seconds:g} s) to {_MAX_SECONDS:g}")
-        self.model, self.genre, self.seconds, self.seed = model, genre, seconds, seed
+        self.model, self.genre, self.seconds, self.seed = model, card.labels[self.target], seconds, seed
         self.rate = card.front_end.sample_rate
         self.prior = prior or Prior.typical(card.front_end)
         self.on_step = on_step

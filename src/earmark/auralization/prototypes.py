@@ -18,7 +18,7 @@ from earmark.data.known_genres import divide_by_labels
 from earmark.errors import SettingError
 from earmark.evaluation.evaluate import predict_corpus
 from earmark.inference.aggregate import make_verdict
-from earmark.inference.genre_names import match_genres
+from earmark.inference.genre_names import find_label
 from earmark.inference.tagger import Tagger
 
 OnePer = Literal["artist", "track"]
@@ -120,8 +120,7 @@ def _check_one_per(one_per: str) -> None:
 
 def _check_genres(tagger: Tagger, genres: Sequence[str]) -> tuple[str, ...]:
     """Return labels in any spelling as the model spells them."""
-    found = match_genres(genres, tagger.labels)
-    return tuple(tagger.labels[tagger.card.index_of(found.get(genre, genre))] for genre in genres)
+    return tuple(find_label(genre, tagger.labels, tagger.card.name) for genre in genres)
 
 
 def _group_tracks(corpus: Corpus, one_per: OnePer) -> dict[str, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import SettingError
-from earmark.inference.genre_names import index_of
+from earmark.inference.genre_names import find_label
 from earmark.inference.verdict import Verdict
 
 RANGE_DB = 80.0
@@ -160,7 +160,7 @@ class ExplanationData:
         SettingError
             If the model does not know it.
         """
-        return index_of(genre, self.labels, self.verdict.model)
+        return self.labels.index(find_label(genre, self.labels, self.verdict.model))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers, rounded, with None for NaN; without the sound."""

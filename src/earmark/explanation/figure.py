@@ -54,8 +54,7 @@ def draw_explanation(explanation: ExplanationData, genres: Sequence[str] = ()) -
     SettingError
         If the model does not know a genre.
     """
-    for genre in genres:
-        explanation.index(genre)
+    genres = [explanation.labels[explanation.index(genre)] for genre in genres]
     ranked = list(explanation.verdict.genres)
     shown = (list(dict.fromkeys([*genres, *ranked[:1]])) if genres else ranked[:3])[:MOST]
     maps = _list_maps(explanation, shown if genres or not explanation.pair else ())

@@ -55,8 +55,7 @@ def make_page(explanation: ExplanationData, genres: Sequence[str] = (), title: s
     SettingError
         If the model does not know a genre.
     """
-    for genre in genres:
-        explanation.index(genre)
+    genres = [explanation.labels[explanation.index(genre)] for genre in genres]
     title = title or explanation.file_name or "sound"
     style, script = _load_asset("page.css"), _load_asset("draw.js") + _load_asset("play.js")
     return _fill(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from earmark.audio.clips import Clip
 from earmark.audio.spectrogram import FrontEnd
-from earmark.inference.genre_names import index_of
+from earmark.inference.genre_names import find_label
 from earmark.inference.model_file import FORMAT_VERSION
 
 SHORTEST = 1.0
@@ -199,8 +199,8 @@ class Card(_Strict):
         return tuple(dict.fromkeys((*self.labels, *self.styles, *self.moods)))
 
     def index_of(self, label: str) -> int:
-        """Return where a label stands among the network's outputs; see :func:`index_of`."""
-        return index_of(label, self.labels, self.name)
+        """Return where a label, in any spelling, stands among the network's outputs; see :func:`find_label`."""
+        return self.labels.index(find_label(label, self.labels, self.name))
 
     @property
     def hop_length(self) -> int:

@@ -68,8 +68,8 @@ def match_genres(names: Iterable[str], labels: Sequence[str], *, families: bool 
     return found
 
 
-def index_of(label: str, labels: Sequence[str], model: str) -> int:
-    """Return where a label, in any spelling, stands among those of the model of this name.
+def find_label(label: str, labels: Sequence[str], model: str) -> str:
+    """Return a label, given in any spelling, as the model of this name spells it.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def index_of(label: str, labels: Sequence[str], model: str) -> int:
         If it is none of them; says which there are, and which one may be meant.
     """
     if found := match_genres([label], labels).get(label):
-        return labels.index(found)
+        return found
     near = get_close_matches(label, labels, 1)
     hint = f"; did you mean {near[0]!r}? It" if near else ": it"
     raise SettingError(f"{label!r} is no genre of {model}{hint} knows {', '.join(labels)}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from earmark.errors import LibraryError
-from earmark.inference.genre_names import index_of
+from earmark.inference.genre_names import find_label
 from earmark.inference.verdict import Verdict
 from earmark.library.database import FIELDS, connect, parse_verdict, transaction, translate_errors
 
@@ -256,7 +256,7 @@ class Library:
         timeline : bool
             With clips, where they were kept.
         """
-        genres = [name and key.labels[index_of(name, key.labels, key.name)] for name in genres]
+        genres = [name and find_label(name, key.labels, key.name) for name in genres]
         clips = "clips" if timeline else "NULL"
         with translate_errors(self.path):
             rows = self._database.execute(

@@ -101,14 +101,13 @@ def explain(
     # What a format needs is missed now, not when all the work is done.
     formats = [(path, find_format(path)) for path in output]
     from earmark.explanation.explainer import Explainer
-    from earmark.inference.genre_names import index_of
+    from earmark.inference.genre_names import find_label
     from earmark.inference.tagger import Tagger
 
     tagger = Tagger(model)
-    for one in genre or ():
-        # Called for its error alone, before the sound is decoded.
-        index_of(one, tagger.card.names, tagger.card.name)
-    chosen = _method(method, tagger, genre or ())
+    # Before the sound is decoded: a name that the model does not know is refused at once.
+    genres = [find_label(one, tagger.card.names, tagger.card.name) for one in genre or ()]
+    chosen = _method(method, tagger, genres)
     try:
         with show_progress("explaining") as advance:
             explanation = Explainer(tagger).explain(
@@ -124,7 +123,7 @@ def explain(
         say(clean(f"{file}: {error}"), "red")
         # Not 2: the file is at fault, not the usage.
         raise typer.Exit(1) from error
-    _write(formats, explanation, genre or [])
+    _write(formats, explanation, genres)
     if show:
         _open_page(pages[0])
     # The file may tell its length not quite rightly: a second less is not worth a word.

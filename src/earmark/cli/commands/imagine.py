@@ -101,7 +101,7 @@ def imagine(
         from earmark.files import slug
     # A genre that the model does not know is refused before anything is decoded or measured.
     if genre:
-        tagger.card.index_of(genre)
+        genre = tagger.labels[tagger.card.index_of(genre)]
     beginning = read_start(start, tagger.model, seconds)
     prior = None if corpus is None else _measure_prior(corpus, tagger.model, jobs)
     verdicts: dict[Path, tuple[str, Verdict]] = {}

@@ -11,7 +11,7 @@ from earmark.cli.options import Format
 from earmark.cli.text import clean, format_duration
 from earmark.cli.writers import WRITERS, Tally
 from earmark.errors import format_count
-from earmark.inference.genre_names import match_genres
+from earmark.inference.genre_names import find_label
 from earmark.library.playlists import write_playlists
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Page:
         """Write playlists, print of each how long it is, and return how many would have replaced somebody's own."""
         refused = 0
         # Those of genres that were not asked for stay as they are.
-        asked = match_genres(filter(None, self.genres), self.hearing.labels)
-        labels = list(asked.values()) if self.genres else self.hearing.labels
+        known = self.hearing.labels
+        labels = [find_label(name, known, self.hearing.name) for name in self.genres if name] if self.genres else known
         for playlist in write_playlists(folder, self._verdicts(), labels, overwrite=overwrite):
             path = clean(str(playlist.path))
             if playlist.written:
