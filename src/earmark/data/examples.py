@@ -19,8 +19,8 @@ from earmark.errors import ModelError, SettingError
 from earmark.inference.genre_names import match_genres
 from earmark.inference.model import Model
 
-# between the names of corpora that a model has learned from, one after the other
-_JOINT = " + "
+JOINT = " + "
+"""Between the names of corpora that a model has learned from, one after the other."""
 
 
 def join_examples(corpus: Corpus, model: Model) -> Corpus:
@@ -35,8 +35,8 @@ def join_examples(corpus: Corpus, model: Model) -> Corpus:
         names = (f"{track.id} ({n})" if n else track.id for n in count())
         learned.append(replace(track, id=next(name for name in names if name not in taken)))
         taken.add(learned[-1].id)
-    corpora = dict.fromkeys([*model.card.training.corpus.split(_JOINT), corpus.name])
-    return Corpus(_JOINT.join(corpora), sort_tracks([*corpus.tracks, *learned]), corpus.notes)
+    corpora = dict.fromkeys([*model.card.training.corpus.split(JOINT), corpus.name])
+    return Corpus(JOINT.join(corpora), sort_tracks([*corpus.tracks, *learned]), corpus.notes)
 
 
 def encode_examples(corpus: Corpus, features: Features) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from earmark.data.corpus import Corpus
-from earmark.data.examples import decode_examples
+from earmark.data.examples import JOINT, decode_examples
 from earmark.data.known_genres import divide_by_labels
 from earmark.inference.card import Card
 from earmark.inference.model import Model
@@ -62,8 +62,7 @@ def find_overlap(
     if model.examples:
         n = len({track.id for track in decode_examples(model)} & {track.id for track in judging.tracks})
         return Overlap("tracks", n) if n else None
-    # the corpora of a model that was trained further are joined by " + "
-    names = {_strip_count(name) for name in training.corpus.split(" + ")}
+    names = {_strip_count(name) for name in training.corpus.split(JOINT)}
     return Overlap("name") if _strip_count(corpus.name) in names else None
 
 

@@ -159,7 +159,7 @@ _MAGIC = {
     b"OggS": "an Ogg file",
     b"fLaC": "a FLAC file",
     b"ID3": "an MP3 file",
-    b"FORM": "an AIFF",
+    b"FORM": "an AIFF file",
 }
 
 
