@@ -2,12 +2,14 @@
 
 In a block marked ``console``, "$ " begins a command, and the lines below it are what it prints (results and messages).
 A command of Earmark that shows output is run, with those before it in the same document, in a folder of their own
-with the examples. ``--write`` puts what they print into the documents, and draws README's picture anew.
+with the examples. A picture whose description is a command, ``![$ earmark …](screen.svg)``, is the terminal after it.
+``--write`` puts what they print into the documents, and draws the pictures anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
 import os
 import pty
 import re
@@ -20,6 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -34,11 +39,15 @@ TOLERANCE = 2
 
 @dataclass
 class Shown:
-    """A command that a document shows: its line there, counted from 0, and the lines that it is said to print."""
+    """A command that a document shows: its line there, counted from 0, and the lines that it is said to print.
+
+    Of one that is shown as a picture, `screen` is its file, and the lines are those in it.
+    """
 
     line: int
     command: str
     output: list[str] = field(default_factory=list)
+    screen: Path | None = None
 
     @property
     def runs(self) -> bool:
@@ -47,12 +56,15 @@ class Shown:
 
 
 def read_commands(document: Path) -> list[Shown]:
-    """Return the commands of a document's console blocks, in order."""
+    """Return the commands of a document's console blocks and screens, in order."""
     commands: list[Shown] = []
     inside = False
     for number, line in enumerate(document.read_text(encoding="utf-8").splitlines()):
         if line.startswith("```"):
             inside = line == "```console"
+        elif picture := re.fullmatch(r"!\[\$ (.+)\]\((.+\.svg)\)", line):
+            path = document.parent / picture[2]
+            commands.append(Shown(number, picture[1], read_screen(path) or [""], path))
         elif inside and line.startswith("$ "):
             commands.append(Shown(number, line[2:].strip()))
         elif inside and commands:
@@ -74,8 +86,34 @@ def run_commands(commands: Sequence[Shown]) -> dict[int, list[str]]:
     return printed
 
 
+def strip_styles(line: str) -> str:
+    """Return a line that a terminal would show, without its colours."""
+    return Text.from_ansi(line).plain.rstrip()
+
+
+def draw_screen(shown: Shown, lines: Sequence[str]) -> None:
+    """Draw the terminal after a command, as SVG."""
+    assert shown.screen
+    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)
+    console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
+    # without fonts from the network: the reader's own monospace one will do
+    plain = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    shown.screen.write_text(console.export_svg(title=f"$ {shown.command}", code_format=plain), encoding="utf-8")
+
+
+def read_screen(path: Path) -> list[str]:
+    """Return the lines in a picture of :func:`draw_screen`; none where there is no such picture yet."""
+    if not path.exists():
+        return []
+    _, _, text = path.read_text(encoding="utf-8").partition('-matrix">')
+    lines: dict[float, str] = {}
+    for y, part in re.findall(r'<text [^>]*y="([\d.]+)"[^>]*>(.*?)</text>', text):
+        lines[float(y)] = lines.get(float(y), "") + html.unescape(part)
+    return [line.replace("\xa0", " ").rstrip() for _, line in sorted(lines.items())]
+
+
 def _run(command: str, folder: Path) -> str:
-    """Return what a command prints on a terminal without colours: results and messages, in order."""
+    """Return what a command prints on a terminal: results and messages, in order."""
     own = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": str(COLUMNS),
@@ -94,7 +132,8 @@ def _run(command: str, folder: Path) -> str:
     os.close(ours)
     if process.returncode:
         raise RuntimeError(f"{command}: exit status {process.returncode}\n{text}")
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)
+    # without what moves the cursor; colours stay
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-ln-z]|\r", "", text)
 
 
 def _read(terminal: int) -> bytes:
@@ -106,10 +145,10 @@ def _read(terminal: int) -> bytes:
 
 
 def agree(shown: Sequence[str], printed: Sequence[str]) -> bool:
-    """Return whether two outputs are the same but for bars, spaces, and numbers within the tolerance."""
+    """Return whether two outputs are the same but for colours, bars, spaces, and numbers within the tolerance."""
 
     def parse(lines: Sequence[str]) -> tuple[list[str], list[float]]:
-        text = re.sub(r"[█▉▊▋▌▍▎▏ ]+", " ", "\n".join(lines))
+        text = re.sub(r"[█▉▊▋▌▍▎▏ ]+", " ", "\n".join(map(strip_styles, lines)))
         return re.split(r"\d+(?:\.\d+)?", text), [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
 
     (words, numbers), (other_words, other_numbers) = parse(shown), parse(printed)
@@ -120,8 +159,10 @@ def write_outputs(document: Path, commands: Sequence[Shown], printed: dict[int, 
     """Replace what a document shows by what the commands print."""
     lines = document.read_text(encoding="utf-8").splitlines()
     for shown in reversed(commands):  # from the end, so that earlier lines keep their numbers
-        if shown.line in printed:
-            lines[shown.line + 1 : shown.line + 1 + len(shown.output)] = printed[shown.line]
+        if shown.line in printed and shown.screen:
+            draw_screen(shown, printed[shown.line])
+        elif shown.line in printed:
+            lines[shown.line + 1 : shown.line + 1 + len(shown.output)] = map(strip_styles, printed[shown.line])
     document.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
