@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import io
 import os
 import pty
 import re
@@ -94,7 +95,7 @@ def strip_styles(line: str) -> str:
 def draw_screen(shown: Shown, lines: Sequence[str]) -> None:
     """Draw the terminal after a command, as SVG."""
     assert shown.screen
-    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
     # without fonts from the network: the reader's own monospace one will do
     plain = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
