@@ -49,7 +49,7 @@ def write_info_genre(path: Path, genre: str | None) -> None:
 
 def _move_info(file: BinaryIO, fields: list[_Chunk], genre: bytes) -> None:
     """Write an INFO list with this genre at the end, and mark those that are there as junk."""
-    chunks = list(_iterate_chunks(file, 12, file.seek(0, 2)))
+    chunks = _list_chunks(file)
     file.seek(4)
     (size,) = struct.unpack("<I", file.read(4))
     end = file.seek(0, 2)
@@ -75,13 +75,16 @@ def _list_fields(file: BinaryIO) -> list[_Chunk]:
 
 
 def _find_lists(file: BinaryIO) -> list[_Chunk]:
+    lists = [chunk for chunk in _list_chunks(file) if chunk[0] == b"LIST"]
+    return [chunk for chunk in lists if _read_data(file, chunk[1], 4) == b"INFO"]
+
+
+def _list_chunks(file: BinaryIO) -> list[_Chunk]:
+    """List the chunks of a WAV; none of any other file."""
     end = file.seek(0, 2)
     file.seek(0)
     head = file.read(12)
-    if (head[:4], head[8:]) != (b"RIFF", b"WAVE"):
-        return []
-    lists = [chunk for chunk in _iterate_chunks(file, 12, end) if chunk[0] == b"LIST"]
-    return [chunk for chunk in lists if _read_data(file, chunk[1], 4) == b"INFO"]
+    return list(_iterate_chunks(file, 12, end)) if (head[:4], head[8:]) == (b"RIFF", b"WAVE") else []
 
 
 def _iterate_chunks(file: BinaryIO, at: int, end: int) -> Iterator[_Chunk]:
