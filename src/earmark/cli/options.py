@@ -166,6 +166,20 @@ RareOption = Annotated[
     Rare | None,
     typer.Option(help="Leave rare genres out (drop), or put them into the genre 'other' (merge).", show_default="drop"),
 ]
+VocabularyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Words for genres: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
+        "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
+    ),
+]
+ParentsOption = Annotated[
+    bool, typer.Option("--parents", help="Write 'Electronic; Techno' for Techno: two genres, the parent first.")
+]
+DepthOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Write genres of the first N levels of the tree only.")
+]
 SeedOption = Annotated[int, typer.Option(help="Random seed.")]
 
 
