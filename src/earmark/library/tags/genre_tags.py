@@ -85,6 +85,11 @@ class GenreTags:
         genres = tuple(value for value in raw.get("main", ()) if parse_genres([value])) or self.genres
         return TagValues(genres, tuple(raw.get("moods", ())), "".join(raw.get("earmark", ())[:1]))
 
+    def holds(self, values: TagValues) -> bool:
+        """Return whether genres, and moods where there are some to write, stand there exactly so."""
+        raw = self.raw
+        return raw.get("main") == list(values.genres) and values.moods in ((), tuple(raw.get("moods", ())))
+
     @property
     def other_tags(self) -> dict[str, Any]:
         """Everything else in the tags, to be compared before and after."""
