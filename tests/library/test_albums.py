@@ -158,9 +158,9 @@ def test_errors_are_counted(card):
 
 
 def test_a_track_disagrees_where_it_is_sure_of_what_the_others_hardly_have(card):
-    own = [answer(str(i), a=0.7, b=0.25, c=0.05) for i in range(2)]
+    own = [answer(str(i), a=0.6, b=0.35, c=0.05) for i in range(2)]
     odd = answer("odd", c=0.8, a=0.1, b=0.1)
-    like = answer("like", b=0.8, a=0.1, c=0.1)  # a quarter of the others is of that genre
+    like = answer("like", b=0.8, a=0.1, c=0.1)  # a fifth of the others is of that genre
     unsure = answer("unsure", c=0.55, a=0.4, b=0.05)
     tracks = [*own, odd, like, unsure]
     assert [track.path for track in tracks if disagrees(track, tracks, card)] == ["odd"]
