@@ -24,7 +24,9 @@ class Tagger:
 
     def __init__(self, tag_threshold=0.0):
         self.calls = []
-        self.card = SimpleNamespace(name="made-up", calibration=Calibration(tag_threshold=tag_threshold))
+        self.card = SimpleNamespace(
+            name="made-up", checksum="1a2b3c4d5e6f", calibration=Calibration(tag_threshold=tag_threshold)
+        )
 
     def classify_many(self, paths, *, jobs, preview):
         self.calls.append([])

@@ -1,4 +1,4 @@
-"""The genres in a file's tags: of every kind of tag that is in it, and of nothing else.
+"""The fields of a file's tags that Earmark writes: genres in every kind of tag that is there, moods and a note.
 
 Which field holds the genre in which format is mediafile's knowledge; mutagen reads and writes the tags. What
 they do not know is here: an ID3 tag keeps its version (so no other frame is translated), the ID3v1 block keeps
@@ -8,16 +8,17 @@ its other fields, and an APEv2 tag in an MP3 and the INFO list of a WAV are kept
 from __future__ import annotations
 
 import logging
-import struct
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from earmark.errors import MissingExtra, TagError
+from earmark.library.tags.riff_info import read_info_genre, write_info_genre
 from earmark.library.tags.spelling import parse_genres
+from earmark.library.tags.values import TagValues
 
 RawGenres = dict[str, list[str]]
-"""Genre values as they stand in each kind of tag that has a genre: "main", "id3v1", "apev2", "info"."""
+"""Values as they stand in each field that has any: genres in "main", "id3v1", "apev2", "info"; "moods"; "earmark"."""
 
 FORMATS = "MP3, FLAC, Ogg Vorbis, Opus, M4A, WMA, APE, WavPack, Musepack, AIFF, WAV"
 """What genre tags can be written in."""
@@ -26,8 +27,8 @@ _ID3_IN = frozenset(("MP3", "AIFF", "WAVE", "DSF"))
 _ID3V1_IN = frozenset(("MP3", "MonkeysAudio", "WavPack", "Musepack"))
 # ID3v1: the last 128 bytes of a file, "TAG" and fixed fields; its last byte is the number of a genre, 255 none
 _ID3V1_SIZE, _ID3V1_NONE = 128, 255
-# of a RIFF INFO list: the chunk that holds the genre, and the name of chunks that readers pass over
-_INFO_GENRE, _JUNK = b"IGNR", b"JUNK"
+# fields that are not genres in other kinds of tag too
+_MORE_FIELDS = ("moods", "earmark")
 
 
 class GenreTags:
@@ -43,33 +44,46 @@ class GenreTags:
 
     def __init__(self, path: Path) -> None:
         require_mediafile()
-        from mediafile import MediaFile
-
         self.path = path
         self._file = _open(path)
         self.format: str = type(self._file).__name__
-        self._style: Any = next(iter(MediaFile.__dict__["genres"].styles(self._file)), None)
-        if self._style is None:
+        styles = {name: next(iter(field.styles(self._file)), None) for name, field in _list_fields().items()}
+        if styles["main"] is None:
             raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
+        self._styles: dict[str, Any] = styles
         # some players put an APEv2 tag behind the ID3 tags of an MP3
         self._ape = _read_ape(path) if self.format == "MP3" else None
 
     @property
     def raw(self) -> RawGenres:
-        """The values as they stand there, of each kind of tag that has any."""
-        found: RawGenres = {"main": [str(value) for value in self._style.get_list(self._file) or []]}
+        """The values as they stand there, of each field that has any."""
+        found: RawGenres = {name: self._read_field(name) for name in self._styles}
         if (block := self._read_id3v1()) and block[-1] != _ID3V1_NONE:
             found["id3v1"] = [str(block[-1])]
         if self._ape is not None and "Genre" in self._ape:
             found["apev2"] = [str(value) for value in self._ape["Genre"]]
         if self.format == "WAVE" and (genre := read_info_genre(self.path)) is not None:
             found["info"] = [genre]
-        return {kind: values for kind, values in found.items() if values}
+        return {name: values for name, values in found.items() if values}
+
+    def _read_field(self, name: str) -> list[str]:
+        # a file without tags has no frames to look through
+        values = [] if self._file.tags is None else self._styles[name].get_list(self._file) or []
+        # own fields of MP4 hold bytes
+        return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
 
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres they name, of the first kind of tag that names one; none for "Unknown", "Other" and the like."""
-        return next((names for values in self.raw.values() if (names := parse_genres(values))), ())
+        kinds = (values for name, values in self.raw.items() if name not in _MORE_FIELDS)
+        return next((names for values in kinds if (names := parse_genres(values))), ())
+
+    @property
+    def values(self) -> TagValues:
+        """What stands there: genres value by value, those that name none left out."""
+        raw = self.raw
+        genres = tuple(value for value in raw.get("main", ()) if parse_genres([value])) or self.genres
+        return TagValues(genres, tuple(raw.get("moods", ())), "".join(raw.get("earmark", ())[:1]))
 
     @property
     def other_tags(self) -> dict[str, Any]:
@@ -77,34 +91,40 @@ class GenreTags:
         block = self._read_id3v1()
         rest: dict[str, Any] = {"id3v1": block and block[:-1]}
         if self._ape is not None:
-            rest["apev2"] = _list_items(self._ape, "genre")
+            rest["apev2"] = _list_items(self._ape, {"genre"})
         tags = self._file.tags
         if self.format in _ID3_IN:
-            return rest | {"main": _list_frames(tags)}
+            return rest | {"main": _list_frames(tags, {"tcon", "tmoo", "txxx:earmark"})}
         rest["pictures"] = [picture.write() for picture in getattr(self._file, "pictures", ())]
         rest["vendor"] = getattr(tags, "vendor", None)
-        rest["main"] = _list_items(tags, self._style.key.casefold())
+        rest["main"] = _list_items(tags, {style.key.casefold() for style in self._styles.values()})
         return rest
 
-    def write(self, genres: tuple[str, ...]) -> None:
-        """Write these genres into every kind of tag that is there; nothing else changes."""
-        raw = {"main": list(genres), "id3v1": [str(_id3v1_number(genres))], "info": [genres[0]]}
-        if "apev2" in self.raw:
-            raw["apev2"] = list(genres)
-        self.restore(raw)
+    def write(self, values: TagValues) -> None:
+        """Write genres into every kind of tag that is there, moods and note beside them; nothing else changes."""
+        genres = list(values.genres)
+        raw = {**self.raw, "main": genres, "id3v1": [str(_id3v1_number(values.genres))], "info": genres[:1]}
+        if "apev2" in raw:
+            raw["apev2"] = genres
+        if values.moods:
+            raw["moods"] = list(values.moods)
+        self.restore({**raw, "earmark": [values.provenance] if values.provenance else []})
 
     def restore(self, raw: RawGenres) -> None:
-        """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none."""
+        """Put back the values that :attr:`raw` gave; a field that had none gets none."""
         # read now: saving the other tags loses or rewrites the block, which is put back below
         block = self._read_id3v1()
-        if "apev2" in self.raw or "apev2" in raw:
+        there = self.raw
+        if "apev2" in there or "apev2" in raw:
             self._save_ape(raw.get("apev2"))
-        values = raw.get("main")
-        if values or self._style.get_list(self._file):
+        changed = [name for name in self._styles if raw.get(name, []) != there.get(name, [])]
+        for name in changed:
             # such as an MP3 without any ID3 tag
             if self._file.tags is None:
                 self._file.add_tags()
-            self._style.set_list(self._file, values) if values else self._style.delete(self._file)
+            values, style = raw.get(name), self._styles[name]
+            style.set_list(self._file, values) if values else style.delete(self._file)
+        if changed:
             self._save()
         if block:
             self._write_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
@@ -161,6 +181,30 @@ def require_mediafile(feature: str = "genre tags") -> None:
     logging.getLogger("mediafile").addHandler(logging.NullHandler())
 
 
+@cache
+def _list_fields() -> dict[str, Any]:
+    """Return the fields that are written, each with its name in each format."""
+    from mediafile import (
+        ASFStorageStyle,
+        ListMediaField,
+        ListStorageStyle,
+        MediaFile,
+        MP3ListDescStorageStyle,
+        MP3ListStorageStyle,
+        MP4ListStorageStyle,
+    )
+
+    def name_field(id3: Any, name: str, asf: str) -> Any:
+        mp4 = MP4ListStorageStyle(f"----:com.apple.iTunes:{name}")
+        return ListMediaField(id3, mp4, ListStorageStyle(name), ASFStorageStyle(asf))
+
+    return {
+        "main": MediaFile.__dict__["genres"],
+        "moods": name_field(MP3ListStorageStyle("TMOO"), "MOOD", "WM/Mood"),
+        "earmark": name_field(MP3ListDescStorageStyle("EARMARK"), "EARMARK", "EARMARK"),
+    }
+
+
 def _open(path: Path) -> Any:
     """Open a file by mutagen, ID3 frames as they are and not brought up to date."""
     import mutagen
@@ -194,17 +238,17 @@ def _read_ape(path: Path) -> Any:
         return None
 
 
-def _list_items(tags: Any, genre: str) -> dict[str, str]:
-    """List all tags but the genre, as text that shows every byte of them."""
+def _list_items(tags: Any, own: set[str]) -> dict[str, str]:
+    """List all tags but our own, as text that shows every byte of them."""
     values = {} if tags is None else tags.as_dict() if hasattr(tags, "as_dict") else dict(tags)
-    return {key: repr(value) for key, value in values.items() if key.casefold() != genre}
+    return {key: repr(value) for key, value in values.items() if key.casefold() not in own}
 
 
-def _list_frames(tags: Any) -> dict[str, Any]:
-    """List all ID3 frames but the genre, without their encoding: UTF-8 in ID3v2.3 is an error that is put right."""
+def _list_frames(tags: Any, own: set[str]) -> dict[str, Any]:
+    """List all ID3 frames but our own, without their encoding: UTF-8 in ID3v2.3 is an error that is put right."""
     if tags is None:
         return {}
-    frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key != "TCON"}
+    frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key.casefold() not in own}
     return {**frames, "unknown": list(tags.unknown_frames)}
 
 
@@ -214,53 +258,3 @@ def _id3v1_number(genres: tuple[str, ...]) -> int:
 
     numbers = {name.casefold(): number for number, name in enumerate(TCON.GENRES)}
     return next((numbers[name.casefold()] for name in genres if name.casefold() in numbers), _ID3V1_NONE)
-
-
-def read_info_genre(path: Path) -> str | None:
-    """Read the genre of a WAV's INFO list; None where it has none."""
-    with path.open("rb") as file:
-        for at, size in _find_genres(file):
-            file.seek(at + 8)
-            return file.read(size).split(b"\0")[0].decode("utf-8", "replace")
-    return None
-
-
-def write_info_genre(path: Path, genre: str) -> None:
-    """Write the genre over the one in a WAV's INFO list, where there is one.
-
-    Where it is too long for its place the old one is marked as junk, which readers pass over: what lies
-    behind it then stays where it is.
-    """
-    value = genre.encode("utf-8") + b"\0"
-    with path.open("r+b") as file:
-        for at, size in list(_find_genres(file)):
-            file.seek(at)
-            if len(value) <= size:
-                file.write(_INFO_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
-            else:
-                file.write(_JUNK)
-
-
-def _find_genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Find genres in INFO lists: where their chunks begin, and the size of their data, in bytes."""
-    end = file.seek(0, 2)
-    file.seek(0)
-    head = file.read(12)
-    if (head[:4], head[8:]) != (b"RIFF", b"WAVE"):
-        return
-    for name, at, size in _iterate_chunks(file, 12, end):
-        file.seek(at + 8)
-        if name == b"LIST" and file.read(4) == b"INFO":
-            inner = _iterate_chunks(file, at + 12, min(end, at + 8 + size))
-            yield from ((a, s) for n, a, s in inner if n == _INFO_GENRE)
-
-
-def _iterate_chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    # a chunk: name (4 bytes), size of its data (4 bytes), the data, filled up to an even number of bytes
-    while at + 8 <= end:
-        file.seek(at)
-        name, size = struct.unpack("<4sI", file.read(8))
-        if at + 8 + size > end:
-            return
-        yield name, at, size
-        at += 8 + size + size % 2
