@@ -242,7 +242,7 @@ def tag(
             tagger, selector, journal, library=kept, existing=existing, by_album=album,
             dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links,
         )  # fmt: skip
-        rows = run.propose(paths, jobs=jobs, preview=preview) if paths else run.propose_from(kept)
+        rows = run.propose_from(kept) if kept and not paths else run.propose(paths or (), jobs=jobs, preview=preview)
         count = Search(paths).count if paths else None
         if plan:
             _write_plan(run, plan, rows, count)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from earmark.errors import SettingError, TagError
+from earmark.library.answers import find_hearing
 from earmark.library.search import Search
 from earmark.library.tags.genre_tags import GenreTags, require_mediafile
 from earmark.library.tags.journal import Journal, default_journal
@@ -29,7 +30,7 @@ from earmark.library.tags.writer import GenreWriter
 
 if TYPE_CHECKING:
     from earmark.inference.tagger import Tagger
-    from earmark.library.library import Library, ModelKey
+    from earmark.library.library import Library
 
 
 @dataclass(frozen=True)
@@ -176,16 +177,14 @@ class TagRun:
         listener = Listener(tagger, self.library, self.existing, break_links=self.break_links)
         yield from proposer.propose_all(listener.listen(Search(paths), jobs=jobs, preview=preview))
 
-    def propose_from(self, library: Library, key: ModelKey) -> Iterator[PlanRow]:
-        """Propose what the files of a library get, without listening; what is gone or has changed is left out.
+    def propose_from(self, library: Library) -> Iterator[PlanRow]:
+        """Propose what the files of a library get by the answers of the tagger's model there; none is listened to.
 
-        Parameters
-        ----------
-        library : Library
-        key : ModelKey
-            The model, which has to be that of the tagger.
+        What is gone or has changed since it was heard is left out, and counted. A SettingError where the library has
+        no answers of this model.
         """
-        _, proposer = self._require_tagger()
+        tagger, proposer = self._require_tagger()
+        key = find_hearing(library, tagger.card)
         yield from proposer.propose_all(list_tracks(library, key, self.existing, self.left_out))
 
     def _require_tagger(self) -> tuple[Tagger, Proposer]:
