@@ -185,7 +185,7 @@ class TagRun:
         """
         tagger, proposer = self._require_tagger()
         key = find_hearing(library, tagger.card)
-        yield from proposer.propose_all(list_tracks(library, key, self.existing, self.left_out))
+        yield from proposer.propose_all(list_tracks(library, key, self.left_out))
 
     def _require_tagger(self) -> tuple[Tagger, Proposer]:
         if self.tagger is None:

@@ -130,27 +130,15 @@ class Listener:
             yield self._unheard.popleft()
 
 
-def list_tracks(library: Library, key: ModelKey, existing: Existing, left_out: Counter[str]) -> Iterator[Track]:
-    """Yield the tracks of a library without opening a file; count those that are "gone" or "changed" as left out.
-
-    Parameters
-    ----------
-    library : Library
-    key : ModelKey
-    existing : Existing
-        Whether Earmark wrote a genre, only the file tells: for "mine" those that have one are opened.
-    left_out : Counter of str
-    """
+def list_tracks(library: Library, key: ModelKey, left_out: Counter[str]) -> Iterator[Track]:
+    """Yield the tracks of a library without opening a file; count those that are "gone" or "changed" as left out."""
     library.fill_tags()
     for stored in library.query(key):
         if (state := stored.file) != "there":
             left_out[state] += 1
             continue
-        path = Path(stored.verdict.path or "")
-        tags = stored.tags or FileTags(path, readable=False)
-        there = TagValues(tags.genres, tags.moods)
-        if existing == "mine" and tags.genres:
-            there = GenreTags(path).values
+        tags = stored.tags or FileTags(Path(stored.verdict.path or ""), readable=False)
+        there = TagValues(tags.genres, tags.moods, tags.provenance)
         yield Track(stored.verdict, tags, there, format_state(stored.size, stored.mtime_ns), stored.correction)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ class GenreWriter:
         path = old.path
         edit_tags(draft, lambda tags: tags.write(values))
         new = GenreTags(draft)
-        if not new.holds(values) or new.values.provenance != values.provenance:
+        # moods that are there stay where there are none to write
+        if not new.holds(replace(values, moods=values.moods or old.values.moods)):
             raise TagError("the genre does not read back as it was written: left as it was")
         if not contains_tags(new.other_tags, old.other_tags):
             raise TagError("other tags would have been altered: left as it was")
