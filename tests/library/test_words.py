@@ -62,7 +62,7 @@ def test_the_file_is_a_vocabulary_that_writes_these_words(words, tmp_path):
         ("Hip-Hop/Rap",), ("Elektronisch",), ("Pop/Rock",), ('R "n" B: #1 \\ Ünicode',), ("Folk",),
     ]  # fmt: skip
     text = path.read_text(encoding="utf-8")
-    assert '"electronic": "Elektronisch"  # 4 files, by what is heard in them' in text
+    assert '"electronic": "Elektronisch"  # 4 files, known by what is heard alone: does it fit?' in text
     assert '#  "Polka": 2 files, folk 2' in text
     assert '#  "folk": "Folk"' in text
 

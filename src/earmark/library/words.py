@@ -119,7 +119,7 @@ def format_vocabulary(words: Sequence[OwnWord], labels: Sequence[str], model: st
     lines = [f"# Your words for the genres of the model {_quote(model)}", "base: common"]
     lines.append("words:" if chosen else "words: {}")
     for label, own in chosen.items():
-        note = ", by what is heard in them" if own.by == "hearing" else ""
+        note = ", known by what is heard alone: does it fit?" if own.by == "hearing" else ""
         lines.append(f"  {_quote(label)}: {_quote(own.word)}  # {format_count(own.files, 'file')}{note}")
     if missing := [label for label in labels if label not in chosen]:
         lines += ["# Genres of the model that no word of yours stands for; they are written as most tags have them:"]
