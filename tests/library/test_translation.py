@@ -5,7 +5,7 @@ from support.verdicts import verdict_of
 
 from earmark.errors import SettingError
 from earmark.inference.verdict import ClipVerdict
-from earmark.library.translation import find_words, list_words, translate_verdict
+from earmark.library.translation import find_genres, list_words, translate_verdict
 from earmark.library.vocabulary import load_vocabulary
 
 OWN = load_vocabulary({"words": {"jazz": ["Jazz", "Swing"], "metal": "Rock", "pop": []}})
@@ -28,7 +28,8 @@ def test_a_genre_without_a_word_is_unknown(genre, word):
 def test_a_name_is_a_word_or_a_genre_of_the_model():
     labels = ["jazz", "metal", "pop", "rock"]
     assert list_words(labels, OWN) == ["Jazz", "Swing", "Rock"]
-    assert find_words(["SWING"], labels, "mine", OWN) == ["Swing"]
-    assert find_words(["metal", "rock", "Pop"], labels, "mine", OWN) == ["Rock"]
+    assert find_genres(["SWING"], labels, "mine", OWN) == (["jazz"], ["Swing"])
+    # what shares the word goes with it; "pop" has none
+    assert find_genres(["metal", "Pop"], labels, "mine", OWN) == (["metal", "pop", "rock"], ["Rock"])
     with pytest.raises(SettingError, match="polka"):
-        find_words(["polka"], labels, "mine", OWN)
+        find_genres(["polka"], labels, "mine", OWN)

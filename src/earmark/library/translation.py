@@ -50,20 +50,32 @@ def list_words(labels: Iterable[str], vocabulary: Vocabulary) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(map(vocabulary.translate, labels))))
 
 
-def find_words(names: Iterable[str], labels: Sequence[str], model: str, vocabulary: Vocabulary) -> list[str]:
-    """Return the words that names mean, each a word or one of the model's genres in any spelling.
+def find_genres(
+    names: Iterable[str], labels: Sequence[str], model: str, vocabulary: Vocabulary
+) -> tuple[list[str], list[str]]:
+    """Find what names mean, each a word or one of the model's genres in any spelling.
+
+    Returns
+    -------
+    genres : list of str
+        The model's genres that are named, and all that share a word with them.
+    words : list of str
 
     Raises
     ------
     SettingError
         If a name is neither.
     """
-    words = {spelling_key(word): word for word in list_words(labels, vocabulary)}
-    found: list[str] = []
+    by_key = {spelling_key(word): word for word in list_words(labels, vocabulary)}
+    named: list[str] = []
+    words: list[str] = []
     for name in names:
-        word = words.get(spelling_key(name))
-        found += [word] if word else vocabulary.translate(find_label(name, labels, model))
-    return list(dict.fromkeys(found))
+        if word := by_key.get(spelling_key(name)):
+            words.append(word)
+        else:
+            named.append(find_label(name, labels, model))
+    words = list(dict.fromkeys([*words, *list_words(named, vocabulary)]))
+    return [label for label in labels if label in named or not set(words).isdisjoint(vocabulary.translate(label))], words
 
 
 def _sum(shares: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:
