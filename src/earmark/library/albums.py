@@ -206,20 +206,34 @@ def disagrees(track: Verdict, tracks: Sequence[Verdict], card: Card) -> bool:
 
 @dataclass(frozen=True)
 class AlbumAnswer:
-    """One answer of a list by albums: for an album, or for a track that is left to itself.
+    """One row of a list by albums: an album, or a track that is left to itself.
 
     Attributes
     ----------
     verdict : Verdict
+        Its path is the album's folder, or the track's own.
     album : Album
         What the verdict is on, or what its track is of.
+    tracks : tuple of Verdict
+        Those that the verdict is on.
     outliers : tuple of Verdict
         Tracks of the album that :func:`disagrees` finds.
     """
 
     verdict: Verdict
     album: Album[tuple[Verdict, FileTags]]
+    tracks: tuple[Verdict, ...]
     outliers: tuple[Verdict, ...] = ()
+
+    def to_dict(self) -> dict[str, str | int | list[str | None]]:
+        """Return what ``earmark classify --album --format json`` says beside the verdict."""
+        return {
+            "album": self.album.title,
+            "artist": self.album.artist,
+            "kind": self.album.kind,
+            "tracks": len(self.tracks),
+            "outliers": [track.path for track in self.outliers],
+        }
 
 
 def answer_albums(tracks: Iterable[tuple[Verdict, FileTags]], card: Card) -> Iterator[AlbumAnswer]:
@@ -233,9 +247,9 @@ def answer_albums(tracks: Iterable[tuple[Verdict, FileTags]], card: Card) -> Ite
         Of the model that answered.
     """
     for album in group_by_album(tracks, key=lambda track: track[1]):
-        verdicts = [verdict for verdict, _ in album.tracks]
+        own = tuple(verdict for verdict, _ in album.tracks)
         if album.kind == "album":
-            outliers = tuple(verdict for verdict in verdicts if disagrees(verdict, verdicts, card))
-            yield AlbumAnswer(pool_album(verdicts, card, str(album.folder)), album, outliers)
+            outliers = tuple(track for track in own if disagrees(track, own, card))
+            yield AlbumAnswer(pool_album(own, card, str(album.folder)), album, own, outliers)
         else:
-            yield from (AlbumAnswer(verdict, album) for verdict in verdicts)
+            yield from (AlbumAnswer(track, album, (track,)) for track in own)
