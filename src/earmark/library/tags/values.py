@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from earmark.inference.genre_names import spelling_key
+from earmark.library.tags.spelling import parse_genres
 
 Existing = Literal["keep", "replace", "append", "mine"]
 """What becomes of genres that are there: they stay and nothing is written; new ones replace them; new ones are written
@@ -98,6 +99,6 @@ def _escape(text: str) -> str:
 
 
 def _list_missing(names: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that are not there in any spelling."""
-    keys = set(map(spelling_key, there))
+    """Return the names that are not there in any spelling, in a value of their own or with others."""
+    keys = set(map(spelling_key, parse_genres(there)))
     return tuple(name for name in names if spelling_key(name) not in keys)

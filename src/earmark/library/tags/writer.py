@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,8 @@ class GenreWriter:
         path = old.path
         edit_tags(draft, lambda tags: tags.write(values))
         new = GenreTags(draft)
-        if new.values != replace(values, moods=values.moods or old.values.moods):
+        found, moods = new.raw, values.moods or old.values.moods
+        if [tuple(found.get(name, ())) for name in ("main", "moods")] != [values.genres, moods]:
             raise TagError("the genre does not read back as it was written: left as it was")
         if not contains_tags(new.other_tags, old.other_tags):
             raise TagError("other tags would have been altered: left as it was")
