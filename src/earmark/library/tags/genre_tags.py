@@ -94,6 +94,11 @@ class GenreTags:
         genres = tuple(name for name in names if parse_genres([name]))
         return TagValues(genres or self.genres, tuple(raw.get("moods", ())), "".join(raw.get("earmark", ())[:1]))
 
+    def holds(self, values: TagValues) -> bool:
+        """Return whether genres, and moods where there are some to write, stand there exactly so."""
+        raw = self.raw
+        return raw.get("main") == list(values.genres) and values.moods in ((), tuple(raw.get("moods", ())))
+
     @property
     def other_tags(self) -> dict[str, Any]:
         """Everything else in the tags, to be compared before and after."""
