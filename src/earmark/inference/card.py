@@ -138,8 +138,10 @@ class Card(_Strict):
         Of the Earmark that made it; empty where unknown.
     earmark : str
         Version of the Earmark that made it.
+    base : str
+        Checksum of the model whose answers its head reads beside the encoder's features; empty where it reads none.
     checksum : str
-        SHA-256 over the graph and the rest of this card; set when the file is written.
+        SHA-256 over the graph, what is attached to it and the rest of this card; set when the file is written.
     """
 
     format_version: int = FORMAT_VERSION
@@ -161,6 +163,7 @@ class Card(_Strict):
     created: str
     commit: str = ""
     earmark: str
+    base: str = ""
     checksum: str = ""
 
     @model_validator(mode="after")
