@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
 
 _TICK = 1.0
-"""Seconds between two looks at what waits."""
+"""Seconds between two looks at what waits, at most."""
 
 _OLD = 60.0
 """Seconds after which a file that is found has been whole since long, by the clock: it need not wait."""
@@ -77,12 +77,15 @@ class FolderWatch:
         # absolute path, as the system's events have it → name as given, for people
         self._names = {os.path.abspath(folder): str(Path(folder)) for folder in folders}
         self._poll, self._note = poll, on_note
+        self._tick = max(0.05, min(_TICK, settle))
         self._excluded = make_matcher(exclude)
         self._waiting = SettlingPaths(settle)
         self._new_folders: list[str] = []
         self._absent: set[str] = set()
         self._noted: set[str] = set()
         self._began = False
+        # of files that were given: hash of the path → of size and time; names would fill the memory
+        self._given: dict[int, int] = {}
 
     def follow(self, *, once: bool = False) -> Iterator[Iterator[FileStatus]]:
         """Yield files in batches; each must be used up before the next.
@@ -95,14 +98,15 @@ class FolderWatch:
             if not present:
                 if once:
                     return
-                time.sleep(_TICK)
+                time.sleep(self._tick)
                 continue
             # those too that were there before: between one watch and the next, changes go unseen
             self._new_folders = list(present)
+            self._given.clear()
             for changes in self._watch(present):
                 for path in changes:
                     self._add(path)
-                batch = self._pop_files()
+                batch = filter(self._note_given, self._pop_files())
                 # a batch without files would be work for nothing, once a second
                 if first := next(batch, None):
                     yield chain([first], batch)
@@ -112,16 +116,16 @@ class FolderWatch:
                     break
 
     def _watch(self, folders: Iterable[str]) -> Iterator[list[str]]:
-        """Yield paths that have changed, none where none has, every second; from the first time on, none is missed."""
+        """Yield paths that have changed, none where none has, again and again; from the first time on, none is missed."""
         from watchfiles import watch
 
         changes = watch(
             *folders,
             watch_filter=None,
-            rust_timeout=round(_TICK * 1000),
+            rust_timeout=round(self._tick * 1000),
             yield_on_timeout=True,
             force_polling=self._poll is not None,
-            poll_delay_ms=round((self._poll or _TICK) * 1000),
+            poll_delay_ms=round((self._poll or 1) * 1000),
             ignore_permission_denied=True,
         )
         try:
@@ -136,7 +140,7 @@ class FolderWatch:
                 ) from error
             # a folder that went away meanwhile, say
             self._note_once(f"watching anew: {error}")
-            time.sleep(_TICK)
+            time.sleep(self._tick)
 
     def _find_folders(self) -> dict[str, tuple[int, int]]:
         """Return which folders are there, with device and inode: those of another disk in the same place are others."""
@@ -205,6 +209,14 @@ class FolderWatch:
                 yield from self._scan(path)
             elif file := self._stat(path):
                 yield file
+
+    def _note_given(self, file: FileStatus) -> bool:
+        """Note that a file is given as it is now; return False if it was before."""
+        path, status = file
+        as_it_is = hash(status and (status.st_size, status.st_mtime_ns))
+        known = self._given.get(hash(path)) == as_it_is
+        self._given[hash(path)] = as_it_is
+        return not known
 
     def _scan(self, folder: str) -> Iterator[FileStatus]:
         """Yield the files below a folder that are whole since long; the others wait."""
