@@ -116,7 +116,7 @@ class FolderWatch:
                     break
 
     def _watch(self, folders: Iterable[str]) -> Iterator[list[str]]:
-        """Yield paths that have changed, none where none has, again and again; from the first time on, none is missed."""
+        """Yield paths that have changed, none where none has; from the first time on, none is missed."""
         from watchfiles import watch
 
         changes = watch(
