@@ -29,6 +29,7 @@ from mutagen.id3 import APIC, COMM, TIT2, TPE1, TXXX
 
 from earmark.data.synth import STYLES, compose
 from earmark.library.tags.genre_tags import GenreTags
+from earmark.library.tags.values import TagValues
 
 CODECS = {
     ".mp3": "libmp3lame", ".flac": "flac", ".ogg": "vorbis", ".opus": "libopus", ".m4a": "aac", ".alac.m4a": "alac",
@@ -156,7 +157,7 @@ def _dress(path: Path, *, picture: bool, genre: bool) -> None:
         with path.open("ab") as end:
             end.write(b"TAG" + b"Another title".ljust(124, b"\0") + bytes([255]))
     if genre:
-        GenreTags(path).write(("Polka", "Schlager"))
+        GenreTags(path).write(TagValues(("Polka", "Schlager")))
 
 
 def _dress_id3(file: mutagen.FileType, picture: bool) -> None:

@@ -9,6 +9,7 @@ from mediafile import MediaFile
 from earmark.errors import TagError
 from earmark.library.tags.journal import Journal, read_journal
 from earmark.library.tags.undo import undo
+from earmark.library.tags.values import TagValues
 from earmark.library.tags.writer import GenreWriter, digest
 
 FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".alac.m4a", ".wma", ".ape", ".wv", ".aiff", ".wav")
@@ -17,9 +18,9 @@ FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".alac.m4a", ".wma", ".ape"
 PICTURE = bytes(range(256)) * 300
 
 
-def write(journal, path, *genres, seen=None, **options):
+def write(journal, path, *genres, moods=(), provenance="", seen=None, **options):
     with Journal(journal) as noted:
-        return GenreWriter(noted, **options).write(path, genres, seen)
+        return GenreWriter(noted, **options).write(path, TagValues(genres, moods, provenance), seen)
 
 
 def undone(journal, **options):

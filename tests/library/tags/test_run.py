@@ -12,10 +12,12 @@ from support.verdicts import verdict_of
 from earmark.errors import MissingExtra
 from earmark.inference.card import Calibration
 from earmark.library.tags import run
+from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import read_journal
 from earmark.library.tags.run import TagRun
 from earmark.library.tags.selection import GenreSelector
 from earmark.library.tags.undo import undo
+from earmark.library.tags.values import TagValues
 from earmark.library.vocabulary import load_vocabulary
 
 
@@ -24,7 +26,9 @@ class Tagger:
 
     def __init__(self, tag_threshold=0.0):
         self.calls = []
-        self.card = SimpleNamespace(name="made-up", calibration=Calibration(tag_threshold=tag_threshold))
+        self.card = SimpleNamespace(
+            name="made-up", checksum="1a2b3c4d5e6f", calibration=Calibration(tag_threshold=tag_threshold)
+        )
 
     def classify_many(self, paths, *, jobs, preview):
         self.calls.append([])
@@ -120,3 +124,29 @@ def test_without_mediafile_it_does_not_begin(journal, monkeypatch):
     monkeypatch.setitem(sys.modules, "mediafile", None)
     with pytest.raises(MissingExtra, match=r"earmark tag needs packages"):
         TagRun(Tagger(), journal=journal)
+
+
+def test_moods_and_a_note_are_written_and_own_genres_renewed(put, journal):
+    path = put(".flac")
+    tagger = Moody()
+    with TagRun(tagger, GenreSelector(moods=2), journal) as first:
+        assert [result.outcome for result in first.tag([str(path)])] == ["written"]
+    # of 20 % and more
+    note = "model=made-up; checksum=1a2b3c4d; confidence=0.70; genre=Jazz; mood=Sad"
+    assert GenreTags(path).values == TagValues(("Jazz",), ("Sad",), note)
+    words = load_vocabulary({"words": {"jazz": "Swing"}})
+    with TagRun(tagger, GenreSelector(words), journal, existing="mine") as second:
+        assert [(one.outcome, one.before, one.genres) for one in second.tag([str(path)])] == [
+            ("written", ("Jazz",), ("Swing",))
+        ]
+    with TagRun(tagger, GenreSelector(), journal, existing="append", dry_run=True) as third:
+        assert [one.genres for one in third.tag([str(path)])] == [("Swing", "Jazz")]
+    assert MediaFile(path).genres == ["Swing"]
+
+
+class Moody(Tagger):
+    """Hears sadness too."""
+
+    def classify_many(self, paths, *, jobs, preview):
+        for verdict in super().classify_many(paths, jobs=jobs, preview=preview):
+            yield replace(verdict, moods={"sad": 0.9, "happy": 0.1})

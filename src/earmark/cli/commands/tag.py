@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from earmark.library.tags.run import TagResult
     from earmark.library.tags.selection import GenreSelector
+    from earmark.library.tags.values import Existing
 
 _DONE = ("written", "would write", "restored", "would restore", "genre restored", "would restore genre")
 """Outcomes of files that change, or would."""
@@ -42,6 +43,12 @@ def tag(
         bool, typer.Option("--dry-run", "-n", help="Show what would change, and write nothing.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over genres that are there too.")] = False,
+    keep_existing: Annotated[
+        bool, typer.Option("--keep-existing", help="Write genres after those that are there.")
+    ] = False,
+    mine: Annotated[
+        bool, typer.Option("--mine", help="Renew genres that Earmark wrote and nobody has changed since.")
+    ] = False,
     min_confidence: Annotated[
         float | None,
         typer.Option(
@@ -63,6 +70,9 @@ def tag(
     ] = None,
     styles: Annotated[
         int, typer.Option(min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.")
+    ] = 0,
+    moods: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Write up to N moods into the field MOOD, of 20 % and more.")
     ] = 0,
     vocabulary: Annotated[
         str,
@@ -136,13 +146,14 @@ def tag(
     several = card.thresholds if card.multilabel else {}
     words = load_vocabulary(vocabulary, labels, with_parents=parents, depth=depth)
     selector = GenreSelector(
-        words, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, several
+        words, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, moods, several
     )
+    existing = _choose_existing(overwrite, keep_existing, mine)
     tagging = TagRun(
-        tagger, selector, journal, dry_run=dry_run, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links
+        tagger, selector, journal, dry_run=dry_run, existing=existing, keep_mtime=keep_mtime, break_links=break_links
     )
     # A second run passes over what the first has tagged.
-    with nullcontext() if dry_run or overwrite else on_stop(), tagging as run:
+    with nullcontext() if dry_run or existing != "keep" else on_stop(), tagging as run:
         write = _writer(form)
         try:
             with show_progress("tagging", count=Search(paths).count, quiet=sys.stdout.isatty()) as advance:
@@ -159,6 +170,13 @@ def tag(
                 terminal.say(f"to undo: {undoing}", wrap=False)
     if run.counts["failed"]:
         raise typer.Exit(1)
+
+
+def _choose_existing(overwrite: bool, keep_existing: bool, mine: bool) -> Existing:
+    """Return what becomes of genres that are there, which one option at most may say."""
+    if overwrite + keep_existing + mine > 1:
+        raise SettingError("give one of --overwrite, --keep-existing and --mine: each says what becomes of old genres")
+    return "replace" if overwrite else "append" if keep_existing else "mine" if mine else "keep"
 
 
 def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:

@@ -15,6 +15,7 @@ from earmark.library.tags.genre_tags import GenreTags, require_mediafile
 from earmark.library.tags.journal import Journal, default_journal
 from earmark.library.tags.safe_replace import Stamp, remove_drafts, resolve_links
 from earmark.library.tags.selection import GenreSelector
+from earmark.library.tags.values import Existing, TagValues, describe_source, merge_values
 from earmark.library.tags.writer import GenreWriter
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class TagRun:
         in the user's state folder.
     dry_run : bool
         Only say what would become of each file, and write nothing.
-    overwrite, keep_mtime, break_links : bool
+    existing, keep_mtime, break_links
         As of :class:`earmark.library.tags.writer.GenreWriter`.
 
     Attributes
@@ -107,7 +108,7 @@ class TagRun:
         journal: str | Path | None = None,
         *,
         dry_run: bool = False,
-        overwrite: bool = False,
+        existing: Existing = "keep",
         keep_mtime: bool = False,
         break_links: bool = False,
     ) -> None:
@@ -116,8 +117,8 @@ class TagRun:
         self.selector = selector or GenreSelector(tag_threshold=tagger.card.calibration.tag_threshold)
         self.journal = Journal(Path(journal) if journal else default_journal())
         self.counts: Counter[str] = Counter()
-        self._writer = GenreWriter(self.journal, overwrite=overwrite, keep_mtime=keep_mtime, break_links=break_links)
-        self._found: dict[str, tuple[Stamp, tuple[str, ...]]] = {}
+        self._writer = GenreWriter(self.journal, existing, keep_mtime=keep_mtime, break_links=break_links)
+        self._found: dict[str, tuple[Stamp, tuple[str, ...], TagValues]] = {}
         self._seen: set[str] = set()
         self._cleaned: set[Path] = set()
         self._pending: deque[TagResult] = deque()
@@ -186,7 +187,7 @@ class TagRun:
             # the stamp comes first: a change made after it is noticed before anything is written
             stamp, tags = Stamp.of(real), GenreTags(real)
             if self._writer.wants(tags):
-                self._found[path] = stamp, tags.genres
+                self._found[path] = stamp, tags.genres, tags.values
                 return True
             self._pending.append(TagResult(path, HAD_GENRE, tags.genres))
         except TagError as error:
@@ -196,16 +197,20 @@ class TagRun:
     def _apply(self, verdict: Verdict) -> TagResult:
         """Write what a verdict says, or say why not."""
         path = verdict.path or ""
-        stamp, before = self._found.pop(path, (None, ()))
+        stamp, before, there = self._found.pop(path, (None, (), TagValues(())))
         if verdict.error:
             return TagResult(path, "failed", before, error=verdict.error)
         genres, confidence = self.selector.select(verdict), verdict.confidence
+        card = self.tagger.card
+        source = describe_source(card.name, card.checksum, confidence)
+        values = TagValues(genres, self.selector.select_moods(verdict), source)
         if not genres:
             outcome = self.selector.rejects(verdict) or "left out"
             reason = "your words have none for it" if outcome == "left out" else verdict.reason or "not sure enough"
             return TagResult(path, outcome, before, (), confidence, reason, tuple(verdict.genres)[:2])
+        genres = merge_values(there, values, self._writer.existing).genres
         try:
-            written = before != genres if self.dry_run else self._writer.write(Path(path), genres, stamp)
+            written = before != genres if self.dry_run else self._writer.write(Path(path), values, stamp)
         except TagError as error:
             return TagResult(path, "failed", before, genres, confidence, error=str(error))
         done = "would write" if self.dry_run else "written"

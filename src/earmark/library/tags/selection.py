@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Literal
 
 from earmark.inference.verdict import Verdict
-from earmark.library.vocabulary import Vocabulary
+from earmark.library.vocabulary import Vocabulary, spell_label
 
 MIN_SHARE = 0.2
 """Least probability at which a genre that is not the most probable one is written too."""
@@ -29,6 +29,8 @@ class GenreSelector:
     min_confidence : float, optional
         Least confidence at which anything is written, in place of the model's own thresholds, whatever the model
         itself calls unknown.
+    moods : int
+        At most so many of the verdict's moods, of at least :data:`MIN_SHARE`.
     thresholds : mapping of str to float
         Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
     styles : int
@@ -40,6 +42,7 @@ class GenreSelector:
     tag_threshold: float = 0.0
     min_confidence: float | None = None
     styles: int = 0
+    moods: int = 0
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -70,6 +73,11 @@ class GenreSelector:
         others += list(verdict.styles.items())[: self.styles]
         labels = [best[0], *(label for label, share in others if share >= self.thresholds.get(label, MIN_SHARE))]
         return tuple(dict.fromkeys(chain.from_iterable(map(self.vocabulary.translate, labels))))
+
+    def select_moods(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the moods to write, spelled as the vocabulary spells genres."""
+        moods = list(verdict.moods.items())[: self.moods]
+        return tuple(spell_label(mood, self.vocabulary.base) for mood, share in moods if share >= MIN_SHARE)
 
 
 def sum_by_word(genres: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:

@@ -42,7 +42,7 @@ def parse_genres(values: Iterable[str]) -> tuple[str, ...]:
         if spelling_key(value) in NO_GENRE:
             continue
         for part in _SEPARATORS.split(unicodedata.normalize("NFKC", value)):
-            for name in map(_tidy, _resolve_numbers(part.strip())):
+            for name in map(_tidy, resolve_numbers(part.strip())):
                 if spelling_key(name) not in NO_GENRE | {""}:
                     names.setdefault(spelling_key(name), name)
     return tuple(names.values())
@@ -75,8 +75,8 @@ def unify_spellings(choices: Sequence[Sequence[str]], given: Iterable[str] = ())
     return [tuple(dict.fromkeys(shown[spelling_key(name)] for name in names)) for names in choices]
 
 
-def _resolve_numbers(text: str) -> list[str]:
-    """Resolve ID3v1's numbers: "17" and "(17)" are Rock, "(4)Eurodisco" is Disco and Eurodisco."""
+def resolve_numbers(text: str) -> list[str]:
+    """Resolve ID3v1's numbers in one value: "17" and "(17)" are Rock, "(4)Eurodisco" is Disco and Eurodisco."""
     if not text or text[0] not in "(0123456789":
         return [text]
     from mutagen.id3 import TCON

@@ -20,6 +20,7 @@ from earmark.library.tags.safe_replace import (
     resolve_links,
     system_errors_as_tag_errors,
 )
+from earmark.library.tags.values import Existing, TagValues, merge_values
 
 
 class GenreWriter:
@@ -32,8 +33,8 @@ class GenreWriter:
     Parameters
     ----------
     journal : Journal
-    overwrite : bool
-        Write over genres that are there.
+    existing : {"keep", "replace", "append", "mine"}
+        What becomes of genres that are there, see :data:`earmark.library.tags.values.Existing`.
     keep_mtime : bool
         Keep the modification time.
     break_links : bool
@@ -42,9 +43,9 @@ class GenreWriter:
     """
 
     def __init__(
-        self, journal: Journal, *, overwrite: bool = False, keep_mtime: bool = False, break_links: bool = False
+        self, journal: Journal, existing: Existing = "keep", *, keep_mtime: bool = False, break_links: bool = False
     ) -> None:
-        self.journal, self.overwrite = journal, overwrite
+        self.journal, self.existing = journal, existing
         self.keep_mtime, self.break_links = keep_mtime, break_links
 
     def wants(self, tags: GenreTags) -> bool:
@@ -60,19 +61,20 @@ class GenreWriter:
         TagError
             If the file could not be written.
         """
-        if tags.genres and not self.overwrite:
+        stays = self.existing == "keep" or (self.existing == "mine" and not tags.values.is_own)
+        if tags.genres and stays:
             return False
         check_writable(tags.path, break_links=self.break_links)
         return True
 
-    def write(self, path: Path, genres: tuple[str, ...], seen: Stamp | None = None) -> bool:
-        """Write genres into a file.
+    def write(self, path: Path, values: TagValues, seen: Stamp | None = None) -> bool:
+        """Write values into a file, beside or in place of what is there, as `existing` says.
 
         Parameters
         ----------
         path : Path
             Of a symbolic link, the file that it leads to.
-        genres : tuple of str
+        values : TagValues
         seen : Stamp, optional
             Of the file when it was classified; if it is another by now, it is left alone.
 
@@ -90,10 +92,14 @@ class GenreWriter:
         with system_errors_as_tag_errors():
             before = seen or Stamp.of(path)
             old = GenreTags(path)
-            if not self.wants(old) or old.raw.get("main") == list(genres):
+            if not self.wants(old):
+                return False
+            values = merge_values(old.values, values, self.existing)
+            there = old.raw
+            if there.get("main") == list(values.genres) and values.moods in ((), tuple(there.get("moods", ()))):
                 return False
             with make_draft(path) as draft:
-                entry = self._edit_draft(old, draft, genres, before)
+                entry = self._edit_draft(old, draft, values, before)
                 # the order matters: a change is on the disk, in the journal, before the file is touched
                 self.journal.intend(entry)
                 try:
@@ -104,12 +110,13 @@ class GenreWriter:
                 self.journal.mark(entry, "done")
         return True
 
-    def _edit_draft(self, old: GenreTags, draft: Path, genres: tuple[str, ...], before: Stamp) -> Entry:
-        """Write the tag into the draft, and prove that it is the only thing that differs."""
+    def _edit_draft(self, old: GenreTags, draft: Path, values: TagValues, before: Stamp) -> Entry:
+        """Write the tags into the draft, and prove that they are the only thing that differs."""
         path = old.path
-        edit_tags(draft, lambda tags: tags.write(genres))
+        edit_tags(draft, lambda tags: tags.write(values))
         new = GenreTags(draft)
-        if tuple(new.raw.get("main", ())) != genres:
+        found, moods = new.raw, values.moods or old.values.moods
+        if [tuple(found.get(name, ())) for name in ("main", "moods")] != [values.genres, moods]:
             raise TagError("the genre does not read back as it was written: left as it was")
         if not contains_tags(new.other_tags, old.other_tags):
             raise TagError("other tags would have been altered: left as it was")
