@@ -69,9 +69,10 @@ def watch(tmp_path):
 
     yield begin
     for one in begun:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.wait()
+        one.process.kill()
+        one.reader.join(timeout=10)
+        with one.process:  # closes its pipes
+            pass
 
 
 @pytest.fixture
@@ -90,28 +91,25 @@ def test_killed_and_begun_again_it_hears_only_what_is_new(watch, music, song, tm
     time.sleep(1.2)
     assert first.stop(signal.SIGKILL)[0] == -signal.SIGKILL
     shutil.copy(song, music / "three.flac")
-    (music / "one.flac").rename(music / "renamed.flac")
     second = watch(music, "--library", tmp_path / "db")
-    assert "three.flac" in second.wait(1)
+    assert second.wait(1) == ["three.flac"]
     status, said = second.stop(signal.SIGTERM)
     assert (status, "Traceback" in said) == (143, False)
     kept = {Path(row["path"]).name for row in json_lines(run("library", tmp_path / "db", "-f", "json").stdout)}
-    assert {"two.flac", "three.flac"} <= kept
+    assert kept == {"one.flac", "two.flac", "three.flac"}
 
 
 def test_what_fails_is_told_once_until_it_changes_and_ctrl_c_ends_it(watch, music, song, tmp_path):
     (music / "bad.flac").write_bytes(b"no music")
     at_work = watch(music, "--library", tmp_path / "db")
     assert at_work.wait(1) == ["bad.flac"]
-    assert "cannot be decoded" in at_work.rows[0]["error"] or at_work.rows[0]["error"]
-    (music / "bad.flac").touch()
+    assert at_work.rows[0]["error"]
     (music / "bad.flac").chmod(0o600)
     shutil.copy(song, music / "good.flac")
-    names = at_work.wait(2)
-    assert names.count("good.flac") == 1
+    assert at_work.wait(2) == ["bad.flac", "good.flac"]
     shutil.copy(song, music / "bad.flac")
-    at_work.wait(len(names) + 1)
-    assert at_work.rows[-1]["error"] is None
+    at_work.wait(3)
+    assert [bool(row["error"]) for row in at_work.rows] == [True, False, False]
     status, said = at_work.stop(signal.SIGINT)
     assert (status, said.strip().splitlines()[-1]) == (130, "stopped; the same command goes on from here")
 

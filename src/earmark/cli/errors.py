@@ -76,8 +76,11 @@ def on_stop(note: str = "the same command goes on from here") -> Iterator[None]:
 @contextmanager
 def end_on_sigterm() -> Iterator[None]:
     """Let SIGTERM end what is done in this context as Ctrl-C does, with what is open written; exit status 143."""
+    came = False
 
     def end(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
         if not _put_off(number, frame):
             # 128 + SIGTERM (15); an exception, so that every `finally` on the way out runs.
             raise SystemExit(128 + number)
@@ -85,6 +88,11 @@ def end_on_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except KeyboardInterrupt:
+        # Watchfiles makes one of whatever a signal raises.
+        if came:
+            raise SystemExit(128 + signal.SIGTERM) from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 

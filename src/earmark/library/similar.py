@@ -22,9 +22,7 @@ class Neighbour(NamedTuple):
     similarity: float
 
 
-def find_similar(
-    blocks: Callable[[], Iterable[Block]], queries: NDArray[np.float16], top: int = 20
-) -> list[Neighbour]:
+def find_similar(blocks: Callable[[], Iterable[Block]], queries: NDArray[np.float16], top: int = 20) -> list[Neighbour]:
     """Find the tracks that are most like some sounds, by cosine similarity of embeddings standardised on all tracks.
 
     Of tracks with the same embedding, which are copies of one sound, one counts; copies of the queries do not.
@@ -85,5 +83,6 @@ def _measure_spread(blocks: Iterable[Block]) -> tuple[NDArray[np.float32], NDArr
 
 def _normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale vectors, along the last axis, to length 1; those of length 0 stay."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True).astype(np.float32)
+    scaled: NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return scaled

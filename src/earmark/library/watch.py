@@ -151,6 +151,10 @@ class FolderWatch:
                 found[folder] = status.st_dev, status.st_ino
         return found
 
+    def list_absent(self) -> list[str]:
+        """Return the names of the folders that are not there."""
+        return [self._names[folder] for folder in self._names.keys() - self._find_folders().keys()]
+
     def _note_absent(self, present: Collection[str]) -> None:
         """Say which folders are away, and which are back, each once."""
         for folder, name in self._names.items():

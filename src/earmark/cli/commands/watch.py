@@ -10,6 +10,7 @@ import typer
 from earmark.cli import options, terminal
 from earmark.cli.errors import end_on_sigterm, handle_errors, on_stop
 from earmark.cli.text import clean
+from earmark.errors import SettingError
 
 
 @handle_errors
@@ -43,6 +44,8 @@ def watch(
     form: options.LinesOption = options.Shape.table,
 ) -> None:
     """Hear music that comes into folders, as soon as it is whole."""
+    if library is None:
+        raise SettingError("say where the answers go: --library DB")
     import sys
 
     from earmark.cli.writers import WRITERS
@@ -50,13 +53,12 @@ def watch(
     from earmark.library.library import Library
     from earmark.library.watch import FolderWatch, classify_unknown
 
-    found = FolderWatch(
-        folders,
-        settle=settle,
-        poll=poll,
-        exclude=exclude or (),
-        on_note=lambda line: terminal.say(clean(line), "yellow"),
-    )
+    def note(line: str) -> None:
+        terminal.say(clean(line), "yellow")
+
+    found = FolderWatch(folders, settle=settle, poll=poll, exclude=exclude or (), on_note=note)
+    if once and (absent := found.list_absent()):
+        raise SettingError(f"{absent[0]} is not there")
     with Library(library) as kept, on_stop(), end_on_sigterm():
         key, classify = load_lazily(model, preview=preview, jobs=jobs)
         writer = WRITERS[form](sys.stdout, key.labels, None, False)
