@@ -25,12 +25,13 @@ from earmark.cli.commands.reproduce import reproduce
 from earmark.cli.commands.stress import stress
 from earmark.cli.commands.tag import tag
 from earmark.cli.commands.train import train
+from earmark.cli.commands.watch import watch
 from earmark.cli.errors import handle_errors
 from earmark.cli.help import Command, Group
 from earmark.errors import SettingError
 
 PANELS = {
-    "Name genres": (classify, tag, listen, library, embed),
+    "Name genres": (classify, tag, listen, library, watch, embed),
     "Train and judge models": (train, reproduce, evaluate, stress, models, export, data),
     "See and hear what models have learned": (explain, imagine, medley),
     "Settings": (config,),
