@@ -339,8 +339,7 @@ def write_model(head: Pipeline, families: bool, temperature: float) -> bytes:
         tempered = graph("Mul", graph("Log", probabilities), graph.constant(1 / temperature))
         probabilities = write_families(graph, graph("Softmax", tempered, axis=1), known["logits"], labels)
     graph.output(probabilities, "probabilities", ["clips", len(list_families()) if families else len(labels)])
-    graph.output(known["embedding"], "embedding", ["clips", "steps", ENCODER.n_dimensions])
-    write_listening(graph, known["logits"])
+    write_listening(graph, known)
     return bytes(graph.model("earmark" if families else "gtzan").SerializeToString())
 
 

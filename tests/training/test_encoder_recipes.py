@@ -84,7 +84,7 @@ def test_the_file_holds_the_encoder_and_its_answers(trained, folder, surrounding
     shapes = {name: value.shape for name, value in answers.items()}
     assert shapes == {
         "probabilities": (2, 3), "novelty": (2,), "embedding": (2, 7, 384), "styles": (2, 53), "moods": (2, 7),
-        "sound": (2, 3),
+        "sound": (2, 3), "features": (2, 634),
     }  # fmt: skip
     np.testing.assert_allclose(answers["probabilities"].sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(answers["sound"].sum(axis=1), 1, atol=1e-5)

@@ -64,7 +64,7 @@ class Model:
         onnxruntime.InferenceSession
             Input ``spectrogram`` (clips, frames, bins); outputs ``probabilities`` (clips, labels) and, where
             the model gives them, ``attention`` (clips, steps), ``styles``, ``moods`` and ``sound`` (clips, n), and
-            ``embedding`` (clips, steps, n), and ``novelty`` (clips,).
+            ``embedding`` (clips, steps, n), ``features`` (clips, n), and ``novelty`` (clips,).
 
         Raises
         ------

@@ -29,8 +29,8 @@ def pipeline_graph(pipeline: Pipeline, name: str, encoder: Encoder | None = None
     bytes
         Input ``spectrogram`` (clips, frames, bins), any number of clips and frames; outputs
         ``probabilities`` (clips, labels) and, with attention, ``attention`` (clips, frames). With an encoder the input
-        is what it reads, and there are also ``embedding`` (clips, steps, 384), over whose steps attention is spread,
-        ``novelty`` (clips,) of :class:`~earmark.training.novelty.NoveltyDetector` where the pipeline has one, and what
+        is what it reads, attention is spread over the encoder's steps, and there are also ``novelty`` (clips,) of
+        :class:`~earmark.training.novelty.NoveltyDetector` where the pipeline has one, and what
         :func:`~earmark.networks.onnx.listening.write_listening` writes.
     """
     graph = Graph()
@@ -42,8 +42,7 @@ def pipeline_graph(pipeline: Pipeline, name: str, encoder: Encoder | None = None
     if attention is not None:
         graph.output(attention, "attention", ["clips", "steps" if encoder else "frames"])
     if encoder:
-        graph.output(known["embedding"], "embedding", ["clips", "steps", encoder.n_dimensions])
-        write_listening(graph, known["logits"])
+        write_listening(graph, known)
     return bytes(graph.model(name).SerializeToString())
 
 
