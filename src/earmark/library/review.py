@@ -148,7 +148,8 @@ def _doubt(track: StoredVerdict, album_genre: str | None) -> Suggestion:
         p = sum(verdict.genres[genre] for genre in tagged)
         claims.append((p, f"tagged {'; '.join(tags.genres)}, but sounds like {verdict.best}"))
     if album_genre:
-        claims.append((verdict.genres.get(album_genre, 0), f"its album is {album_genre}, it sounds like {verdict.best}"))
+        p = verdict.genres.get(album_genre, 0)
+        claims.append((p, f"its album is {album_genre}, it sounds like {verdict.best}"))
     # of equal ones the first
     p, reason = min(claims, key=lambda claim: claim[0])
     return Suggestion(track, reason, 1 - p)
