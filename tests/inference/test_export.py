@@ -102,7 +102,7 @@ def test_every_model_says_what_it_reads_and_gives(name, tmp_path):
             what: shapes[what][-1] for what in shapes if what not in ("attention", "embedding", "features", "novelty")
         }
         for key, value in card.calibration.model_dump().items():
-            assert about["calibration"][key] == value or key == "thresholds"
+            assert about["calibration"][key] == value or key in ("thresholds", "tag_thresholds")
         assert len(about["calibration"]["thresholds"]) == len(card.labels)
 
 
