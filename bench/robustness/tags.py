@@ -188,7 +188,7 @@ def _verdicts(paths: list[Path], jobs: int) -> dict[str, tuple[str, ...]]:
 def _tag_between_kills(library: Path, journal: Path, n: int, kills: int, jobs: int, rng: random.Random) -> list[int]:
     """Tag, killed at random moments after random progress, until a run ends by itself."""
     killed: list[int] = []
-    command = [COMMAND, "tag", library, "--min-confidence", "0", "--journal", journal, "-j", str(jobs)]
+    command = [COMMAND, "tag", library, "--min-confidence", "0", "--moods", "1", "--journal", journal, "-j", str(jobs)]
     while True:
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if len(killed) == kills:

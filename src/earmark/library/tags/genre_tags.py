@@ -8,13 +8,13 @@ its other fields, and an APEv2 tag in an MP3 and the INFO list of a WAV are kept
 from __future__ import annotations
 
 import logging
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from earmark.errors import MissingExtra, TagError
-from earmark.library.tags.riff_info import read_info_genre, write_info_genre
-from earmark.library.tags.spelling import parse_genres
+from earmark.library.tags.riff_info import read_info, write_info_genre
+from earmark.library.tags.spelling import parse_genres, resolve_numbers
+from earmark.library.tags.tag_fields import list_fields
 from earmark.library.tags.values import TagValues
 
 RawGenres = dict[str, list[str]]
@@ -47,12 +47,20 @@ class GenreTags:
         self.path = path
         self._file = _open(path)
         self.format: str = type(self._file).__name__
-        styles = {name: next(iter(field.styles(self._file)), None) for name, field in _list_fields().items()}
-        if styles["main"] is None:
+        fields = {name: [*field.styles(self._file)] for name, field in list_fields().items()}
+        if not fields["main"]:
             raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
-        self._styles: dict[str, Any] = styles
+        self._styles = {name: self._choose_style(styles) for name, styles in fields.items()}
         # some players put an APEv2 tag behind the ID3 tags of an MP3
         self._ape = _read_ape(path) if self.format == "MP3" else None
+
+    def _choose_style(self, styles: list[Any]) -> Any:
+        """Choose the name of a field that is there; else the first one, in ID3v2.3 the last."""
+        first, last = styles[0], styles[-1]
+        if self._file.tags is None or first is last:
+            return first
+        used = next((style for style in styles if style.get_list(self._file)), None)
+        return used or (last if _id3_version(self._file.tags) == 3 else first)
 
     @property
     def raw(self) -> RawGenres:
@@ -62,7 +70,7 @@ class GenreTags:
             found["id3v1"] = [str(block[-1])]
         if self._ape is not None and "Genre" in self._ape:
             found["apev2"] = [str(value) for value in self._ape["Genre"]]
-        if self.format == "WAVE" and (genre := read_info_genre(self.path)) is not None:
+        if self.format == "WAVE" and (genre := read_info(self.path).get("IGNR")) is not None:
             found["info"] = [genre]
         return {name: values for name, values in found.items() if values}
 
@@ -80,21 +88,30 @@ class GenreTags:
 
     @property
     def values(self) -> TagValues:
-        """What stands there: genres value by value, those that name none left out."""
+        """What stands there: genres value by value, numbers by their names; values that name none are left out."""
         raw = self.raw
-        genres = tuple(value for value in raw.get("main", ()) if parse_genres([value])) or self.genres
-        return TagValues(genres, tuple(raw.get("moods", ())), "".join(raw.get("earmark", ())[:1]))
+        names = (name for value in raw.get("main", ()) for name in resolve_numbers(value))
+        genres = tuple(name for name in names if parse_genres([name]))
+        return TagValues(genres or self.genres, tuple(raw.get("moods", ())), "".join(raw.get("earmark", ())[:1]))
+
+    def holds(self, values: TagValues) -> bool:
+        """Return whether genres, and moods where there are some to write, stand there exactly so."""
+        raw = self.raw
+        return raw.get("main") == list(values.genres) and values.moods in ((), tuple(raw.get("moods", ())))
 
     @property
     def other_tags(self) -> dict[str, Any]:
         """Everything else in the tags, to be compared before and after."""
         block = self._read_id3v1()
         rest: dict[str, Any] = {"id3v1": block and block[:-1]}
+        if self.format == "WAVE":
+            rest["info"] = {name: text for name, text in read_info(self.path).items() if name != "IGNR"}
         if self._ape is not None:
             rest["apev2"] = _list_items(self._ape, {"genre"})
         tags = self._file.tags
         if self.format in _ID3_IN:
-            return rest | {"main": _list_frames(tags, {"tcon", "tmoo", "txxx:earmark"})}
+            own = {"tcon", "txxx:earmark", {"TMOO": "tmoo", "TXXX": "txxx:mood"}[self._styles["moods"].key]}
+            return rest | {"main": _list_frames(tags, own)}
         rest["pictures"] = [picture.write() for picture in getattr(self._file, "pictures", ())]
         rest["vendor"] = getattr(tags, "vendor", None)
         rest["main"] = _list_items(tags, {style.key.casefold() for style in self._styles.values()})
@@ -128,16 +145,15 @@ class GenreTags:
             self._save()
         if block:
             self._write_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
-        if self.format == "WAVE" and raw.get("info"):
-            write_info_genre(self.path, raw["info"][0])
+        if self.format == "WAVE":
+            write_info_genre(self.path, next(iter(raw.get("info", ())), None))
 
     def _save(self) -> None:
         if self.format not in _ID3_IN:
             self._file.save()
             return
-        # mutagen writes ID3v2.3 and 2.4 only; of 2.2, 2.3 is the nearer. No separator: several values stay several
-        version = 3 if self._file.tags.version[:2] in ((2, 2), (2, 3)) else 4
-        self._file.save(v2_version=version, v23_sep=None)
+        # no separator: several values stay several, in 2.3 too, as all readers but the oldest understand
+        self._file.save(v2_version=_id3_version(self._file.tags), v23_sep=None)
 
     def _save_ape(self, values: list[str] | None) -> None:
         from mutagen.apev2 import APEv2
@@ -179,30 +195,6 @@ def require_mediafile(feature: str = "genre tags") -> None:
         raise MissingExtra(feature, "tags") from error
     # without a handler it would write of damaged files to stderr
     logging.getLogger("mediafile").addHandler(logging.NullHandler())
-
-
-@cache
-def _list_fields() -> dict[str, Any]:
-    """Return the fields that are written, each with its name in each format."""
-    from mediafile import (
-        ASFStorageStyle,
-        ListMediaField,
-        ListStorageStyle,
-        MediaFile,
-        MP3ListDescStorageStyle,
-        MP3ListStorageStyle,
-        MP4ListStorageStyle,
-    )
-
-    def name_field(id3: Any, name: str, asf: str) -> Any:
-        mp4 = MP4ListStorageStyle(f"----:com.apple.iTunes:{name}")
-        return ListMediaField(id3, mp4, ListStorageStyle(name), ASFStorageStyle(asf))
-
-    return {
-        "main": MediaFile.__dict__["genres"],
-        "moods": name_field(MP3ListStorageStyle("TMOO"), "MOOD", "WM/Mood"),
-        "earmark": name_field(MP3ListDescStorageStyle("EARMARK"), "EARMARK", "EARMARK"),
-    }
 
 
 def _open(path: Path) -> Any:
@@ -250,6 +242,11 @@ def _list_frames(tags: Any, own: set[str]) -> dict[str, Any]:
         return {}
     frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key.casefold() not in own}
     return {**frames, "unknown": list(tags.unknown_frames)}
+
+
+def _id3_version(tags: Any) -> int:
+    """Return which version of ID3v2 a tag is written in: mutagen writes 2.3 and 2.4; of 2.2, 2.3 is the nearer."""
+    return 3 if getattr(tags, "version", ())[:2] in ((2, 2), (2, 3)) else 4
 
 
 def _id3v1_number(genres: tuple[str, ...]) -> int:

@@ -8,7 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -47,7 +47,9 @@ class PlanRow:
     state : str
         Size and modification time of the file (:func:`format_state`), by which a change is noticed.
     source : str
-        What proposed these values, to be noted in the tags as their provenance; empty: a person did.
+        What proposed these values, as a note for the tags (:mod:`earmark.library.tags.values`); empty: a person did.
+    outcome : str
+        Why nothing is to be written, in one word, as of :class:`earmark.library.tags.run.TagResult`. Not in files.
     """
 
     path: str
@@ -61,6 +63,7 @@ class PlanRow:
     action: Action = "keep"
     state: str = ""
     source: str = ""
+    outcome: str = field(default="", compare=False)
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -68,7 +71,7 @@ class PlanRow:
         return tuple(dict.fromkeys(self.genre + self.styles))
 
 
-COLUMNS = tuple(field.name for field in fields(PlanRow))
+COLUMNS = tuple(column.name for column in fields(PlanRow) if column.compare)
 """Columns of a plan, in the order in which they are written; people may reorder them."""
 
 REQUIRED = ("path", "genre", "action", "state")
@@ -155,7 +158,7 @@ def read_plan(path: Path) -> Iterator[PlanRow]:
 
 
 def _to_dict(row: PlanRow) -> dict[str, Any]:
-    cells = dict(zip(COLUMNS, astuple(row), strict=True))
+    cells = {name: getattr(row, name) for name in COLUMNS}
     confidence = None if row.confidence is None else round(row.confidence, 4)
     return cells | {"path": os.path.abspath(row.path), "confidence": confidence}  # noqa: PTH100 (Path.absolute keeps '..')
 

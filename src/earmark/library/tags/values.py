@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from earmark.inference.genre_names import spelling_key
+from earmark.library.tags.spelling import parse_genres
 
 Existing = Literal["keep", "replace", "append", "mine"]
 """What becomes of genres that are there: they stay and nothing is written; new ones replace them; new ones are written
@@ -37,6 +38,18 @@ class TagValues:
     def is_own(self) -> bool:
         """Whether Earmark wrote these genres: there is its note, and it names exactly them."""
         return bool(self.genres) and read_note(self.provenance, "genre") == self.genres
+
+
+def may_change(there: TagValues, existing: Existing) -> bool:
+    """Return whether a file of values `there` may get a genre.
+
+    Examples
+    --------
+    >>> polka = TagValues(("Polka",))
+    >>> may_change(polka, "keep"), may_change(polka, "mine"), may_change(polka, "append")
+    (False, False, True)
+    """
+    return not there.genres or existing in ("replace", "append") or (existing == "mine" and there.is_own)
 
 
 def merge_values(there: TagValues, new: TagValues, existing: Existing) -> TagValues:
@@ -98,6 +111,6 @@ def _escape(text: str) -> str:
 
 
 def _list_missing(names: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that are not there in any spelling."""
-    keys = set(map(spelling_key, there))
+    """Return the names that are not there in any spelling, in a value of their own or with others."""
+    keys = set(map(spelling_key, parse_genres(there)))
     return tuple(name for name in names if spelling_key(name) not in keys)
