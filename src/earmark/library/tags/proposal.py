@@ -69,6 +69,13 @@ class Proposer:
             yield from self._propose_album(album.tracks) if album.kind == "album" else map(self.propose, album.tracks)
 
     def _propose_album(self, tracks: Sequence[Track]) -> Iterator[PlanRow]:
+        # what tracks that keep their genre have is the album's: the others join in, or are looked at
+        kept = [track.there.genres for track in tracks if track.there.genres and not track.verdict.genres]
+        if kept:
+            for row, track in zip(map(self.propose, tracks), tracks, strict=True):
+                fits = not row.source or row.genres in kept
+                yield row if fits else _doubt(replace(row, genre=kept[0], styles=()), track.verdict)
+            return
         verdicts = [track.verdict for track in tracks]
         pooled = replace(pool_album(verdicts, self.card), error=None)
         # of all tracks together the model need not be as sure as of one
@@ -79,10 +86,7 @@ class Proposer:
                 yield self.propose(track)
                 continue
             row = together.propose(track._replace(verdict=replace(pooled, path=own.path, moods=own.moods)))
-            if row.source and disagrees(own, verdicts, self.card):
-                reason = f"unlike its album: {own.genre} {own.confidence:.0%}"
-                row = replace(row, reason=reason, action="review", source="", outcome="unsure")
-            yield row
+            yield _doubt(row, own) if row.source and disagrees(own, verdicts, self.card) else row
 
     def _correct(self, row: PlanRow, genre: str, there: TagValues) -> PlanRow:
         """Fill in what a person has said."""
@@ -112,6 +116,12 @@ class Proposer:
 
 def _keep(row: PlanRow) -> PlanRow:
     return replace(row, genre=(), reason="has a genre", outcome=HAD_GENRE)
+
+
+def _doubt(row: PlanRow, verdict: Verdict) -> PlanRow:
+    """Return the row of a track that sounds unlike its album."""
+    reason = f"unlike its album: {verdict.best} {verdict.confidence:.0%}"
+    return replace(row, reason=reason, action="review", source="", outcome="to review")
 
 
 def _describe_doubt(verdict: Verdict) -> str:
