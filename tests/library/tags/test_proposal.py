@@ -131,12 +131,18 @@ def test_what_is_sure_of_another_genre_than_its_album_is_to_be_reviewed():
     assert odd == (("Jazz",), "review", "unlike its album: rock 95%")
 
 
-def test_what_an_album_has_already_is_its_genre():
-    unheard = Verdict(None, None, 0.0, {}, None, (), "m")
-    tracks = album((unheard, ("Jazz",)), (unheard, ("Jazz",)), (heard(), ()), (heard("rock", 0.9), ()))
-    *rest, odd = propose(tracks)
-    assert rest == [((), "keep", "has a genre"), ((), "keep", "has a genre"), (("Jazz",), "write", "")]
-    assert odd == (("Jazz",), "review", "unlike its album: rock 90%")
+@pytest.mark.parametrize("listened", [True, False])
+def test_what_an_album_has_already_is_its_genre(listened):
+    # a library knows verdicts on tracks that keep their genre too
+    kept = heard("rock", 0.9) if listened else Verdict(None, None, 0.0, {}, None, (), "m")
+    rest = [(heard(), ()), (heard("rock", 0.9), ()), (heard("rock", 0.55), ()), (heard(), ("Jazz",))]
+    assert propose(album((kept, ("Fusion", "jazz")), *rest)) == [
+        ((), "keep", "has a genre"),
+        (("Jazz",), "write", ""),
+        (("Fusion", "jazz"), "review", "unlike its album: rock 90%"),
+        (("Fusion", "jazz"), "review", "not sure enough"),
+        ((), "keep", "has a genre"),
+    ]
 
 
 def test_compilations_and_failures_are_left_to_their_tracks():

@@ -159,8 +159,9 @@ def read_plan(path: Path) -> Iterator[PlanRow]:
 
 def _to_dict(row: PlanRow) -> dict[str, Any]:
     cells = {name: getattr(row, name) for name in COLUMNS}
-    confidence = None if row.confidence is None else round(row.confidence, 2)
-    return cells | {"path": os.path.abspath(row.path), "confidence": confidence}  # noqa: PTH100 (Path.absolute keeps '..')
+    cells["path"] = os.path.abspath(row.path)  # noqa: PTH100 (Path.absolute keeps '..')
+    cells["confidence"] = None if row.confidence is None else round(row.confidence, 2)
+    return cells
 
 
 def _is_utf8(text: str) -> bool:
@@ -175,7 +176,8 @@ def _format_cell(value: Any) -> str:
     if isinstance(value, tuple):
         value = "; ".join(value)
     text = "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
-    text = text.encode(errors="replace").decode()
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
     return f"'{text}" if _FORMULA.match(text) else text
 
 
