@@ -53,7 +53,8 @@ def sum_up_run(run: TagRun) -> None:
 
 def sum_up_plan(run: TagRun, plan: Path, actions: Counter[str], failed: int) -> None:
     """Say how many rows a plan has of each action, and the command that applies it."""
-    terminal.say(clean(f"{plan}: {join_counts(actions) or 'no files'}"))
+    counts = {action: actions[action] for action in ("write", "review", "keep") if actions[action]}
+    terminal.say(clean(f"{plan}: {join_counts(counts) or 'no files'}"))
     if failed:
         terminal.say(f"{format_count(failed, 'file')} failed: the column reason says why", "red")
     if review := actions["review"]:
