@@ -16,7 +16,7 @@ def test_an_answer_is_told_in_words_with_its_clips():
     told = translate_verdict(verdict_of("/m/a.mp3", clips=[clip]), OWN)
     assert (told.genre, told.confidence) == ("Jazz", 0.7)
     assert told.genres == {"Jazz": 0.7, "Swing": 0.7, "Rock": 0.3}
-    assert list(told.genres)[0] == told.genre
+    assert next(iter(told.genres)) == told.genre
     assert told.clips[0].genres == {"Rock": 0.75}
 
 
