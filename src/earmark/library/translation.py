@@ -31,6 +31,8 @@ def translate_verdict(verdict: Verdict, vocabulary: Vocabulary) -> Verdict:
     >>> one.genre, one.confidence, one.genres
     ('Jazz', 0.375, {'Jazz': 0.375, 'Rock': 0.5, 'Hip-Hop': 0.125, 'Rap': 0.125})
     """
+    if vocabulary.keeps_names:
+        return verdict
     own = vocabulary.translate(verdict.genre) if verdict.genre else ()
     genres = _sum(verdict.genres, vocabulary)
     genres = {**{word: genres[word] for word in own if word in genres}, **genres}
