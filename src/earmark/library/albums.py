@@ -108,10 +108,11 @@ def _split_folder(folder: Path, tracks: Sequence[tuple[T, FileTags]]) -> Iterato
     for group in groups.values():
         own = [tags for _, tags in group]
         title = folder.resolve().name if untagged else own[0].album
-        yield Album(folder, title, _name_artist(own), _tell_kind(own), tuple(item for item, _ in group))
+        yield Album(folder, title, _name_artist(own), tell_kind(own), tuple(item for item, _ in group))
 
 
-def _tell_kind(tracks: Sequence[FileTags]) -> Kind:
+def tell_kind(tracks: Sequence[FileTags]) -> Kind:
+    """Return what tracks that belong together are."""
     if len(tracks) == 1:
         return "track"
     # several tracks of one album share its artist
