@@ -169,6 +169,30 @@ RareOption = Annotated[
     Rare | None,
     typer.Option(help="Leave rare genres out (drop), or put them into the genre 'other' (merge).", show_default="drop"),
 ]
+_WORDS = "Words"
+"""A heading of ``--help``."""
+
+VocabularyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Words for genres: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
+        "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
+        rich_help_panel=_WORDS,
+    ),
+]
+ParentsOption = Annotated[
+    bool,
+    typer.Option(
+        "--parents",
+        help="'Electronic; Techno' for Techno: two genres, the parent first.",
+        rich_help_panel=_WORDS,
+    ),
+]
+DepthOption = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Genres of the first N levels of the tree only.", rich_help_panel=_WORDS),
+]
 SeedOption = Annotated[int, typer.Option(help="Random seed.")]
 
 

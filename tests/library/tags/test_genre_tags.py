@@ -51,7 +51,7 @@ def test_an_id3v1_block_keeps_its_words(put, journal, word, number):
     block = with_id3v1(path, 17)
     original = path.read_bytes()
     assert GenreTags(path).genres == ("Rock",)
-    assert not write(journal, path, word)
+    assert not write(journal, path, word, existing="keep")
     assert write(journal, path, word)
     assert path.read_bytes()[-128:] == block[:-1] + bytes([number])
     assert ID3(path, load_v1=False)["TIT2"] == "The title"
@@ -97,7 +97,7 @@ def test_the_info_list_of_a_wav_is_kept_in_step(put, journal, new):
     path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
     original = path.read_bytes()
     assert GenreTags(path).genres == ("Disco",)
-    assert not write(journal, path, new)
+    assert not write(journal, path, new, existing="keep")
     assert write(journal, path, new)
     assert GenreTags(path).genres == (new,)
     assert GenreTags(path).raw["info"] == [new]

@@ -14,7 +14,15 @@ import typer
 from earmark.cli import terminal
 from earmark.cli.commands import tag_view
 from earmark.cli.errors import handle_errors, on_stop
-from earmark.cli.options import JobsOption, ModelOption, PreviewOption, Shape
+from earmark.cli.options import (
+    DepthOption,
+    JobsOption,
+    ModelOption,
+    ParentsOption,
+    PreviewOption,
+    Shape,
+    VocabularyOption,
+)
 from earmark.cli.progress import show_progress
 from earmark.cli.text import clean
 from earmark.errors import SettingError, format_count
@@ -125,29 +133,9 @@ def tag(
             rich_help_panel=_CHOICE,
         ),
     ] = 0,
-    vocabulary: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Words to write: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
-            "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = "common",
-    parents: Annotated[
-        bool,
-        typer.Option(
-            "--parents",
-            help="Write 'Electronic; Techno' for Techno: two genres, the parent first.",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = False,
-    depth: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Write genres of the first N levels of the tree only.", rich_help_panel=_CHOICE
-        ),
-    ] = None,
+    vocabulary: VocabularyOption = "common",
+    parents: ParentsOption = False,
+    depth: DepthOption = None,
     journal: Annotated[
         Path | None,
         typer.Option(
