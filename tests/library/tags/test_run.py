@@ -68,8 +68,8 @@ def test_planned_written_and_undone(music, journal):
     assert [replace(one, outcome=one.outcome.replace("would write", "written")) for one in planned] == done
     assert real.counts == {"written": 2, "had one": 2, "failed": 2}
     assert asdict(planned[0]) | {"path": ""} == {
-        "path": "", "outcome": "would write", "before": (), "genres": ("Jazz",), "moods": (), "confidence": 0.7, "reason": None,
-        "guesses": (), "error": None,
+        "path": "", "outcome": "would write", "before": (), "genres": ("Jazz",), "moods": (),
+        "confidence": 0.7, "reason": None, "guesses": (), "error": None,
     }  # fmt: skip
     assert real.journal.entries == 2
     entries, damaged = read_journal(journal)

@@ -159,8 +159,9 @@ def read_plan(path: Path) -> Iterator[PlanRow]:
 
 def _to_dict(row: PlanRow) -> dict[str, Any]:
     cells = {name: getattr(row, name) for name in COLUMNS}
-    confidence = None if row.confidence is None else round(row.confidence, 4)
-    return cells | {"path": os.path.abspath(row.path), "confidence": confidence}  # noqa: PTH100 (Path.absolute keeps '..')
+    cells["path"] = os.path.abspath(row.path)  # noqa: PTH100 (Path.absolute keeps '..')
+    cells["confidence"] = None if row.confidence is None else round(row.confidence, 2)
+    return cells
 
 
 def _is_utf8(text: str) -> bool:
@@ -172,8 +173,11 @@ def _is_utf8(text: str) -> bool:
 
 
 def _format_cell(value: Any) -> str:
-    text = "" if value is None else "; ".join(value) if isinstance(value, tuple) else str(value)
-    text = text.encode(errors="replace").decode()
+    if isinstance(value, tuple):
+        value = "; ".join(value)
+    text = "" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
     return f"'{text}" if _FORMULA.match(text) else text
 
 

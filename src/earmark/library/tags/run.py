@@ -42,8 +42,9 @@ class TagResult:
     path : str
     outcome : str
         "written" (in a dry run "would write"), "had one", "unknown", "unsure" (of a genre, too little to write
-        it), "left out" (the user's words have none for it) or "failed"; of a plan's rows that are not to be written,
-        "kept" and "to review"; of an undo, see :func:`earmark.library.tags.undo.undo`.
+        it), "to review" (unlike its album), "left out" (the user's words have none for it) or "failed"; of the rows
+        of a plan that are not to be written, "kept" and "not reviewed"; of an undo, see
+        :func:`earmark.library.tags.undo.undo`.
     before, genres, moods : tuple of str
         Genres that were there; genres and moods that were (or would be) written.
     confidence : float or None
@@ -219,7 +220,7 @@ class TagRun:
     def _apply(self, row: PlanRow, allowed: Sequence[str]) -> TagResult:
         if row.outcome == "failed":
             return TagResult(row.path, "failed", row.current, error=row.reason)
-        outcome = row.outcome or ("kept" if row.action == "keep" else "to review")
+        outcome = row.outcome or ("kept" if row.action == "keep" else "not reviewed")
         result = TagResult(row.path, outcome, row.current, confidence=row.confidence)
         if row.action != "write":
             return replace(result, reason=row.reason or None, guesses=row.genre)
