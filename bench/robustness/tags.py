@@ -2,7 +2,7 @@
 
 A library of small files in eleven formats, with tags, pictures and comments of their own, is tagged; the process is
 killed (SIGKILL) at random moments and begun again. Then each file must decode to the samples it had, name exactly the
-right genre, and keep every other tag; and ``--undo`` must give back every file, byte for byte. Exit status 1 if not.
+right genre and the note of it, and keep every other tag; and ``--undo`` must give back every file, byte for byte. Exit status 1 if not.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mutagen.id3 import APIC, COMM, TIT2, TPE1, TXXX
 
 from earmark.data.synth import STYLES, compose
 from earmark.library.tags.genre_tags import GenreTags
+from earmark.library.tags.values import TagValues
 
 CODECS = {
     ".mp3": "libmp3lame", ".flac": "flac", ".ogg": "vorbis", ".opus": "libopus", ".m4a": "aac", ".alac.m4a": "alac",
@@ -73,6 +74,7 @@ def prove(work: Path, n: int, kills: int, jobs: int, rng: random.Random) -> int:
         there = GenreTags(path)
         wrong["sound altered"] += samples(path) != sound[source]
         wrong["genre wrong"] += there.genres != (kept[path] or right[source])
+        wrong["note wrong"] += there.values.is_own != (not kept[path] and bool(right[source]))
         wrong["other tags altered"] += _lost(others[source], there.other_tags)
         wrong["altered though it had a genre"] += bool(kept[path]) and _sha(path) != originals[path]
     wrong["strange files"] = sum(1 for _ in library.rglob("*") if _.is_file()) - len(made)
@@ -156,7 +158,7 @@ def _dress(path: Path, *, picture: bool, genre: bool) -> None:
         with path.open("ab") as end:
             end.write(b"TAG" + b"Another title".ljust(124, b"\0") + bytes([255]))
     if genre:
-        GenreTags(path).write(("Polka", "Schlager"))
+        GenreTags(path).write(TagValues(("Polka", "Schlager")))
 
 
 def _dress_id3(file: mutagen.FileType, picture: bool) -> None:
@@ -187,7 +189,7 @@ def _verdicts(paths: list[Path], jobs: int) -> dict[str, tuple[str, ...]]:
 def _tag_between_kills(library: Path, journal: Path, n: int, kills: int, jobs: int, rng: random.Random) -> list[int]:
     """Tag, killed at random moments after random progress, until a run ends by itself."""
     killed: list[int] = []
-    command = [COMMAND, "tag", library, "--min-confidence", "0", "--journal", journal, "-j", str(jobs)]
+    command = [COMMAND, "tag", library, "--min-confidence", "0", "--moods", "1", "--journal", journal, "-j", str(jobs)]
     while True:
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if len(killed) == kills:

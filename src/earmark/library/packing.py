@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from sqlite3 import Connection
 from typing import Any
 
-from earmark.inference.verdict import DISTRIBUTIONS, ClipVerdict, Verdict
+from earmark.inference.verdict import ClipVerdict
 from earmark.library.database import transaction
 
 # bytes of a name's number and of its probability

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mediafile import MediaFile
-from support.tags import FORMATS
+from support.tags import FORMATS, write
 
-from earmark.library.tags.file_tags import FileTags, mood_field, read_file_tags
+from earmark.library.tags.file_tags import FileTags, read_file_tags
+from earmark.library.tags.tag_fields import list_fields
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def tag(put):
         file = MediaFile(os.fspath(path))
         file.update(tags)
         if moods:
-            mood_field().__set__(file, moods)
+            list_fields()["moods"].__set__(file, moods)
         file.save()
         return path
 
@@ -36,11 +37,25 @@ def test_tags_of_every_format_are_read(tag, put, suffix):
     )  # fmt: skip
     tags = read_file_tags(path)
     assert tags == FileTags(
-        path, ("Acid Jazz", "R&B", "Soul"), "Guest", "Coconut FM", "Señor Coconut", 2, 3, True, ("happy", "calm")
-    )
+        path, ("Acid Jazz", "R&B", "Soul"), "Guest", "Coconut FM", "Señor Coconut", 2, 3, True, ("happy", "calm"),
+        values=("Acid Jazz", "R&B/Soul"),
+    )  # fmt: skip
     assert tags.known_artist == "Señor Coconut"
     assert FileTags.from_dict(path, json.loads(json.dumps(tags.to_dict()))) == tags
     assert read_file_tags(put(suffix)) == FileTags(path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_genres_that_earmark_wrote_are_known_for_its_own_until_somebody_changes_them(put, journal, suffix):
+    path = put(suffix)
+    assert not read_file_tags(path).is_own
+    write(journal, path, "Hip-Hop/Rap", "Jazz", moods=("Calm",), provenance="model=mine")
+    tags = read_file_tags(path)
+    assert (tags.genres, tags.moods, tags.is_own) == (("Hip-Hop", "Rap", "Jazz"), ("Calm",), True)
+    file = MediaFile(os.fspath(path))
+    file.genres = ["Hip-Hop/Rap"]
+    file.save()
+    assert not read_file_tags(path).is_own
 
 
 @pytest.mark.parametrize(

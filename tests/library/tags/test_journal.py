@@ -7,6 +7,7 @@ from support.tags import undone, write
 
 from earmark.errors import SettingError
 from earmark.library.tags.journal import Journal, default_journal, read_journal
+from earmark.library.tags.values import TagValues
 from earmark.library.tags.writer import GenreWriter
 
 
@@ -55,7 +56,7 @@ def test_what_is_no_journal_is_not_written_to(put, journal):
 
 def test_two_runs_do_not_share_a_journal(put, journal):
     with Journal(journal) as one:
-        GenreWriter(one).write(put(".mp3"), ("Jazz",))
+        GenreWriter(one).write(put(".mp3"), TagValues(("Jazz",)))
         with pytest.raises(SettingError, match="another run"):
             write(journal, put(".flac"), "Jazz")
 

@@ -11,11 +11,13 @@ from support.verdicts import verdict_of
 
 from earmark.errors import MissingExtra
 from earmark.inference.card import Calibration
-from earmark.library.tags import run
+from earmark.library.tags import tracks
+from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import read_journal
 from earmark.library.tags.run import TagRun
 from earmark.library.tags.selection import GenreSelector
 from earmark.library.tags.undo import undo
+from earmark.library.tags.values import TagValues
 from earmark.library.vocabulary import load_vocabulary
 
 
@@ -24,7 +26,9 @@ class Tagger:
 
     def __init__(self, tag_threshold=0.0):
         self.calls = []
-        self.card = SimpleNamespace(name="made-up", calibration=Calibration(tag_threshold=tag_threshold))
+        self.card = SimpleNamespace(
+            name="made-up", checksum="1a2b3c4d5e6f", calibration=Calibration(tag_threshold=tag_threshold)
+        )
 
     def classify_many(self, paths, *, jobs, preview):
         self.calls.append([])
@@ -64,8 +68,8 @@ def test_planned_written_and_undone(music, journal):
     assert [replace(one, outcome=one.outcome.replace("would write", "written")) for one in planned] == done
     assert real.counts == {"written": 2, "had one": 2, "failed": 2}
     assert asdict(planned[0]) | {"path": ""} == {
-        "path": "", "outcome": "would write", "before": (), "genres": ("Jazz",), "confidence": 0.7, "reason": None,
-        "guesses": (), "error": None,
+        "path": "", "outcome": "would write", "before": (), "genres": ("Jazz",), "moods": (),
+        "confidence": 0.7, "reason": None, "guesses": (), "error": None,
     }  # fmt: skip
     assert real.journal.entries == 2
     entries, damaged = read_journal(journal)
@@ -82,7 +86,7 @@ def test_only_files_that_may_get_a_genre_are_classified(music, journal):
 
 
 def test_results_do_not_pile_up_before_a_verdict(music, journal, monkeypatch):
-    monkeypatch.setattr(run, "_LOOK_AHEAD", 1)
+    monkeypatch.setattr(tracks, "_LOOK_AHEAD", 1)
     tagger = Tagger()
     with TagRun(tagger, journal=journal, dry_run=True) as plan:
         found = outcomes(plan.tag([str(music)]))
@@ -99,7 +103,7 @@ def test_what_the_model_is_not_sure_enough_of_is_left_unless_asked_for(put, jour
     with TagRun(unsure, journal=journal) as careful:
         (result,) = careful.tag([path])
     assert (result.outcome, result.reason, result.confidence) == ("unsure", "not sure enough", 0.7)
-    assert (result.genres, result.guesses, MediaFile(path).genres) == ((), ("jazz", "rock"), None)
+    assert (result.genres, result.guesses, MediaFile(path).genres) == ((), ("Jazz",), None)
     with TagRun(unsure, GenreSelector(tag_threshold=0.75, min_confidence=0.5), journal) as bold:
         assert [result.outcome for result in bold.tag([path])] == ["written"]
 
@@ -120,3 +124,29 @@ def test_without_mediafile_it_does_not_begin(journal, monkeypatch):
     monkeypatch.setitem(sys.modules, "mediafile", None)
     with pytest.raises(MissingExtra, match=r"earmark tag needs packages"):
         TagRun(Tagger(), journal=journal)
+
+
+def test_moods_and_a_note_are_written_and_own_genres_renewed(put, journal):
+    path = put(".flac")
+    tagger = Moody()
+    with TagRun(tagger, GenreSelector(moods=2), journal) as first:
+        assert [result.outcome for result in first.tag([str(path)])] == ["written"]
+    # of 20 % and more
+    note = "model=made-up; checksum=1a2b3c4d; confidence=0.70; genre=Jazz; mood=Sad"
+    assert GenreTags(path).values == TagValues(("Jazz",), ("Sad",), note)
+    words = load_vocabulary({"words": {"jazz": "Swing"}})
+    with TagRun(tagger, GenreSelector(words), journal, existing="mine") as second:
+        assert [(one.outcome, one.before, one.genres) for one in second.tag([str(path)])] == [
+            ("written", ("Jazz",), ("Swing",))
+        ]
+    with TagRun(tagger, GenreSelector(), journal, existing="append", dry_run=True) as third:
+        assert [one.genres for one in third.tag([str(path)])] == [("Swing", "Jazz")]
+    assert MediaFile(path).genres == ["Swing"]
+
+
+class Moody(Tagger):
+    """Hears sadness too."""
+
+    def classify_many(self, paths, *, jobs, preview):
+        for verdict in super().classify_many(paths, jobs=jobs, preview=preview):
+            yield replace(verdict, moods={"sad": 0.9, "happy": 0.1})

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.spelling import parse_genres
-
-if TYPE_CHECKING:
-    from mediafile import ListMediaField
+from earmark.library.tags.tag_fields import list_fields
+from earmark.library.tags.values import read_note
 
 # as spelling_key gives them: what programs and people write in several languages
 _VARIOUS = frozenset((
@@ -41,6 +39,10 @@ class FileTags:
     compilation : bool
         The flag of a compilation: TCMP, cpil, COMPILATION.
     moods : tuple of str
+    provenance : str
+        The note of what Earmark wrote, as of :class:`earmark.library.tags.values.TagValues`.
+    values : tuple of str
+        The genre's values as they stand, such as "Hip-Hop/Rap", where `genres` are not the same.
     readable : bool
         Whether tags could be read at all.
     """
@@ -54,6 +56,8 @@ class FileTags:
     discs: int = 0
     compilation: bool = False
     moods: tuple[str, ...] = ()
+    provenance: str = ""
+    values: tuple[str, ...] = ()
     readable: bool = True
 
     @property
@@ -65,6 +69,11 @@ class FileTags:
     def various(self) -> bool:
         """Whether the album's artist is "Various Artists", in any spelling."""
         return spelling_key(self.albumartist) in _VARIOUS
+
+    @property
+    def is_own(self) -> bool:
+        """Whether Earmark wrote these genres: there is its note, and it names exactly them."""
+        return bool(self.genres) and parse_genres(read_note(self.provenance, "genre")) == self.genres
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is not empty, without the path, for JSON."""
@@ -94,31 +103,13 @@ def read_file_tags(path: Path) -> FileTags:
         artist, album, albumartist = (
             " ".join((name or "").split()) for name in (file.artist, file.album, file.albumartist)
         )
+        values = tuple(file.genres or ())
+        genres = parse_genres(values)
+        moods, note = (tuple(list_fields()[name].__get__(file) or ()) for name in ("moods", "earmark"))
         return FileTags(
-            path, parse_genres(file.genres or ()), artist, album, albumartist,
-            file.disc or 0, file.disctotal or 0, bool(file.comp), tuple(mood_field().__get__(file) or ()),
+            path, genres, artist, album, albumartist, file.disc or 0, file.disctotal or 0, bool(file.comp), moods,
+            "".join(note[:1]), () if values == genres else values,
         )  # fmt: skip
     except Exception:
         # whatever a parser stumbles over: it is one file of many
         return FileTags(path, readable=False)
-
-
-@cache
-def mood_field() -> ListMediaField:
-    """Return the moods of a file as a field of mediafile, which has none of its own."""
-    from mediafile import (
-        ASFStorageStyle,
-        ListMediaField,
-        ListStorageStyle,
-        MP3ListDescStorageStyle,
-        MP3ListStorageStyle,
-        MP4ListStorageStyle,
-    )
-
-    return ListMediaField(
-        MP3ListStorageStyle("TMOO"),
-        MP3ListDescStorageStyle("MOOD", read_only=True),
-        MP4ListStorageStyle("----:com.apple.iTunes:MOOD"),
-        ListStorageStyle("MOOD"),
-        ASFStorageStyle("WM/Mood"),
-    )

@@ -1,4 +1,4 @@
-"""The genres in a file's tags: of every kind of tag that is in it, and of nothing else.
+"""The fields of a file's tags that Earmark writes: genres in every kind of tag that is there, moods and a note.
 
 Which field holds the genre in which format is mediafile's knowledge; mutagen reads and writes the tags. What
 they do not know is here: an ID3 tag keeps its version (so no other frame is translated), the ID3v1 block keeps
@@ -8,16 +8,17 @@ its other fields, and an APEv2 tag in an MP3 and the INFO list of a WAV are kept
 from __future__ import annotations
 
 import logging
-import struct
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from earmark.errors import MissingExtra, TagError
-from earmark.library.tags.spelling import parse_genres
+from earmark.library.tags.riff_info import read_info, write_info_genre
+from earmark.library.tags.spelling import parse_genres, resolve_numbers
+from earmark.library.tags.tag_fields import list_fields
+from earmark.library.tags.values import TagValues
 
 RawGenres = dict[str, list[str]]
-"""Genre values as they stand in each kind of tag that has a genre: "main", "id3v1", "apev2", "info"."""
+"""Values as they stand in each field that has any: genres in "main", "id3v1", "apev2", "info"; "moods"; "earmark"."""
 
 FORMATS = "MP3, FLAC, Ogg Vorbis, Opus, M4A, WMA, APE, WavPack, Musepack, AIFF, WAV"
 """What genre tags can be written in."""
@@ -26,8 +27,8 @@ _ID3_IN = frozenset(("MP3", "AIFF", "WAVE", "DSF"))
 _ID3V1_IN = frozenset(("MP3", "MonkeysAudio", "WavPack", "Musepack"))
 # ID3v1: the last 128 bytes of a file, "TAG" and fixed fields; its last byte is the number of a genre, 255 none
 _ID3V1_SIZE, _ID3V1_NONE = 128, 255
-# of a RIFF INFO list: the chunk that holds the genre, and the name of chunks that readers pass over
-_INFO_GENRE, _JUNK = b"IGNR", b"JUNK"
+# fields that are not genres in other kinds of tag too
+_MORE_FIELDS = ("moods", "earmark")
 
 
 class GenreTags:
@@ -43,81 +44,116 @@ class GenreTags:
 
     def __init__(self, path: Path) -> None:
         require_mediafile()
-        from mediafile import MediaFile
-
         self.path = path
         self._file = _open(path)
         self.format: str = type(self._file).__name__
-        self._style: Any = next(iter(MediaFile.__dict__["genres"].styles(self._file)), None)
-        if self._style is None:
+        fields = {name: [*field.styles(self._file)] for name, field in list_fields().items()}
+        if not fields["main"]:
             raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
+        self._styles = {name: self._choose_style(styles) for name, styles in fields.items()}
         # some players put an APEv2 tag behind the ID3 tags of an MP3
         self._ape = _read_ape(path) if self.format == "MP3" else None
 
+    def _choose_style(self, styles: list[Any]) -> Any:
+        """Choose the name of a field that is there; else the first one, in ID3v2.3 the last."""
+        first, last = styles[0], styles[-1]
+        if self._file.tags is None or first is last:
+            return first
+        used = next((style for style in styles if style.get_list(self._file)), None)
+        return used or (last if _id3_version(self._file.tags) == 3 else first)
+
     @property
     def raw(self) -> RawGenres:
-        """The values as they stand there, of each kind of tag that has any."""
-        found: RawGenres = {"main": [str(value) for value in self._style.get_list(self._file) or []]}
+        """The values as they stand there, of each field that has any."""
+        found: RawGenres = {name: self._read_field(name) for name in self._styles}
         if (block := self._read_id3v1()) and block[-1] != _ID3V1_NONE:
             found["id3v1"] = [str(block[-1])]
         if self._ape is not None and "Genre" in self._ape:
             found["apev2"] = [str(value) for value in self._ape["Genre"]]
-        if self.format == "WAVE" and (genre := read_info_genre(self.path)) is not None:
+        if self.format == "WAVE" and (genre := read_info(self.path).get("IGNR")) is not None:
             found["info"] = [genre]
-        return {kind: values for kind, values in found.items() if values}
+        return {name: values for name, values in found.items() if values}
+
+    def _read_field(self, name: str) -> list[str]:
+        # a file without tags has no frames to look through
+        values = [] if self._file.tags is None else self._styles[name].get_list(self._file) or []
+        # own fields of MP4 hold bytes
+        return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
 
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres they name, of the first kind of tag that names one; none for "Unknown", "Other" and the like."""
-        return next((names for values in self.raw.values() if (names := parse_genres(values))), ())
+        kinds = (values for name, values in self.raw.items() if name not in _MORE_FIELDS)
+        return next((names for values in kinds if (names := parse_genres(values))), ())
+
+    @property
+    def values(self) -> TagValues:
+        """What stands there: genres value by value, numbers by their names; values that name none are left out."""
+        raw = self.raw
+        names = (name for value in raw.get("main", ()) for name in resolve_numbers(value))
+        genres = tuple(name for name in names if parse_genres([name]))
+        return TagValues(genres or self.genres, tuple(raw.get("moods", ())), "".join(raw.get("earmark", ())[:1]))
+
+    def holds(self, values: TagValues) -> bool:
+        """Return whether genres, and moods where there are some to write, stand there exactly so."""
+        raw = self.raw
+        return raw.get("main") == list(values.genres) and values.moods in ((), tuple(raw.get("moods", ())))
 
     @property
     def other_tags(self) -> dict[str, Any]:
         """Everything else in the tags, to be compared before and after."""
         block = self._read_id3v1()
         rest: dict[str, Any] = {"id3v1": block and block[:-1]}
+        if self.format == "WAVE":
+            rest["info"] = {name: text for name, text in read_info(self.path).items() if name != "IGNR"}
         if self._ape is not None:
-            rest["apev2"] = _list_items(self._ape, "genre")
+            rest["apev2"] = _list_items(self._ape, {"genre"})
         tags = self._file.tags
         if self.format in _ID3_IN:
-            return rest | {"main": _list_frames(tags)}
+            own = {"tcon", "txxx:earmark", {"TMOO": "tmoo", "TXXX": "txxx:mood"}[self._styles["moods"].key]}
+            return rest | {"main": _list_frames(tags, own)}
         rest["pictures"] = [picture.write() for picture in getattr(self._file, "pictures", ())]
         rest["vendor"] = getattr(tags, "vendor", None)
-        rest["main"] = _list_items(tags, self._style.key.casefold())
+        rest["main"] = _list_items(tags, {style.key.casefold() for style in self._styles.values()})
         return rest
 
-    def write(self, genres: tuple[str, ...]) -> None:
-        """Write these genres into every kind of tag that is there; nothing else changes."""
-        raw = {"main": list(genres), "id3v1": [str(_id3v1_number(genres))], "info": [genres[0]]}
-        if "apev2" in self.raw:
-            raw["apev2"] = list(genres)
-        self.restore(raw)
+    def write(self, values: TagValues) -> None:
+        """Write genres into every kind of tag that is there, moods and note beside them; nothing else changes."""
+        genres = list(values.genres)
+        raw = {**self.raw, "main": genres, "id3v1": [str(_id3v1_number(values.genres))], "info": genres[:1]}
+        if "apev2" in raw:
+            raw["apev2"] = genres
+        if values.moods:
+            raw["moods"] = list(values.moods)
+        self.restore({**raw, "earmark": [values.provenance] if values.provenance else []})
 
     def restore(self, raw: RawGenres) -> None:
-        """Put back the values that :attr:`raw` gave; a kind of tag that had none gets none."""
+        """Put back the values that :attr:`raw` gave; a field that had none gets none."""
         # read now: saving the other tags loses or rewrites the block, which is put back below
         block = self._read_id3v1()
-        if "apev2" in self.raw or "apev2" in raw:
+        there = self.raw
+        if "apev2" in there or "apev2" in raw:
             self._save_ape(raw.get("apev2"))
-        values = raw.get("main")
-        if values or self._style.get_list(self._file):
+        changed = [name for name in self._styles if raw.get(name, []) != there.get(name, [])]
+        for name in changed:
             # such as an MP3 without any ID3 tag
             if self._file.tags is None:
                 self._file.add_tags()
-            self._style.set_list(self._file, values) if values else self._style.delete(self._file)
+            values, style = raw.get(name), self._styles[name]
+            style.set_list(self._file, values) if values else style.delete(self._file)
+        if changed:
             self._save()
         if block:
             self._write_id3v1(block[:-1] + bytes([int(raw.get("id3v1", [_ID3V1_NONE])[0])]))
-        if self.format == "WAVE" and raw.get("info"):
-            write_info_genre(self.path, raw["info"][0])
+        if self.format == "WAVE":
+            write_info_genre(self.path, next(iter(raw.get("info", ())), None))
 
     def _save(self) -> None:
         if self.format not in _ID3_IN:
             self._file.save()
             return
-        # mutagen writes ID3v2.3 and 2.4 only; of 2.2, 2.3 is the nearer. No separator: several values stay several
-        version = 3 if self._file.tags.version[:2] in ((2, 2), (2, 3)) else 4
-        self._file.save(v2_version=version, v23_sep=None)
+        # no separator: several values stay several, in 2.3 too, as all readers but the oldest understand
+        self._file.save(v2_version=_id3_version(self._file.tags), v23_sep=None)
 
     def _save_ape(self, values: list[str] | None) -> None:
         from mutagen.apev2 import APEv2
@@ -194,18 +230,23 @@ def _read_ape(path: Path) -> Any:
         return None
 
 
-def _list_items(tags: Any, genre: str) -> dict[str, str]:
-    """List all tags but the genre, as text that shows every byte of them."""
+def _list_items(tags: Any, own: set[str]) -> dict[str, str]:
+    """List all tags but our own, as text that shows every byte of them."""
     values = {} if tags is None else tags.as_dict() if hasattr(tags, "as_dict") else dict(tags)
-    return {key: repr(value) for key, value in values.items() if key.casefold() != genre}
+    return {key: repr(value) for key, value in values.items() if key.casefold() not in own}
 
 
-def _list_frames(tags: Any) -> dict[str, Any]:
-    """List all ID3 frames but the genre, without their encoding: UTF-8 in ID3v2.3 is an error that is put right."""
+def _list_frames(tags: Any, own: set[str]) -> dict[str, Any]:
+    """List all ID3 frames but our own, without their encoding: UTF-8 in ID3v2.3 is an error that is put right."""
     if tags is None:
         return {}
-    frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key != "TCON"}
+    frames = {key: repr({**vars(frame), "encoding": 0}) for key, frame in tags.items() if key.casefold() not in own}
     return {**frames, "unknown": list(tags.unknown_frames)}
+
+
+def _id3_version(tags: Any) -> int:
+    """Return which version of ID3v2 a tag is written in: mutagen writes 2.3 and 2.4; of 2.2, 2.3 is the nearer."""
+    return 3 if getattr(tags, "version", ())[:2] in ((2, 2), (2, 3)) else 4
 
 
 def _id3v1_number(genres: tuple[str, ...]) -> int:
@@ -214,53 +255,3 @@ def _id3v1_number(genres: tuple[str, ...]) -> int:
 
     numbers = {name.casefold(): number for number, name in enumerate(TCON.GENRES)}
     return next((numbers[name.casefold()] for name in genres if name.casefold() in numbers), _ID3V1_NONE)
-
-
-def read_info_genre(path: Path) -> str | None:
-    """Read the genre of a WAV's INFO list; None where it has none."""
-    with path.open("rb") as file:
-        for at, size in _find_genres(file):
-            file.seek(at + 8)
-            return file.read(size).split(b"\0")[0].decode("utf-8", "replace")
-    return None
-
-
-def write_info_genre(path: Path, genre: str) -> None:
-    """Write the genre over the one in a WAV's INFO list, where there is one.
-
-    Where it is too long for its place the old one is marked as junk, which readers pass over: what lies
-    behind it then stays where it is.
-    """
-    value = genre.encode("utf-8") + b"\0"
-    with path.open("r+b") as file:
-        for at, size in list(_find_genres(file)):
-            file.seek(at)
-            if len(value) <= size:
-                file.write(_INFO_GENRE + struct.pack("<I", size) + value.ljust(size, b"\0"))
-            else:
-                file.write(_JUNK)
-
-
-def _find_genres(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Find genres in INFO lists: where their chunks begin, and the size of their data, in bytes."""
-    end = file.seek(0, 2)
-    file.seek(0)
-    head = file.read(12)
-    if (head[:4], head[8:]) != (b"RIFF", b"WAVE"):
-        return
-    for name, at, size in _iterate_chunks(file, 12, end):
-        file.seek(at + 8)
-        if name == b"LIST" and file.read(4) == b"INFO":
-            inner = _iterate_chunks(file, at + 12, min(end, at + 8 + size))
-            yield from ((a, s) for n, a, s in inner if n == _INFO_GENRE)
-
-
-def _iterate_chunks(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    # a chunk: name (4 bytes), size of its data (4 bytes), the data, filled up to an even number of bytes
-    while at + 8 <= end:
-        file.seek(at)
-        name, size = struct.unpack("<4sI", file.read(8))
-        if at + 8 + size > end:
-            return
-        yield name, at, size
-        at += 8 + size + size % 2

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
 
 from earmark.inference.verdict import Verdict
-from earmark.library.vocabulary import Vocabulary
+from earmark.library.vocabulary import Vocabulary, spell_label
 
 MIN_SHARE = 0.2
 """Least probability at which a genre that is not the most probable one is written too."""
@@ -16,7 +16,7 @@ MIN_SHARE = 0.2
 
 @dataclass(frozen=True)
 class GenreSelector:
-    """Selects the genres to write for a verdict.
+    """Selects the genres, styles and moods to write for a verdict.
 
     Attributes
     ----------
@@ -29,6 +29,8 @@ class GenreSelector:
     min_confidence : float, optional
         Least confidence at which anything is written, in place of the model's own thresholds, whatever the model
         itself calls unknown.
+    moods : int
+        At most so many of the verdict's moods, of at least :data:`MIN_SHARE`.
     thresholds : mapping of str to float
         Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
     styles : int
@@ -40,6 +42,7 @@ class GenreSelector:
     tag_threshold: float = 0.0
     min_confidence: float | None = None
     styles: int = 0
+    moods: int = 0
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -54,7 +57,7 @@ class GenreSelector:
         return "unsure" if verdict.confidence < self.threshold else None
 
     def select(self, verdict: Verdict) -> tuple[str, ...]:
-        """Return the words to write, each once; none where the verdict is rejected.
+        """Return the words of the genres to write, each once; none where the verdict is rejected.
 
         Examples
         --------
@@ -63,12 +66,26 @@ class GenreSelector:
         >>> GenreSelector(load_vocabulary({"words": {"jazz": ["Jazz", "Swing"]}}), top=2).select(verdict)
         ('Jazz', 'Swing', 'Blues')
         """
-        if self.rejects(verdict):
-            return ()
+        return () if self.rejects(verdict) else self.guess(verdict)
+
+    def guess(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the words of the genres that come first, however sure; none where the verdict has no genres."""
         # the most probable genre in any case, however many share the rest
-        best, *others = list(verdict.genres.items())[: self.top]
-        others += list(verdict.styles.items())[: self.styles]
-        labels = [best[0], *(label for label, share in others if share >= self.thresholds.get(label, MIN_SHARE))]
+        ranked = list(verdict.genres.items())[: self.top]
+        labels = [label for i, (label, p) in enumerate(ranked) if i == 0 or p >= self.thresholds.get(label, MIN_SHARE)]
+        return self._translate(labels)
+
+    def select_styles(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the words of the styles to write, each once."""
+        ranked = list(verdict.styles.items())[: self.styles]
+        return self._translate([label for label, p in ranked if p >= self.thresholds.get(label, MIN_SHARE)])
+
+    def select_moods(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the moods to write, spelled as the vocabulary spells genres."""
+        moods = list(verdict.moods.items())[: self.moods]
+        return tuple(spell_label(mood, self.vocabulary.base) for mood, share in moods if share >= MIN_SHARE)
+
+    def _translate(self, labels: Iterable[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(chain.from_iterable(map(self.vocabulary.translate, labels))))
 
 

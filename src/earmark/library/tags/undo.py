@@ -93,14 +93,18 @@ def _undo_genre(entry: Entry, path: Path, dry_run: bool, break_links: bool) -> s
     """Take back the genre alone where somebody has changed the file since, if it is still the one written."""
     stamp = Stamp.of(path)
     found = GenreTags(path)
-    if found.raw == entry.before.genres:
+    raw, before, after = found.raw, entry.before.genres, entry.after.genres
+    # fields that were left alone may have any value by now
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if all(raw.get(name) == before.get(name) for name in changed):
         return "as it was"
-    if found.raw != entry.after.genres:
+    if any(raw.get(name) != after.get(name) for name in changed):
         raise TagError("its genre was changed by another program since: left as it is")
+    restored = {**raw, **{name: before.get(name, []) for name in changed}}
     check_writable(path, break_links=break_links)
     if not dry_run:
         with make_draft(path) as draft:
-            edit_tags(draft, lambda tags: tags.restore(entry.before.genres))
+            edit_tags(draft, lambda tags: tags.restore(restored))
             if not contains_tags(GenreTags(draft).other_tags, found.other_tags) or not same_sound(draft, path):
                 raise TagError("other tags or the sound would have been altered: left as it was")
             finish_draft(draft, path, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from earmark.library.tags.safe_replace import (
     resolve_links,
     system_errors_as_tag_errors,
 )
+from earmark.library.tags.values import TagValues
 
 
 class GenreWriter:
@@ -32,8 +34,6 @@ class GenreWriter:
     Parameters
     ----------
     journal : Journal
-    overwrite : bool
-        Write over genres that are there.
     keep_mtime : bool
         Keep the modification time.
     break_links : bool
@@ -41,45 +41,25 @@ class GenreWriter:
         Without, such a file is refused.
     """
 
-    def __init__(
-        self, journal: Journal, *, overwrite: bool = False, keep_mtime: bool = False, break_links: bool = False
-    ) -> None:
-        self.journal, self.overwrite = journal, overwrite
+    def __init__(self, journal: Journal, *, keep_mtime: bool = False, break_links: bool = False) -> None:
+        self.journal = journal
         self.keep_mtime, self.break_links = keep_mtime, break_links
 
-    def wants(self, tags: GenreTags) -> bool:
-        """Return whether a file may get a genre, before it is decoded: False if it has one, and keeps it.
-
-        Parameters
-        ----------
-        tags : GenreTags
-            Of the file, links resolved.
-
-        Raises
-        ------
-        TagError
-            If the file could not be written.
-        """
-        if tags.genres and not self.overwrite:
-            return False
-        check_writable(tags.path, break_links=self.break_links)
-        return True
-
-    def write(self, path: Path, genres: tuple[str, ...], seen: Stamp | None = None) -> bool:
-        """Write genres into a file.
+    def write(self, path: Path, values: TagValues, seen: Stamp | None = None) -> bool:
+        """Write exactly these values into a file; moods that are there stay where there are none to write.
 
         Parameters
         ----------
         path : Path
             Of a symbolic link, the file that it leads to.
-        genres : tuple of str
+        values : TagValues
         seen : Stamp, optional
-            Of the file when it was classified; if it is another by now, it is left alone.
+            Of the file when the values were chosen; if it is another by now, it is left alone.
 
         Returns
         -------
         bool
-            False if there was nothing to write: the file has a genre and keeps it, or has these already.
+            False if there was nothing to write: the file has these values already.
 
         Raises
         ------
@@ -90,10 +70,11 @@ class GenreWriter:
         with system_errors_as_tag_errors():
             before = seen or Stamp.of(path)
             old = GenreTags(path)
-            if not self.wants(old) or old.raw.get("main") == list(genres):
+            if old.holds(values):
                 return False
+            check_writable(path, break_links=self.break_links)
             with make_draft(path) as draft:
-                entry = self._edit_draft(old, draft, genres, before)
+                entry = self._edit_draft(old, draft, values, before)
                 # the order matters: a change is on the disk, in the journal, before the file is touched
                 self.journal.intend(entry)
                 try:
@@ -104,12 +85,14 @@ class GenreWriter:
                 self.journal.mark(entry, "done")
         return True
 
-    def _edit_draft(self, old: GenreTags, draft: Path, genres: tuple[str, ...], before: Stamp) -> Entry:
-        """Write the tag into the draft, and prove that it is the only thing that differs."""
+    def _edit_draft(self, old: GenreTags, draft: Path, values: TagValues, before: Stamp) -> Entry:
+        """Write the tags into the draft, and prove that they are the only thing that differs."""
         path = old.path
-        edit_tags(draft, lambda tags: tags.write(genres))
+        edit_tags(draft, lambda tags: tags.write(values))
         new = GenreTags(draft)
-        if tuple(new.raw.get("main", ())) != genres:
+        # moods that are there stay where there are none to write
+        values = replace(values, moods=values.moods or old.values.moods)
+        if not new.holds(values) or new.values.provenance != values.provenance:
             raise TagError("the genre does not read back as it was written: left as it was")
         if not contains_tags(new.other_tags, old.other_tags):
             raise TagError("other tags would have been altered: left as it was")
