@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from earmark.cli.text import bar, clean, fit, format_offset, sparkline
+from earmark.cli.text import bar, clean, fit, format_offset, shorten, sparkline
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import ClipVerdict, Verdict
@@ -88,7 +88,7 @@ class TableWriter:
                 yield from self._add_note(Text(" " * (self.name_width + 2)), note, "yellow")
             return
         if album is not self.album and album.kind != "track":
-            yield Text(fit(f"{_name_album(album)}: a {album.kind}, by track", self.width), style="dim", no_wrap=True)
+            yield Text(shorten(f"{_name_album(album)}: a {album.kind}, by track", self.width), "dim", no_wrap=True)
         self.album = album
         yield from self._make_lines(verdict)
 
