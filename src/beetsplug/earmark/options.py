@@ -98,6 +98,6 @@ def make_selector(vocabulary: confuse.ConfigView, options: confuse.AttrDict[str,
     except (EarmarkError, confuse.ConfigError) as error:
         raise UserError(f"earmark: {error}") from error
     return GenreSelector(
-        loaded, options.count, card.calibration.tag_threshold, options.min_confidence,
+        loaded, options.count, card.tag_thresholds, options.min_confidence,
         styles=options.styles, moods=options.moods,
     )  # fmt: skip

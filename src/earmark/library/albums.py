@@ -198,7 +198,7 @@ def disagrees(track: Verdict, tracks: Sequence[Verdict], card: Card) -> bool:
     genre is written beside another.
     """
     genre = track.genre
-    if genre is None or track.confidence < card.calibration.tag_threshold:
+    if genre is None or track.confidence < card.tag_thresholds[genre]:
         return False
     # without the track itself, which of a short album is much
     others = [other for other in tracks if other is not track and other.genres]

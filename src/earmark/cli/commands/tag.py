@@ -224,7 +224,7 @@ def tag(
     several = card.thresholds if card.multilabel else {}
     words = load_vocabulary(vocabulary, (*tagger.labels, *card.styles), with_parents=parents, depth=depth)
     selector = GenreSelector(
-        words, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, moods, several
+        words, top or len(several) or 1, card.tag_thresholds, min_confidence, styles, moods, several
     )
     existing = _choose_existing(overwrite, keep_existing, mine)
     with _open_library(library, create=bool(paths)) as kept:

@@ -59,7 +59,7 @@ class WordNamer:
     card : Card
         Of the model that gave the verdicts.
     selector : GenreSelector
-        Which words are written. Of an album, whose tracks differ, less confidence suffices than its `tag_threshold`:
+        Which words are written. Of an album, whose tracks differ, less confidence suffices than its `tag_thresholds`:
         the model's threshold of "unknown".
     """
 
@@ -94,7 +94,7 @@ class WordNamer:
         ]  # fmt: skip
 
     def _name_pooled(self, pooled: Verdict) -> WordAnswer:
-        return _choose_words(pooled, replace(self.selector, tag_threshold=self.card.calibration.threshold))
+        return _choose_words(pooled, replace(self.selector, tag_thresholds=self.card.thresholds))
 
 
 def _choose_words(verdict: Verdict, selector: GenreSelector) -> WordAnswer:
@@ -104,7 +104,7 @@ def _choose_words(verdict: Verdict, selector: GenreSelector) -> WordAnswer:
     plain = replace(selector.vocabulary, with_parents=False)
     words = {} if unlike else sum_by_word(verdict.genres, plain)
     best, confidence = next(iter(words.items()), ("", 0.0))
-    genres = _add_parents(select_words(words, selector.threshold, selector.top), selector.vocabulary)
+    genres = _add_parents(select_words(words, selector.find_threshold(verdict), selector.top), selector.vocabulary)
     if not genres:
         left_out = "your words have none for it" if words and not best else ""
         return WordAnswer(best, confidence, left_out or verdict.reason or verdict.error or "not sure enough")
