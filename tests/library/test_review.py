@@ -7,7 +7,7 @@ import pytest
 
 from earmark.inference.verdict import Verdict
 from earmark.library.library import StoredVerdict
-from earmark.library.review import measure_similarity, rank_for_review, select_facilities
+from earmark.library.review import measure_similarity, rank_for_review, select_representatives
 from earmark.library.tags.file_tags import FileTags
 
 GENRES = ("blues", "jazz", "metal", "pop")
@@ -43,7 +43,7 @@ def test_the_least_sure_comes_first(shelf):
     ]  # fmt: skip
     first, *_ = found = rank_for_review(tracks)
     assert names(found) == ["2.mp3", "3.mp3", "1.mp3"]
-    assert first.reason == "not sure: blues 40 %, jazz 35 %"
+    assert first.reason == "not sure: blues 40%, jazz 35%"
     assert first.doubt == pytest.approx(0.6)
 
 
@@ -103,17 +103,19 @@ def test_of_tracks_that_sound_alike_one_is_suggested_first(shelf):
     assert found == ["a", "b"]
 
 
-def test_facility_location_is_what_its_definition_says():
+def test_the_selection_is_what_its_definition_says():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(12, 5))
     similarity = measure_similarity(list(X))
     weight = rng.random(12).astype(np.float32)
     chosen = []
-    for i in select_facilities(similarity, weight, 5):
-        worth = [(weight * similarity[[*chosen, j]].max(axis=0)).sum() if j not in chosen else -1 for j in range(12)]
+    for i in select_representatives(similarity, weight, 5):
+        now = (weight * similarity[chosen].max(axis=0, initial=0)).sum()
+        then = np.array([(weight * similarity[[*chosen, j]].max(axis=0)).sum() for j in range(12)])
+        worth = np.where(np.isin(range(12), chosen), -1, weight * (then - now))
         assert worth[i] == pytest.approx(max(worth), abs=1e-5)
         chosen.append(i)
-    assert sorted(select_facilities(similarity, weight, 100)) == list(range(12))
+    assert sorted(select_representatives(similarity, weight, 100)) == list(range(12))
 
 
 def test_tracks_without_an_embedding_are_like_themselves_only():

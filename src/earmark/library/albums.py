@@ -108,10 +108,11 @@ def _split_folder(folder: Path, tracks: Sequence[tuple[T, FileTags]]) -> Iterato
     for group in groups.values():
         own = [tags for _, tags in group]
         title = folder.resolve().name if untagged else own[0].album
-        yield Album(folder, title, _name_artist(own), _tell_kind(own), tuple(item for item, _ in group))
+        yield Album(folder, title, _name_artist(own), tell_kind(own), tuple(item for item, _ in group))
 
 
-def _tell_kind(tracks: Sequence[FileTags]) -> Kind:
+def tell_kind(tracks: Sequence[FileTags]) -> Kind:
+    """Return what tracks that belong together are."""
     if len(tracks) == 1:
         return "track"
     # several tracks of one album share its artist
@@ -197,7 +198,7 @@ def disagrees(track: Verdict, tracks: Sequence[Verdict], card: Card) -> bool:
     genre is written beside another.
     """
     genre = track.genre
-    if genre is None or track.confidence < card.calibration.tag_threshold:
+    if genre is None or track.confidence < card.tag_thresholds[genre]:
         return False
     # without the track itself, which of a short album is much
     others = [other for other in tracks if other is not track and other.genres]

@@ -1,12 +1,14 @@
 """Which tracks of a library are most worth a look: what a person corrects first, so that a model learns most from it.
 
-Two steps of active learning. Uncertainty sampling (Lewis and Gale 1994) finds the tracks whose answer, tag or album is
-least probable. Among these, greedy facility location (Wei, Iyer and Bilmes 2015) takes tracks that many others in doubt
-sound like, and none twice that sound alike: not ten tracks of one album.
+Active learning by doubt and representativeness. Uncertainty sampling (Lewis and Gale 1994) finds the tracks whose
+answer, tag or album is least probable. Among these, greedy facility location (Wei, Iyer and Bilmes 2015), weighted by
+doubt as information density is (Settles and Craven 2008), takes tracks that many others in doubt sound like, and none
+twice that sound alike: not ten tracks of one album.
 
 References
 ----------
 Lewis, Gale, "A sequential algorithm for training text classifiers", SIGIR 1994.
+Settles, Craven, "An analysis of active learning strategies for sequence labeling tasks", EMNLP 2008.
 Wei, Iyer, Bilmes, "Submodularity in data subset selection and active learning", ICML 2015.
 """
 
@@ -45,7 +47,7 @@ class Suggestion(NamedTuple):
     ----------
     track : StoredVerdict
     reason : str
-        Why, such as "not sure: jazz 41 %, blues 38 %" or "tagged Pop, but sounds like metal".
+        Why, such as "not sure: jazz 41%, blues 38%" or "tagged Pop, but sounds like metal".
     doubt : float
         1 minus the probability of the answer, of the genre in the tag, or of the album's, whichever is least probable.
     """
@@ -76,7 +78,7 @@ def rank_for_review(tracks: Iterable[StoredVerdict], top: int = 20) -> list[Sugg
         return []
     similarity = measure_similarity([suggestion.track.verdict.embedding for suggestion in doubtful])
     doubt = np.array([suggestion.doubt for suggestion in doubtful], np.float32)
-    return [doubtful[i] for i in select_facilities(similarity, doubt, top)]
+    return [doubtful[i] for i in select_representatives(similarity, doubt, top)]
 
 
 def measure_similarity(embeddings: Sequence[NDArray[np.floating] | None]) -> NDArray[np.float32]:
@@ -92,23 +94,23 @@ def measure_similarity(embeddings: Sequence[NDArray[np.floating] | None]) -> NDA
     return similarity
 
 
-def select_facilities(similarity: NDArray[np.float32], weight: NDArray[np.float32], top: int) -> list[int]:
-    """Select rows greedily, so that the weighted similarity of all to the nearest one selected is largest.
+def select_representatives(similarity: NDArray[np.float32], doubt: NDArray[np.float32], top: int) -> list[int]:
+    """Select rows greedily, each time the one of most doubt that most doubtful rows are like, and no selected one yet.
 
     Parameters
     ----------
     similarity : ndarray, shape (n, n)
         From 0 to 1.
-    weight : ndarray, shape (n,)
+    doubt : ndarray, shape (n,)
     top : int
         How many; all where there are fewer.
     """
-    # max over the rows selected of the similarity to each, (n,)
-    covered = np.zeros(len(weight), np.float32)
+    # of each row, its similarity to the nearest one selected, (n,)
+    covered = np.zeros(len(doubt), np.float32)
     selected: list[int] = []
-    for _ in range(min(top, len(weight))):
-        # what each row adds: (n, n) @ (n,) → (n,)
-        gain = np.maximum(similarity - covered, 0) @ weight
+    for _ in range(min(top, len(doubt))):
+        # doubt_i · sum_j doubt_j · max(0, similarity_ij - covered_j): (n, n) @ (n,) → (n,)
+        gain = doubt * (np.maximum(similarity - covered, 0) @ doubt)
         gain[selected] = -1
         selected.append(int(gain.argmax()))
         covered = np.maximum(covered, similarity[selected[-1]])
@@ -142,9 +144,10 @@ def _find_album_genre(total: Mapping[str, float], own: Mapping[str, float], n_ot
 def _doubt(track: StoredVerdict, album_genre: str | None) -> Suggestion:
     """Find which of answer, tag and album is the least probable."""
     verdict, tags = track.verdict, _get_tags(track)
-    guesses = ", ".join(f"{genre} {100 * p:.0f} %" for genre, p in list(verdict.genres.items())[:2])
+    guesses = ", ".join(f"{genre} {p:.0%}" for genre, p in list(verdict.genres.items())[:2])
     claims = [(verdict.confidence, f"not sure: {guesses}")]
-    if tagged := set(match_genres(tags.genres, list(verdict.genres), families=True).values()):
+    # what Earmark wrote is its own answer
+    if not tags.is_own and (tagged := set(match_genres(tags.genres, list(verdict.genres), families=True).values())):
         p = sum(verdict.genres[genre] for genre in tagged)
         claims.append((p, f"tagged {'; '.join(tags.genres)}, but sounds like {verdict.best}"))
     if album_genre:
