@@ -66,6 +66,15 @@ def library(
     vocabulary: VocabularyOption = "model",
     parents: ParentsOption = False,
     depth: DepthOption = None,
+    rename: Annotated[
+        str | None,
+        typer.Option(
+            "--rename",
+            help="First name all files by this model, from what was heard of them; no file is opened.",
+            metavar="MODEL",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     words: Annotated[
         bool,
         typer.Option(
@@ -87,6 +96,9 @@ def library(
     playlist that Earmark wrote is replaced; any other file of that name is
     left alone and named, unless --force is given.
 
+    --rename answers for another model: one that 'earmark train' made on the
+    encoder, or gtzan. Its answers are kept beside those that are there.
+
     [bold]Examples[/bold]
 
       earmark library music.db
@@ -94,6 +106,7 @@ def library(
       earmark library music.db --genre jazz --format json | jq -r .path
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
+      earmark library music.db --rename mine.onnx
       earmark library music.db --words -o words.yaml
       earmark library music.db --playlists ~/Music/Playlists --vocabulary words.yaml
 
@@ -102,6 +115,7 @@ def library(
     """  # fmt: skip
     from earmark.cli.commands.library_view import Page
     from earmark.cli.commands.library_words import show_words
+    from earmark.cli.commands.rename_view import rename_library
     from earmark.inference.vocabulary import read_classes
     from earmark.library.answers import choose_model
     from earmark.library.library import Library
@@ -111,6 +125,11 @@ def library(
         # First, so that whatever is written below no longer holds them.
         if prune:
             terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
+        if rename:
+            model = rename_library(kept, rename)
+            # Who asks for new names alone wants no table of them.
+            if not (form or output or playlists or words):
+                return
         chosen, names = choose_model(kept, model)
         if not model and len(names) > 1:
             terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
