@@ -77,6 +77,15 @@ def library(
     vocabulary: VocabularyOption = "model",
     parents: ParentsOption = False,
     depth: DepthOption = None,
+    rename: Annotated[
+        str | None,
+        typer.Option(
+            "--rename",
+            help="First name all files by this model, from what was heard of them; no file is opened.",
+            metavar="MODEL",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     words: Annotated[
         bool,
         typer.Option(
@@ -146,6 +155,9 @@ def library(
     stay in the library whatever happens to the files, 'earmark train
     --library' learns from them, and 'earmark tag --library' writes them.
 
+    --rename answers for another model: one that 'earmark train' made on the
+    encoder, or gtzan. Its answers are kept beside those that are there.
+
     [bold]Examples[/bold]
 
       earmark library music.db
@@ -156,6 +168,7 @@ def library(
       earmark library music.db --review --top 50 -o review.csv
       earmark library music.db --correct-from review.csv
       earmark library music.db --correct 'Dub/01 Song.mp3=Dub'
+      earmark library music.db --rename mine.onnx
       earmark library music.db --words -o words.yaml
       earmark library music.db --playlists ~/Music/Playlists --vocabulary words.yaml
 
@@ -165,6 +178,7 @@ def library(
     from earmark.cli.commands.library_corrections import Corrector, show_corrections, show_review
     from earmark.cli.commands.library_view import Page, choose_answers, choose_vocabulary
     from earmark.cli.commands.library_words import show_words
+    from earmark.cli.commands.rename_view import rename_library
     from earmark.library.library import Library
 
     if words + review + corrections > 1:
@@ -173,6 +187,11 @@ def library(
         # First, so that whatever is written below no longer holds them.
         if prune:
             terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
+        if rename:
+            model = rename_library(kept, rename)
+            # Who asks for new names alone wants no table of them.
+            if not (form or output or playlists or words):
+                return
         chosen = choose_answers(kept, model)
         own = choose_vocabulary(chosen, vocabulary, parents=parents, depth=depth)
         corrector = Corrector(kept, chosen)
