@@ -29,10 +29,10 @@ from damage import Named, damaged
 from rich.console import Console
 from rich.progress import track
 
-from earmark.data.tag_corpus import read_tags
 from earmark.errors import AudioError
 from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
+from earmark.library.tags.file_tags import read_file_tags
 from earmark.parallel import Pool
 
 SLOWEST = 10.0
@@ -116,7 +116,7 @@ class Listener:
         with NamedTemporaryFile(suffix=f".{suffix}") as file:
             file.write(content)
             file.flush()
-            read_tags(Path(file.name))
+            read_file_tags(Path(file.name))
         kinds = []
         for preview in (True, False):
             try:

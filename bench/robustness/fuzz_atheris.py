@@ -33,7 +33,7 @@ def _take(content: bytes) -> None:
     with suppress(AudioError):
         _TAGGER.classify(named)
     named.seek(0)
-    with suppress(Exception):  # its errors are many, and read_tags catches all: only crashes and hangs count
+    with suppress(Exception):  # its errors are many, and read_file_tags catches all: only crashes and hangs count
         mutagen.File(named)
 
 

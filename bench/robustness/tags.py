@@ -189,7 +189,7 @@ def _verdicts(paths: list[Path], jobs: int) -> dict[str, tuple[str, ...]]:
 def _tag_between_kills(library: Path, journal: Path, n: int, kills: int, jobs: int, rng: random.Random) -> list[int]:
     """Tag, killed at random moments after random progress, until a run ends by itself."""
     killed: list[int] = []
-    command = [COMMAND, "tag", library, "--min-confidence", "0", "--journal", journal, "-j", str(jobs)]
+    command = [COMMAND, "tag", library, "--min-confidence", "0", "--moods", "1", "--journal", journal, "-j", str(jobs)]
     for _ in range(kills):
         # three in four files have no genre
         kill_at_progress(command, journal, count_done(journal) + rng.uniform(0.3, 1.0) * 0.7 * n / (kills + 1), rng)

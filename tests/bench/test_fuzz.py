@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.audio.decode import decode
-from earmark.data.tag_corpus import read_tags
+from earmark.library.tags.file_tags import read_file_tags
 
 FUZZ = Path(__file__).parents[2] / "bench" / "robustness" / "fuzz.py"
 
@@ -29,7 +29,7 @@ def test_the_originals_can_be_heard_and_their_tags_read(tmp_path):
         path = tmp_path / f"{i}.{suffix}"
         path.write_bytes(content)
         suffixes.add(suffix)
-        tagged += "Waltz" in " ".join(read_tags(path).genres).title()
+        tagged += "Waltz" in " ".join(read_file_tags(path).genres).title()
     assert len(suffixes) > 25
     assert tagged >= 8
 

@@ -16,7 +16,7 @@ from support.command import run
 from earmark.cli.commands.evaluate_view import render_confusion
 from earmark.data.splits import split_tracks
 from earmark.data.synth import write_corpus
-from earmark.data.tag_corpus import open_tag_corpus, read_tags
+from earmark.data.tag_corpus import open_tag_corpus
 from earmark.errors import CorpusError, MissingExtra, SettingError
 from earmark.evaluation.calibration import Answers
 from earmark.evaluation.report import judge
@@ -72,43 +72,6 @@ def tag(path, genres=None, **tags):
     file.update({"genres": genres, **tags})
     file.save()
     return path
-
-
-# Files
-
-
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_tags_of_every_format_are_read(library, suffix):
-    path = library(f"a{suffix}", ["Acid Jazz", "R&B/Soul"], artist="Guest", albumartist="Señor Coconut")
-    tagged = read_tags(path)
-    assert tagged.genres == ("Acid Jazz", "R&B", "Soul")
-    assert tagged.artist == "Señor Coconut"
-    assert read_tags(library(f"b{suffix}")).genres == ()
-
-
-@pytest.mark.parametrize(
-    ("albumartist", "artist", "known"),
-    [
-        ("Miles Davis", "Wayne Shorter", "Miles Davis"),
-        (None, "Wayne Shorter", "Wayne Shorter"),
-        ("Various Artists", "Wayne Shorter", "Wayne Shorter"),
-        ("various", " VA ", ""),
-        ("  ", "Unknown Artist", ""),
-        (None, None, ""),
-    ],
-)
-def test_the_artist_is_the_albums_else_the_tracks(library, albumartist, artist, known):
-    assert read_tags(library("a.flac", ["Jazz"], albumartist=albumartist, artist=artist)).artist == known
-
-
-def test_numbers_in_an_mp3_are_genres(library):
-    from mutagen.id3 import ID3, TCON
-
-    path = library("a.mp3", ["x"])
-    tags = ID3(path)
-    tags.setall("TCON", [TCON(encoding=0, text=["(17)(8)", "Post-Rock"])])
-    tags.save(path, v2_version=3)
-    assert read_tags(path).genres == ("Rock", "Jazz", "Post-Rock")
 
 
 def test_a_library_is_filed_by_its_tags(library):
@@ -177,19 +140,6 @@ def _refuse(path, real):
         real(self, name, *arguments)
 
     return init
-
-
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_no_damage_to_a_file_is_fatal(library, suffix, rng):
-    path = library(f"a{suffix}", ["Acid Jazz", "R&B"], artist="Señor Coconut")
-    whole = path.read_bytes()
-    readable = 0
-    for _ in range(60):
-        damaged = np.frombuffer(whole, np.uint8)[: rng.integers(1, 2 * len(whole))].copy()
-        damaged[rng.integers(0, min(len(damaged), 100), 3)] = rng.integers(0, 256, 3)
-        path.write_bytes(damaged.tobytes())
-        readable += read_tags(path).readable
-    assert readable < 60
 
 
 def test_names_that_are_no_unicode(library):

@@ -1,5 +1,7 @@
 """Pooling of clips."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.models import listening
@@ -67,3 +69,20 @@ def test_an_unknown_answer_keeps_the_ranking_and_says_why(probabilities, novelti
     assert verdict.genres == pytest.approx(dict(zip(("electronic", "latin"), probabilities, strict=True)))
     assert verdict.confidence == pytest.approx(probabilities[0])
     assert list(verdict.styles) == ["swing", "salsa", "techno"]
+
+
+def test_a_verdict_keeps_the_mean_of_the_features_of_the_clips_that_were_heard():
+    heard = [clip((1, 0, 0)), clip((1, 0, 0))]
+    rows = [np.float32([1, 2]), np.float32([3, 6])]
+    clips = [replace(one, features=row) for one, row in zip(heard, rows, strict=True)]
+    verdict = make_verdict(
+        TrackPrediction([*clips, ClipPrediction(2.0, 3.0, skipped="silence")], 3.0), listening().card
+    )
+    assert verdict.embedding.dtype == np.float16
+    assert verdict.embedding.tolist() == [2, 4]
+    # what is compared, printed and written is the answer
+    assert verdict == make_verdict(
+        TrackPrediction([*heard, ClipPrediction(2.0, 3.0, skipped="silence")], 3.0), listening().card
+    )
+    assert "embedding" not in {**verdict.to_dict(), **verdict.to_record()}
+    assert "embedding" not in repr(verdict)

@@ -7,9 +7,10 @@ import pytest
 from mediafile import MediaFile
 
 from earmark.errors import TagError
+from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import Journal, read_journal
 from earmark.library.tags.undo import undo
-from earmark.library.tags.values import TagValues
+from earmark.library.tags.values import TagValues, may_change, merge_values
 from earmark.library.tags.writer import GenreWriter, digest
 
 FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".alac.m4a", ".wma", ".ape", ".wv", ".aiff", ".wav")
@@ -18,9 +19,23 @@ FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".alac.m4a", ".wma", ".ape"
 PICTURE = bytes(range(256)) * 300
 
 
-def write(journal, path, *genres, moods=(), provenance="", seen=None, **options):
+def write(journal, path, *genres, moods=(), provenance="", existing="replace", seen=None, **options):
+    """Write what a run would, which merges values with those that are there."""
+    values = TagValues(genres, moods, provenance)
+    if existing != "replace" or provenance:
+        there = GenreTags(path).values
+        if not may_change(there, existing):
+            return False
+        values = merge_values(there, values, existing)
     with Journal(journal) as noted:
-        return GenreWriter(noted, **options).write(path, TagValues(genres, moods, provenance), seen)
+        return GenreWriter(noted, **options).write(path, values, seen)
+
+
+def genres(path, *names):
+    """Write genres as another program does."""
+    file = MediaFile(path)
+    file.genres = list(names)
+    file.save()
 
 
 def undone(journal, **options):

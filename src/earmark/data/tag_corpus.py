@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from earmark.data.corpus import Corpus, Track, make_tracks, name_corpus
@@ -13,27 +13,9 @@ from earmark.data.known_genres import assign_known_genres
 from earmark.data.rare_genres import MIN_TRACKS, Assignment, Rare, assign_common_genres
 from earmark.errors import CorpusError, SettingError, format_count
 from earmark.files import walk
-from earmark.inference.genre_names import spelling_key
+from earmark.library.tags.file_tags import FileTags, read_file_tags
 from earmark.library.tags.genre_tags import require_mediafile
-from earmark.library.tags.spelling import parse_genres, unify_spellings
-
-# What stands for an artist where there is none, as :func:`spelling_key` gives it.
-_NO_ARTIST = frozenset(("various", "variousartists", "variousartist", "va", "v.a.", "unknown", "unknownartist"))
-
-
-@dataclass(frozen=True)
-class FileTags:
-    """What the tags of a file say: genres in the tag's order, the album's or else the track's artist, and the album.
-
-    The artist is empty where unknown or "Various Artists"; `album` holds its artist too, as many are called alike;
-    `readable` says whether tags could be read at all.
-    """
-
-    path: Path
-    genres: tuple[str, ...] = ()
-    artist: str = ""
-    album: str = ""
-    readable: bool = True
+from earmark.library.tags.spelling import unify_spellings
 
 
 def open_tag_corpus(
@@ -94,7 +76,7 @@ def open_tag_corpus(
         filed = assign_common_genres(choices, min_tracks, rare)
     else:
         filed = Assignment(assign_known_genres(choices, known))
-    rows = [(file.path, genre, file.artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
+    rows = [(file.path, genre, file.known_artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
     tracks = _add_others(make_tracks(rows, folder), {f.path: own for f, own in zip(usable, choices, strict=True)})
     return Corpus(f"{name_corpus(folder)}, by its tags", tracks, _describe_untagged(files) + filed.notes)
 
@@ -108,30 +90,12 @@ def _add_others(tracks: Sequence[Track], choices: Mapping[Path | None, Sequence[
     )
 
 
-def read_tags(path: Path) -> FileTags:
-    """Read what the tags of a file say of genre and artist; never fails."""
-    from mediafile import MediaFile
-
-    # a pipe would be waited for, a dangling link is nothing
-    if not path.is_file():
-        return FileTags(path, readable=False)
-    try:
-        file = MediaFile(os.fspath(path))
-        genres = parse_genres(file.genres or ())
-        *artists, album = (" ".join((name or "").split()) for name in (file.albumartist, file.artist, file.album))
-    except Exception:
-        # whatever a parser stumbles over: it is one file of many
-        return FileTags(path, readable=False)
-    artist = next((name for name in artists if name and spelling_key(name) not in _NO_ARTIST), "")
-    return FileTags(path, genres, artist, album and f"{album} ({artists[0]})")
-
-
 def read_origins(corpus: Corpus, jobs: int = 1) -> Corpus:
     """Return a corpus whose tracks bear the artists and albums that the tags of their files name."""
     paths = [track.path for track in corpus.tracks if track.path and not track.album]
     tags = {file.path: file for file in _read_all(paths, jobs, None)}
     tracks = (
-        replace(track, artist=track.artist or tags[track.path].artist, album=tags[track.path].album)
+        replace(track, artist=track.artist or tags[track.path].known_artist, album=_name_album(tags[track.path]))
         if track.path in tags
         else track
         for track in corpus.tracks
@@ -139,11 +103,16 @@ def read_origins(corpus: Corpus, jobs: int = 1) -> Corpus:
     return replace(corpus, tracks=tuple(tracks))
 
 
+def _name_album(tags: FileTags) -> str:
+    """Return an album with its artist, as many are called alike."""
+    return tags.album and f"{tags.album} ({tags.albumartist})"
+
+
 def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] | None) -> list[FileTags]:
     files = []
     # threads: reading tags mostly waits for disks and networks
     with ThreadPoolExecutor(jobs) as pool:
-        for file in pool.map(read_tags, paths):
+        for file in pool.map(read_file_tags, paths):
             files.append(file)
             if on_file:
                 on_file(file.path)

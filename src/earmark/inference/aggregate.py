@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from earmark.inference.card import Card
 
 
-_MEANS = ("log_probabilities", "styles", "moods", "sound", "novelty")
+_MEANS = ("log_probabilities", "styles", "moods", "sound", "novelty", "features")
 
 SOUND_REASONS: tuple[Reason | None, ...] = (None, "speech", "no music")
 """Why no genre is named of the kinds of sound that a model tells apart: music, speech and anything else."""
@@ -40,7 +40,9 @@ class FramePrediction:
         Probabilities of music, speech and anything else, see :data:`SOUND_REASONS`.
     novelty : ndarray of float32, shape (clips,), or None
         How unlike the training clips each is, see :class:`earmark.training.novelty.NoveltyDetector`.
-    embedding : ndarray of float32, shape (clips, steps, numbers), or None
+    features : ndarray of float32, shape (clips, 634), or None
+        Of the encoder, the mean over each clip's steps.
+    embedding : ndarray of float32, shape (clips, steps, 384), or None
         Of the encoder.
     """
 
@@ -50,6 +52,7 @@ class FramePrediction:
     moods: NDArray[np.float32] | None = None
     sound: NDArray[np.float32] | None = None
     novelty: NDArray[np.float32] | None = None
+    features: NDArray[np.float32] | None = None
     embedding: NDArray[np.float32] | None = None
 
     def split(self) -> list[dict[str, Any]]:
@@ -79,6 +82,7 @@ class ClipPrediction:
     moods: NDArray[np.float32] | None = None
     sound: NDArray[np.float32] | None = None
     novelty: np.float32 | None = None
+    features: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ def make_answer(mean: Mapping[str, NDArray[Any]], card: Card, temperature: float
 
 
 def mean_outputs(clips: Iterable[ClipPrediction]) -> dict[str, NDArray[Any]]:
-    """Return the means of what :func:`make_answer` reads over the clips that the network was asked of, by name."""
+    """Return the means of what :func:`make_verdict` reads over the clips that the network was asked of, by name."""
     heard = [clip for clip in clips if clip.log_probabilities is not None]
     outputs = {name: [getattr(clip, name) for clip in heard] for name in _MEANS}
     # a list of (names,) → (clips, names) → (names,); a model gives an output of every clip or of none
@@ -202,14 +206,21 @@ def make_verdict(track: TrackPrediction, card: Card) -> Verdict:
     if track.duration is None:
         return Verdict.from_error(card.name, track.path, track.error or "")
     clips = tuple(_clip_verdict(clip, card) for clip in track.clips)
-    if mean := mean_outputs(track.clips):
+    mean = mean_outputs(track.clips)
+    if mean:
         answer = make_answer(mean, card, card.calibration.track_temperature)
     else:
         # all() of no clips is true: a track without any is too short
         short = all(clip.skipped == "too short" for clip in track.clips)
         answer = Answer(None, "too short" if short else "silence", 0.0, {}, {}, {})
     return Verdict(
-        duration=track.duration, clips=clips, model=card.name, path=track.path, error=track.error, **answer._asdict()
+        duration=track.duration,
+        clips=clips,
+        model=card.name,
+        path=track.path,
+        error=track.error,
+        embedding=mean["features"].astype(np.float16) if "features" in mean else None,
+        **answer._asdict(),
     )
 
 

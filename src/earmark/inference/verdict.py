@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DISTRIBUTIONS = ("genres", "styles", "moods")
 """The fields of an answer that give a probability to each name."""
@@ -70,6 +74,9 @@ class Verdict:
         What went wrong, if anything; a damaged file may have both a verdict and an error.
     styles, moods : dict of str to float
         Shares that sum to 1, most probable first; empty where the model tells none, or there are no genres.
+    embedding : ndarray of float16, shape (634,), or None
+        The encoder's features, as the mean over the clips that were heard of each clip's mean; None where nothing was
+        heard, or the model does not give them. Neither in :meth:`to_dict` nor in :meth:`to_record`.
     """
 
     genre: str | None
@@ -83,6 +90,7 @@ class Verdict:
     error: str | None = None
     styles: dict[str, float] = field(default_factory=dict)
     moods: dict[str, float] = field(default_factory=dict)
+    embedding: NDArray[np.float16] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_error(cls, model: str, path: str | None, error: str) -> Verdict:

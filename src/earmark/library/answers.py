@@ -11,6 +11,7 @@ from earmark.errors import LibraryError, ModelError, SettingError
 from earmark.library.library import Library, ModelKey
 
 if TYPE_CHECKING:
+    from earmark.inference.card import Card
     from earmark.inference.tagger import Tagger
     from earmark.inference.verdict import Verdict
     from earmark.library.search import Search
@@ -126,6 +127,18 @@ def choose_model(library: Library, model: str | None = None) -> tuple[ModelKey, 
         if not model or model in (hearing.name, hearing.checksum[: len(model)]) or _has_checksum(model, hearing):
             return hearing, names
     raise SettingError(f"no answers of model {model!r} in {library.path}; there are {'; '.join(names)}")
+
+
+def find_hearing(library: Library, card: Card) -> ModelKey:
+    """Return the key of a model's answers in a library, the ones last used; a SettingError if there are none."""
+    hearings = library.models()
+    for hearing, _ in hearings:
+        if hearing.checksum == card.checksum:
+            return hearing
+    there = "; ".join(f"{hearing.name} ({hearing.checksum[:8]})" for hearing, _ in hearings) or "none at all"
+    raise SettingError(
+        f"{library.path}: no answers of the model {card.name} ({card.checksum[:8]}), but {there}: choose by --model"
+    )
 
 
 def _has_checksum(model: str, hearing: ModelKey) -> bool:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_from_bytes
 
 from earmark.errors import LibraryError
-from earmark.inference.verdict import ClipVerdict, Verdict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables below."""
 
 # SQLite's ``application_id`` of our files
@@ -23,32 +19,31 @@ _APPLICATION_ID = int.from_bytes(b"Earm")
 # seconds to wait for another run, which holds the file for milliseconds at a time
 _BUSY_TIMEOUT = 30.0
 
-# paths are BLOB, for a file system's bytes need not be UTF-8; clips are compressed JSON
-_SCHEMA = (
-    """CREATE TABLE hearing (
+# paths are BLOB, for a file system's bytes need not be UTF-8; clips are compressed JSON; genres, styles and moods are
+# as :mod:`earmark.library.packing` has them; `file` holds what is true of a file whatever the model, and counts while
+# size and mtime_ns are those of its track
+SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS hearing (
         id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, preview INTEGER NOT NULL, name TEXT NOT NULL,
         labels TEXT NOT NULL, used INTEGER NOT NULL, UNIQUE (checksum, preview)
     )""",
-    """CREATE TABLE track (
+    """CREATE TABLE IF NOT EXISTS track (
         hearing INTEGER NOT NULL REFERENCES hearing, path BLOB NOT NULL, size INTEGER NOT NULL,
-        mtime_ns INTEGER NOT NULL, genre TEXT, reason TEXT, confidence REAL NOT NULL, genres TEXT NOT NULL,
-        duration REAL, error TEXT, clips BLOB, heard INTEGER NOT NULL, styles TEXT NOT NULL DEFAULT '{}',
-        moods TEXT NOT NULL DEFAULT '{}', UNIQUE (hearing, path)
+        mtime_ns INTEGER NOT NULL, genre TEXT, reason TEXT, confidence REAL NOT NULL, genres BLOB NOT NULL,
+        duration REAL, error TEXT, clips BLOB, heard INTEGER NOT NULL, styles BLOB NOT NULL, moods BLOB NOT NULL,
+        UNIQUE (hearing, path)
+    )""",
+    "CREATE INDEX IF NOT EXISTS track_mtime ON track (mtime_ns)",
+    "CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE IF NOT EXISTS file (
+        path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, tags TEXT, encoder TEXT, embedding BLOB
+    )""",
+    """CREATE TABLE IF NOT EXISTS correction (
+        path BLOB PRIMARY KEY, genre TEXT NOT NULL, source TEXT NOT NULL, corrected INTEGER NOT NULL
     )""",
     f"PRAGMA application_id = {_APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-
-# what version 2 added: to a file, or where that cannot be written, to what this connection sees of it
-_UPGRADE = (
-    "ALTER TABLE track ADD COLUMN styles TEXT NOT NULL DEFAULT '{}'",
-    "ALTER TABLE track ADD COLUMN moods TEXT NOT NULL DEFAULT '{}'",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
-_UPGRADED_VIEW = "CREATE TEMP VIEW track AS SELECT *, '{}' AS styles, '{}' AS moods FROM main.track"
-
-FIELDS = "path, genre, reason, confidence, genres, duration, styles, moods, error"
-"""Columns of a track that make a verdict, in the order of :func:`parse_verdict`; clips follow them."""
 
 _MESSAGES = {
     sqlite3.SQLITE_BUSY: "another run has held it too long: try again when that is done",
@@ -65,7 +60,7 @@ _MESSAGES = {
 def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open a result database.
 
-    It is made where missing, with its folder, unless `create` is false. Transactions are begun by hand, see
+    One of an older version is brought up to date. It is made where missing, with its folder, unless `create` is false. Transactions are begun by hand, see
     :func:`transaction`. A LibraryError if it is missing, something else, or newer than this Earmark.
     """
     if not create and not path.exists():
@@ -81,21 +76,19 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         address = f"file:{quote_from_bytes(os.fsencode(path.absolute()))}?mode={'rwc' if create else 'rw'}"
         database = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
-            _prepare(database, path)
+            return _prepare(database, path)
         except BaseException:
             database.close()
             raise
-    return database
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
+def _prepare(database: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     """Refuse what is not ours, make the tables where there are none, and let readers and writers work side by side."""
     if _is_new(database):
         with transaction(database):
             # asked again inside the transaction: another run may have been quicker
             if _is_new(database):
-                for statement in _SCHEMA:
-                    database.execute(statement)
+                create_tables(database)
     (application,) = database.execute("PRAGMA application_id").fetchone()
     if application != _APPLICATION_ID:
         raise LibraryError(f"{path}: a database of another program: it is left as it is, give another name")
@@ -105,30 +98,25 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"{path}: library format {version}, this Earmark knows up to {SCHEMA_VERSION}: install a newer Earmark"
         )
     if version < SCHEMA_VERSION:
-        _upgrade(database)
+        from earmark.library.migration import migrate
+
+        database = migrate(database, path)
     try:
         # no effect where the file system cannot: then slower, as safe
         database.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
         # another run is doing it; or it can only be read
-        if _error_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY):
+        if error_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY):
             raise
     # under WAL a power cut may lose the last transactions, but damages nothing
     database.execute("PRAGMA synchronous = NORMAL")
+    return database
 
 
-def _upgrade(database: sqlite3.Connection) -> None:
-    """Bring a library of version 1 up to date; one that can only be read stays as it is, and is read as if it were."""
-    try:
-        with transaction(database):
-            # asked again inside the transaction: another run may have been quicker
-            if database.execute("PRAGMA user_version").fetchone() == (1,):
-                for statement in _UPGRADE:
-                    database.execute(statement)
-    except sqlite3.OperationalError as error:
-        if _error_code(error) != sqlite3.SQLITE_READONLY:
-            raise
-        database.execute(_UPGRADED_VIEW)
+def create_tables(database: sqlite3.Connection) -> None:
+    """Make the tables that are missing, and note that they are ours and of which version."""
+    for statement in SCHEMA:
+        database.execute(statement)
 
 
 def _is_new(database: sqlite3.Connection) -> bool:
@@ -159,22 +147,10 @@ def translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise LibraryError(f"{path}: {_MESSAGES.get(_error_code(error), str(error))}") from error
+        raise LibraryError(f"{path}: {_MESSAGES.get(error_code(error), str(error))}") from error
 
 
-def _error_code(error: sqlite3.Error) -> int:
+def error_code(error: sqlite3.Error) -> int:
     """Return the primary code of an error."""
     # extended codes hold it in their last byte
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def parse_verdict(row: Iterable[Any], model: str, path: str) -> Verdict:
-    """Parse a row of :data:`FIELDS` and clips, which may be NULL."""
-    _, genre, reason, confidence, genres, duration, styles, moods, error, packed = row
-    clips = tuple(_parse_clip(**clip) for clip in json.loads(zlib.decompress(packed))) if packed else ()
-    genres, styles, moods = map(json.loads, (genres, styles, moods))
-    return Verdict(genre, reason, confidence, genres, duration, clips, model, path, error, styles, moods)
-
-
-def _parse_clip(attention: list[float] | None, **fields: Any) -> ClipVerdict:
-    return ClipVerdict(attention=None if attention is None else tuple(attention), **fields)

@@ -51,8 +51,8 @@ def test_an_id3v1_block_keeps_its_words(put, journal, word, number):
     block = with_id3v1(path, 17)
     original = path.read_bytes()
     assert GenreTags(path).genres == ("Rock",)
-    assert not write(journal, path, word)
-    assert write(journal, path, word, existing="replace")
+    assert not write(journal, path, word, existing="keep")
+    assert write(journal, path, word)
     assert path.read_bytes()[-128:] == block[:-1] + bytes([number])
     assert ID3(path, load_v1=False)["TIT2"] == "The title"
     assert undone(journal) == [("restored", None)]
@@ -80,7 +80,7 @@ def test_an_ape_tag_in_an_mp3_is_kept_in_step(put, journal):
     block = with_id3v1(path, 255)
     original = path.read_bytes()
     assert GenreTags(path).genres == ("Ska",)
-    assert write(journal, path, "Jazz", "Soul", existing="replace")
+    assert write(journal, path, "Jazz", "Soul")
     after = APEv2(path)
     assert list(after["Genre"]) == ["Jazz", "Soul"]
     assert str(after["MP3Gain_Undo"]) == "+3,+3,N"
@@ -97,8 +97,8 @@ def test_the_info_list_of_a_wav_is_kept_in_step(put, journal, new):
     path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
     original = path.read_bytes()
     assert GenreTags(path).genres == ("Disco",)
-    assert not write(journal, path, new)
-    assert write(journal, path, new, existing="replace")
+    assert not write(journal, path, new, existing="keep")
+    assert write(journal, path, new)
     assert GenreTags(path).genres == (new,)
     assert GenreTags(path).raw["info"] == [new]
     with av.open(str(path)) as file:
@@ -123,7 +123,7 @@ def test_numbers_of_old_tags_are_put_back_as_they_were(put, journal):
     tags = ID3(path) if has_id3(path) else ID3()
     tags.add(TCON(0, ["(17)(8)Fusion"]))
     tags.save(path, v2_version=3)
-    write(journal, path, "Jazz", existing="replace")
+    write(journal, path, "Jazz")
     touched = ID3(path)
     touched.add(TALB(3, ["Changed since"]))
     touched.save(path, v2_version=3)

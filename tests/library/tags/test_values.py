@@ -2,19 +2,12 @@
 
 import pytest
 from mediafile import MediaFile
-from support.tags import FORMATS, undone, write
+from support.tags import FORMATS, genres, undone, write
 
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.values import TagValues, describe_source, merge_values, read_note
 
 SOURCE = describe_source("mine; 100 %", "1a2b3c4d5e6f", 0.8312)
-
-
-def genres(path, *names):
-    """Write genres as another program does."""
-    file = MediaFile(path)
-    file.genres = list(names)
-    file.save()
 
 
 def test_a_note_tells_what_was_written_whatever_is_in_the_names():
@@ -57,7 +50,7 @@ def test_own_genres_are_renewed_and_those_of_others_stay(put, journal, suffix):
     assert write(journal, path, "Rock", moods=("Dark",), **mine)
     assert MediaFile(path).genres == ["Rock"]
     assert GenreTags(path).values.moods == ("Dark",)
-    assert not write(journal, path, "Pop")
+    assert not write(journal, path, "Pop", existing="keep")
     genres(path, "rock")
     assert not write(journal, path, "Pop", **mine)
     assert MediaFile(path).genres == ["rock"]
@@ -71,16 +64,16 @@ def test_moods_of_others_stay_where_only_own_genres_are_renewed(put, journal):
     assert write(journal, path, "Rock", moods=("Dark",), provenance=SOURCE, existing="mine")
     assert GenreTags(path).values.moods == ("Restful",)
     assert read_note(GenreTags(path).values.provenance, "mood") == ()
-    assert write(journal, path, "Pop", moods=("Dark",), existing="replace")
+    assert write(journal, path, "Pop", moods=("Dark",))
     assert GenreTags(path).values == TagValues(("Pop",), ("Dark",))
 
 
 def test_without_moods_those_that_are_there_stay(put, journal):
     path = put(".mp3")
     write(journal, path, "Jazz", moods=("Calm",))
-    assert write(journal, path, "Rock", existing="replace")
+    assert write(journal, path, "Rock")
     assert GenreTags(path).values.moods == ("Calm",)
-    assert write(journal, path, "Rock", moods=("Dark",), existing="replace")
+    assert write(journal, path, "Rock", moods=("Dark",))
     assert GenreTags(path).values == TagValues(("Rock",), ("Dark",))
 
 
@@ -89,7 +82,7 @@ def test_undo_of_the_genre_alone_takes_back_moods_and_note(put, journal, suffix)
     path = put(suffix)
     genres(path, "Polka")
     before = GenreTags(path).raw
-    assert write(journal, path, "Jazz", moods=("Calm",), provenance=SOURCE, existing="replace")
+    assert write(journal, path, "Jazz", moods=("Calm",), provenance=SOURCE)
     file = MediaFile(path)
     file.title = "Changed since"
     file.save()

@@ -1,53 +1,93 @@
-"""``earmark tag``: genres into the tags of files, and back out of them."""
+"""``earmark tag``: genres into the tags of files, by way of a plan, and back out of them."""
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earmark.cli import terminal
+from earmark.cli.commands import tag_view
 from earmark.cli.errors import handle_errors, on_stop
 from earmark.cli.options import JobsOption, ModelOption, PreviewOption, Shape
 from earmark.cli.progress import show_progress
-from earmark.cli.text import clean, fit
+from earmark.cli.text import clean
 from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from earmark.library.tags.run import TagResult
-    from earmark.library.tags.selection import GenreSelector
+    from earmark.library.library import Library
+    from earmark.library.tags.plan import PlanRow
+    from earmark.library.tags.run import TagResult, TagRun
     from earmark.library.tags.values import Existing
 
-_DONE = ("written", "would write", "restored", "would restore", "genre restored", "would restore genre")
-"""Outcomes of files that change, or would."""
+Count = Callable[[], int | None] | None
+"""Returns how many files there are."""
+
+_CHOICE, _EXISTING, _PLANS, _SAFETY = "What is written", "Genres that are there", "Plans", "Files and undo"
+"""Headings of ``--help``."""
 
 
 @handle_errors
 def tag(
+    ctx: typer.Context,
     paths: Annotated[
         list[str] | None, typer.Argument(help="Files, and folders to search for audio.", metavar="PATH")
     ] = None,
     model: ModelOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Show what would change, and write nothing.")
+        bool,
+        typer.Option("--dry-run", "-n", help="Show what would change, and write nothing.", rich_help_panel=_PLANS),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over genres that are there too.")] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write nothing but a plan: a .csv for spreadsheets, or .jsonl, to look at and to edit.",
+            rich_help_panel=_PLANS,
+        ),
+    ] = None,
+    apply: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what this plan says; with PATH, only into files that are there.",
+            rich_help_panel=_PLANS,
+        ),
+    ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DB",
+            help="Listen only to files that are new to this library; without PATH, to none: take its answers.",
+            envvar="EARMARK_LIBRARY",
+            rich_help_panel=_PLANS,
+        ),
+    ] = None,
+    album: Annotated[
+        bool,
+        typer.Option(
+            "--album",
+            help="Give the tracks of an album one genre; compilations keep their tracks' own.",
+            rich_help_panel=_CHOICE,
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write over genres that are there too.", rich_help_panel=_EXISTING)
+    ] = False,
     keep_existing: Annotated[
-        bool, typer.Option("--keep-existing", help="Write genres after those that are there.")
+        bool,
+        typer.Option("--keep-existing", help="Write genres after those that are there.", rich_help_panel=_EXISTING),
     ] = False,
     mine: Annotated[
-        bool, typer.Option("--mine", help="Renew genres that Earmark wrote and nobody has changed since.")
+        bool,
+        typer.Option(
+            "--mine", help="Renew genres that Earmark wrote and nobody has changed since.", rich_help_panel=_EXISTING
+        ),
     ] = False,
     min_confidence: Annotated[
         float | None,
@@ -57,6 +97,7 @@ def tag(
             metavar="P",
             help="Write genres of at least this confidence, even where the model says unknown; 0 writes every guess.",
             show_default="the model's own, from which 3 in 4 are right",
+            rich_help_panel=_CHOICE,
         ),
     ] = None,
     top: Annotated[
@@ -66,13 +107,23 @@ def tag(
             metavar="N",
             help="Write up to N genres: the first, and others of 20 % and more.",
             show_default="1; all that a model of several genres names",
+            rich_help_panel=_CHOICE,
         ),
     ] = None,
     styles: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.", rich_help_panel=_CHOICE
+        ),
     ] = 0,
     moods: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Write up to N moods into the field MOOD, of 20 % and more.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Write up to N moods into the field MOOD, of 20 % and more.",
+            rich_help_panel=_CHOICE,
+        ),
     ] = 0,
     vocabulary: Annotated[
         str,
@@ -80,13 +131,22 @@ def tag(
             metavar="NAME|FILE",
             help="Words to write: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
             "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
+            rich_help_panel=_CHOICE,
         ),
     ] = "common",
     parents: Annotated[
-        bool, typer.Option("--parents", help="Write 'Electronic; Techno' for Techno: two genres, the parent first.")
+        bool,
+        typer.Option(
+            "--parents",
+            help="Write 'Electronic; Techno' for Techno: two genres, the parent first.",
+            rich_help_panel=_CHOICE,
+        ),
     ] = False,
     depth: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Write genres of the first N levels of the tree only.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Write genres of the first N levels of the tree only.", rich_help_panel=_CHOICE
+        ),
     ] = None,
     journal: Annotated[
         Path | None,
@@ -95,14 +155,23 @@ def tag(
             metavar="FILE",
             help="Where changes are noted.",
             show_default="earmark/journals in the state folder, ~/.local/state on Linux",
+            rich_help_panel=_SAFETY,
         ),
     ] = None,
     undo: Annotated[
-        Path | None, typer.Option("--undo", metavar="JOURNAL", help="Put back what was there before this journal.")
+        Path | None,
+        typer.Option(
+            "--undo", metavar="JOURNAL", help="Put back what was there before this journal.", rich_help_panel=_SAFETY
+        ),
     ] = None,
-    keep_mtime: Annotated[bool, typer.Option("--keep-mtime", help="Keep the files' modification times.")] = False,
+    keep_mtime: Annotated[
+        bool, typer.Option("--keep-mtime", help="Keep the files' modification times.", rich_help_panel=_SAFETY)
+    ] = False,
     break_links: Annotated[
-        bool, typer.Option("--break-links", help="Tag a hard link; the file's other names stay as they are.")
+        bool,
+        typer.Option(
+            "--break-links", help="Tag a hard link; the file's other names stay as they are.", rich_help_panel=_SAFETY
+        ),
     ] = False,
     preview: PreviewOption = False,
     jobs: JobsOption = 0,
@@ -110,11 +179,12 @@ def tag(
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Shape.table,
 ) -> None:
-    """Write genres into the tags of files that have none.
+    """Write genres into the tags of files that have none; or first into a plan, for you to decide.
 
-    A file whose tags name a genre stays as it is, and is not even listened to, unless --overwrite; "Unknown", "Other"
-    and the like are no genre. Where the model is not sure enough, nothing is written. All other tags stay as they
-    are. Each change is first noted in a journal, from which --undo puts every file back, byte for byte.
+    A file whose tags name a genre stays as it is, and is not even listened to, unless --overwrite, --keep-existing or
+    --mine; "Unknown", "Other" and the like are no genre. Where the model is not sure enough, nothing is written. All
+    other tags stay as they are. Each change is first noted in a journal, from which --undo puts every file back, byte
+    for byte.
 
     [bold]Examples[/bold]
 
@@ -124,52 +194,68 @@ def tag(
       earmark tag ~/Music --overwrite --min-confidence 0.8 --keep-mtime
       earmark tag --undo journal.jsonl
 
+    [bold]By way of a plan[/bold]
+
+      earmark tag ~/Music --album --plan plan.csv       (hear; write the plan)
+      earmark tag --library music.db --plan plan.csv    (the same without hearing)
+      earmark tag --apply plan.csv                      (write what it says)
+
+    A row of a plan is a file: what is there, what it gets, how sure that is, and an action: write, keep or review. Edit
+    genre, styles, moods and action as you like, with ; between several values; delete rows and sort them. What the
+    plan says is then written, exactly, and only into files that have not changed since.
+
     Exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted. A file of several names
     (hard links) is refused without --break-links; of a symbolic link, the file is tagged and the link stays.
     """
     if undo is not None:
-        if paths:
-            raise SettingError("--undo takes back a whole journal: leave out the paths")
+        if paths or apply or plan:
+            raise SettingError("--undo takes back a whole journal: leave out the paths, --apply and --plan")
         _undo(undo, dry_run, break_links, form)
         return
-    if not paths:
-        raise SettingError("name files or folders to tag, or a journal to --undo")
+    from earmark.library.tags.run import TagRun
+
+    if apply is not None:
+        if plan:
+            raise SettingError("--plan makes a plan, --apply does what one says: give one of them")
+        with _open_library(library) as kept:
+            run = TagRun(journal=journal, library=kept, dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links)
+            _apply(run, apply, paths or [], form)
+        return
+    given = ctx.get_parameter_source("library")
+    if not paths and not (library and given and given.name == "COMMANDLINE"):
+        raise SettingError("name files or folders to tag, a --library, a plan to --apply, or a journal to --undo")
     from earmark.inference.tagger import Tagger
     from earmark.library.search import Search
-    from earmark.library.tags.run import TagRun
     from earmark.library.tags.selection import GenreSelector
     from earmark.library.vocabulary import load_vocabulary
 
     tagger = Tagger(model)
-    labels = (*tagger.labels, *tagger.card.styles)
     card = tagger.card
     several = card.thresholds if card.multilabel else {}
-    words = load_vocabulary(vocabulary, labels, with_parents=parents, depth=depth)
+    words = load_vocabulary(vocabulary, (*tagger.labels, *card.styles), with_parents=parents, depth=depth)
     selector = GenreSelector(
         words, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, moods, several
     )
     existing = _choose_existing(overwrite, keep_existing, mine)
-    tagging = TagRun(
-        tagger, selector, journal, dry_run=dry_run, existing=existing, keep_mtime=keep_mtime, break_links=break_links
-    )
-    # A second run passes over what the first has tagged.
-    with nullcontext() if dry_run or existing != "keep" else on_stop(), tagging as run:
-        write = _writer(form)
-        try:
-            with show_progress("tagging", count=Search(paths).count, quiet=sys.stdout.isatty()) as advance:
-                for result in run.tag(paths, jobs=jobs, preview=preview):
-                    write(result)
-                    advance(1)
-        finally:
-            # also where it is stopped
-            _sum_up(run.counts, dry_run)
-            if run.counts["unsure"]:
-                _explain_unsure(run.counts["unsure"], selector)
-            if run.journal.entries:
-                undoing = f"earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}"
-                terminal.say(f"to undo: {undoing}", wrap=False)
-    if run.counts["failed"]:
-        raise typer.Exit(1)
+    with _open_library(library, create=bool(paths)) as kept:
+        run = TagRun(
+            tagger, selector, journal, library=kept, existing=existing, by_album=album,
+            dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links,
+        )  # fmt: skip
+        rows = run.propose_from(kept) if kept and not paths else run.propose(paths or (), jobs=jobs, preview=preview)
+        count = Search(paths).count if paths else None
+        if plan:
+            _write_plan(run, plan, rows, count)
+        else:
+            _tag(run, rows, count, form)
+
+
+def _open_library(path: Path | None, *, create: bool = True) -> AbstractContextManager[Library | None]:
+    if path is None:
+        return nullcontext()
+    from earmark.library.library import Library
+
+    return Library(path, create=create)
 
 
 def _choose_existing(overwrite: bool, keep_existing: bool, mine: bool) -> Existing:
@@ -179,6 +265,61 @@ def _choose_existing(overwrite: bool, keep_existing: bool, mine: bool) -> Existi
     return "replace" if overwrite else "append" if keep_existing else "mine" if mine else "keep"
 
 
+def _tag(run: TagRun, rows: Iterable[PlanRow], count: Count, form: Shape) -> None:
+    """Write what is proposed, as it comes."""
+    # A second run passes over what the first has tagged.
+    with nullcontext() if run.dry_run or run.existing != "keep" else on_stop():
+        _show(run, run.apply(rows), count, form)
+
+
+def _apply(run: TagRun, plan: Path, paths: list[str], form: Shape) -> None:
+    """Write what a plan says."""
+    from earmark.library.tags.plan import read_plan
+
+    rows = read_plan(plan)
+    with on_stop():
+        _show(run, run.apply(rows, paths), lambda: sum(1 for _ in read_plan(plan)), form)
+    if run.counts["had one"] and not run.counts["written"] + run.counts["would write"]:
+        terminal.say(f"{clean(str(plan))} was applied already: every file has what it says")
+
+
+def _show(run: TagRun, results: Iterator[TagResult], count: Count, form: Shape) -> None:
+    """Print results as they come, and sum them up, also where it is stopped."""
+    write = tag_view.make_writer(form)
+    try:
+        with run, show_progress("tagging", count=count, quiet=sys.stdout.isatty()) as advance:
+            for result in results:
+                write(result)
+                advance(1)
+    finally:
+        tag_view.sum_up_run(run)
+    if run.counts["failed"]:
+        raise typer.Exit(1)
+
+
+def _write_plan(run: TagRun, plan: Path, rows: Iterable[PlanRow], count: Count) -> None:
+    """Write what is proposed into a plan."""
+    from earmark.library.tags.plan import write_plan
+
+    actions, failed = Counter[str](), 0
+
+    def tally(advance: Callable[..., None]) -> Iterator[PlanRow]:
+        nonlocal failed
+        for row in rows:
+            actions[row.action] += 1
+            failed += row.outcome == "failed"
+            yield row
+            advance(1)
+
+    with on_stop(f"{plan} is not written"), show_progress("planning", count=count) as advance:
+        nameless = write_plan(plan, tally(advance))
+    for path in nameless:
+        terminal.say(f"{clean(path)}: left out: a name that is not UTF-8 fits into a .jsonl only", "red")
+    tag_view.sum_up_plan(run, plan, actions, failed)
+    if failed or nameless:
+        raise typer.Exit(1)
+
+
 def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
     from earmark.library.tags.genre_tags import require_mediafile
     from earmark.library.tags.journal import read_journal
@@ -186,71 +327,13 @@ def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
 
     require_mediafile("earmark tag")
     entries, damaged = read_journal(journal)
-    write, counts = _writer(form), Counter[str]()
+    write, counts = tag_view.make_writer(form), Counter[str]()
     for result in undo(entries, dry_run=dry_run, break_links=break_links):
         counts[result.outcome] += 1
         write(result)
     if damaged:
         lines = format_count(damaged, "line")
         terminal.say(f"{lines} of the journal cannot be read, as where a run was killed while writing it", "yellow")
-    _sum_up(counts, dry_run)
+    tag_view.sum_up(counts, dry_run)
     if counts["failed"]:
         raise typer.Exit(1)
-
-
-def _sum_up(counts: Counter[str], dry_run: bool) -> None:
-    text = ", ".join(f"{outcome} {n}" for outcome, n in counts.items()) or "no files"
-    terminal.say(f"{text} (a dry run: nothing is written)" if dry_run else text)
-
-
-def _explain_unsure(n: int, selector: GenreSelector) -> None:
-    files = f"{format_count(n, 'file')} left without a genre: the model is"
-    terminal.say(
-        f"{files} less than {selector.threshold:.0%} sure; a lower --min-confidence writes more, 0 every guess"
-    )
-
-
-def _writer(form: Shape) -> Callable[[TagResult], None]:
-    from rich.console import Console
-
-    return partial(_print_row, Console(highlight=False, soft_wrap=True)) if form is Shape.table else _print_json
-
-
-def _print_json(result: TagResult) -> None:
-    """Print one JSON object, pure ASCII, so that names of any bytes survive."""
-    confidence = result.confidence and round(result.confidence, 4)
-    print(json.dumps({**asdict(result), "confidence": confidence}), flush=True)
-
-
-def _print_row(console: Console, result: TagResult) -> None:
-    """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
-    from rich.text import Text
-
-    from earmark.library.tags.run import HAD_GENRE
-
-    # In a tagged library these are nearly all: rows would hide the few that change. The last line counts them.
-    if result.outcome == HAD_GENRE:
-        return
-    # 60 columns for the genres before and after; piped, there is no width to share.
-    width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
-    line = Text(fit(clean(result.path), width) + "  ", no_wrap=True)
-    if result.error:
-        line.append(f"✗ {result.error}", style="red")
-    elif result.reason:
-        line.append(_describe_rejection(result), style="dim")
-    else:
-        line.append(clean("; ".join(result.before)) or "–", style="dim").append(" → ")
-        line.append(clean("; ".join(result.genres)) or "–", style="bold green" if result.outcome in _DONE else "bold")
-        if result.confidence is not None:
-            line.append(f"  {result.confidence:.0%}", style="dim")
-        elif result.outcome not in ("restored", "would restore"):
-            line.append(f"  ({result.outcome})", style="dim")
-    console.print(line)
-
-
-def _describe_rejection(result: TagResult) -> str:
-    """Return why nothing is written, after the genres that come first, if there are any."""
-    if not result.guesses:
-        return f"{result.outcome}: {result.reason}"
-    guess = " or ".join(result.guesses if result.reason == "two genres alike" else result.guesses[:1])
-    return f"{result.outcome}: {clean(guess)} {result.confidence:.0%}, {result.reason}"

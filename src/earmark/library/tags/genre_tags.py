@@ -8,13 +8,13 @@ its other fields, and an APEv2 tag in an MP3 and the INFO list of a WAV are kept
 from __future__ import annotations
 
 import logging
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from earmark.errors import MissingExtra, TagError
 from earmark.library.tags.riff_info import read_info, write_info_genre
 from earmark.library.tags.spelling import parse_genres, resolve_numbers
+from earmark.library.tags.tag_fields import list_fields
 from earmark.library.tags.values import TagValues
 
 RawGenres = dict[str, list[str]]
@@ -47,7 +47,7 @@ class GenreTags:
         self.path = path
         self._file = _open(path)
         self.format: str = type(self._file).__name__
-        fields = {name: [*field.styles(self._file)] for name, field in _list_fields().items()}
+        fields = {name: [*field.styles(self._file)] for name, field in list_fields().items()}
         if not fields["main"]:
             raise TagError(f"genre tags cannot be written in this format ({self.format}), but in {FORMATS}")
         self._styles = {name: self._choose_style(styles) for name, styles in fields.items()}
@@ -93,6 +93,11 @@ class GenreTags:
         names = (name for value in raw.get("main", ()) for name in resolve_numbers(value))
         genres = tuple(name for name in names if parse_genres([name]))
         return TagValues(genres or self.genres, tuple(raw.get("moods", ())), "".join(raw.get("earmark", ())[:1]))
+
+    def holds(self, values: TagValues) -> bool:
+        """Return whether genres, and moods where there are some to write, stand there exactly so."""
+        raw = self.raw
+        return raw.get("main") == list(values.genres) and values.moods in ((), tuple(raw.get("moods", ())))
 
     @property
     def other_tags(self) -> dict[str, Any]:
@@ -190,31 +195,6 @@ def require_mediafile(feature: str = "genre tags") -> None:
         raise MissingExtra(feature, "tags") from error
     # without a handler it would write of damaged files to stderr
     logging.getLogger("mediafile").addHandler(logging.NullHandler())
-
-
-@cache
-def _list_fields() -> dict[str, Any]:
-    """Return the fields that are written, each with its name in each format."""
-    from mediafile import (
-        ASFStorageStyle,
-        ListMediaField,
-        ListStorageStyle,
-        MediaFile,
-        MP3ListDescStorageStyle,
-        MP3ListStorageStyle,
-        MP4ListStorageStyle,
-    )
-
-    def name_field(name: str, asf: str, *id3: Any) -> Any:
-        mp4 = MP4ListStorageStyle(f"----:com.apple.iTunes:{name}")
-        return ListMediaField(*id3, MP3ListDescStorageStyle(name), mp4, ListStorageStyle(name), ASFStorageStyle(asf))
-
-    return {
-        "main": MediaFile.__dict__["genres"],
-        # a frame of 2.4, which programs drop from tags of 2.3
-        "moods": name_field("MOOD", "WM/Mood", MP3ListStorageStyle("TMOO")),
-        "earmark": name_field("EARMARK", "EARMARK"),
-    }
 
 
 def _open(path: Path) -> Any:

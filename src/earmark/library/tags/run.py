@@ -1,32 +1,36 @@
-"""A tagging run: the files found → those that may get a genre → their verdicts → tags, and what became of each file."""
+"""A tagging run: the files found → their verdicts → a plan → tags, and what became of each file."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from earmark.errors import TagError
+from earmark.errors import SettingError, TagError
+from earmark.library.answers import find_hearing
 from earmark.library.search import Search
 from earmark.library.tags.genre_tags import GenreTags, require_mediafile
 from earmark.library.tags.journal import Journal, default_journal
-from earmark.library.tags.safe_replace import Stamp, remove_drafts, resolve_links
+from earmark.library.tags.plan import PlanRow, parse_state
+from earmark.library.tags.proposal import HAD_GENRE, Proposer
+from earmark.library.tags.safe_replace import (
+    Stamp,
+    check_writable,
+    remove_drafts,
+    resolve_links,
+    system_errors_as_tag_errors,
+)
 from earmark.library.tags.selection import GenreSelector
-from earmark.library.tags.values import Existing, TagValues, describe_source, merge_values
+from earmark.library.tags.tracks import Listener, list_tracks
+from earmark.library.tags.values import Existing, TagValues, read_note
 from earmark.library.tags.writer import GenreWriter
 
 if TYPE_CHECKING:
     from earmark.inference.tagger import Tagger
-    from earmark.inference.verdict import Verdict
-
-HAD_GENRE = "had one"
-"""Outcome of files that keep the genre they have."""
-
-# results that may wait for the next verdict; at so many classifying is ended, and begun anew with the next file
-_LOOK_AHEAD = 1000
+    from earmark.library.library import Library
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,16 @@ class TagResult:
     path : str
     outcome : str
         "written" (in a dry run "would write"), "had one", "unknown", "unsure" (of a genre, too little to write
-        it), "left out" (the user's words have none for it) or "failed"; of an undo, see
+        it), "to review" (unlike its album), "left out" (the user's words have none for it) or "failed"; of the rows
+        of a plan that are not to be written, "kept" and "not reviewed"; of an undo, see
         :func:`earmark.library.tags.undo.undo`.
-    before, genres : tuple of str
-        Genres that were there, and that were (or would be) written.
+    before, genres, moods : tuple of str
+        Genres that were there; genres and moods that were (or would be) written.
     confidence : float or None
     reason : str or None
         Why nothing is written.
     guesses : tuple of str
-        Of a file that is not written to, the two most probable genres, in the model's words.
+        Of a file that is not written to, the genres that it would get.
     error : str or None
     """
 
@@ -54,6 +59,7 @@ class TagResult:
     outcome: str
     before: tuple[str, ...] = ()
     genres: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
     confidence: float | None = None
     reason: str | None = None
     guesses: tuple[str, ...] = ()
@@ -63,24 +69,35 @@ class TagResult:
 class TagRun:
     """Writes genres into the tags of files; a context manager, which closes the journal.
 
+    Tagging is a plan that is applied at once: :meth:`tag` is :meth:`apply` of :meth:`propose`.
+
     Parameters
     ----------
-    tagger : Tagger
+    tagger : Tagger, optional
+        Left out: plans can be applied, but none proposed.
     selector : GenreSelector, optional
         Which genres are written, in which words. Left out: the most probable one, from the model's own
         ``tag_threshold`` on.
     journal : path, optional
         Where changes are noted first, see :class:`earmark.library.tags.journal.Journal`. Left out: a file of its own
         in the user's state folder.
+    library : Library, optional
+        Files that it knows are not listened to again; what is written is noted there.
+    existing : Existing
+        What becomes of genres that are there.
+    by_album : bool
+        Give the tracks of an album one genre, see :mod:`earmark.library.albums`.
     dry_run : bool
         Only say what would become of each file, and write nothing.
-    existing, keep_mtime, break_links
+    keep_mtime, break_links : bool
         As of :class:`earmark.library.tags.writer.GenreWriter`.
 
     Attributes
     ----------
     counts : Counter of str
         Files by outcome, so far.
+    left_out : Counter of str
+        Of :meth:`propose_from`, files of the library that are "gone", and that were "changed" since they were heard.
     journal : Journal
         Its `path` is what :func:`earmark.library.tags.journal.read_journal` reads to undo the run.
 
@@ -103,25 +120,26 @@ class TagRun:
 
     def __init__(
         self,
-        tagger: Tagger,
+        tagger: Tagger | None = None,
         selector: GenreSelector | None = None,
         journal: str | Path | None = None,
         *,
-        dry_run: bool = False,
+        library: Library | None = None,
         existing: Existing = "keep",
+        by_album: bool = False,
+        dry_run: bool = False,
         keep_mtime: bool = False,
         break_links: bool = False,
     ) -> None:
         require_mediafile("earmark tag")
-        self.tagger, self.dry_run = tagger, dry_run
-        self.selector = selector or GenreSelector(tag_threshold=tagger.card.calibration.tag_threshold)
+        self.tagger, self.selector, self.library = tagger, selector, library
+        self.existing, self.by_album = existing, by_album
+        self.dry_run, self.break_links = dry_run, break_links
         self.journal = Journal(Path(journal) if journal else default_journal())
         self.counts: Counter[str] = Counter()
-        self._writer = GenreWriter(self.journal, existing, keep_mtime=keep_mtime, break_links=break_links)
-        self._found: dict[str, tuple[Stamp, tuple[str, ...], TagValues]] = {}
-        self._seen: set[str] = set()
+        self.left_out: Counter[str] = Counter()
+        self._writer = GenreWriter(self.journal, keep_mtime=keep_mtime, break_links=break_links)
         self._cleaned: set[Path] = set()
-        self._pending: deque[TagResult] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +148,17 @@ class TagRun:
         self.journal.close()
 
     def tag(self, paths: Iterable[str], *, jobs: int = 1, preview: bool = False) -> Iterator[TagResult]:
-        """Tag files, and all audio in folders; those that may not get a genre are not even decoded.
+        """Tag files, and all audio in folders; the parameters are those of :meth:`propose`.
+
+        Yields
+        ------
+        TagResult
+            One for each file, as soon as it is known.
+        """
+        return self.apply(self.propose(paths, jobs=jobs, preview=preview))
+
+    def propose(self, paths: Iterable[str], *, jobs: int = 1, preview: bool = False) -> Iterator[PlanRow]:
+        """Propose what files get, and all audio in folders; those that keep their genre are not even decoded.
 
         Parameters
         ----------
@@ -143,75 +171,92 @@ class TagRun:
 
         Yields
         ------
-        TagResult
-            One for each file, as soon as it is known.
+        PlanRow
+            One for each file, as soon as it is known; of an album, when all its folder is.
         """
-        search = Search(paths)
-        files = (path for path, _ in search)
-        # mostly once: anew only after _LOOK_AHEAD files in a row that are not wanted
-        for first in files:
-            wanted = self._select(chain([first], files))
-            for verdict in self.tagger.classify_many(wanted, jobs=jobs, preview=preview):
-                yield from self._pop_pending()
-                yield self._count(self._apply(verdict))
-            yield from self._pop_pending()
-        for failure in search.failures(self.tagger.card.name):
-            yield self._count(self._apply(failure))
+        tagger, proposer = self._require_tagger()
+        listener = Listener(tagger, self.library, self.existing, break_links=self.break_links)
+        yield from proposer.propose_all(listener.listen(Search(paths), jobs=jobs, preview=preview))
 
-    def _select(self, paths: Iterable[str]) -> Iterator[str]:
-        """Yield files that may get a genre; results of the others wait in a queue."""
-        for path in paths:
-            if self._wants(path):
-                yield path
-            elif len(self._pending) >= _LOOK_AHEAD:
-                return
+    def propose_from(self, library: Library) -> Iterator[PlanRow]:
+        """Propose what the files of a library get by the answers of the tagger's model there; none is listened to.
 
-    def _pop_pending(self) -> Iterator[TagResult]:
-        while self._pending:
-            yield self._count(self._pending.popleft())
+        What is gone or has changed since it was heard is left out, and counted. A SettingError where the library has
+        no answers of this model.
+        """
+        tagger, proposer = self._require_tagger()
+        key = find_hearing(library, tagger.card)
+        yield from proposer.propose_all(list_tracks(library, key, self.left_out))
 
-    def _count(self, result: TagResult) -> TagResult:
-        self.counts[result.outcome] += 1
-        return result
+    def _require_tagger(self) -> tuple[Tagger, Proposer]:
+        if self.tagger is None:
+            raise SettingError("a run without a tagger applies plans, and proposes nothing")
+        selector = self.selector or GenreSelector(tag_threshold=self.tagger.card.calibration.tag_threshold)
+        return self.tagger, Proposer(self.tagger.card, selector, self.existing, self.by_album)
 
-    def _wants(self, path: str) -> bool:
-        """Return whether a file may get a genre: it can be written, and its genre is missing or may be replaced."""
+    def apply(self, rows: Iterable[PlanRow], within: Sequence[str] = ()) -> Iterator[TagResult]:
+        """Write what the rows of a plan say, exactly, into files that have not changed since.
+
+        A row whose values are there already changes nothing, so a plan that was interrupted may be applied again.
+
+        Parameters
+        ----------
+        rows : iterable of PlanRow
+            Such as :func:`earmark.library.tags.plan.read_plan` gives.
+        within : sequence of str
+            Files and folders that the rows must not lead out of; they may lead anywhere when left out.
+
+        Yields
+        ------
+        TagResult
+            One for each row.
+        """
+        allowed = [os.path.realpath(path) for path in within]
+        for row in rows:
+            result = self._apply(row, allowed)
+            self.counts[result.outcome] += 1
+            yield result
+
+    def _apply(self, row: PlanRow, allowed: Sequence[str]) -> TagResult:
+        if row.outcome == "failed":
+            return TagResult(row.path, "failed", row.current, error=row.reason)
+        outcome = row.outcome or ("kept" if row.action == "keep" else "not reviewed")
+        result = TagResult(row.path, outcome, row.current, confidence=row.confidence)
+        if row.action != "write":
+            return replace(result, reason=row.reason or None, guesses=row.genre)
+        result = replace(result, genres=row.genres, moods=row.moods)
         try:
-            real = resolve_links(Path(path))
-            if str(real) in self._seen:  # named twice, or by a link too
-                return False
-            self._seen.add(str(real))
-            if real.parent not in self._cleaned and not self.dry_run:
-                self._cleaned.add(real.parent)
-                remove_drafts(real.parent)
-            # the stamp comes first: a change made after it is noticed before anything is written
-            stamp, tags = Stamp.of(real), GenreTags(real)
-            if self._writer.wants(tags):
-                self._found[path] = stamp, tags.genres, tags.values
-                return True
-            self._pending.append(TagResult(path, HAD_GENRE, tags.genres))
+            with system_errors_as_tag_errors():
+                written = self._write(row, allowed)
         except TagError as error:
-            self._pending.append(TagResult(path, "failed", error=str(error)))
-        return False
-
-    def _apply(self, verdict: Verdict) -> TagResult:
-        """Write what a verdict says, or say why not."""
-        path = verdict.path or ""
-        stamp, before, there = self._found.pop(path, (None, (), TagValues(())))
-        if verdict.error:
-            return TagResult(path, "failed", before, error=verdict.error)
-        genres, confidence = self.selector.select(verdict), verdict.confidence
-        card = self.tagger.card
-        source = describe_source(card.name, card.checksum, confidence)
-        values = TagValues(genres, self.selector.select_moods(verdict), source)
-        if not genres:
-            outcome = self.selector.rejects(verdict) or "left out"
-            reason = "your words have none for it" if outcome == "left out" else verdict.reason or "not sure enough"
-            return TagResult(path, outcome, before, (), confidence, reason, tuple(verdict.genres)[:2])
-        genres = merge_values(there, values, self._writer.existing).genres
-        try:
-            written = before != genres if self.dry_run else self._writer.write(Path(path), values, stamp)
-        except TagError as error:
-            return TagResult(path, "failed", before, genres, confidence, error=str(error))
+            return replace(result, outcome="failed", error=str(error))
         done = "would write" if self.dry_run else "written"
-        return TagResult(path, done if written else HAD_GENRE, before, genres, confidence)
+        return replace(result, outcome=done if written else HAD_GENRE)
+
+    def _write(self, row: PlanRow, allowed: Sequence[str]) -> bool:
+        """Write a row, and return whether there was anything to write."""
+        path = resolve_links(Path(row.path))
+        if allowed and not any(path.is_relative_to(folder) for folder in allowed):
+            raise TagError("outside of what was named: not touched")
+        if path.parent not in self._cleaned and not self.dry_run:
+            self._cleaned.add(path.parent)
+            remove_drafts(path.parent)
+        stamp, values = Stamp.of(path), TagValues(row.genres, row.moods, _name_source(row))
+        same = (stamp.size, stamp.mtime_ns) == parse_state(row.state)
+        if self.dry_run or not same:
+            if GenreTags(path).holds(values):
+                return False
+            if not same:
+                raise TagError("changed by another program since this was planned: left as it is; plan it anew")
+            check_writable(path, break_links=self.break_links)
+            return True
+        written = self._writer.write(path, values, stamp)
+        if written and self.library:
+            self.library.note_change(row.path, stamp, Stamp.of(path))
+        return written
+
+
+def _name_source(row: PlanRow) -> str:
+    """Return the note on where a row's values come from; none where a person has taken one of them out."""
+    named = {*read_note(row.source, "genre"), *read_note(row.source, "mood")}
+    return row.source if named <= {*row.genres, *row.moods} else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
@@ -16,7 +16,7 @@ MIN_SHARE = 0.2
 
 @dataclass(frozen=True)
 class GenreSelector:
-    """Selects the genres to write for a verdict.
+    """Selects the genres, styles and moods to write for a verdict.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class GenreSelector:
         return "unsure" if verdict.confidence < self.threshold else None
 
     def select(self, verdict: Verdict) -> tuple[str, ...]:
-        """Return the words to write, each once; none where the verdict is rejected.
+        """Return the words of the genres to write, each once; none where the verdict is rejected.
 
         Examples
         --------
@@ -66,18 +66,27 @@ class GenreSelector:
         >>> GenreSelector(load_vocabulary({"words": {"jazz": ["Jazz", "Swing"]}}), top=2).select(verdict)
         ('Jazz', 'Swing', 'Blues')
         """
-        if self.rejects(verdict):
-            return ()
+        return () if self.rejects(verdict) else self.guess(verdict)
+
+    def guess(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the words of the genres that come first, however sure; none where the verdict has no genres."""
         # the most probable genre in any case, however many share the rest
-        best, *others = list(verdict.genres.items())[: self.top]
-        others += list(verdict.styles.items())[: self.styles]
-        labels = [best[0], *(label for label, share in others if share >= self.thresholds.get(label, MIN_SHARE))]
-        return tuple(dict.fromkeys(chain.from_iterable(map(self.vocabulary.translate, labels))))
+        ranked = list(verdict.genres.items())[: self.top]
+        labels = [label for i, (label, p) in enumerate(ranked) if i == 0 or p >= self.thresholds.get(label, MIN_SHARE)]
+        return self._translate(labels)
+
+    def select_styles(self, verdict: Verdict) -> tuple[str, ...]:
+        """Return the words of the styles to write, each once."""
+        ranked = list(verdict.styles.items())[: self.styles]
+        return self._translate([label for label, p in ranked if p >= self.thresholds.get(label, MIN_SHARE)])
 
     def select_moods(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the moods to write, spelled as the vocabulary spells genres."""
         moods = list(verdict.moods.items())[: self.moods]
         return tuple(spell_label(mood, self.vocabulary.base) for mood, share in moods if share >= MIN_SHARE)
+
+    def _translate(self, labels: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(chain.from_iterable(map(self.vocabulary.translate, labels))))
 
 
 def sum_by_word(genres: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:

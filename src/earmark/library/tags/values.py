@@ -40,6 +40,18 @@ class TagValues:
         return bool(self.genres) and read_note(self.provenance, "genre") == self.genres
 
 
+def may_change(there: TagValues, existing: Existing) -> bool:
+    """Return whether a file of values `there` may get a genre.
+
+    Examples
+    --------
+    >>> polka = TagValues(("Polka",))
+    >>> may_change(polka, "keep"), may_change(polka, "mine"), may_change(polka, "append")
+    (False, False, True)
+    """
+    return not there.genres or existing in ("replace", "append") or (existing == "mine" and there.is_own)
+
+
 def merge_values(there: TagValues, new: TagValues, existing: Existing) -> TagValues:
     """Return what a file of values `there` gets, if it gets anything.
 

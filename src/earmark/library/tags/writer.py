@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from earmark.library.tags.safe_replace import (
     resolve_links,
     system_errors_as_tag_errors,
 )
-from earmark.library.tags.values import Existing, TagValues, merge_values
+from earmark.library.tags.values import TagValues
 
 
 class GenreWriter:
@@ -33,8 +34,6 @@ class GenreWriter:
     Parameters
     ----------
     journal : Journal
-    existing : {"keep", "replace", "append", "mine"}
-        What becomes of genres that are there, see :data:`earmark.library.tags.values.Existing`.
     keep_mtime : bool
         Keep the modification time.
     break_links : bool
@@ -42,33 +41,12 @@ class GenreWriter:
         Without, such a file is refused.
     """
 
-    def __init__(
-        self, journal: Journal, existing: Existing = "keep", *, keep_mtime: bool = False, break_links: bool = False
-    ) -> None:
-        self.journal, self.existing = journal, existing
+    def __init__(self, journal: Journal, *, keep_mtime: bool = False, break_links: bool = False) -> None:
+        self.journal = journal
         self.keep_mtime, self.break_links = keep_mtime, break_links
 
-    def wants(self, tags: GenreTags) -> bool:
-        """Return whether a file may get a genre, before it is decoded: False if it has one, and keeps it.
-
-        Parameters
-        ----------
-        tags : GenreTags
-            Of the file, links resolved.
-
-        Raises
-        ------
-        TagError
-            If the file could not be written.
-        """
-        stays = self.existing == "keep" or (self.existing == "mine" and not tags.values.is_own)
-        if tags.genres and stays:
-            return False
-        check_writable(tags.path, break_links=self.break_links)
-        return True
-
     def write(self, path: Path, values: TagValues, seen: Stamp | None = None) -> bool:
-        """Write values into a file, beside or in place of what is there, as `existing` says.
+        """Write exactly these values into a file; moods that are there stay where there are none to write.
 
         Parameters
         ----------
@@ -76,12 +54,12 @@ class GenreWriter:
             Of a symbolic link, the file that it leads to.
         values : TagValues
         seen : Stamp, optional
-            Of the file when it was classified; if it is another by now, it is left alone.
+            Of the file when the values were chosen; if it is another by now, it is left alone.
 
         Returns
         -------
         bool
-            False if there was nothing to write: the file has a genre and keeps it, or has these already.
+            False if there was nothing to write: the file has these values already.
 
         Raises
         ------
@@ -92,12 +70,9 @@ class GenreWriter:
         with system_errors_as_tag_errors():
             before = seen or Stamp.of(path)
             old = GenreTags(path)
-            if not self.wants(old):
+            if old.holds(values):
                 return False
-            values = merge_values(old.values, values, self.existing)
-            there = old.raw
-            if there.get("main") == list(values.genres) and values.moods in ((), tuple(there.get("moods", ()))):
-                return False
+            check_writable(path, break_links=self.break_links)
             with make_draft(path) as draft:
                 entry = self._edit_draft(old, draft, values, before)
                 # the order matters: a change is on the disk, in the journal, before the file is touched
@@ -115,8 +90,8 @@ class GenreWriter:
         path = old.path
         edit_tags(draft, lambda tags: tags.write(values))
         new = GenreTags(draft)
-        found, moods = new.raw, values.moods or old.values.moods
-        if [tuple(found.get(name, ())) for name in ("main", "moods")] != [values.genres, moods]:
+        # moods that are there stay where there are none to write
+        if not new.holds(replace(values, moods=values.moods or old.values.moods)):
             raise TagError("the genre does not read back as it was written: left as it was")
         if not contains_tags(new.other_tags, old.other_tags):
             raise TagError("other tags would have been altered: left as it was")

@@ -1,0 +1,119 @@
+"""What ``earmark tag`` prints: a line a file, and what became of all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from earmark.cli import terminal
+from earmark.cli.options import Shape
+from earmark.cli.text import clean, fit, join_counts
+from earmark.errors import format_count
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from earmark.library.tags.run import TagResult, TagRun
+
+_DONE = ("written", "would write", "restored", "would restore", "genre restored", "would restore genre")
+"""Outcomes of files that change, or would."""
+
+_HIDDEN = ("had one", "kept", "not reviewed")
+"""Outcomes without a line: in a tagged library nearly all, they would hide the few that change. The last line counts
+them."""
+
+
+def sum_up(counts: Counter[str], dry_run: bool) -> None:
+    """Say how many files there are of each outcome."""
+    text = join_counts(counts) or "no files"
+    terminal.say(f"{text} (a dry run: nothing is written)" if dry_run else text)
+
+
+def sum_up_run(run: TagRun) -> None:
+    """Say what a run did, what to do about the rest, and how to take it back."""
+    sum_up(run.counts, run.dry_run)
+    if (unsure := run.counts["unsure"]) and run.selector:
+        files = f"{format_count(unsure, 'file')} left without a genre: the model is"
+        least = f"less than {run.selector.threshold:.0%} sure"
+        terminal.say(f"{files} {least}; a lower --min-confidence writes more, 0 every guess")
+    if review := run.counts["not reviewed"]:
+        terminal.say(
+            f"{format_count(review, 'row')} to review: put the genre right, make the action write, apply again"
+        )
+    _say_left_out(run)
+    if run.journal.entries:
+        terminal.say(f"to undo: earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}", wrap=False)
+
+
+def sum_up_plan(run: TagRun, plan: Path, actions: Counter[str], failed: int) -> None:
+    """Say how many rows a plan has of each action, and the command that applies it."""
+    counts = {action: actions[action] for action in ("write", "review", "keep") if actions[action]}
+    terminal.say(clean(f"{plan}: {join_counts(counts) or 'no files'}"))
+    if failed:
+        terminal.say(f"{format_count(failed, 'file')} failed: the column reason says why", "red")
+    if review := actions["review"]:
+        terminal.say(f"{format_count(review, 'row')} to review: put the genre right, and make the action write")
+    _say_left_out(run)
+    library = f" --library {shlex.quote(str(run.library.path))}" if run.library else ""
+    terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}{library}", wrap=False)
+
+
+def _say_left_out(run: TagRun) -> None:
+    """Say what a library knew already, and which of its files were passed over."""
+    if run.library and (known := run.library.n_known):
+        terminal.say(f"{known} known before, {run.library.n_classified} listened to")
+    if gone := run.left_out["gone"]:
+        terminal.say(f"{format_count(gone, 'file')} no longer there, left out", "yellow")
+    if changed := run.left_out["changed"]:
+        files = f"{format_count(changed, 'file')} changed since they were heard"
+        terminal.say(f"{files}, left out: name their folder too, to hear them again", "yellow")
+
+
+def make_writer(form: Shape) -> Callable[[TagResult], None]:
+    """Return what prints one result."""
+    from rich.console import Console
+
+    return partial(_print_row, Console(highlight=False, soft_wrap=True)) if form is Shape.table else _print_json
+
+
+def _print_json(result: TagResult) -> None:
+    """Print one JSON object, pure ASCII, so that names of any bytes survive."""
+    confidence = result.confidence and round(result.confidence, 4)
+    print(json.dumps({**asdict(result), "confidence": confidence}), flush=True)
+
+
+def _print_row(console: Console, result: TagResult) -> None:
+    """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
+    from rich.text import Text
+
+    if result.outcome in _HIDDEN:
+        return
+    # 60 columns for the genres before and after; piped, there is no width to share.
+    width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
+    line = Text(fit(clean(result.path), width) + "  ", no_wrap=True)
+    if result.error:
+        line.append(f"✗ {result.error}", style="red")
+    elif result.reason:
+        line.append(_describe_rejection(result), style="dim")
+    else:
+        line.append(clean("; ".join(result.before)) or "–", style="dim").append(" → ")
+        line.append(clean("; ".join(result.genres)) or "–", style="bold green" if result.outcome in _DONE else "bold")
+        if result.moods:
+            line.append(f"  {clean('; '.join(result.moods))}", style="green")
+        if result.confidence is not None:
+            line.append(f"  {result.confidence:.0%}", style="dim")
+        if result.outcome in ("genre restored", "would restore genre", "as it was"):
+            line.append(f"  ({result.outcome})", style="dim")
+    console.print(line)
+
+
+def _describe_rejection(result: TagResult) -> str:
+    """Return why nothing is written, after the genres that come first, if there are any."""
+    guess = f"{clean('; '.join(result.guesses))} {result.confidence:.0%}, " if result.guesses else ""
+    return f"{result.outcome}: {guess}{clean(result.reason or '')}"
