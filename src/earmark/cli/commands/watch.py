@@ -150,6 +150,8 @@ def _tagging(
             yield handle
         finally:
             # also where it is stopped
-            tag_view.sum_up_run(run)
-            if plan:
+            if not plan:
+                tag_view.sum_up_run(run)
+            else:
+                tag_view.sum_up(run.counts, dry_run=False)
                 terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}", wrap=False)
