@@ -129,7 +129,7 @@ def _keeping(library: Library, model: str | None, preview: bool, jobs: int, form
 def _tagging(
     library: Library | None, plan: Path | None, model: str | None, preview: bool, jobs: int, form: options.Shape
 ) -> Iterator[Handle]:
-    """Open what tags files, or adds them to a plan, prints that, and returns how many failed; say at the end what to do."""
+    """Open what tags files or adds them to a plan, prints that, and returns how many failed; sum up at the end."""
     from earmark.cli.commands import tag_view
     from earmark.inference.tagger import Tagger
     from earmark.library.arrivals import GrowingPlan, tag_files
