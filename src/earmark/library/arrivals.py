@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from earmark.inference.verdict import Verdict
 from earmark.library.library import FileStatus, Library, ModelKey
@@ -16,6 +16,8 @@ from earmark.library.tags.plan import PlanRow, check_plan_name, format_state, re
 if TYPE_CHECKING:
     from earmark.library.tags.run import TagResult, TagRun
 
+Answer = TypeVar("Answer", "Verdict", "TagResult")
+
 # files that are tagged together: a plan is written anew after so many
 _CHUNK = 256
 
@@ -23,11 +25,20 @@ _log = logging.getLogger(__name__)
 
 
 def classify_unknown(
-    library: Library, files: Iterable[FileStatus], key: ModelKey, classify: Callable[[Iterator[str]], Iterator[Verdict]]
+    library: Library,
+    files: Iterable[FileStatus],
+    key: ModelKey,
+    classify: Callable[[Iterator[str]], Iterator[Verdict]],
+    on_gone: Callable[[str], None],
 ) -> Iterator[Verdict]:
-    """Yield verdicts on files that a library did not know, as they are kept in it; on one that went away, none.
+    """Yield verdicts on files that a library did not know, as they are kept in it.
 
-    Parameters are those of :meth:`earmark.library.library.Library.classify`.
+    Parameters
+    ----------
+    library, files, key, classify
+        As of :meth:`earmark.library.library.Library.classify`.
+    on_gone : callable
+        Called with the name of a file that failed because it went away, in place of a verdict.
     """
     heard: set[str | None] = set()
 
@@ -36,22 +47,32 @@ def classify_unknown(
             heard.add(verdict.path)
             yield verdict
 
-    for verdict in library.classify(files, key, note):
-        if verdict.path in heard and not _is_gone(verdict):
-            yield verdict
+    def is_fresh(verdict: Verdict) -> bool:
+        fresh = verdict.path in heard
         heard.discard(verdict.path)
+        return fresh
+
+    yield from _drop_gone(filter(is_fresh, library.classify(files, key, note)), on_gone)
 
 
 def tag_files(
-    run: TagRun, files: Iterable[FileStatus], *, plan: GrowingPlan | None = None, jobs: int = 1, preview: bool = False
+    run: TagRun,
+    files: Iterable[FileStatus],
+    on_gone: Callable[[str], None],
+    *,
+    plan: GrowingPlan | None = None,
+    jobs: int = 1,
+    preview: bool = False,
 ) -> Iterator[TagResult]:
-    """Tag files; with a plan, add to it what would be written. Yield what became of each that did not go away.
+    """Tag files; with a plan, add to it what would be written. Yield what became of each.
 
     Parameters
     ----------
     run : TagRun
         With a plan, a dry run.
     files : iterable of FileStatus
+    on_gone : callable
+        Called with the name of a file that failed because it went away, in place of a result.
     plan : GrowingPlan, optional
     jobs, preview
         As of :meth:`earmark.library.tags.run.TagRun.propose`.
@@ -60,10 +81,10 @@ def tag_files(
     while chunk := list(islice(names, _CHUNK)):
         rows: Iterable[PlanRow] = run.propose(chunk, jobs=jobs, preview=preview)
         if plan is not None:
-            rows = [row for row in rows if os.path.lexists(row.path)]
-            for path in plan.add(rows):
+            rows = list(rows)
+            for path in plan.add(row for row in rows if os.path.lexists(row.path)):
                 _log.warning("%s: a name that is not UTF-8 fits into a plan that ends in .jsonl only", path)
-        yield from (result for result in run.apply(rows) if not _is_gone(result))
+        yield from _drop_gone(run.apply(rows), on_gone)
 
 
 class GrowingPlan:
@@ -107,6 +128,10 @@ def _make_absolute(path: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 (Path.absolute keeps '..')
 
 
-def _is_gone(answer: Verdict | TagResult) -> bool:
-    """Tell whether a file failed because it went away, alone or with its disk: when it is back, it is found anew."""
-    return bool(answer.error) and not os.path.lexists(answer.path or "")
+def _drop_gone(answers: Iterable[Answer], on_gone: Callable[[str], None]) -> Iterator[Answer]:
+    """Yield answers but those on files that failed because they went away, alone or with their disk."""
+    for answer in answers:
+        if answer.error and not os.path.lexists(answer.path or ""):
+            on_gone(answer.path or "")
+        else:
+            yield answer

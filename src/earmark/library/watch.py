@@ -98,7 +98,6 @@ class FolderWatch:
                 continue
             # those too that were there before: between one watch and the next, changes go unseen
             self._new_folders = list(present)
-            self._given.clear()
             for changes in self._watch(present):
                 for path in changes:
                     self._add(path)
@@ -209,6 +208,10 @@ class FolderWatch:
                 yield from self._scan(path)
             elif file := self._stat(path):
                 yield file
+
+    def forget(self, name: str) -> None:
+        """Have a file given again though it may be what it was: it went away before it could be heard."""
+        self._given.pop(hash(name), None)
 
     def _note_given(self, file: FileStatus) -> bool:
         """Note that a file is given as it is now; return False if it was before."""

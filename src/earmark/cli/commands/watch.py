@@ -19,7 +19,7 @@ from earmark.errors import SettingError
 if TYPE_CHECKING:
     from earmark.library.library import FileStatus, Library
 
-    Handle = Callable[[Iterator[FileStatus]], int]
+    Handle = Callable[[Iterator[FileStatus], Callable[[str], None]], int]
 
 _TAGS = "With --tag and --plan"
 """Heading of ``--help``."""
@@ -96,12 +96,14 @@ def watch(
         kept = stack.enter_context(Library(library)) if library else None
         stack.enter_context(on_stop())
         stack.enter_context(end_on_sigterm())
-        if tag or plan:
+        if kept is None or tag or plan:
             handle = stack.enter_context(_tagging(kept, plan, model, preview, jobs, form))
         else:
             handle = _keeping(kept, model, preview, jobs, form)
+        if not once:
+            terminal.say(clean(f"watching {', '.join(folders)}: Ctrl-C ends it"))
         for files in found.follow(once=once):
-            failed += handle(files)
+            failed += handle(files, found.forget)
     if failed:
         raise typer.Exit(1)
 
@@ -115,9 +117,9 @@ def _keeping(library: Library, model: str | None, preview: bool, jobs: int, form
     key, classify = load_lazily(model, preview=preview, jobs=jobs)
     writer = WRITERS[form](sys.stdout, key.labels, None, False)
 
-    def handle(files: Iterator[FileStatus]) -> int:
+    def handle(files: Iterator[FileStatus], forget: Callable[[str], None]) -> int:
         failed = 0
-        for verdict in classify_unknown(library, files, key, classify):
+        for verdict in classify_unknown(library, files, key, classify, forget):
             writer.write(verdict)
             failed += verdict.error is not None
         return failed
@@ -139,9 +141,9 @@ def _tagging(
     write = tag_view.make_writer(form)
     with TagRun(Tagger(model), library=library, dry_run=plan is not None) as run:
 
-        def handle(files: Iterator[FileStatus]) -> int:
+        def handle(files: Iterator[FileStatus], forget: Callable[[str], None]) -> int:
             failed = 0
-            for result in tag_files(run, files, plan=growing, jobs=jobs, preview=preview):
+            for result in tag_files(run, files, forget, plan=growing, jobs=jobs, preview=preview):
                 write(result)
                 failed += result.outcome == "failed"
             return failed
