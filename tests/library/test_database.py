@@ -1,7 +1,12 @@
 """The file of a result database: only ours is opened."""
 
+import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -27,7 +32,7 @@ def test_what_is_no_library_is_left_as_it_is(sound, tmp_path):
     for path, says in (
         (copy, "not a library of Earmark's"),
         (foreign, "a database of another program"),
-        (newer, "library format 99, this Earmark knows up to 2"),
+        (newer, "library format 99, this Earmark knows up to 3"),
         (tmp_path / "empty", "not a file"),
         (copy / "below.db", "its folder cannot be made"),
     ):
@@ -38,40 +43,102 @@ def test_what_is_no_library_is_left_as_it_is(sound, tmp_path):
     assert not (tmp_path / "none.db").exists()
 
 
-@pytest.fixture
-def old(tmp_path):
-    """A library as version 1 left it, with one answer."""
-    song, path = tmp_path / "song.wav", tmp_path / "old.db"
+# as versions 1 and 2 made them
+OLD_HEARING = """CREATE TABLE hearing (
+    id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, preview INTEGER NOT NULL, name TEXT NOT NULL,
+    labels TEXT NOT NULL, used INTEGER NOT NULL, UNIQUE (checksum, preview)
+)"""
+OLD_TRACK = """CREATE TABLE track (
+    hearing INTEGER NOT NULL REFERENCES hearing, path BLOB NOT NULL, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL, genre TEXT, reason TEXT, confidence REAL NOT NULL, genres TEXT NOT NULL,
+    duration REAL, error TEXT, clips BLOB, heard INTEGER NOT NULL{more}, UNIQUE (hearing, path)
+)"""
+SECOND = ", styles TEXT NOT NULL DEFAULT '{}', moods TEXT NOT NULL DEFAULT '{}'"
+OLD_FILES = 2500  # more than are converted at once
+
+
+@pytest.fixture(params=[1, 2])
+def old(tmp_path, request):
+    """A library as an older version left it, and its verdicts."""
+    path, song, version = tmp_path / "old.db", tmp_path / "song.wav", request.param
     song.write_bytes(b"x")
-    with Library(path) as library:
-        list(library.classify([(str(song), song.stat())], KEY, lambda paths: map(verdict_of, paths)))
-    connection = sqlite3.connect(path)
-    for statement in ("ALTER TABLE track DROP styles", "ALTER TABLE track DROP moods", "PRAGMA user_version = 1"):
-        connection.execute(statement)
-    connection.close()
-    return path
+    told = {}
+    with closing(sqlite3.connect(path, isolation_level=None)) as made:
+        made.execute(OLD_HEARING)
+        made.execute(OLD_TRACK.format(more=SECOND if version == 2 else ""))
+        made.execute(f"PRAGMA application_id = {int.from_bytes(b'Earm')}")
+        made.execute(f"PRAGMA user_version = {version}")
+        made.execute("INSERT INTO hearing VALUES (1, ?, 0, ?, ?, 0)", (KEY.checksum, KEY.name, json.dumps(KEY.labels)))
+        made.execute("BEGIN")
+        for i in range(OLD_FILES):
+            verdict = verdict_of(f"{song}{i}" if i else song)
+            if version == 2:
+                verdict = replace(verdict, styles={"bebop": 1 / 3, "swing": 1 / (i + 7)}, moods={"sad": 0.5})
+            row = [1, os.fsencode(verdict.path), 1, song.stat().st_mtime_ns, "jazz", None, 0.7]
+            row += [json.dumps(verdict.genres), 12.0, None, None, 0]
+            row += [json.dumps(verdict.styles), json.dumps(verdict.moods)][: 2 * (version == 2)]
+            made.execute(f"INSERT INTO track VALUES ({', '.join('?' * len(row))})", row)
+            told[verdict.path] = verdict
+        made.execute("COMMIT")
+    return path, told, version
 
 
-def test_an_older_library_is_brought_up_to_date(old, tmp_path):
-    (tmp_path / "new.wav").write_bytes(b"y")
-    told = replace(verdict_of(tmp_path / "new.wav"), styles={"bebop": 0.5, "swing": 0.25}, moods={"sad": 1 / 3})
+def read_all(library):
+    return {kept.verdict.path: kept.verdict for kept in library.query(library.models()[0][0])}
+
+
+def test_an_older_library_is_brought_up_to_date_and_a_copy_kept(old, tmp_path, caplog):
+    path, told, version = old
+    before = list(sqlite3.connect(path).iterdump())
+    new = tmp_path / "new.wav"
+    new.write_bytes(b"y")
+    fresh = replace(verdict_of(new), styles={"bebop": 0.5, "swing": 0.25}, moods={"sad": 1 / 3})
     for _ in range(2):
-        with Library(old) as library:
-            list(library.classify([(told.path, (tmp_path / "new.wav").stat())], KEY, lambda paths: [told]))
-            found = {kept.verdict.path: kept.verdict for kept in library.query(KEY)}
-        assert found[told.path] == told
-        assert found[str(tmp_path / "song.wav")] == verdict_of(tmp_path / "song.wav")
-    with Library(tmp_path / "fresh.db"), sqlite3.connect(tmp_path / "fresh.db") as fresh, sqlite3.connect(old) as now:
-        columns = "SELECT name, type, dflt_value FROM pragma_table_info('track')"
+        with Library(path) as library:
+            assert read_all(library).items() >= told.items()
+            list(library.classify([(str(new), new.stat())], KEY, lambda paths: [fresh]))
+            assert read_all(library) == told | {str(new): fresh}
+    copy = tmp_path / f"old.db.v{version}-backup"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path} is now of format 3; as it was before, it is kept as {copy}"
+    ]
+    assert list(sqlite3.connect(copy).iterdump()) == before
+    assert [p.name for p in tmp_path.glob("*.partial")] == []
+    with Library(tmp_path / "fresh.db"), sqlite3.connect(tmp_path / "fresh.db") as fresh, sqlite3.connect(path) as now:
+        columns = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c ORDER BY 1, 2"
         assert fresh.execute(columns).fetchall() == now.execute(columns).fetchall()
 
 
-def test_an_older_library_that_can_only_be_read_is_read(old, tmp_path, monkeypatch):
-    connect, before = sqlite3.connect, old.read_bytes()
-    monkeypatch.setattr(database.sqlite3, "connect", lambda path, **more: connect(f"{path}&mode=ro", **more))
-    with Library(old, create=False) as library:
-        (kept,) = library.query(library.models()[0][0])
-        assert kept.verdict == verdict_of(tmp_path / "song.wav")
+def test_an_older_library_that_can_only_be_read_is_read(old, monkeypatch):
+    path, told, _ = old
+    connect, before = sqlite3.connect, path.read_bytes()
+
+    def only_read(name, **more):
+        return connect(f"{name}&mode=ro" if "mode=" in str(name) else name, **more)
+
+    monkeypatch.setattr(database.sqlite3, "connect", only_read)
+    with Library(path, create=False) as library:
+        assert read_all(library) == told
         with pytest.raises(LibraryError, match="cannot be written"):
             list(library.classify([], KEY, list))
-    assert old.read_bytes() == before
+    assert path.read_bytes() == before
+
+
+def test_an_older_library_stays_as_it_is_where_no_copy_can_be_kept(old):
+    path, _, version = old
+    before = path.read_bytes()
+    blocked = path.with_name(f"old.db.v{version}-backup")
+    (blocked / "something").mkdir(parents=True)
+    with pytest.raises(LibraryError, match="-backup: no copy of the library can be kept"):
+        Library(path)
+    assert path.read_bytes() == before
+
+
+def test_two_runs_bring_an_older_library_up_to_date_once(old):
+    path, told, _ = old
+    code = f"from earmark.library.library import Library\nwith Library({str(path)!r}): pass"
+    runs = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = "".join(run.communicate(timeout=60)[1] for run in runs)
+    assert said.count("is now of format 3") == 1, said
+    with Library(path) as library:
+        assert read_all(library) == told

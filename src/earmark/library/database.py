@@ -60,8 +60,9 @@ _MESSAGES = {
 def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open a result database.
 
-    One of an older version is brought up to date. It is made where missing, with its folder, unless `create` is false. Transactions are begun by hand, see
-    :func:`transaction`. A LibraryError if it is missing, something else, or newer than this Earmark.
+    It is made where missing, with its folder, unless `create` is false; one of an older version is brought up to
+    date. Transactions are begun by hand, see :func:`transaction`. A LibraryError if it is missing, something else, or
+    newer than this Earmark.
     """
     if not create and not path.exists():
         raise LibraryError(f"{path}: there is no such library; 'earmark classify FOLDER --library {path}' makes one")

@@ -31,15 +31,16 @@ class Page:
     def _verdicts(self, *, timeline: bool = False) -> Iterator[Verdict]:
         # Counted anew each time: playlists and rows may both be written.
         self.tally, self.gone, self.changed = Tally(), 0, 0
-        for verdict, file in self.library.query(
+        for kept in self.library.query(
             self.hearing, genres=self.genres, min_confidence=self.min_confidence, timeline=timeline
         ):
+            file = kept.file
             self.gone += file == "gone"
             self.changed += file == "changed"
             # Gone files are counted even where they are left out, to say so at the end.
             if self.everything or file != "gone":
-                self.tally.add(verdict)
-                yield verdict
+                self.tally.add(kept.verdict)
+                yield kept.verdict
 
     def write(self, form: Format, output: Path | None, top: int | None, timeline: bool) -> None:
         """Write rows, as ``earmark classify`` does."""
