@@ -224,6 +224,7 @@ def test_a_plan_is_written_edited_and_applied_by_the_line_it_prints(tag, music, 
     assert done.stdout == ""
     assert content(music) == before
     assert "plan.csv: write 3, keep 2" in done.stderr
+    assert "may hold your edits" in tag(music, "--plan", tmp_path / "plan.csv", expect=2).stderr
     applying = done.stderr.split("to apply: earmark tag ")[1].split()
     edit(tmp_path / "plan.csv", one="keep", two="review")
     done = tag(*applying)
@@ -267,14 +268,14 @@ def test_a_library_is_planned_and_tagged_without_hearing(tag, music, tmp_path):
     database = tmp_path / "music.db"
     options = ("--library", database, "--min-confidence", "0")
     assert "written 3" in tag(music, *options).stderr
-    renewed = (*options, "--overwrite", "--vocabulary", "model", "--plan", tmp_path / "plan.csv")
-    done = tag(*renewed)
+    renewed = (*options, "--overwrite", "--vocabulary", "model", "--plan")
+    done = tag(*renewed, tmp_path / "plan.csv")
     assert "plan.csv: write 3, keep 1" in done.stderr
     applying = done.stderr.split("to apply: earmark tag ")[1].split()
     assert applying[2:] == ["--library", str(database)]
     assert "written 3" in tag(*applying).stderr
     # the one with a genre was not heard before; the others are known by what was written into them
-    assert "4 known before, 1 listened to" in tag(music, *renewed).stderr
+    assert "4 known before, 1 listened to" in tag(music, *renewed, tmp_path / "new.csv").stderr
     done = run("tag", "--dry-run", env={**os.environ, "EARMARK_LIBRARY": str(database)}, expect=2)
     assert "name files or folders" in done.stderr
 

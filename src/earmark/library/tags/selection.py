@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from itertools import chain
 from typing import Literal
 
@@ -85,8 +86,13 @@ class GenreSelector:
         moods = list(verdict.moods.items())[: self.moods]
         return tuple(spell_label(mood, self.vocabulary.base) for mood, share in moods if share >= MIN_SHARE)
 
+    @cached_property
+    def _words(self) -> Callable[[str], tuple[str, ...]]:
+        # a library has 100 000 files, but a model few labels
+        return cache(self.vocabulary.translate)
+
     def _translate(self, labels: Iterable[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(chain.from_iterable(map(self.vocabulary.translate, labels))))
+        return tuple(dict.fromkeys(chain.from_iterable(map(self._words, labels))))
 
 
 def sum_by_word(genres: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:
