@@ -44,6 +44,7 @@ from earmark.inference.vocabulary import list_families, read_classes
 from earmark.networks.onnx.builder import Graph
 from earmark.networks.onnx.listening import write_listening
 from earmark.training.baselines import write_logistic
+from earmark.training.export import pipeline_graph, pipeline_head
 from earmark.training.pipeline import log_probabilities, make_pipeline, measure_novelty
 from earmark.training.provenance import commit
 from earmark.training.recipe import Logistic
@@ -323,25 +324,22 @@ def write_families(graph: Graph, probabilities: str, logits: str, labels: Sequen
     return graph("Div", joined, graph("ReduceSum", joined, graph.integers(1)))
 
 
-def write_model(head: Pipeline, families: bool, temperature: float) -> bytes:
-    """Write a model's graph: the encoder, the head and, of the families, their evidence."""
-    graph, labels = Graph(), list(head.classes_)
+def families_graph(head: Pipeline, temperature: float) -> bytes:
+    """Write the graph of the model of families: the encoder, the head of the ten genres, and the families' evidence."""
+    graph = Graph()
     x = graph.input("spectrogram", ["clips", "frames", ENCODER.mel.n_bins])
     known = graph.include(ENCODER.graph(), x, "encoder_")
     y = known["features"]
     for name, step in head.steps[:-1]:
         # families go beyond what the head learned: of them its novelty tells nothing
-        if not families or name != "novelty":
+        if name != "novelty":
             y = step.to_onnx(graph, y)
-    probabilities = write_logistic(graph, head[-1], y)
-    if families:
-        # calibrated: softmax(log p / T)
-        tempered = graph("Mul", graph("Log", probabilities), graph.constant(1 / temperature))
-        probabilities = write_families(graph, graph("Softmax", tempered, axis=1), known["logits"], labels)
-    graph.output(probabilities, "probabilities", ["clips", len(list_families()) if families else len(labels)])
-    graph.output(known["embedding"], "embedding", ["clips", "steps", ENCODER.n_dimensions])
-    write_listening(graph, known["logits"])
-    return bytes(graph.model("earmark" if families else "gtzan").SerializeToString())
+    # calibrated: softmax(log p / T)
+    tempered = graph("Mul", graph("Log", write_logistic(graph, head[-1], y)), graph.constant(1 / temperature))
+    probabilities = write_families(graph, graph("Softmax", tempered, axis=1), known["logits"], list(head.classes_))
+    graph.output(probabilities, "probabilities", ["clips", len(list_families())])
+    write_listening(graph, known)
+    return bytes(graph.model("earmark").SerializeToString())
 
 
 def make_card(
@@ -436,14 +434,18 @@ def main() -> None:
             reports[name].append(report)
             made.setdefault(name, (answers.labels, report, fitted))
     learned = whole.tracks + short.tracks + extra.tracks
-    for name in ("gtzan", "earmark"):
+    # what the families read beside features, AudioSet's logits, nobody keeps: they have no head
+    written = {
+        "gtzan": (pipeline_graph(head, "gtzan", ENCODER), pipeline_head(head)),
+        "earmark": (families_graph(head, made["gtzan"][2].track_temperature), b""),
+    }
+    for name, (graph, own_head) in written.items():
         show(name, reports[name])
         show_thresholds(name, reports[name], made[name][2].tag_threshold)
-        graph = write_model(head, name == "earmark", made["gtzan"][2].track_temperature)
         names, report, calibration = made[name]
         card = make_card(name, names, report, calibration, learned, len(owner) + len(extra.track))
         path = options.output / f"{name}.onnx"
-        save_model(path, graph, card)
+        save_model(path, graph, card, head=own_head)
         print(f"{path}: {path.stat().st_size} bytes, {card.calibration}")
 
 

@@ -349,3 +349,20 @@ def test_a_library_killed_twice_is_tagged_and_undone(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "not restored byte for byte     0" in done.stdout
+
+
+def test_genres_that_are_there_are_added_to_or_renewed_where_they_are_earmarks(tag, music):
+    guess = ["--min-confidence", "0"]
+    tag(music, "--keep-existing", "--moods", "1", *guess)
+    (name,) = genres(music)["one.mp3"]
+    # the one that had a genre keeps it
+    assert genres(music)["tagged.flac"] == ["Polka", name]
+    assert name.lower() != name
+    done = tag(music, "--mine", "--vocabulary", "model", "--dry-run", *guess)
+    assert f"{name} → {name.lower()}" in done.stdout
+    tag(music, "--mine", "--vocabulary", "model", *guess)
+    assert genres(music) == {
+        "one.mp3": [name.lower()], "two.flac": [name.lower()], "three.wav": [name.lower()], "silence.flac": None,
+        "tagged.flac": ["Polka", name],
+    }  # fmt: skip
+    assert "give one of --overwrite, --keep-existing and --mine" in tag(music, "--mine", "--overwrite", expect=2).stderr

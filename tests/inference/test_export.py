@@ -99,10 +99,10 @@ def test_every_model_says_what_it_reads_and_gives(name, tmp_path):
         shapes = {value.name: value.shape for value in session.get_outputs()}
         assert ("novelty" in about["outputs"]) == (card.calibration.novelty is not None)
         assert {what: len(names) for what, names in about["outputs"].items() if names} == {
-            what: shapes[what][-1] for what in shapes if what not in ("attention", "embedding", "novelty")
+            what: shapes[what][-1] for what in shapes if what not in ("attention", "embedding", "features", "novelty")
         }
         for key, value in card.calibration.model_dump().items():
-            assert about["calibration"][key] == value or key == "thresholds"
+            assert about["calibration"][key] == value or key in ("thresholds", "tag_thresholds")
         assert len(about["calibration"]["thresholds"]) == len(card.labels)
 
 

@@ -115,6 +115,14 @@ def test_the_first_format_writes_tags_from_its_threshold_on():
     assert (old.tag_threshold, old.novelty) == (0.4, None)
 
 
+def test_a_label_may_have_its_own_threshold_for_tags():
+    one, each = Calibration(tag_threshold=0.6), Calibration(tag_threshold=0.6, tag_thresholds=(0.5, 0.7))
+    assert card(calibration=one).tag_thresholds == {"a": 0.6, "b": 0.6}
+    assert card(calibration=each).tag_thresholds == {"a": 0.5, "b": 0.7}
+    with pytest.raises(ValidationError, match="2 labels, but tag_thresholds of 1"):
+        card(calibration=Calibration(tag_thresholds=(0.5,)))
+
+
 def test_a_limit_of_novelty_needs_a_graph_that_measures_it(graph):
     model = Model(card(calibration=Calibration(novelty=0.5)), graph)
     with pytest.raises(ModelError, match="a limit of novelty, but the graph gives none"):

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from support.verdicts import KEY, verdict_of
 
 from earmark.library.playlists import format_entry, write_playlists
+from earmark.library.vocabulary import load_vocabulary
 
 
 def test_odd_names_survive_in_playlists(tmp_path):
@@ -54,3 +55,13 @@ def test_what_stands_where_a_list_would_be_is_left_alone_and_the_rest_is_written
     (p,) = write_playlists(tmp_path, some[:1], ["jazz"], overwrite=True)
     assert p.written
     assert "/m/a.mp3" in own.read_text()
+
+
+def test_a_genre_of_several_words_is_in_the_list_of_each(tmp_path):
+    own = load_vocabulary({"words": {"jazz": ["Jazz", "Swing"], "metal": "Rock"}})
+    some = [verdict_of("/m/a.mp3", "jazz"), verdict_of("/m/b.mp3", "metal"), verdict_of("/m/c.mp3", "rock")]
+    written = write_playlists(tmp_path, some, ["Jazz", "Swing", "Rock"], own)
+    assert {p.path.name: p.tracks for p in written} == {"Jazz.m3u8": 1, "Swing.m3u8": 1, "Rock.m3u8": 2}
+    # a list that was not asked for stays as it is
+    assert [p.path.name for p in write_playlists(tmp_path, some[:1], ["Swing"], own)] == ["Swing.m3u8"]
+    assert "/m/c.mp3" in (tmp_path / "Rock.m3u8").read_text()

@@ -9,15 +9,19 @@ from mediafile import MediaFile
 from support.command import json_lines, run, without_torch
 from support.paths import REPOSITORY
 
+from earmark.audio.decode import AudioFile
 from earmark.data.corpus import open_corpus
 from earmark.data.examples import decode_examples, join_examples
 from earmark.data.features import worker
 from earmark.data.open import prepare_for_folds
 from earmark.data.synth import write_corpus
 from earmark.errors import CorpusError, ModelError, SettingError
+from earmark.inference.aggregate import make_answer
 from earmark.inference.classifier import FrameClassifier
 from earmark.inference.encoder import Encoder
+from earmark.inference.head import Head
 from earmark.inference.model import open_model, save_model
+from earmark.inference.tagger import Tagger
 from earmark.training.experiment import Resources
 from earmark.training.pipeline import fit_several, make_pipeline
 from earmark.training.registry import open_recipe
@@ -84,12 +88,28 @@ def test_the_file_holds_the_encoder_and_its_answers(trained, folder, surrounding
     shapes = {name: value.shape for name, value in answers.items()}
     assert shapes == {
         "probabilities": (2, 3), "novelty": (2,), "embedding": (2, 7, 384), "styles": (2, 53), "moods": (2, 7),
-        "sound": (2, 3),
+        "sound": (2, 3), "features": (2, 634),
     }  # fmt: skip
     np.testing.assert_allclose(answers["probabilities"].sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(answers["sound"].sum(axis=1), 1, atol=1e-5)
     # noise is neither music nor speech
     np.testing.assert_array_equal(answers["sound"].argmax(axis=1), 2)
+
+
+def test_the_head_in_the_file_names_a_track_from_its_embedding(trained, several, folder):
+    sounds = []
+    for style in STYLES:
+        with AudioFile(min((folder / style).iterdir())) as recording:
+            sounds += recording.blocks(Encoder.sample_rate)
+    # a mean of logarithms of probabilities that are each their own is below the logarithm of the mean's
+    for path, at_most in ((trained[0], 1e-3), (several[0], 0.5)):
+        model = open_model(path)
+        heard = Tagger(model).classify(np.concatenate(sounds), Encoder.sample_rate)
+        assert len(heard.clips) > 2
+        (mean,) = Head(model).predict(heard.embedding[None]).split()
+        said = make_answer(mean, model.card, model.card.calibration.track_temperature)
+        for label, p in heard.genres.items():
+            assert -1e-3 < said.genres[label] - p < at_most
 
 
 def test_music_unlike_what_it_learned_is_unknown_and_says_so(trained, surroundings):

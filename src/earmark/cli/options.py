@@ -107,6 +107,9 @@ TopOption = Annotated[
     typer.Option(min=1, help="Show the N most probable genres, and as many styles and moods.", metavar="N"),
 ]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Listen to 30 s of each file only, spread over it.")]
+AlbumOption = Annotated[
+    bool, typer.Option("--album", help="One row an album, by the tags of its files; compilations by track.")
+]
 ReportOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format.")]
 LinesOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format; json: one object per line.")]
 AnswersOption = Annotated[
@@ -165,6 +168,30 @@ MinTracksOption = Annotated[
 RareOption = Annotated[
     Rare | None,
     typer.Option(help="Leave rare genres out (drop), or put them into the genre 'other' (merge).", show_default="drop"),
+]
+_WORDS = "Words"
+"""A heading of ``--help``."""
+
+VocabularyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Words for genres: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
+        "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
+        rich_help_panel=_WORDS,
+    ),
+]
+ParentsOption = Annotated[
+    bool,
+    typer.Option(
+        "--parents",
+        help="'Electronic; Techno' for Techno: two genres, the parent first.",
+        rich_help_panel=_WORDS,
+    ),
+]
+DepthOption = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Genres of the first N levels of the tree only.", rich_help_panel=_WORDS),
 ]
 SeedOption = Annotated[int, typer.Option(help="Random seed.")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -45,6 +45,18 @@ def fit(text: str, width: int) -> str:
 def join_counts(counts: Mapping[Any, int]) -> str:
     """Return how many there are of each kind, as "jazz 3, pop 1"."""
     return ", ".join(f"{what} {n}" for what, n in counts.items())
+
+
+def format_percents(shares: Collection[float]) -> str:
+    """Return what shares are, or from what to what.
+
+    Examples
+    --------
+    >>> format_percents([0.5, 0.5]), format_percents([0.7, 0.5])
+    ('50%', '50% to 70%')
+    """
+    least, most = (f"{of(shares):.0%}" for of in (min, max))
+    return least if least == most else f"{least} to {most}"
 
 
 def format_duration(seconds: float) -> str:

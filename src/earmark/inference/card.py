@@ -35,6 +35,8 @@ class Calibration(_Strict):
     tag_threshold : float
         Confidence from which an answer is right at least three times in four: what ``earmark tag`` writes. As
         `threshold` in files of format 1, which have none.
+    tag_thresholds : tuple of float
+        The same for each label, where corrections have told them apart; else empty.
     thresholds : tuple of float
         Of a model that gives several genres: the probability from which each label is one of the answers.
     """
@@ -45,6 +47,7 @@ class Calibration(_Strict):
     novelty: float | None = None
     coverage: float = Field(1.0, ge=0, le=1)
     tag_threshold: float = Field(default_factory=lambda fields: fields["threshold"], ge=0, le=1)
+    tag_thresholds: tuple[float, ...] = ()
     thresholds: tuple[float, ...] = ()
 
 
@@ -138,8 +141,10 @@ class Card(_Strict):
         Of the Earmark that made it; empty where unknown.
     earmark : str
         Version of the Earmark that made it.
+    base : str
+        Checksum of the model whose answers its head reads beside the encoder's features; empty where it reads none.
     checksum : str
-        SHA-256 over the graph and the rest of this card; set when the file is written.
+        SHA-256 over the graph, what is attached to it and the rest of this card; set when the file is written.
     """
 
     format_version: int = FORMAT_VERSION
@@ -161,6 +166,7 @@ class Card(_Strict):
     created: str
     commit: str = ""
     earmark: str
+    base: str = ""
     checksum: str = ""
 
     @model_validator(mode="after")
@@ -168,8 +174,9 @@ class Card(_Strict):
         for what in ("labels", "styles", "moods"):
             if len(set(names := getattr(self, what))) < len(names):
                 raise ValueError(f"{what} occur twice: {', '.join(names)}")
-        if self.multilabel and len(self.calibration.thresholds) != len(self.labels):
-            raise ValueError(f"{len(self.labels)} labels, but thresholds of {len(self.calibration.thresholds)}")
+        for what in ("thresholds", "tag_thresholds"):
+            if (own := getattr(self.calibration, what)) and len(own) != len(self.labels):
+                raise ValueError(f"{len(self.labels)} labels, but {what} of {len(own)}")
         # a longer hop would leave sound between the clips unheard
         if self.hop_seconds and self.hop_seconds > self.clip_seconds:
             raise ValueError(f"hop_seconds is {self.hop_seconds}, longer than a clip: {self.clip_seconds}")
@@ -185,8 +192,15 @@ class Card(_Strict):
     @property
     def thresholds(self) -> dict[str, float]:
         """The probability from which each label is one of the answers."""
-        own = self.calibration.thresholds or [self.calibration.threshold] * len(self.labels)
-        return dict(zip(self.labels, own, strict=True))
+        return self._by_label(self.calibration.thresholds, self.calibration.threshold)
+
+    @property
+    def tag_thresholds(self) -> dict[str, float]:
+        """The confidence from which an answer is written as a tag, by the label that is the answer."""
+        return self._by_label(self.calibration.tag_thresholds, self.calibration.tag_threshold)
+
+    def _by_label(self, own: tuple[float, ...], same: float) -> dict[str, float]:
+        return dict(zip(self.labels, own or [same] * len(self.labels), strict=True))
 
     @property
     def clip_length(self) -> int:

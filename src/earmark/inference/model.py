@@ -20,8 +20,8 @@ from earmark.inference.card import Card
 from earmark.inference.model_file import (
     DEFAULT,
     compute_checksum,
+    join_attachments,
     join_card,
-    join_examples,
     list_models,
     read_model,
     split_card,
@@ -44,17 +44,20 @@ class Model:
     ----------
     card : Card
     graph : bytes
-        The ONNX model without card and examples.
-    examples : bytes
-        What it learned from, where it can learn more; see :mod:`earmark.data.examples`.
+        The ONNX model without card and attachments.
     path : Path or None
         Where it was read from.
+    examples : bytes
+        What it learned from, where it can learn more; see :mod:`earmark.data.examples`.
+    head : bytes
+        What answers from the encoder's features alone, where the model has it; see :mod:`earmark.inference.head`.
     """
 
     card: Card
     graph: bytes
     path: Path | None = None
     examples: bytes = b""
+    head: bytes = b""
 
     def session(self, threads: int = 1) -> onnxruntime.InferenceSession:
         """Start onnxruntime on the graph, with so many threads within one call.
@@ -64,7 +67,7 @@ class Model:
         onnxruntime.InferenceSession
             Input ``spectrogram`` (clips, frames, bins); outputs ``probabilities`` (clips, labels) and, where
             the model gives them, ``attention`` (clips, steps), ``styles``, ``moods`` and ``sound`` (clips, n), and
-            ``embedding`` (clips, steps, n), and ``novelty`` (clips,).
+            ``embedding`` (clips, steps, n), ``features`` (clips, n), and ``novelty`` (clips,).
 
         Raises
         ------
@@ -126,7 +129,9 @@ def open_model(which: str | os.PathLike[str] | None = None) -> Model:
     return replace(model, path=path)
 
 
-def save_model(path: str | os.PathLike[str], graph: bytes, card: Card, examples: bytes = b"") -> Model:
+def save_model(
+    path: str | os.PathLike[str], graph: bytes, card: Card, examples: bytes = b"", head: bytes = b""
+) -> Model:
     """Seal a card into a graph and write the model file, whole or not at all.
 
     Parameters
@@ -136,24 +141,24 @@ def save_model(path: str | os.PathLike[str], graph: bytes, card: Card, examples:
         A serialised ONNX model without a card.
     card : Card
         Its checksum is filled in.
-    examples : bytes
-        What it learned from.
+    examples, head : bytes
+        As of :class:`Model`.
     """
-    whole = join_examples(graph, examples)
+    whole = join_attachments(graph, {"examples": examples, "head": head})
     # the checksum covers the card with an empty checksum
     bare = card.model_copy(update={"checksum": ""})  # of another file, perhaps
     checked = bare.model_copy(update={"checksum": compute_checksum(whole, _card_json(bare))})
     target = Path(path)
     with replacing(target) as partial:
         partial.write_bytes(join_card(whole, _card_json(checked)))
-    return Model(checked, graph, target, examples)
+    return Model(checked, graph, target, examples, head)
 
 
 def parse(data: bytes, name: str) -> Model:
     """Read a model from bytes; `name` is used in errors. See :func:`open_model`."""
-    raw, graph, examples = split_card(data, name)
+    raw, graph, attachments = split_card(data, name)
     try:
-        return Model(Card.model_validate(raw), graph, examples=examples)
+        return Model(Card.model_validate(raw), graph, None, attachments["examples"], attachments["head"])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "card"

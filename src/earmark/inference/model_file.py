@@ -1,9 +1,10 @@
 """The model file: an ONNX graph that carries its card, sealed with a checksum.
 
 The card is JSON under the key ``earmark`` in ONNX's own ``metadata_props``, so any ONNX tool opens the file
-and shows it; a model that examples can be added to carries those it learned from under ``earmark-examples``, which
-the seal covers too. A protobuf message is a plain sequence of fields, which lets us read the card, and seal or check
-the rest byte for byte, without a protobuf library. Nothing here is slow to import: who only needs to know
+and shows it. Two attachments may lie beside it, which the seal covers too: ``earmark-head``, which answers from
+features alone (:mod:`earmark.inference.head`), and ``earmark-examples``, what the model learned from
+(:mod:`earmark.data.examples`). A protobuf message is a plain sequence of fields, which lets us read the card, and seal
+or check the rest byte for byte, without a protobuf library. Nothing here is slow to import: who only needs to know
 which model it is pays neither for its network nor for checking every field of its card.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ FORMAT_VERSION = 2
 DEFAULT = "earmark"
 """Name of the bundled model that is used when none is asked for."""
 
-_KEY, _EXAMPLES_KEY = b"earmark", b"earmark-examples"
+_KEY = b"earmark"
+_ATTACHMENTS = {"head": b"earmark-head", "examples": b"earmark-examples"}
 _METADATA_FIELD, _GRAPH_FIELD = 14, 7  # of ONNX's ModelProto
 _DELIMITED = 2  # protobuf's wire type of messages
 
@@ -60,7 +62,7 @@ def read_model(which: str | os.PathLike[str] | None = None) -> tuple[bytes, str,
         ) from error
 
 
-def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes, bytes]:
+def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes, dict[str, bytes]]:
     """Take a model file apart, and check its seal.
 
     Parameters
@@ -74,9 +76,9 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes, bytes]:
     card : dict
         As it was written; its fields are not checked.
     graph : bytes
-        The ONNX model without card and examples.
-    examples : bytes
-        What :mod:`earmark.data.examples` has written; empty where there are none.
+        The ONNX model without card and attachments.
+    attachments : dict of str to bytes
+        ``head`` and ``examples``, as text; empty where there is none.
 
     Raises
     ------
@@ -95,12 +97,13 @@ def split_card(data: bytes, name: str) -> tuple[dict[str, Any], bytes, bytes]:
     if not any(number == _GRAPH_FIELD and whole[0] & 7 == _DELIMITED for number, whole, _ in fields):
         raise ModelError(f"{name}: not an ONNX model, or cut short; give a file written by 'earmark train'")
     # a metadata entry is ONNX's StringStringEntryProto: field 1 the key, 2 the value
-    entries = {entry[1]: entry.get(2, b"") for _, _, entry in fields if entry.get(1) in (_KEY, _EXAMPLES_KEY)}
-    text, examples = entries.get(_KEY), entries.get(_EXAMPLES_KEY, b"")
+    entries = {entry[1]: entry.get(2, b"") for _, _, entry in fields if entry.get(1) in (_KEY, *_ATTACHMENTS.values())}
+    text = entries.get(_KEY)
+    attachments = {name: entries.get(key, b"") for name, key in _ATTACHMENTS.items()}
     graph = b"".join(whole for _, whole, entry in fields if entry.get(1) not in entries)
     if text is None:
         raise ModelError(f"{name}: an ONNX model, but without an Earmark card; give one written by 'earmark train'")
-    return _check(text, join_examples(graph, examples), name), graph, examples
+    return _check(text, join_attachments(graph, attachments), name), graph, attachments
 
 
 def join_card(graph: bytes, card: bytes, key: bytes = _KEY) -> bytes:
@@ -109,9 +112,11 @@ def join_card(graph: bytes, card: bytes, key: bytes = _KEY) -> bytes:
     return graph + _encode_field(_METADATA_FIELD, _encode_field(1, key) + _encode_field(2, card))
 
 
-def join_examples(graph: bytes, examples: bytes) -> bytes:
-    """Return a graph with the examples that it was learned from, if any: what a model file's checksum is of."""
-    return join_card(graph, examples, _EXAMPLES_KEY) if examples else graph
+def join_attachments(graph: bytes, attachments: Mapping[str, bytes]) -> bytes:
+    """Return a graph with its attachments, those that are not empty: what a model file's checksum is of."""
+    for name, key in _ATTACHMENTS.items():
+        graph = join_card(graph, attachments[name], key) if attachments[name] else graph
+    return graph
 
 
 def compute_checksum(graph: bytes, card: bytes) -> str:

@@ -108,10 +108,11 @@ def _split_folder(folder: Path, tracks: Sequence[tuple[T, FileTags]]) -> Iterato
     for group in groups.values():
         own = [tags for _, tags in group]
         title = folder.resolve().name if untagged else own[0].album
-        yield Album(folder, title, _name_artist(own), _tell_kind(own), tuple(item for item, _ in group))
+        yield Album(folder, title, _name_artist(own), tell_kind(own), tuple(item for item, _ in group))
 
 
-def _tell_kind(tracks: Sequence[FileTags]) -> Kind:
+def tell_kind(tracks: Sequence[FileTags]) -> Kind:
+    """Return what tracks that belong together are."""
     if len(tracks) == 1:
         return "track"
     # several tracks of one album share its artist
@@ -132,11 +133,10 @@ def _normalize(name: str) -> str:
 
 
 def pool_album(tracks: Sequence[Verdict], card: Card, folder: str | None = None) -> Verdict:
-    """Return one answer for all tracks of an album: of a track that is surer, more counts.
+    """Return one answer for all tracks of an album: the mean of their probabilities, in which sure tracks count most.
 
-    p(genre) = Σ cₜ pₜ(genre) / Σ cₜ over the tracks t that are music, where c is a track's confidence; styles and moods
-    likewise. The genre is named from the model's threshold of "unknown" on: less than what a track needs to be
-    tagged, as tracks of an album differ.
+    The genre is named from the model's threshold of "unknown" on: less than what a track needs to be tagged, as tracks
+    of an album differ.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def pool_album(tracks: Sequence[Verdict], card: Card, folder: str | None = None)
     like = [track for track in music if track.reason != "unlike what it learned"]
     novel = 2 * len(like) < len(music)
     # a few that are unlike what the model learned have no say
-    genres, styles, moods = _pool(music if novel else like)
+    genres, styles, moods = _average(music if novel else like)
     best, confidence = next(iter(genres.items()), (None, 0.0))
     if not genres:
         reasons = Counter(track.reason for track in tracks if track.reason)
@@ -172,16 +172,15 @@ def pool_album(tracks: Sequence[Verdict], card: Card, folder: str | None = None)
     )  # fmt: skip
 
 
-def _pool(tracks: Sequence[Verdict]) -> Iterator[dict[str, float]]:
-    """Yield genres, styles and moods, each as a mean weighted by confidence, most probable first."""
-    total = sum(track.confidence for track in tracks)
+def _average(tracks: Sequence[Verdict]) -> Iterator[dict[str, float]]:
+    """Yield mean genres, styles and moods, each with the most probable first."""
     for shares in ("genres", "styles", "moods"):
         sums: defaultdict[str, float] = defaultdict(float)
         for track in tracks:
-            weight = track.confidence / total
             for name, share in getattr(track, shares).items():
-                sums[name] += weight * share
-        yield dict(sorted(sums.items(), key=lambda item: -item[1]))
+                sums[name] += share
+        means = ((name, total / len(tracks)) for name, total in sums.items())
+        yield dict(sorted(means, key=lambda item: -item[1]))
 
 
 def _sum_up_errors(tracks: Sequence[Verdict]) -> str | None:
@@ -195,34 +194,47 @@ def _sum_up_errors(tracks: Sequence[Verdict]) -> str | None:
 def disagrees(track: Verdict, tracks: Sequence[Verdict], card: Card) -> bool:
     """Return whether a track is sure enough of a genre to be tagged that its album hardly has.
 
-    Hardly: pooled, the other tracks give it less than :data:`earmark.library.tags.selection.MIN_SHARE`, below which a
-    genre is not written beside another.
+    Hardly: the mean over the other tracks is below :data:`earmark.library.tags.selection.MIN_SHARE`, from which on a
+    genre is written beside another.
     """
     genre = track.genre
-    if genre is None or track.confidence < card.calibration.tag_threshold:
+    if genre is None or track.confidence < card.tag_thresholds[genre]:
         return False
     # without the track itself, which of a short album is much
     others = [other for other in tracks if other is not track and other.genres]
-    evidence = sum(other.confidence * other.genres.get(genre, 0.0) for other in others)
-    return bool(others) and evidence < MIN_SHARE * sum(other.confidence for other in others)
+    return sum(other.genres.get(genre, 0.0) for other in others) < MIN_SHARE * len(others)
 
 
 @dataclass(frozen=True)
 class AlbumAnswer:
-    """One answer of a list by albums: for an album, or for a track that is left to itself.
+    """One row of a list by albums: an album, or a track that is left to itself.
 
     Attributes
     ----------
     verdict : Verdict
+        Its path is the album's folder, or the track's own.
     album : Album
         What the verdict is on, or what its track is of.
+    tracks : tuple of Verdict
+        Those that the verdict is on.
     outliers : tuple of Verdict
         Tracks of the album that :func:`disagrees` finds.
     """
 
     verdict: Verdict
     album: Album[tuple[Verdict, FileTags]]
+    tracks: tuple[Verdict, ...]
     outliers: tuple[Verdict, ...] = ()
+
+    def to_dict(self) -> dict[str, str | int | list[str | None]]:
+        """Return what ``earmark classify --album --format json`` says beside the verdict."""
+        return {
+            "album": self.album.title,
+            "artist": self.album.artist,
+            "kind": self.album.kind,
+            "tracks": len(self.tracks),
+            "outliers": [track.path for track in self.outliers],
+        }
 
 
 def answer_albums(tracks: Iterable[tuple[Verdict, FileTags]], card: Card) -> Iterator[AlbumAnswer]:
@@ -236,9 +248,9 @@ def answer_albums(tracks: Iterable[tuple[Verdict, FileTags]], card: Card) -> Ite
         Of the model that answered.
     """
     for album in group_by_album(tracks, key=lambda track: track[1]):
-        verdicts = [verdict for verdict, _ in album.tracks]
+        own = tuple(verdict for verdict, _ in album.tracks)
         if album.kind == "album":
-            outliers = tuple(verdict for verdict in verdicts if disagrees(verdict, verdicts, card))
-            yield AlbumAnswer(pool_album(verdicts, card, str(album.folder)), album, outliers)
+            outliers = tuple(track for track in own if disagrees(track, own, card))
+            yield AlbumAnswer(pool_album(own, card, str(album.folder)), album, own, outliers)
         else:
-            yield from (AlbumAnswer(verdict, album) for verdict in verdicts)
+            yield from (AlbumAnswer(track, album, (track,)) for track in own)

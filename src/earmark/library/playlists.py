@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from earmark.files import open_atomic
+from earmark.library.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
 
+_MODEL_NAMES = Vocabulary("model")
 
 _MARK = "#GENERATOR:Earmark"
 """The second line of a playlist of ours, a comment to players; a file without it is somebody's own."""
@@ -28,7 +30,12 @@ class Playlist(NamedTuple):
 
 
 def write_playlists(
-    folder: Path, verdicts: Iterable[Verdict], labels: Sequence[str], *, overwrite: bool = False
+    folder: Path,
+    verdicts: Iterable[Verdict],
+    genres: Sequence[str],
+    vocabulary: Vocabulary = _MODEL_NAMES,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Playlist]:
     """Write ``GENRE.m3u8`` for each genre that has tracks, each whole or not at all.
 
@@ -38,8 +45,11 @@ def write_playlists(
         Made where missing.
     verdicts : iterable of Verdict
         With absolute paths; unknown ones are in no list.
-    labels : sequence of str
-        Genres there may be; the list of one without tracks is emptied where there is one of ours from before.
+    genres : sequence of str
+        Genres to write lists of; the list of one without tracks is emptied where there is one of ours from before.
+    vocabulary : Vocabulary, optional
+        The words for a verdict's genre; where it has several, the track is in the list of each. The model's own names
+        when left out.
     overwrite : bool
         Whether to write over files of that name that are not of ours.
 
@@ -47,15 +57,17 @@ def write_playlists(
     ------
     Playlist
     """
-    tracks: dict[str, list[tuple[str, float | None]]] = {label: [] for label in labels}
+    tracks: dict[str, list[tuple[str, float | None]]] = {genre: [] for genre in genres}
     for verdict in verdicts:
         if verdict.genre and verdict.path:
-            tracks[verdict.genre].append((verdict.path, verdict.duration))
-    for label, name in zip(labels, _make_file_names(labels), strict=True):
+            for word in vocabulary.translate(verdict.genre):
+                if word in tracks:
+                    tracks[word].append((verdict.path, verdict.duration))
+    for genre, name in zip(genres, _make_file_names(genres), strict=True):
         path = folder / name
         # Without tracks, only a list of ours has something to lose.
-        if tracks[label] or (path.exists() and not _is_foreign(path)):
-            yield write_playlist(path, label, tracks[label], overwrite=overwrite)
+        if tracks[genre] or (path.exists() and not _is_foreign(path)):
+            yield write_playlist(path, genre, tracks[genre], overwrite=overwrite)
 
 
 def write_playlist(
@@ -127,11 +139,11 @@ def _to_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in shown)
 
 
-def _make_file_names(labels: Sequence[str]) -> Iterator[str]:
+def _make_file_names(genres: Sequence[str]) -> Iterator[str]:
     """Yield a name for each genre that any file system takes, no two alike."""
     used: set[str] = set()
-    for label in labels:
-        plain = re.sub(r'[\x00-\x1f<>:"/\\|?*\ud800-\udfff]', "-", label).strip(" .") or "genre"
+    for genre in genres:
+        plain = re.sub(r'[\x00-\x1f<>:"/\\|?*\ud800-\udfff]', "-", genre).strip(" .") or "genre"
         # file systems take 255 bytes
         plain = name = plain.encode()[:200].decode("utf-8", "ignore")
         number = 1

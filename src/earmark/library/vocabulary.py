@@ -70,6 +70,7 @@ class Vocabulary:
     whitelist: frozenset[str] | None = None
     with_parents: bool = False
     depth: int | None = None
+    _known: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def translate(self, label: str) -> tuple[str, ...]:
         """Return the words for one of a model's genres or styles, each once; none where it is to be kept out of tags.
@@ -81,10 +82,13 @@ class Vocabulary:
         >>> load_vocabulary({"base": "model", "tree": [{"dance": ["techno"]}]}, with_parents=True).translate("techno")
         ('dance', 'techno')
         """
-        words = self.words.get(spelling_key(label))
-        if words is None:
-            words = (self._spell(label),)
-        return tuple(dict.fromkeys(chain.from_iterable(map(self._place, filter(None, words)))))
+        # a model has some tens of labels, a library 100 000 answers of all of them
+        if label not in self._known:
+            words = self.words.get(spelling_key(label), ())
+            if spelling_key(label) not in self.words:
+                words = (self._spell(label),)
+            self._known[label] = tuple(dict.fromkeys(chain.from_iterable(map(self._place, filter(None, words)))))
+        return self._known[label]
 
     def _spell(self, label: str) -> str:
         """Return the word for a label that has none of its own."""

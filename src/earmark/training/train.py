@@ -23,7 +23,7 @@ from earmark.inference.vocabulary import read_classes
 from earmark.training import cross_validation
 from earmark.training import fit as trials
 from earmark.training.experiment import Experiment, Resources
-from earmark.training.export import pipeline_graph
+from earmark.training.export import pipeline_graph, pipeline_head
 from earmark.training.fit import Trial
 from earmark.training.provenance import commit
 
@@ -94,8 +94,11 @@ def train(
             trial = trials.run(experiment, resources, run / "checkpoint.pt")
         card = _make_card(experiment, name or output.stem, licence, trial)
         learned = trial.material
-        examples = encode_examples(learned.corpus, learned.parts["train"]) if experiment.recipe.pool else b""
-        model = save_model(output, pipeline_graph(trial.pipeline, card.name, experiment.recipe.encoder), card, examples)
+        recipe = experiment.recipe
+        graph = pipeline_graph(trial.pipeline, card.name, recipe.encoder)
+        examples = encode_examples(learned.corpus, learned.parts["train"]) if recipe.pool else b""
+        head = pipeline_head(trial.pipeline) if recipe.pool and recipe.encoder and recipe.logistic else b""
+        model = save_model(output, graph, card, examples, head)
     notes = learned.corpus.notes[len(experiment.corpus.notes) :]
     return Outcome(model, trial.reports, learned.failed, len(trial.history), notes)
 

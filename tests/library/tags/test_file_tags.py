@@ -37,8 +37,9 @@ def test_tags_of_every_format_are_read(tag, put, suffix):
     )  # fmt: skip
     tags = read_file_tags(path)
     assert tags == FileTags(
-        path, ("Acid Jazz", "R&B", "Soul"), "Guest", "Coconut FM", "Señor Coconut", 2, 3, True, ("happy", "calm")
-    )
+        path, ("Acid Jazz", "R&B", "Soul"), "Guest", "Coconut FM", "Señor Coconut", 2, 3, True, ("happy", "calm"),
+        values=("Acid Jazz", "R&B/Soul"),
+    )  # fmt: skip
     assert tags.known_artist == "Señor Coconut"
     assert FileTags.from_dict(path, json.loads(json.dumps(tags.to_dict()))) == tags
     assert read_file_tags(put(suffix)) == FileTags(path)

@@ -32,7 +32,7 @@ def track(verdict=None, there=(), correction=None, **tags):
 
 
 def proposer(existing="keep", by_album=False, **selection):
-    return Proposer(CARD, GenreSelector(**{"tag_threshold": 0.6} | selection), existing, by_album)
+    return Proposer(CARD, GenreSelector(**{"tag_thresholds": CARD.tag_thresholds} | selection), existing, by_album)
 
 
 def test_a_row_says_what_is_written_and_by_whom():

@@ -1,4 +1,4 @@
-"""Styles, moods and kinds of sound, out of AudioSet's logits."""
+"""What the encoder tells by itself: features, and styles, moods and kinds of sound out of AudioSet's logits."""
 
 import numpy as np
 import onnxruntime
@@ -8,12 +8,26 @@ from earmark.networks.onnx.builder import Graph
 from earmark.networks.onnx.listening import write_listening
 
 
-def listen(logits):
+def listen(logits, features=None):
     graph = Graph()
-    write_listening(graph, graph.input("logits", ["clips", 527]))
+    known = {
+        "embedding": graph.input("steps", ["clips", "steps", 384]),
+        "features": graph.input("all steps", ["clips", "steps", 634]),
+        "logits": graph.input("logits", ["clips", 527]),
+    }
+    write_listening(graph, known)
     session = onnxruntime.InferenceSession(graph.model("listening").SerializeToString())
-    answers = session.run(None, {"logits": logits.astype(np.float32)})
+    steps = np.zeros((len(logits), 2, 634)) if features is None else features
+    inputs = {"steps": steps[..., :384], "all steps": steps, "logits": logits}
+    answers = session.run(None, {name: values.astype(np.float32) for name, values in inputs.items()})
     return dict(zip([output.name for output in session.get_outputs()], answers, strict=True))
+
+
+def test_features_are_means_over_the_steps_of_each_clip(rng):
+    steps = rng.normal(0, 2, (3, 7, 634))
+    said = listen(np.zeros((3, 527)), steps)
+    np.testing.assert_allclose(said["features"], steps.mean(axis=1), atol=1e-6)
+    np.testing.assert_array_equal(said["embedding"], steps[..., :384].astype(np.float32))
 
 
 def test_styles_and_moods_are_shares_of_what_their_classes_say(rng):

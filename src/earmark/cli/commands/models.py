@@ -59,7 +59,7 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from earmark.cli.text import describe_part
+    from earmark.cli.text import describe_part, format_percents
 
     page = Table.grid(padding=(0, 2))
     page.add_column(no_wrap=True, style="dim")
@@ -80,7 +80,7 @@ def _render_cards(cards: Sequence[tuple[Card, bool]]) -> RenderableType:
                 page.add_row("tested on", f"{format_count(m.n, 'track')}, {describe_part(m.part)}: {m.value:.1%} right")
         page.add_row("unknown", _describe_unknown(card))
         if not card.multilabel:
-            page.add_row("tags", f"are written from a confidence of {card.calibration.tag_threshold:.0%} on")
+            page.add_row("tags", f"are written from a confidence of {format_percents(card.tag_thresholds.values())} on")
         page.add_row("licence", card.licence or "not stated")
         if card.credits:
             page.add_row("credits", Text("; ".join(card.credits)))

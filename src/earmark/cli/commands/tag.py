@@ -14,7 +14,15 @@ import typer
 from earmark.cli import terminal
 from earmark.cli.commands import tag_view
 from earmark.cli.errors import handle_errors, on_stop
-from earmark.cli.options import JobsOption, ModelOption, PreviewOption, Shape
+from earmark.cli.options import (
+    DepthOption,
+    JobsOption,
+    ModelOption,
+    ParentsOption,
+    PreviewOption,
+    Shape,
+    VocabularyOption,
+)
 from earmark.cli.progress import show_progress
 from earmark.cli.text import clean
 from earmark.errors import SettingError, format_count
@@ -125,29 +133,9 @@ def tag(
             rich_help_panel=_CHOICE,
         ),
     ] = 0,
-    vocabulary: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Words to write: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
-            "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = "common",
-    parents: Annotated[
-        bool,
-        typer.Option(
-            "--parents",
-            help="Write 'Electronic; Techno' for Techno: two genres, the parent first.",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = False,
-    depth: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Write genres of the first N levels of the tree only.", rich_help_panel=_CHOICE
-        ),
-    ] = None,
+    vocabulary: VocabularyOption = "common",
+    parents: ParentsOption = False,
+    depth: DepthOption = None,
     journal: Annotated[
         Path | None,
         typer.Option(
@@ -236,7 +224,7 @@ def tag(
     several = card.thresholds if card.multilabel else {}
     words = load_vocabulary(vocabulary, (*tagger.labels, *card.styles), with_parents=parents, depth=depth)
     selector = GenreSelector(
-        words, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, moods, several
+        words, top or len(several) or 1, card.tag_thresholds, min_confidence, styles, moods, several
     )
     existing = _choose_existing(overwrite, keep_existing, mine)
     with _open_library(library, create=bool(paths)) as kept:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from earmark.cli import terminal
 from earmark.cli.options import Shape
-from earmark.cli.text import clean, fit, join_counts
+from earmark.cli.text import clean, fit, format_percents, join_counts
 from earmark.errors import format_count
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def sum_up_run(run: TagRun) -> None:
     sum_up(run.counts, run.dry_run)
     if (unsure := run.counts["unsure"]) and run.selector:
         files = f"{format_count(unsure, 'file')} left without a genre: the model is"
-        least = f"less than {run.selector.threshold:.0%} sure"
-        terminal.say(f"{files} {least}; a lower --min-confidence writes more, 0 every guess")
+        lowest = run.selector.min_confidence
+        least = format_percents(run.selector.tag_thresholds.values() if lowest is None else [lowest])
+        terminal.say(f"{files} less than {least} sure; a lower --min-confidence writes more, 0 every guess")
     if review := run.counts["not reviewed"]:
         terminal.say(
             f"{format_count(review, 'row')} to review: put the genre right, make the action write, apply again"

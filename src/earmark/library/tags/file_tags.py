@@ -41,6 +41,8 @@ class FileTags:
     moods : tuple of str
     provenance : str
         The note of what Earmark wrote, as of :class:`earmark.library.tags.values.TagValues`.
+    values : tuple of str
+        The genre's values as they stand, such as "Hip-Hop/Rap", where `genres` are not the same.
     readable : bool
         Whether tags could be read at all.
     """
@@ -55,6 +57,7 @@ class FileTags:
     compilation: bool = False
     moods: tuple[str, ...] = ()
     provenance: str = ""
+    values: tuple[str, ...] = ()
     readable: bool = True
 
     @property
@@ -100,10 +103,12 @@ def read_file_tags(path: Path) -> FileTags:
         artist, album, albumartist = (
             " ".join((name or "").split()) for name in (file.artist, file.album, file.albumartist)
         )
+        values = tuple(file.genres or ())
+        genres = parse_genres(values)
         moods, note = (tuple(list_fields()[name].__get__(file) or ()) for name in ("moods", "earmark"))
         return FileTags(
-            path, parse_genres(file.genres or ()), artist, album, albumartist,
-            file.disc or 0, file.disctotal or 0, bool(file.comp), moods, "".join(note[:1]),
+            path, genres, artist, album, albumartist, file.disc or 0, file.disctotal or 0, bool(file.comp), moods,
+            "".join(note[:1]), () if values == genres else values,
         )  # fmt: skip
     except Exception:
         # whatever a parser stumbles over: it is one file of many

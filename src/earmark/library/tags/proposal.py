@@ -78,7 +78,7 @@ class Proposer:
         verdicts = [track.verdict for track in tracks]
         pooled = replace(pool_album(verdicts, self.card), error=None)
         # of all tracks together the model need not be as sure as of one
-        together = replace(self, selector=replace(self.selector, tag_threshold=0.0))
+        together = replace(self, selector=replace(self.selector, tag_thresholds={}))
         for track in tracks:
             own = track.verdict
             if own.error or not own.genres:

@@ -77,7 +77,7 @@ class TagRun:
         Left out: plans can be applied, but none proposed.
     selector : GenreSelector, optional
         Which genres are written, in which words. Left out: the most probable one, from the model's own
-        ``tag_threshold`` on.
+        ``tag_thresholds`` on.
     journal : path, optional
         Where changes are noted first, see :class:`earmark.library.tags.journal.Journal`. Left out: a file of its own
         in the user's state folder.
@@ -191,7 +191,7 @@ class TagRun:
     def _require_tagger(self) -> tuple[Tagger, Proposer]:
         if self.tagger is None:
             raise SettingError("a run without a tagger applies plans, and proposes nothing")
-        selector = self.selector or GenreSelector(tag_threshold=self.tagger.card.calibration.tag_threshold)
+        selector = self.selector or GenreSelector(tag_thresholds=self.tagger.card.tag_thresholds)
         return self.tagger, Proposer(self.tagger.card, selector, self.existing, self.by_album)
 
     def apply(self, rows: Iterable[PlanRow], within: Sequence[str] = ()) -> Iterator[TagResult]:

@@ -11,6 +11,7 @@ from earmark.inference.genre_names import spelling_key
 
 # singer/songwriter is one genre
 _SEPARATORS = re.compile(r"[;,|\0]|/(?!\s*songwriter)", re.IGNORECASE)
+_LIST_SEPARATORS = re.compile(r"[;,|\0]")
 
 NO_GENRE = frozenset(
     ("unknown", "unknowngenre", "nogenre", "none", "undefined", "unclassified", "n/a", "other", "misc")
@@ -18,7 +19,7 @@ NO_GENRE = frozenset(
 """Values that taggers write for want of a genre (ID3v1's number 12 is "Other"), by their spelling key."""
 
 
-def parse_genres(values: Iterable[str]) -> tuple[str, ...]:
+def parse_genres(values: Iterable[str], *, split_slash: bool = True) -> tuple[str, ...]:
     """Parse the values of a genre tag into the genres they name.
 
     Parameters
@@ -26,6 +27,8 @@ def parse_genres(values: Iterable[str]) -> tuple[str, ...]:
     values : iterable of str
         As the tag holds them. Each may hold several genres, with ``;``, ``,``, ``/``, ``|`` or NUL between,
         and numbers of ID3v1, bare or in brackets.
+    split_slash : bool
+        Whether "Hip-Hop/Rap" is two genres; else it is one name.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def parse_genres(values: Iterable[str]) -> tuple[str, ...]:
     for value in values:
         if spelling_key(value) in NO_GENRE:
             continue
-        for part in _SEPARATORS.split(unicodedata.normalize("NFKC", value)):
+        for part in (_SEPARATORS if split_slash else _LIST_SEPARATORS).split(unicodedata.normalize("NFKC", value)):
             for name in map(_tidy, resolve_numbers(part.strip())):
                 if spelling_key(name) not in NO_GENRE | {""}:
                     names.setdefault(spelling_key(name), name)

@@ -91,7 +91,8 @@ class GenreWriter:
         edit_tags(draft, lambda tags: tags.write(values))
         new = GenreTags(draft)
         # moods that are there stay where there are none to write
-        if not new.holds(replace(values, moods=values.moods or old.values.moods)):
+        values = replace(values, moods=values.moods or old.values.moods)
+        if not new.holds(values) or new.values.provenance != values.provenance:
             raise TagError("the genre does not read back as it was written: left as it was")
         if not contains_tags(new.other_tags, old.other_tags):
             raise TagError("other tags would have been altered: left as it was")
