@@ -13,7 +13,7 @@ from pathlib import Path
 
 from earmark.errors import MissingExtra, SettingError
 from earmark.files import SUFFIXES, scan
-from earmark.library.library import FileStatus
+from earmark.library.look_ahead import FileStatus
 from earmark.library.search import make_matcher
 from earmark.library.settling import SettlingPaths, is_open_for_writing
 

@@ -17,7 +17,8 @@ from earmark.cli.text import clean
 from earmark.errors import SettingError
 
 if TYPE_CHECKING:
-    from earmark.library.library import FileStatus, Library
+    from earmark.library.library import Library
+    from earmark.library.look_ahead import FileStatus
 
     Handle = Callable[[Iterator[FileStatus], Callable[[str], None]], int]
 
