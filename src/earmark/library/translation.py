@@ -75,7 +75,9 @@ def find_genres(
         else:
             named.append(find_label(name, labels, model))
     words = list(dict.fromkeys([*words, *list_words(named, vocabulary)]))
-    return [label for label in labels if label in named or not set(words).isdisjoint(vocabulary.translate(label))], words
+    return [
+        label for label in labels if label in named or not set(words).isdisjoint(vocabulary.translate(label))
+    ], words
 
 
 def _sum(shares: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:
