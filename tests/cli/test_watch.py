@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mediafile import MediaFile
 from support.command import COMMAND, json_lines, run
 from support.paths import REPOSITORY
 
 from earmark.data.synth import compose
+from earmark.library.tags.plan import read_plan
 
 pytest.importorskip("watchfiles", reason="the extra 'watch' is not installed")
 
@@ -112,6 +114,58 @@ def test_what_fails_is_told_once_until_it_changes_and_ctrl_c_ends_it(watch, musi
     assert [bool(row["error"]) for row in at_work.rows] == [True, False, False]
     status, said = at_work.stop(signal.SIGINT)
     assert (status, said.strip().splitlines()[-1]) == (130, "stopped; the same command goes on from here")
+
+
+def genres(path):
+    return MediaFile(path).genres
+
+
+def test_it_tags_what_comes_and_its_own_writing_does_not_set_it_off(watch, music, song, tmp_path):
+    tagged = shutil.copy(song, music / "tagged.flac")
+    file = MediaFile(tagged)
+    file.genres = ["Polka"]
+    file.save()
+    at_work = watch(music, "--tag", "--library", tmp_path / "db")
+    shutil.copy(song, music / "new.flac.part")
+    (music / "new.flac.part").rename(music / "new.flac")
+    while not any(row["outcome"] == "written" for row in at_work.rows):
+        at_work.wait(len(at_work.rows) + 1)
+    assert genres(music / "new.flac")
+    written = (music / "new.flac").read_bytes()
+    # long enough for what it wrote to settle, and to be looked at
+    time.sleep(2)
+    status, said = at_work.stop(signal.SIGTERM)
+    assert status == 143
+    assert sum(row["outcome"] == "written" for row in at_work.rows) == 1
+    assert genres(tagged) == ["Polka"]
+    assert (music / "new.flac").read_bytes() == written
+    (undo,) = re.findall(r"earmark (tag --undo \S+)", said)
+    run(*undo.split())
+    assert (music / "new.flac").read_bytes() == song.read_bytes()
+
+
+def test_what_is_moved_is_not_heard_again(music, song, tmp_path):
+    shutil.copy(song, music / "one.flac")
+    once = ("--library", tmp_path / "db", "--once", "--settle", "0.2", "-f", "json")
+    assert len(json_lines(run("watch", music, *once).stdout)) == 1
+    (music / "album").mkdir()
+    (music / "one.flac").rename(music / "album" / "one.flac")
+    assert run("watch", music, *once).stdout == ""
+
+
+def test_a_plan_grows_and_is_applied(music, song, tmp_path):
+    shutil.copy(song, music / "one.flac")
+    once = ("--plan", tmp_path / "plan.csv", "--once", "--settle", "0.2")
+    run("watch", music, *once)
+    shutil.copy(song, music / "two.flac")
+    rows = json_lines(run("watch", music, *once, "-f", "json").stdout)
+    assert [Path(row["path"]).name for row in rows] == ["two.flac"]
+    plan = [row.path for row in read_plan(tmp_path / "plan.csv")]
+    assert plan == [str(music / "one.flac"), str(music / "two.flac")]
+    assert not genres(music / "one.flac")
+    run("tag", "--apply", tmp_path / "plan.csv", "--journal", tmp_path / "journal")
+    assert genres(music / "one.flac")
+    assert run("watch", music, *once, "-f", "json").stdout.count("had one") == 2
 
 
 def test_once_catches_up_and_ends(music, song, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from earmark.cli.commands.listen import listen
 from earmark.cli.commands.medley import medley
 from earmark.cli.commands.models import models
 from earmark.cli.commands.reproduce import reproduce
+from earmark.cli.commands.similar import similar
 from earmark.cli.commands.stress import stress
 from earmark.cli.commands.tag import tag
 from earmark.cli.commands.train import train
@@ -30,8 +32,8 @@ from earmark.cli.errors import handle_errors
 from earmark.cli.help import Command, Group
 from earmark.errors import SettingError
 
-PANELS = {
-    "Name genres": (classify, tag, listen, library, watch, embed),
+PANELS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
+    "Name genres": (classify, tag, listen, library, watch, similar, embed),
     "Train and judge models": (train, reproduce, evaluate, stress, models, export, data),
     "See and hear what models have learned": (explain, imagine, medley),
     "Settings": (config,),

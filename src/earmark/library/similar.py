@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from earmark.errors import AudioError, LibraryError
+from earmark.inference.encoder import Encoder
+
+if TYPE_CHECKING:
+    from earmark.inference.verdict import Verdict
+    from earmark.library.library import Library
 
 Block = tuple[Sequence[str], NDArray[np.float16]]
 """Paths, and their embeddings, shape (paths, features)."""
@@ -22,7 +30,60 @@ class Neighbour(NamedTuple):
     similarity: float
 
 
-def find_similar(blocks: Callable[[], Iterable[Block]], queries: NDArray[np.float16], top: int = 20) -> list[Neighbour]:
+def find_similar_files(
+    library: Library, paths: Sequence[str], classify: Callable[[Iterator[str]], Iterator[Verdict]], top: int = 20
+) -> list[Neighbour]:
+    """Find the files of a library that are most like some files; those that are gone are passed over.
+
+    Parameters
+    ----------
+    library : Library
+    paths : sequence of str
+        Those that the library knows are not even opened.
+    classify : callable
+        Yields a verdict for each of the other paths.
+    top : int
+
+    Raises
+    ------
+    AudioError
+        If one of them cannot be heard.
+    LibraryError
+        If the library keeps no embeddings.
+    """
+
+    def read_blocks() -> Iterator[Block]:
+        for rows in library.read_embeddings(Encoder.name):
+            names, packed = zip(*rows, strict=True)
+            yield names, np.frombuffer(b"".join(packed), "<f2").reshape(len(names), -1)
+
+    if next(read_blocks(), None) is None:
+        raise LibraryError(
+            f"{library.path}: it keeps no embeddings, as an older Earmark or a model without the encoder filled it: "
+            "fill a new one with 'earmark classify FOLDER --library NEW.db'"
+        )
+    queries = np.stack([_get_embedding(library, path, classify) for path in paths])
+    named = set(map(os.path.abspath, paths))
+    return find_similar(read_blocks, queries, top, accept=lambda path: path not in named and os.path.lexists(path))
+
+
+def _get_embedding(
+    library: Library, path: str, classify: Callable[[Iterator[str]], Iterator[Verdict]]
+) -> NDArray[np.float16]:
+    if packed := library.find_embedding(path, Encoder.name):
+        return np.frombuffer(packed, "<f2")
+    (verdict,) = classify(iter([path]))
+    if verdict.embedding is None:
+        raise AudioError(f"{path}: {verdict.error or verdict.reason or 'the model gives no embedding'}")
+    return verdict.embedding
+
+
+def find_similar(
+    blocks: Callable[[], Iterable[Block]],
+    queries: NDArray[np.float16],
+    top: int = 20,
+    accept: Callable[[str], bool] = bool,
+) -> list[Neighbour]:
     """Find the tracks that are most like some sounds, by cosine similarity of embeddings standardised on all tracks.
 
     Of tracks with the same embedding, which are copies of one sound, one counts; copies of the queries do not.
@@ -34,6 +95,8 @@ def find_similar(blocks: Callable[[], Iterable[Block]], queries: NDArray[np.floa
     queries : ndarray of float16, shape (sounds, features)
         Of several sounds, tracks are sought that are like all of them: near the mean of their directions.
     top : int
+    accept : callable
+        Tells of a path whether it may be among them; asked of those only that are near enough.
 
     Returns
     -------
@@ -59,7 +122,7 @@ def find_similar(blocks: Callable[[], Iterable[Block]], queries: NDArray[np.floa
             if len(best) == top and similarities[i] <= least:
                 break
             sound = embeddings[i].tobytes()
-            if sound in own or sound in best:
+            if sound in own or sound in best or not accept(paths[i]):
                 continue
             best[sound] = float(similarities[i]), paths[i]
             if len(best) > top:

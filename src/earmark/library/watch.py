@@ -10,16 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from earmark.errors import MissingExtra, SettingError
 from earmark.files import SUFFIXES, scan
-from earmark.library.library import FileStatus, Library, ModelKey
+from earmark.library.look_ahead import FileStatus
 from earmark.library.search import make_matcher
 from earmark.library.settling import SettlingPaths, is_open_for_writing
-
-if TYPE_CHECKING:
-    from earmark.inference.verdict import Verdict
 
 _TICK = 1.0
 """Seconds between two looks at what waits, at most."""
@@ -102,7 +98,6 @@ class FolderWatch:
                 continue
             # those too that were there before: between one watch and the next, changes go unseen
             self._new_folders = list(present)
-            self._given.clear()
             for changes in self._watch(present):
                 for path in changes:
                     self._add(path)
@@ -214,6 +209,10 @@ class FolderWatch:
             elif file := self._stat(path):
                 yield file
 
+    def forget(self, name: str) -> None:
+        """Have a file given again though it may be what it was: it went away before it could be heard."""
+        self._given.pop(hash(name), None)
+
     def _note_given(self, file: FileStatus) -> bool:
         """Note that a file is given as it is now; return False if it was before."""
         path, status = file
@@ -256,28 +255,3 @@ class FolderWatch:
         """Say what is wrong with a folder or a link; of a folder that is away, :meth:`_note_absent` does."""
         if os.path.lexists(path):
             self._note_once(f"{path}: {words}")
-
-
-def classify_unknown(
-    library: Library, files: Iterable[FileStatus], key: ModelKey, classify: Callable[[Iterator[str]], Iterator[Verdict]]
-) -> Iterator[Verdict]:
-    """Yield verdicts on files that a library did not know, as they are kept in it; of one that is gone, none.
-
-    Parameters are those of :meth:`earmark.library.library.Library.classify`.
-    """
-    heard: set[str | None] = set()
-
-    def note(paths: Iterator[str]) -> Iterator[Verdict]:
-        for verdict in classify(paths):
-            heard.add(verdict.path)
-            yield verdict
-
-    for verdict in library.classify(files, key, note):
-        if verdict.path in heard and not is_gone(verdict):
-            yield verdict
-        heard.discard(verdict.path)
-
-
-def is_gone(verdict: Verdict) -> bool:
-    """Tell whether a file failed because it went away, alone or with its disk: when it is back, it is found anew."""
-    return bool(verdict.error) and not os.path.lexists(verdict.path or "")
