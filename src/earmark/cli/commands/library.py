@@ -87,6 +87,9 @@ def library(
     playlist that Earmark wrote is replaced; any other file of that name is
     left alone and named, unless --force is given.
 
+    Genres have the model's names, or with --vocabulary words of yours: a genre
+    of several words is in the playlist of each, and --genre takes either.
+
     [bold]Examples[/bold]
 
       earmark library music.db
@@ -95,7 +98,7 @@ def library(
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
       earmark library music.db --words -o words.yaml
-      earmark library music.db --playlists ~/Music/Playlists --vocabulary words.yaml
+      earmark library music.db --playlists Lists --vocabulary words.yaml
 
     [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, 2 wrong usage or no such library, 130
     interrupted.[/dim]
