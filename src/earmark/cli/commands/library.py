@@ -146,6 +146,9 @@ def library(
     stay in the library whatever happens to the files, 'earmark train
     --library' learns from them, and 'earmark tag --library' writes them.
 
+    Genres have the model's names, or with --vocabulary words of yours: a genre
+    of several words is in the playlist of each, and --genre takes either.
+
     [bold]Examples[/bold]
 
       earmark library music.db
@@ -157,7 +160,7 @@ def library(
       earmark library music.db --correct-from review.csv
       earmark library music.db --correct 'Dub/01 Song.mp3=Dub'
       earmark library music.db --words -o words.yaml
-      earmark library music.db --playlists ~/Music/Playlists --vocabulary words.yaml
+      earmark library music.db --playlists Lists --vocabulary words.yaml
 
     [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, or a file to correct is not in the library,
     2 wrong usage or no such library, 130 interrupted.[/dim]
