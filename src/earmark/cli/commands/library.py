@@ -77,6 +77,15 @@ def library(
     vocabulary: VocabularyOption = "model",
     parents: ParentsOption = False,
     depth: DepthOption = None,
+    rename: Annotated[
+        str | None,
+        typer.Option(
+            "--rename",
+            help="First name all files by this model, from what was heard of them; no file is opened.",
+            metavar="MODEL",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     words: Annotated[
         bool,
         typer.Option(
@@ -142,12 +151,15 @@ def library(
     playlist that Earmark wrote is replaced; any other file of that name is
     left alone and named, unless --force is given.
 
+    Genres have the model's names, or with --vocabulary words of yours: a genre
+    of several words is in the playlist of each, and --genre takes either.
+
     Corrections are the genres that files have in truth, in any words. They
     stay in the library whatever happens to the files, 'earmark train
     --library' learns from them, and 'earmark tag --library' writes them.
 
-    Genres have the model's names, or with --vocabulary words of yours: a genre
-    of several words is in the playlist of each, and --genre takes either.
+    --rename answers for another model: one that 'earmark train' made on the
+    encoder, or gtzan. Its answers are kept beside those that are there.
 
     [bold]Examples[/bold]
 
@@ -159,6 +171,7 @@ def library(
       earmark library music.db --review --top 50 -o review.csv
       earmark library music.db --correct-from review.csv
       earmark library music.db --correct 'Dub/01 Song.mp3=Dub'
+      earmark library music.db --rename mine.onnx
       earmark library music.db --words -o words.yaml
       earmark library music.db --playlists Lists --vocabulary words.yaml
 
@@ -168,6 +181,7 @@ def library(
     from earmark.cli.commands.library_corrections import Corrector, show_corrections, show_review
     from earmark.cli.commands.library_view import Page, choose_answers, choose_vocabulary
     from earmark.cli.commands.library_words import show_words
+    from earmark.cli.commands.rename_view import rename_library
     from earmark.library.library import Library
 
     if words + review + corrections > 1:
@@ -176,6 +190,8 @@ def library(
         # First, so that whatever is written below no longer holds them.
         if prune:
             terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
+        if rename:
+            model = rename_library(kept, rename)
         chosen = choose_answers(kept, model)
         own = choose_vocabulary(chosen, vocabulary, parents=parents, depth=depth)
         corrector = Corrector(kept, chosen)
@@ -188,8 +204,8 @@ def library(
             show_review(kept, chosen, own, top or 20, output)
         elif corrections:
             show_corrections(kept, chosen, output)
-        # Rows are the default, but who corrects something or asks for playlists alone wants no table too.
-        elif form or output or playlists or not corrector.was_asked:
+        # Rows are the default, but who changes answers or asks for playlists alone wants no table too.
+        elif form or output or playlists or not (rename or corrector.was_asked):
             page = Page(kept, chosen, genre or [], min_confidence, everything, own)
             refused += page.write_playlists(playlists, force) if playlists else 0
             if form or output or not playlists:
