@@ -2,7 +2,8 @@
 
 A library of small files in eleven formats, with tags, pictures and comments of their own, is tagged; the process is
 killed (SIGKILL) at random moments and begun again. Then each file must decode to the samples it had, name exactly the
-right genre, and keep every other tag; and ``--undo`` must give back every file, byte for byte. Exit status 1 if not.
+right genre, with a note of it, and keep every other tag; and ``--undo`` must give back every file, byte for byte. Exit
+status 1 if not.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def prove(work: Path, n: int, kills: int, jobs: int, rng: random.Random) -> int:
         there = GenreTags(path)
         wrong["sound altered"] += samples(path) != sound[source]
         wrong["genre wrong"] += there.genres != (kept[path] or right[source])
+        wrong["note wrong"] += there.values.is_own != (not kept[path] and bool(right[source]))
         wrong["other tags altered"] += _lost(others[source], there.other_tags)
         wrong["altered though it had a genre"] += bool(kept[path]) and _sha(path) != originals[path]
     wrong["strange files"] = sum(1 for _ in library.rglob("*") if _.is_file()) - len(made)

@@ -1,5 +1,6 @@
 """The beets plugin, by the real command, in real libraries on disk."""
 
+import ast
 import hashlib
 import os
 import re
@@ -7,6 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +18,10 @@ from support.paths import REPOSITORY
 
 import earmark
 from earmark.inference.model import save_model
-from earmark.library.vocabulary import spell_label
+from earmark.library.albums import disagrees, pool_album
+from earmark.library.tags.file_tags import read_file_tags
+from earmark.library.tags.tag_fields import list_fields
+from earmark.library.vocabulary import load_vocabulary, spell_label
 
 pytest.importorskip("beets", reason="beets is not installed")
 
@@ -45,10 +51,10 @@ class Beets:
         own = f"directory: {self.music}\nlibrary: {self.database}\nui: {{color: no}}\n"
         self.config.write_text(own + text, encoding="utf-8")
 
-    def __call__(self, *arguments, expect=0):
+    def __call__(self, *arguments, expect=0, answers=None, environment=None):
         done = subprocess.run(
-            [sys.executable, "-m", "beets", *map(str, arguments)],
-            env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+            [sys.executable, "-m", "beets", *map(str, arguments)], input=answers,
+            env=self.environment | (environment or {}), capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr
         assert done.returncode == expect, done.stderr
@@ -136,6 +142,14 @@ def word(verdict):
     return spell_label(verdict.best, "beets")
 
 
+def heard(verdict):
+    return word(verdict), f"{verdict.confidence:.2f}"
+
+
+def sure(verdict):
+    return verdict.confidence >= earmark.load(MODEL).card.calibration.tag_threshold
+
+
 def test_import_fills_in_what_is_missing(beets, album, expected):
     before = hashes(album)
     beets.settle(ANY)
@@ -207,7 +221,7 @@ def test_what_could_not_be_heard_ends_in_status_1(library):
     said = library("earmark", "--quiet", expect=1)
     assert said.stdout == ""
     assert "03 broken.flac: no samples could be decoded" in said.stderr
-    assert "1 file could not be heard" in said.stderr
+    assert "1 file failed, as said above" in said.stderr
     assert [bool(library.genres()[title][0]) for title in TITLES] == [True, True, False, True]
 
 
@@ -251,14 +265,212 @@ def test_styles_and_moods_are_kept_with_each_track(library, tmp_path):
     assert said == "swing|Electronic|salsa|sad"
 
 
-def test_an_album_of_one_genre(library):
+def test_an_album_of_one_genre(library, expected):
+    card = earmark.load(MODEL).card
+    heard = [expected[title] for title in ("swing", "loud", "dance")]
+    one = spell_label(pool_album(heard, card).best, "beets")
     library.settle(ANY, "source: album", "force: yes")
     library("earmark", "title:swing", expect=1)  # the album's broken track, too
+    assert library("ls", "-a", "-f", "$genres").stdout.strip() == one
     genres = {title: genre for title, (genre, *_) in library.genres().items()}
-    album = library("ls", "-a", "-f", "$genres").stdout.strip()
-    assert album
-    assert genres == {"swing": album, "loud": album, "dance": album, "broken": ""}
-    assert set(map(tuple, filter(None, library.tags().values()))) == {(album,)}
+    assert genres == {"swing": one, "loud": one, "dance": one, "broken": ""}
+    assert library.tags() == {"swing": [one], "loud": [one], "dance": [one], "broken": None}
+    # dance is of another genre for sure
+    assert [disagrees(verdict, heard, card) for verdict in heard] == [False, False, True]
+    assert library("ls", "-f", "$title $earmark_genre", "earmark_reason:album").stdout == f"dance {word(heard[2])}\n"
+
+
+def test_a_compilation_is_left_to_its_tracks(library, expected):
+    library("modify", "-y", "-W", "-a", "comp=1")
+    library.settle(ANY, "source: album", "force: yes")
+    library("earmark", "--nowrite", expect=1)
+    genres = {title: genre for title, (genre, *_) in library.genres().items()}
+    assert genres == {t: word(expected[t]) for t in ("swing", "loud", "dance")} | {"broken": ""}
+
+
+def test_styles_moods_and_parents_are_written(library, tmp_path):
+    model = listening()
+    save_model(tmp_path / "own.onnx", model.graph, model.card)
+    own = (ANY, f"model: {tmp_path / 'own.onnx'}", "styles: 1", "moods: 1")
+    library.settle(*own)
+    library("earmark", "--quiet", "title:swing")
+    assert library.tags()["swing"] == ["Electronic", "Salsa"]
+    path = library("ls", "-p", "title:swing").stdout.strip()
+    assert read_file_tags(Path(path)).moods == ("Sad",)
+    assert library("ls", "-f", "$title $moods", "moods:sad").stdout == "swing Sad\n"
+    tree = "vocabulary: {base: beets, tree: [{dance: [{electronic: [techno]}]}]}"
+    for more, genres in (("parents: yes", ["dance", "electronic", "Salsa"]), ("depth: 1", ["dance", "Salsa"])):
+        library.settle(*own, tree, more)
+        library("earmark", "--quiet", "--force", "title:swing")
+        assert library.tags()["swing"] == genres
+
+
+def test_without_the_option_moods_stay_as_they_are(library):
+    path = Path(library("ls", "-p", "title:swing").stdout.strip())
+    file = MediaFile(path)
+    list_fields()["moods"].__set__(file, ["calm"])
+    file.save()
+    library("earmark", "--quiet", "title:swing")
+    assert read_file_tags(path).moods == ("calm",)
+    assert read_file_tags(path).genres
+
+
+@pytest.fixture
+def edit(tmp_path, monkeypatch):
+    """Makes an editor, which runs Python on the rows of the plan."""
+
+    def make(*lines):
+        script = tmp_path / "editor.py"
+        script.write_text(
+            "import csv, sys\n"
+            "file = open(sys.argv[1], encoding='utf-8-sig', newline='')\n"
+            "table = csv.DictReader(file, delimiter=max(',;', key=file.readline().count))\n"
+            "file.seek(0)\n"
+            "rows = {row['path'].split()[-1].split('.')[0]: row for row in table}\n"
+            + "\n".join(lines)
+            + "\nwith open(sys.argv[1], 'w', encoding='utf-8', newline='') as file:\n"
+            "    table = csv.DictWriter(file, next(iter(rows.values())), delimiter=';')\n"
+            "    table.writeheader()\n    table.writerows(rows.values())\n",
+            encoding="utf-8",
+        )
+        return {"EDITOR": f"{sys.executable} {script}", "VISUAL": ""}
+
+    return make
+
+
+def test_a_plan_is_edited_and_then_applied(library, expected, edit):
+    before = hashes(library.music)
+    library.settle()  # of these tracks only some are sure enough
+    environment = edit(
+        "print({title: (row['action'], row['genre'], row['current']) for title, row in rows.items()})",
+        "rows['swing'].update(action='write', genre='Ragtime; Jazz')",
+        "rows['loud'].update(action='keep')",
+    )
+    said = library("earmark", "--review", "--force", expect=1, answers="y\n", environment=environment)
+    planned = {title: (row[0], row[1], row[2]) for title, row in ast.literal_eval(said.stdout.splitlines()[0]).items()}
+    assert planned == {
+        title: (
+            "write" if sure(expected[title]) else "review",
+            word(expected[title]),
+            "Polka" if title == "dance" else "",
+        )
+        for title in ("swing", "loud", "dance")
+    }
+    assert "Write the genres of 2 tracks" in said.stdout
+    assert library.tags() == {
+        "swing": ["Ragtime", "Jazz"], "loud": None, "dance": [word(expected["dance"])], "broken": None,
+    }  # fmt: skip
+    assert library.genres()["swing"] == ("Ragtime; Jazz", *heard(expected["swing"]))
+    assert library.genres()["loud"] == ("", *heard(expected["loud"]))
+    assert len(before.items() & hashes(library.music).items()) == 2
+
+
+def test_a_plan_that_is_not_wanted_or_spoiled_changes_no_file(library, edit):
+    before = hashes(library.music)
+    library("earmark", "--review", "title:swing", answers="n\n", environment=edit())
+    spoiled = edit("rows['swing'].update(action='perhaps')")
+    said = library("earmark", "--review", "title:swing", answers="y\nn\n", environment=spoiled)
+    assert said.stdout.count("earmark-plan.csv, line 2: the action 'perhaps' is not one of write, keep, review") == 2
+    said = library("earmark", "--review", "title:swing", expect=1, environment={"EDITOR": "/nowhere", "VISUAL": ""})
+    assert re.search("the editor '/nowhere' cannot be run .*; the plan is .*earmark-plan.csv", said.stderr)
+    assert hashes(library.music) == before
+
+
+def test_a_file_that_changes_while_its_plan_is_edited_is_left_alone(library, edit):
+    path = library("ls", "-p", "title:swing").stdout.strip()
+    environment = edit(f"open({path!r}, 'ab').write(b'more')")
+    said = library("earmark", "--review", "title:swing", expect=1, answers="y\n", environment=environment)
+    assert "has changed since, and stays as it is" in said.stderr
+    assert library.genres()["swing"][0] == ""
+
+
+PYLAST = """
+class WSError(Exception): pass
+class MalformedResponseError(Exception): pass
+class NetworkError(Exception): pass
+
+class _Anything:
+    def __init__(self, name): self.name = name
+    def get_name(self): return self.name
+    @property
+    def item(self): return self
+    weight = 100
+    def get_top_tags(self): return [_Anything("seen live"), _Anything("favourites")]
+
+class LastFMNetwork:
+    def __init__(self, **key): pass
+    def get_track(self, *names): return _Anything("")
+    get_album = get_artist = get_track
+"""
+"""What lastgenre asks for genres, without a network: it knows none that is on lastgenre's whitelist."""
+
+
+@pytest.fixture
+def lastgenre(tmp_path):
+    """A folder with the module that stands for Last.fm's, and lastgenre's whitelist."""
+    found = find_spec("beetsplug.lastgenre")
+    assert found
+    assert found.origin
+    folder = tmp_path / "lastfm"
+    folder.mkdir()
+    (folder / "pylast.py").write_text(PYLAST, encoding="utf-8")
+    return folder, set((Path(found.origin).parent / "genres.txt").read_text(encoding="utf-8").lower().splitlines())
+
+
+@pytest.fixture(scope="module")
+def plain_album(tmp_path_factory, write_sound):
+    """An album of three tracks that are alike."""
+    from earmark.data.synth import compose
+
+    folder = tmp_path_factory.mktemp("plain") / "Rags"
+    folder.mkdir()
+    for i in range(3):
+        path = write_sound(folder / f"{i}.flac", compose("ragtime", np.random.default_rng(i), seconds=6), 22050)
+        file = MediaFile(path)
+        file.update({"title": f"t{i}", "artist": "The Band", "albumartist": "The Band", "album": "Rags"})
+        file.save()
+    return folder
+
+
+@pytest.mark.parametrize("plugins", ["earmark lastgenre", "lastgenre earmark"])
+@pytest.mark.parametrize("more", ["", "cleanup_existing: yes", "force: yes, keep_existing: yes"])
+def test_lastgenre_keeps_the_one_genre_of_an_imported_album(beets, plain_album, lastgenre, plugins, more):
+    folder, whitelist = lastgenre
+    options = ", ".join(filter(None, ("canonical: yes", more)))
+    beets.settle(
+        text=f"plugins: {plugins}\nearmark: {{model: {MODEL}, {ANY}, source: album}}\nlastgenre: {{{options}}}\n"
+    )
+    beets.environment["PYTHONPATH"] = str(folder)
+    beets("import", "-A", "-q", plain_album)
+    (genre,) = {genre for genre, *_ in beets.genres().values()}
+    pooled = pool_album(
+        list(earmark.load(MODEL).classify_many(sorted(plain_album.iterdir()))), earmark.load(MODEL).card
+    )
+    assert genre == spell_label(pooled.best, "beets")
+    assert genre.lower() in whitelist
+    assert beets("ls", "-a", "-f", "$genres").stdout.strip() == genre
+    assert beets.tags() == {f"t{i}": [genre] for i in range(3)}
+
+
+def test_lastgenre_throws_nothing_of_ours_out(lastgenre, monkeypatch):
+    from beets import config
+
+    monkeypatch.syspath_prepend(str(lastgenre[0]))
+    from beetsplug.lastgenre import LastGenrePlugin
+
+    config.read(user=False)
+    config["lastgenre"].set({"canonical": True, "count": 9})
+    theirs = LastGenrePlugin()
+    names = {name for model in ("earmark", "gtzan", MODEL) for name in earmark.load(model).card.names}
+    names -= set(earmark.load().card.moods)
+    for given in ({}, {"with_parents": True}, {"depth": 1}, {"with_parents": True, "depth": 2}):
+        vocabulary = load_vocabulary("beets", **given)
+        for name in names:
+            words = [word.lower() for word in vocabulary.translate(name)]
+            assert words
+            # they may add parents of their own; ours stay, and each alone is what it was
+            assert set(words) <= set(theirs._resolve_genres(words))
+            assert [theirs._resolve_genres([word])[0] for word in words] == words
 
 
 @pytest.fixture
@@ -346,7 +558,7 @@ def test_one_text_as_beets_kept_it_before_2_7(monkeypatch, plugin):
     item = Item(genre="Polka, Jazz")
     assert ours._genres(item) == ["Polka", "Jazz"]
     assert not ours._lacks_genre(item)
-    assert ours._merge_existing(item, ["jazz", "Rock"]) == "Polka, Jazz, Rock"
+    assert ours._merge_existing(item, ("jazz", "Rock")) == ("Polka", "Jazz", "Rock")
 
 
 def test_a_folder_of_real_music(beets, gtzan):

@@ -1,5 +1,6 @@
 """`earmark tag` as people run it."""
 
+import csv
 import hashlib
 import json
 import os
@@ -130,7 +131,7 @@ def test_the_model_itself_says_from_which_confidence_tags_are_written(tag, music
     model = listening(calibration=Calibration(threshold=0.5, tag_threshold=0.8))  # it is 75 % sure of everything
     save_model(tmp_path / "own.onnx", model.graph, model.card)
     done = tag(music / "one.mp3", "-m", tmp_path / "own.onnx")
-    assert "unsure: electronic 75%, not sure enough" in done.stdout
+    assert "unsure: Electronic 75%, not sure enough" in done.stdout
     assert "1 file left without a genre: the model is less than 80% sure" in done.stderr
     assert "written 1" in tag(music / "one.mp3", "-m", tmp_path / "own.onnx", "--min-confidence", "0.7").stderr
 
@@ -204,6 +205,96 @@ def test_undo_says_what_it_could_not_take_back(tag, music, tmp_path):
     assert "1 line of the journal cannot be read" in done.stderr
 
 
+def edit(plan, **actions):
+    """Set actions of rows in a plan as a spreadsheet of a country with decimal commas saves it."""
+    with plan.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["action"] = actions.get(Path(row["path"]).stem, row["action"])
+        row["confidence"] = row["confidence"].replace(".", ",")
+    with plan.open("w", encoding="utf-8-sig", newline="") as file:
+        table = csv.DictWriter(file, rows[0], delimiter=";")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def test_a_plan_is_written_edited_and_applied_by_the_line_it_prints(tag, music, tmp_path):
+    before = content(music)
+    done = tag(music, "--plan", tmp_path / "plan.csv", "--min-confidence", "0")
+    assert done.stdout == ""
+    assert content(music) == before
+    assert "plan.csv: write 3, keep 2" in done.stderr
+    assert "may hold your edits" in tag(music, "--plan", tmp_path / "plan.csv", expect=2).stderr
+    applying = done.stderr.split("to apply: earmark tag ")[1].split()
+    edit(tmp_path / "plan.csv", one="keep", two="review")
+    done = tag(*applying)
+    assert "not reviewed 1" in done.stderr
+    assert "1 row to review" in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert "three.wav" in done.stdout
+    there = genres(music)
+    assert there.pop("three.wav")
+    assert there == {"one.mp3": None, "two.flac": None, "silence.flac": None, "tagged.flac": ["Polka"]}
+    assert "was applied already: every file has what it says" in tag(*applying).stderr
+    (tmp_path / "plan.csv").write_text((tmp_path / "plan.csv").read_text().replace("review", "write"))
+    done = tag(*applying, music)
+    assert "written 1" in done.stderr
+    tag(*done.stderr.split("earmark tag ")[1].split())
+
+
+def test_a_plan_of_files_that_fail_is_written_and_says_so(tag, music, tmp_path):
+    (music / "broken.flac").write_bytes(b"no sound")
+    odd = os.fsencode(music) + b"/caf\xe9.mp3"
+    shutil.copy(music / "one.mp3", odd)
+    done = tag(music, "--plan", tmp_path / "plan.csv", expect=1)
+    assert "1 file failed: the column reason says why" in done.stderr
+    assert "caf\ufffd.mp3: left out: a name that is not UTF-8 fits into a .jsonl only" in done.stderr
+    assert len((tmp_path / "plan.csv").read_text().splitlines()) == 1 + 6
+    done = tag(music, "--plan", tmp_path / "plan.jsonl", "--min-confidence", "0", expect=1)
+    assert len((tmp_path / "plan.jsonl").read_text().splitlines()) == 7
+    tag("--apply", tmp_path / "plan.jsonl")
+    assert MediaFile(os.fsdecode(odd)).genres
+
+
+def test_a_plan_whose_files_have_changed_is_status_1(tag, music, tmp_path):
+    tag(music, "--plan", tmp_path / "plan.csv", "--min-confidence", "0")
+    os.utime(music / "one.mp3")
+    done = tag("--apply", tmp_path / "plan.csv", expect=1)
+    assert "changed by another program since this was planned" in done.stdout
+    assert set(done.stderr.splitlines()[0].split(", ")) == {"written 2", "kept 2", "failed 1"}
+
+
+def test_a_library_is_planned_and_tagged_without_hearing(tag, music, tmp_path):
+    database = tmp_path / "music.db"
+    options = ("--library", database, "--min-confidence", "0")
+    assert "written 3" in tag(music, *options).stderr
+    renewed = (*options, "--overwrite", "--vocabulary", "model", "--plan")
+    done = tag(*renewed, tmp_path / "plan.csv")
+    assert "plan.csv: write 3, keep 1" in done.stderr
+    applying = done.stderr.split("to apply: earmark tag ")[1].split()
+    assert applying[2:] == ["--library", str(database)]
+    assert "written 3" in tag(*applying).stderr
+    # the one with a genre was not heard before; the others are known by what was written into them
+    assert "4 known before, 1 listened to" in tag(music, *renewed, tmp_path / "new.csv").stderr
+    done = run("tag", "--dry-run", env={**os.environ, "EARMARK_LIBRARY": str(database)}, expect=2)
+    assert "name files or folders" in done.stderr
+
+
+def test_ctrl_c_while_planning_leaves_no_plan(music, tmp_path):
+    for i in range(300):
+        shutil.copy(music / "one.mp3", music / f"{i}.mp3")
+    plan = tmp_path / "plan.csv"
+    command = [COMMAND, "tag", music, "--plan", plan, "-j", "1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob(".plan.csv*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (130, f"stopped; {plan} is not written\n")
+    assert not list(tmp_path.glob("*plan*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -213,6 +304,10 @@ def test_undo_says_what_it_could_not_take_back(tag, music, tmp_path):
         (["x.mp3", "--vocabulary", "nowhere.yaml"], "or name one of common, model, musicbrainz"),
         (["x.mp3", "--min-confidence", "2"], "min-confidence"),
         (["x.mp3", "--top", "0"], "--top"),
+        (["--apply", "p.csv", "--plan", "q.csv"], "give one of them"),
+        (["--apply", "nowhere.csv"], "No such file"),
+        (["x.mp3", "--plan", "p.xlsx"], "a plan is a .csv"),
+        (["--library", "nowhere.db"], "there is no such library"),
     ],
 )
 def test_wrong_usage_is_status_2(tag, tmp_path, arguments, message):
@@ -254,3 +349,20 @@ def test_a_library_killed_twice_is_tagged_and_undone(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "not restored byte for byte     0" in done.stdout
+
+
+def test_genres_that_are_there_are_added_to_or_renewed_where_they_are_earmarks(tag, music):
+    guess = ["--min-confidence", "0"]
+    tag(music, "--keep-existing", "--moods", "1", *guess)
+    (name,) = genres(music)["one.mp3"]
+    # the one that had a genre keeps it
+    assert genres(music)["tagged.flac"] == ["Polka", name]
+    assert name.lower() != name
+    done = tag(music, "--mine", "--vocabulary", "model", "--dry-run", *guess)
+    assert f"{name} → {name.lower()}" in done.stdout
+    tag(music, "--mine", "--vocabulary", "model", *guess)
+    assert genres(music) == {
+        "one.mp3": [name.lower()], "two.flac": [name.lower()], "three.wav": [name.lower()], "silence.flac": None,
+        "tagged.flac": ["Polka", name],
+    }  # fmt: skip
+    assert "give one of --overwrite, --keep-existing and --mine" in tag(music, "--mine", "--overwrite", expect=2).stderr

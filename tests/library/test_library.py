@@ -20,6 +20,7 @@ from support.verdicts import KEY, verdict_of
 from earmark.errors import LibraryError, SettingError
 from earmark.inference.verdict import ClipVerdict
 from earmark.library import library as library_module
+from earmark.library import look_ahead
 from earmark.library.library import Library
 
 FILES = 14
@@ -110,14 +111,14 @@ def test_only_what_changed_moved_or_is_new_is_heard(music, sound, tmp_path):
     shutil.copy(sound, music / "new.wav")
     (music / "disc 0" / "03.wav").unlink()
     found, said = answers(music, "--library", database)
-    assert f"{FILES - 4} known before" in said
+    assert f"{FILES - 3} known before" in said
     assert found == answers(music)[0]
     shown = run("library", database, "--format", "json")
     paths = [json.loads(line)["path"] for line in shown.stdout.splitlines()]
     assert sorted(paths) == sorted(str(p) for p in music.rglob("*.*"))
-    assert "2 files no longer there, left out" in shown.stderr
-    assert len(run("library", database, "--format", "json", "--all").stdout.splitlines()) == FILES + 2
-    assert "2 files forgotten" in run("library", database, "--prune").stderr
+    assert "1 file no longer there, left out" in shown.stderr
+    assert len(run("library", database, "--format", "json", "--all").stdout.splitlines()) == FILES + 1
+    assert "1 file forgotten" in run("library", database, "--prune").stderr
     assert len(rows(database)) == FILES
     os.utime(music / "new.wav", ns=(1, 1))
     assert "1 file changed since" in run("library", database).stderr
@@ -244,7 +245,7 @@ def test_names_of_any_bytes(shelf, tmp_path):
 
 
 def test_known_and_new_come_in_the_order_asked(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr(library_module, "_LOOK_AHEAD", 5)
+    monkeypatch.setattr(look_ahead, "_LOOK_AHEAD", 5)
     files, chance = shelf(*(f"{i:03}" for i in range(200))), random.Random(1)
     with Library(tmp_path / "l.db") as library:
         before = [file for file in files if chance.random() < 0.8]
@@ -303,7 +304,7 @@ def test_a_full_disk_loses_nothing_that_was_kept(shelf, tmp_path, monkeypatch):
 
 
 def test_a_database_held_by_another(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr("earmark.library.database._BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("earmark.library.connection._BUSY_TIMEOUT", 0.05)
     with Library(tmp_path / "l.db") as library:
         other = sqlite3.connect(tmp_path / "l.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

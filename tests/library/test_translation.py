@@ -1,11 +1,13 @@
 """Answers in words, and which words a name means."""
 
+from dataclasses import replace
+
 import pytest
 from support.verdicts import verdict_of
 
 from earmark.errors import SettingError
 from earmark.inference.verdict import ClipVerdict
-from earmark.library.translation import find_words, list_words, translate_verdict
+from earmark.library.translation import find_genres, list_words, translate_verdict
 from earmark.library.vocabulary import load_vocabulary
 
 OWN = load_vocabulary({"words": {"jazz": ["Jazz", "Swing"], "metal": "Rock", "pop": []}})
@@ -16,8 +18,16 @@ def test_an_answer_is_told_in_words_with_its_clips():
     told = translate_verdict(verdict_of("/m/a.mp3", clips=[clip]), OWN)
     assert (told.genre, told.confidence) == ("Jazz", 0.7)
     assert told.genres == {"Jazz": 0.7, "Swing": 0.7, "Rock": 0.3}
-    assert list(told.genres)[0] == told.genre
+    assert next(iter(told.genres)) == told.genre
     assert told.clips[0].genres == {"Rock": 0.75}
+
+
+def test_in_the_models_own_names_an_answer_is_the_same():
+    verdict = verdict_of("/m/a.mp3")
+    assert translate_verdict(verdict, load_vocabulary("model")) is verdict
+    # of depth 1, a style becomes its family
+    styles = replace(verdict, styles={"techno": 0.5, "house": 0.5})
+    assert translate_verdict(styles, load_vocabulary("model", depth=1)).styles == {"electronic": 1.0}
 
 
 @pytest.mark.parametrize(("genre", "word"), [("pop", None), (None, None), ("metal", "Rock")])
@@ -28,7 +38,8 @@ def test_a_genre_without_a_word_is_unknown(genre, word):
 def test_a_name_is_a_word_or_a_genre_of_the_model():
     labels = ["jazz", "metal", "pop", "rock"]
     assert list_words(labels, OWN) == ["Jazz", "Swing", "Rock"]
-    assert find_words(["SWING"], labels, "mine", OWN) == ["Swing"]
-    assert find_words(["metal", "rock", "Pop"], labels, "mine", OWN) == ["Rock"]
+    assert find_genres(["SWING"], labels, "mine", OWN) == (["jazz"], ["Swing"])
+    # what shares the word goes with it; "pop" has none
+    assert find_genres(["metal", "Pop"], labels, "mine", OWN) == (["metal", "pop", "rock"], ["Rock"])
     with pytest.raises(SettingError, match="polka"):
-        find_words(["polka"], labels, "mine", OWN)
+        find_genres(["polka"], labels, "mine", OWN)

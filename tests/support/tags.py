@@ -31,6 +31,13 @@ def write(journal, path, *genres, moods=(), provenance="", existing="replace", s
         return GenreWriter(noted, **options).write(path, values, seen)
 
 
+def genres(path, *names):
+    """Write genres as another program does."""
+    file = MediaFile(path)
+    file.genres = list(names)
+    file.save()
+
+
 def undone(journal, **options):
     return [(one.outcome, one.error) for one in undo(read_journal(journal)[0], **options)]
 

@@ -107,6 +107,9 @@ TopOption = Annotated[
     typer.Option(min=1, help="Show the N most probable genres, and as many styles and moods.", metavar="N"),
 ]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Listen to 30 s of each file only, spread over it.")]
+AlbumOption = Annotated[
+    bool, typer.Option("--album", help="One row an album, by the tags of its files; compilations by track.")
+]
 ReportOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format.")]
 LinesOption = Annotated[Shape, typer.Option("--format", "-f", help="Output format; json: one object per line.")]
 AnswersOption = Annotated[

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from earmark.cli.text import bar, clean, fit, format_offset, sparkline
+from earmark.cli.text import bar, clean, fit, format_offset, shorten, sparkline
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import ClipVerdict, Verdict
+    from earmark.library.albums import Album, AlbumAnswer
 
 _FIGURE = 5
 """Columns of a blank and a figure up to 100%."""
@@ -37,9 +40,13 @@ class TableWriter:
     top : int or None
         Genres shown, 3 where None; where given, so many styles and moods too, in lines of their own.
     timeline : bool
+    albums : bool
+        Whether it is a list by albums: each has a line, and below it its tracks that are of another genre.
     """
 
-    def __init__(self, file: TextIO, labels: Sequence[str], top: int | None, timeline: bool) -> None:
+    def __init__(
+        self, file: TextIO, labels: Sequence[str], top: int | None, timeline: bool = False, albums: bool = False
+    ) -> None:
         self.console = Console(file=file, highlight=False, soft_wrap=True)
         self.top = top or 3
         self.timeline = timeline
@@ -52,23 +59,38 @@ class TableWriter:
         room = screen - (2 + self.genre_width + 1 + self.bar_width + _FIGURE)
         others = min(room // 2, _OTHER * (self.top - 1))
         self.name_width = min(60, max(room - others, min(room, 24)))
-        self.header: Text | None = self._make_header()
+        self.header: Text | None = self._make_header("album (tracks)" if albums else "file")
+        self.album: Album[Any] | None = None
 
-    def _make_header(self) -> Text:
-        line = Text(fit("file", self.name_width) + "  ", style="dim", no_wrap=True)
+    def _make_header(self, what: str) -> Text:
+        line = Text(fit(what, self.name_width) + "  ", style="dim", no_wrap=True)
         line.append("genre".ljust(self.genre_width + 1)).append("confidence".ljust(self.bar_width + _FIGURE))
         others = "  other genres"
         return line.append(others if line.cell_len + len(others) <= self.width else "")
 
-    def write(self, verdict: Verdict) -> None:
-        """Print one verdict."""
+    def write(self, verdict: Verdict, answer: AlbumAnswer | None = None) -> None:
+        """Print one verdict; of a list by albums, with what is to be said of its album."""
         if self.header:
             self.console.print(self.header)
             # Once, and not where no track follows.
             self.header = None
-        for line in self._make_lines(verdict):
+        for line in self._make_album_lines(answer) if answer else self._make_lines(verdict):
             line.rstrip()
             self.console.print(line)
+
+    def _make_album_lines(self, answer: AlbumAnswer) -> Iterator[Text]:
+        """Yield the lines of an album, or of a track of what is left to its tracks, which are told before the first."""
+        album, verdict = answer.album, answer.verdict
+        if album.kind == "album":
+            yield from self._make_lines(replace(verdict, path=f"{_name_album(album)} ({len(album.tracks)})"))
+            for track in answer.outliers:
+                note = f"except {Path(track.path or '-').name}: {track.genre} {track.confidence:.0%}"
+                yield from self._add_note(Text(" " * (self.name_width + 2)), note, "yellow")
+            return
+        if album is not self.album and album.kind != "track":
+            yield Text(shorten(f"{_name_album(album)}: a {album.kind}, by track", self.width), "dim", no_wrap=True)
+        self.album = album
+        yield from self._make_lines(verdict)
 
     def _make_lines(self, verdict: Verdict) -> Iterator[Text]:
         line = Text(fit(clean(verdict.path or "-"), self.name_width) + "  ", no_wrap=True)
@@ -122,9 +144,9 @@ class TableWriter:
             line.append(f"  {share}", style="dim")
         return len(shares)
 
-    def _add_note(self, line: Text, note: str) -> Iterator[Text]:
+    def _add_note(self, line: Text, note: str, style: str = "red") -> Iterator[Text]:
         """Yield a line and a note at its end; where that is too long, below it, beside the column of names."""
-        text = Text(clean(note), style="red")
+        text = Text(clean(note), style=style)
         if line.cell_len + text.cell_len <= self.width:
             yield line.append_text(text)
             return
@@ -151,6 +173,11 @@ class TableWriter:
         if clip.attention and room >= 4:
             line.append(word).append(sparkline(clip.attention, room), style="cyan not dim")
         return line
+
+
+def _name_album(album: Album[Any]) -> str:
+    """Return an album's folder, with its title where that is another."""
+    return clean(str(album.folder) if album.title == album.folder.name else f"{album.folder}: {album.title}")
 
 
 def _format_shares(probabilities: Mapping[str, float], top: int) -> list[str]:

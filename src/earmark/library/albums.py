@@ -108,10 +108,11 @@ def _split_folder(folder: Path, tracks: Sequence[tuple[T, FileTags]]) -> Iterato
     for group in groups.values():
         own = [tags for _, tags in group]
         title = folder.resolve().name if untagged else own[0].album
-        yield Album(folder, title, _name_artist(own), _tell_kind(own), tuple(item for item, _ in group))
+        yield Album(folder, title, _name_artist(own), tell_kind(own), tuple(item for item, _ in group))
 
 
-def _tell_kind(tracks: Sequence[FileTags]) -> Kind:
+def tell_kind(tracks: Sequence[FileTags]) -> Kind:
+    """Return what tracks that belong together are."""
     if len(tracks) == 1:
         return "track"
     # several tracks of one album share its artist
@@ -197,7 +198,7 @@ def disagrees(track: Verdict, tracks: Sequence[Verdict], card: Card) -> bool:
     genre is written beside another.
     """
     genre = track.genre
-    if genre is None or track.confidence < card.calibration.tag_threshold:
+    if genre is None or track.confidence < card.tag_thresholds[genre]:
         return False
     # without the track itself, which of a short album is much
     others = [other for other in tracks if other is not track and other.genres]
@@ -206,20 +207,34 @@ def disagrees(track: Verdict, tracks: Sequence[Verdict], card: Card) -> bool:
 
 @dataclass(frozen=True)
 class AlbumAnswer:
-    """One answer of a list by albums: for an album, or for a track that is left to itself.
+    """One row of a list by albums: an album, or a track that is left to itself.
 
     Attributes
     ----------
     verdict : Verdict
+        Its path is the album's folder, or the track's own.
     album : Album
         What the verdict is on, or what its track is of.
+    tracks : tuple of Verdict
+        Those that the verdict is on.
     outliers : tuple of Verdict
         Tracks of the album that :func:`disagrees` finds.
     """
 
     verdict: Verdict
     album: Album[tuple[Verdict, FileTags]]
+    tracks: tuple[Verdict, ...]
     outliers: tuple[Verdict, ...] = ()
+
+    def to_dict(self) -> dict[str, str | int | list[str | None]]:
+        """Return what ``earmark classify --album --format json`` says beside the verdict."""
+        return {
+            "album": self.album.title,
+            "artist": self.album.artist,
+            "kind": self.album.kind,
+            "tracks": len(self.tracks),
+            "outliers": [track.path for track in self.outliers],
+        }
 
 
 def answer_albums(tracks: Iterable[tuple[Verdict, FileTags]], card: Card) -> Iterator[AlbumAnswer]:
@@ -233,9 +248,9 @@ def answer_albums(tracks: Iterable[tuple[Verdict, FileTags]], card: Card) -> Ite
         Of the model that answered.
     """
     for album in group_by_album(tracks, key=lambda track: track[1]):
-        verdicts = [verdict for verdict, _ in album.tracks]
+        own = tuple(verdict for verdict, _ in album.tracks)
         if album.kind == "album":
-            outliers = tuple(verdict for verdict in verdicts if disagrees(verdict, verdicts, card))
-            yield AlbumAnswer(pool_album(verdicts, card, str(album.folder)), album, outliers)
+            outliers = tuple(track for track in own if disagrees(track, own, card))
+            yield AlbumAnswer(pool_album(own, card, str(album.folder)), album, own, outliers)
         else:
-            yield from (AlbumAnswer(verdict, album) for verdict in verdicts)
+            yield from (AlbumAnswer(track, album, (track,)) for track in own)

@@ -2,7 +2,8 @@
 
 A verdict belongs to one file as it was (absolute path, size, time of last change) and to one model and extent
 (:class:`ModelKey`). Verdicts are written in small batches, each a transaction: a run that is killed loses at most
-the last one, and several runs may share a database. Needs nothing but SQLite.
+the last one, and several runs may share a database. What is known of the files whatever the model is in
+:mod:`earmark.library.file_store`. Needs nothing but SQLite.
 """
 
 from __future__ import annotations
@@ -12,27 +13,35 @@ import logging
 import os
 import stat
 import time
-import zlib
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import chain
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from earmark.errors import LibraryError
 from earmark.inference.genre_names import find_label
-from earmark.inference.verdict import Verdict
-from earmark.library.database import FIELDS, connect, parse_verdict, transaction, translate_errors
+from earmark.inference.verdict import DISTRIBUTIONS, Verdict
+from earmark.library.database import translate_errors
+from earmark.library.file_store import BLOCK, FileRow, FileStore, file_state, parse_tags, path_key, read_tags
+from earmark.library.look_ahead import FileStatus, answer_in_order
+from earmark.library.packing import Packer, pack_clips, unpack_clips
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from earmark.library.tags.file_tags import FileTags
 
 # verdicts that may wait to be written, and for how long
 _BATCH, _BATCH_SECONDS = 64, 1.0
-# known files in a row after which classifying is ended and begun anew: their verdicts need not wait in memory
-_LOOK_AHEAD = 4096
+
+# columns of a track that make a verdict, in the order of _parse; clips follow them
+_FIELDS = "track.path, track.genre, reason, confidence, duration, error, genres, styles, moods"
+_PUT_TRACK = (
+    "INSERT OR REPLACE INTO track (hearing, path, size, mtime_ns, genre, reason, confidence, duration, error, "
+    "genres, styles, moods, clips, heard) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 _log = logging.getLogger(__name__)
-
-FileStatus = tuple[str, os.stat_result | None]
-"""A file as it is to be named in verdicts, and its size and times; None where there is no such file."""
 
 
 class ModelKey(NamedTuple):
@@ -45,13 +54,33 @@ class ModelKey(NamedTuple):
 
 
 class StoredVerdict(NamedTuple):
-    """A verdict in the database, and what has become of its file: as it was, changed since, or gone."""
+    """A verdict in the database, and what is known of its file.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        With its `embedding` only where it was asked for.
+    size, mtime_ns : int
+        Of the file as it was heard.
+    tags : FileTags or None
+        As the file had them then; None where they were not read, see :meth:`Library.fill_tags`.
+    correction : str or None
+        The genre that somebody said it has in truth, in their words.
+    """
 
     verdict: Verdict
-    file: Literal["there", "changed", "gone"]
+    size: int
+    mtime_ns: int
+    tags: FileTags | None = None
+    correction: str | None = None
+
+    @property
+    def file(self) -> Literal["there", "changed", "gone"]:
+        """What has become of the file, asked each time: as it was, changed since, or gone."""
+        return file_state(self.verdict.path or "", self.size, self.mtime_ns)
 
 
-class Library:
+class Library(FileStore):
     """A result database; a context manager, which writes what waits and closes it.
 
     Parameters
@@ -72,24 +101,11 @@ class Library:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool = True) -> None:
-        self.path = Path(path)
+        super().__init__(path, create=create)
         self.n_known = self.n_classified = 0
-        self._pending: list[tuple[Any, ...]] = []
+        self._packer = Packer(self._database)
+        self._pending: list[tuple[tuple[Any, ...], FileRow]] = []
         self._last_flush = time.monotonic()
-        self._database = connect(self.path, create=create)
-
-    def __enter__(self) -> Library:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Write what waits, and let go."""
-        try:
-            self.flush()
-        finally:
-            self._database.close()
 
     def classify(
         self,
@@ -102,7 +118,8 @@ class Library:
     ) -> Iterator[Verdict]:
         """Yield a verdict for each file in order, and classify only those that are new or have changed.
 
-        Known ones are as a fresh run would give them, under the name given now.
+        Known ones are as a fresh run would give them, under the name given now, but for their embeddings. A file that
+        was moved is known by its size and times. Beside a fresh verdict its embedding and the file's tags are kept.
 
         Parameters
         ----------
@@ -118,87 +135,56 @@ class Library:
             Classify files again that failed before.
         """
         model_id = self._model_id(key)
-        # one iterator for all: classifying reads ahead in it, and the loop below goes on where that ended
-        remaining = iter(files)
 
         def look_up(file: FileStatus) -> Verdict | None:
             return self._look_up(model_id, key.name, file, timeline, retry)
 
         try:
-            for file in remaining:
-                if verdict := look_up(file):
-                    self.n_known += 1
-                    yield verdict
+            for fresh, verdict in answer_in_order(files, look_up, classify):
+                if fresh:
+                    self.n_classified += 1
+                    self._keep(model_id, fresh, verdict, timeline)
                 else:
-                    for fresh, verdict in self._classify_from(file, remaining, look_up, classify):
-                        if fresh:
-                            self._store(model_id, fresh, verdict, timeline)
-                        yield verdict
+                    self.n_known += 1
+                yield verdict
         finally:
             self.flush()
-
-    def _classify_from(
-        self,
-        first: FileStatus,
-        remaining: Iterator[FileStatus],
-        look_up: Callable[[FileStatus], Verdict | None],
-        classify: Callable[[Iterator[str]], Iterator[Verdict]],
-    ) -> Iterator[tuple[FileStatus | None, Verdict]]:
-        """Yield verdicts in order, beginning with a file that is new; with those that are fresh, their files."""
-        # as far as files were read ahead: each file, and its verdict if known
-        queue: deque[tuple[FileStatus, Verdict | None]] = deque([(first, None)])
-
-        def select_new() -> Iterator[str]:
-            yield first[0]
-            known_in_a_row = 0
-            for file in remaining:
-                verdict = look_up(file)
-                queue.append((file, verdict))
-                known_in_a_row = known_in_a_row + 1 if verdict else 0
-                if not verdict:
-                    yield file[0]
-                elif known_in_a_row == _LOOK_AHEAD:
-                    return
-
-        # the None at the end: what is left in the queue then is known
-        for fresh in chain(classify(select_new()), [None]):
-            while queue and (verdict := queue[0][1]):
-                queue.popleft()
-                self.n_known += 1
-                yield None, verdict
-            if fresh:
-                yield queue.popleft()[0], fresh
 
     def _look_up(self, model_id: int, model: str, file: FileStatus, timeline: bool, retry: bool) -> Verdict | None:
         path, status = file
         if status is None:
             return None
-        with translate_errors(self.path):
-            row = self._database.execute(
-                f"SELECT {FIELDS}, {'clips' if timeline else 'NULL'} FROM track "
-                "WHERE hearing = ? AND path = ? AND size = ? AND mtime_ns = ?",
-                (model_id, _path_key(path), status.st_size, status.st_mtime_ns),
-            ).fetchone()
-        # a row ends with error and clips
-        if row is None or (timeline and row[-1] is None) or (retry and row[-2] is not None):
+        key, stamp = path_key(path), (status.st_size, status.st_mtime_ns)
+        row = self._find(model_id, key, stamp, timeline)
+        if row is None and stat.S_ISREG(status.st_mode) and self._follow_move(key, *stamp):
+            row = self._find(model_id, key, stamp, timeline)
+        if row is None:
             return None
-        return parse_verdict(row, model, path)
+        verdict = self._parse(row, model, path)
+        # the last of a row are its clips
+        return None if (timeline and row[-1] is None) or (retry and verdict.error is not None) else verdict
 
-    def _store(self, model_id: int, file: FileStatus, verdict: Verdict, timeline: bool) -> None:
+    def _find(self, model_id: int, key: bytes, stamp: tuple[int, int], timeline: bool) -> tuple[Any, ...] | None:
+        rows = self._select(
+            f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'} FROM track "
+            "WHERE hearing = ? AND path = ? AND size = ? AND mtime_ns = ?",
+            model_id,
+            key,
+            *stamp,
+        )
+        return rows[0] if rows else None
+
+    def _keep(self, model_id: int, file: FileStatus, verdict: Verdict, timeline: bool) -> None:
         """Put a verdict where it will be written; one that says nothing about the file itself is forgotten."""
-        self.n_classified += 1
         path, status = file
         # a pipe has no size to know it by; one that cannot be read now may be readable tomorrow
         if status is None or not stat.S_ISREG(status.st_mode) or (verdict.error and not os.access(path, os.R_OK)):
             return
+        key = (path_key(path), status.st_size, status.st_mtime_ns)
         # NULL says that clips were not kept, an empty list that there are none
-        kept = [vars(clip) for clip in verdict.clips] if timeline or not verdict.clips else None
-        clips = None if kept is None else zlib.compress(json.dumps(kept).encode())
-        # in the order of the table's columns
-        answer = (verdict.genre, verdict.reason, verdict.confidence, json.dumps(verdict.genres))
-        key = (model_id, _path_key(path), status.st_size, status.st_mtime_ns)
-        more = (json.dumps(verdict.styles), json.dumps(verdict.moods))
-        self._pending.append((*key, *answer, verdict.duration, verdict.error, clips, int(time.time()), *more))
+        clips = pack_clips(verdict.clips) if timeline or not verdict.clips else None
+        file_row = (*key, read_tags(path), *_pack_embedding(verdict))
+        self._pending.append(((model_id, *key, *self._pack(verdict), clips, int(time.time())), file_row))
         if len(self._pending) >= _BATCH or time.monotonic() - self._last_flush > _BATCH_SECONDS:
             self.flush()
 
@@ -207,32 +193,54 @@ class Library:
         self._last_flush = time.monotonic()
         if not self._pending:
             return
-        with translate_errors(self.path), transaction(self._database):
-            marks = ", ".join("?" * len(self._pending[0]))
-            self._database.executemany(f"INSERT OR REPLACE INTO main.track VALUES ({marks})", self._pending)
-        _log.debug("library %s: %d answers written", self.path, len(self._pending))
+        tracks, files = zip(*self._pending, strict=True)
+        with self._transaction():
+            self._database.executemany(_PUT_TRACK, tracks)
+            self._put_files(files)
+        _log.debug("library %s: %d answers written", self.path, len(tracks))
         self._pending.clear()
+
+    def store_many(self, key: ModelKey, verdicts: Iterable[StoredVerdict]) -> int:
+        """Keep the verdicts of a model on files that the library knows, and return how many.
+
+        Parameters
+        ----------
+        key : ModelKey
+        verdicts : iterable of StoredVerdict
+            With the size and times that :meth:`query` gave. Read as the work goes on, so :meth:`query` may be behind
+            them. Neither clips nor embeddings are kept: the latter are there.
+        """
+        self.flush()
+        model_id, kept, n = self._model_id(key), iter(verdicts), 0
+        while block := list(islice(kept, BLOCK)):
+            now = int(time.time())
+            rows = [
+                (model_id, path_key(v.path or ""), size, mtime_ns, *self._pack(v), None, now)
+                for v, size, mtime_ns, *_ in block
+            ]
+            with self._transaction():
+                self._database.executemany(_PUT_TRACK, rows)
+            n += len(rows)
+        return n
 
     def _model_id(self, key: ModelKey) -> int:
         """Return the key's number in the database, and note that it is the one last used."""
         unique = (key.checksum, key.preview)
-        with translate_errors(self.path), transaction(self._database):
+        with self._transaction():
             self._database.execute(
                 "INSERT INTO hearing (checksum, preview, name, labels, used) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET used = excluded.used",
                 (*unique, key.name, json.dumps(key.labels), time.time_ns()),
             )
-            # asked for, since lastrowid tells nothing where the row was there before
-            row = self._database.execute("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", unique).fetchone()
-        return int(row[0])
+        # asked for, since lastrowid tells nothing where the row was there before
+        return int(self._select("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", *unique)[0][0])
 
     def models(self) -> list[tuple[ModelKey, int]]:
         """Return the models (and previews) that have verdicts here, and how many; the one last used first."""
-        with translate_errors(self.path):
-            rows = self._database.execute(
-                "SELECT checksum, name, labels, preview, count(*) FROM hearing JOIN track ON hearing = id "
-                "GROUP BY id ORDER BY used DESC"
-            ).fetchall()
+        rows = self._select(
+            "SELECT checksum, name, labels, preview, count(*) FROM hearing JOIN track ON hearing = id "
+            "GROUP BY id ORDER BY used DESC"
+        )
         return [(ModelKey(check, name, tuple(json.loads(labels)), bool(p)), n) for check, name, labels, p, n in rows]
 
     def query(
@@ -242,6 +250,7 @@ class Library:
         genres: Collection[str | None] = (),
         min_confidence: float = 0.0,
         timeline: bool = False,
+        embeddings: bool = False,
     ) -> Iterator[StoredVerdict]:
         """Yield verdicts of the database in the order of their paths, which are absolute.
 
@@ -255,46 +264,52 @@ class Library:
             Only verdicts at least so sure; 0 gives files that failed too.
         timeline : bool
             With clips, where they were kept.
+        embeddings : bool
+            With what the encoder heard, where it was kept.
         """
+        self.flush()
         genres = [name and find_label(name, key.labels, key.name) for name in genres]
-        clips = "clips" if timeline else "NULL"
-        with translate_errors(self.path):
-            rows = self._database.execute(
-                f"SELECT {FIELDS}, {clips}, size, mtime_ns FROM track JOIN hearing ON hearing = id "
-                "WHERE checksum = ? AND preview = ? AND confidence >= ? ORDER BY path",
-                (key.checksum, key.preview, min_confidence),
-            )
-            for *row, size, mtime_ns in rows:
-                verdict = parse_verdict(row, key.name, os.fsdecode(row[0]))
+        select = (
+            f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'}, track.size, track.mtime_ns, tags, correction.genre, "
+            f"{'embedding' if embeddings else 'NULL'} FROM track JOIN hearing ON hearing = id "
+            "LEFT JOIN file USING (path, size, mtime_ns) LEFT JOIN correction USING (path) "
+            "WHERE checksum = ? AND preview = ? AND confidence >= ?"
+        )
+        for rows in self._read_blocks(select, (key.checksum, key.preview, min_confidence)):
+            for *row, size, mtime_ns, tags, correction, embedding in rows:
+                path = os.fsdecode(row[0])
+                verdict = self._parse(row, key.name, path)
                 # None asks for unknown genres, not for files that failed: those have no probabilities at all
                 if genres and (verdict.genre not in genres or (verdict.error and not verdict.genres)):
                     continue
-                yield StoredVerdict(verdict, _file_state(row[0], size, mtime_ns))
+                if embedding is not None:
+                    verdict = replace(verdict, embedding=_unpack_embedding(embedding))
+                yield StoredVerdict(verdict, size, mtime_ns, parse_tags(tags, path), correction)
 
-    def prune(self) -> int:
-        """Forget files that are gone, and return how many; a LibraryError if all are: rather, their disk is away."""
+    def _pack(self, verdict: Verdict) -> tuple[Any, ...]:
+        """Return the columns of a verdict, from its genre to its moods."""
         with translate_errors(self.path):
-            paths = [path for (path,) in self._database.execute("SELECT DISTINCT path FROM track")]
-            # lexists: a link whose target is away is not gone
-            gone = [(path,) for path in paths if not os.path.lexists(path)]
-            if gone and len(gone) == len(paths):
-                raise LibraryError(
-                    f"{self.path}: none of its {len(paths)} files is there, such as {os.fsdecode(paths[0])!r}. "
-                    "Nothing was forgotten: is their disk connected? Delete the library if they are gone for good"
-                )
-            with transaction(self._database):
-                self._database.executemany("DELETE FROM main.track WHERE path = ?", gone)
-        return len(gone)
+            shares = [self._packer.pack(getattr(verdict, what)) for what in DISTRIBUTIONS]
+        return (verdict.genre, verdict.reason, verdict.confidence, verdict.duration, verdict.error, *shares)
+
+    def _parse(self, row: Iterable[Any], model: str, path: str) -> Verdict:
+        """Parse a row of _FIELDS and clips, which may be NULL."""
+        _, genre, reason, confidence, duration, error, *shares, clips = row
+        genres, styles, moods = map(self._packer.unpack, shares)
+        heard = unpack_clips(clips) if clips else ()
+        return Verdict(genre, reason, confidence, genres, duration, heard, model, path, error, styles, moods)
 
 
-def _path_key(path: str) -> bytes:
-    """Return the absolute path as the system's bytes, which may be no text."""
-    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps '..')
+def _pack_embedding(verdict: Verdict) -> tuple[str | None, bytes | None]:
+    """Return the encoder's name, and what it heard as float16, little-endian."""
+    if verdict.embedding is None:
+        return None, None
+    from earmark.inference.encoder import Encoder
+
+    return Encoder.name, verdict.embedding.astype("<f2").tobytes()
 
 
-def _file_state(path: bytes, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:
-    try:
-        status = os.stat(path)  # noqa: PTH116 (bytes)
-    except OSError:
-        return "gone"
-    return "there" if (status.st_size, status.st_mtime_ns) == (size, mtime_ns) else "changed"
+def _unpack_embedding(packed: bytes) -> NDArray[np.float16]:
+    import numpy as np
+
+    return np.frombuffer(packed, "<f2")

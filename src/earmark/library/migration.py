@@ -8,14 +8,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from earmark.errors import LibraryError, reason_of
 from earmark.files import replacing
-from earmark.library.database import (
-    SCHEMA_VERSION,
-    create_tables,
-    error_code,
-    transaction,
-    translate_errors,
-)
+from earmark.library.database import SCHEMA_VERSION, create_tables, error_code, transaction
 from earmark.library.packing import Packer
 
 _log = logging.getLogger(__name__)
@@ -34,14 +29,17 @@ def migrate(database: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         with transaction(database):
             # asked inside the transaction: another run may have been quicker
             if (version := _read_version(database)) < SCHEMA_VERSION:
-                copy = _keep_copy(database, path.with_name(f"{path.name}.v{version}-backup"))
+                # changes nothing, but fails where nothing can be written: BEGIN does not
+                database.execute(f"PRAGMA user_version = {version}")
+                _keep_copy(path, copy := path.with_name(f"{path.name}.v{version}-backup"))
                 _convert(database, version)
-                _log.warning("%s is now of format %d; as it was before, it is kept as %s", path, SCHEMA_VERSION, copy)
     except sqlite3.OperationalError as error:
         if error_code(error) != sqlite3.SQLITE_READONLY:
             raise
         with closing(database):
             return _open_private_copy(database)
+    if version < SCHEMA_VERSION:
+        _log.warning("%s is now of format %d; as it was before, it is kept as %s", path, SCHEMA_VERSION, copy)
     return database
 
 
@@ -49,11 +47,21 @@ def _read_version(database: sqlite3.Connection) -> int:
     return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _keep_copy(database: sqlite3.Connection, copy: Path) -> Path:
+def _keep_copy(path: Path, copy: Path) -> None:
     """Copy a library, whole or not at all."""
-    with translate_errors(copy), replacing(copy) as draft, closing(sqlite3.connect(draft)) as target:
-        database.backup(target)
-    return copy
+    try:
+        # a connection of its own, for the other holds the lock for writing, and SQLite copies from none that does
+        with (
+            closing(sqlite3.connect(path)) as source,
+            replacing(copy) as draft,
+            closing(sqlite3.connect(draft)) as target,
+        ):
+            source.backup(target)
+    except (OSError, sqlite3.Error) as error:
+        raise LibraryError(
+            f"{copy}: no copy of the library can be kept ({reason_of(error)}), so it stays of the older format; "
+            "make room beside it"
+        ) from error
 
 
 def _open_private_copy(database: sqlite3.Connection) -> sqlite3.Connection:
@@ -67,7 +75,7 @@ def _open_private_copy(database: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _convert(database: sqlite3.Connection, version: int) -> None:
-    """Turn the JSON of genres, styles and moods (which version 1 had not) into packed ones, and make what is missing."""
+    """Pack genres, styles and moods, which were JSON (styles and moods not in version 1), and make what is missing."""
     if version == 1:
         for what in ("styles", "moods"):
             database.execute(f"ALTER TABLE track ADD COLUMN {what} TEXT NOT NULL DEFAULT '{{}}'")

@@ -108,10 +108,12 @@ def _rename(rows: Iterable[StoredVerdict], head: Head, done: Renaming) -> Iterat
 def _answer(verdicts: Sequence[Verdict], head: Head, source: ModelKey) -> Iterator[Verdict | None]:
     """Yield the new answer to each; None where there is nothing to answer from."""
     card = head.card
-    heard = [verdict for verdict in verdicts if verdict.genres and verdict.embedding is not None]
+    heard = [(v.genres, v.embedding) for v in verdicts if v.genres and v.embedding is not None]
     # (tracks, labels); read only by models that go on from these answers
-    base = np.array([[v.genres[label] for label in source.labels] for v in heard]) if card.base and heard else None
-    means = iter(head.predict(np.stack([v.embedding for v in heard]), base).split() if heard else ())
+    base = (
+        np.array([[genres[label] for label in source.labels] for genres, _ in heard]) if card.base and heard else None
+    )
+    means = iter(head.predict(np.stack([embedding for _, embedding in heard]), base).split() if heard else ())
     for verdict in verdicts:
         if not verdict.genres:
             yield replace(verdict, model=card.name)

@@ -31,6 +31,8 @@ def translate_verdict(verdict: Verdict, vocabulary: Vocabulary) -> Verdict:
     >>> one.genre, one.confidence, one.genres
     ('Jazz', 0.375, {'Jazz': 0.375, 'Rock': 0.5, 'Hip-Hop': 0.125, 'Rap': 0.125})
     """
+    if vocabulary.keeps_names:
+        return verdict
     own = vocabulary.translate(verdict.genre) if verdict.genre else ()
     genres = _sum(verdict.genres, vocabulary)
     genres = {**{word: genres[word] for word in own if word in genres}, **genres}
@@ -50,20 +52,33 @@ def list_words(labels: Iterable[str], vocabulary: Vocabulary) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(map(vocabulary.translate, labels))))
 
 
-def find_words(names: Iterable[str], labels: Sequence[str], model: str, vocabulary: Vocabulary) -> list[str]:
-    """Return the words that names mean, each a word or one of the model's genres in any spelling.
+def find_genres(
+    names: Iterable[str], labels: Sequence[str], model: str, vocabulary: Vocabulary
+) -> tuple[list[str], list[str]]:
+    """Find what names mean, each a word or one of the model's genres in any spelling.
+
+    Returns
+    -------
+    genres : list of str
+        The model's genres that are named, and all that share a word with them.
+    words : list of str
 
     Raises
     ------
     SettingError
         If a name is neither.
     """
-    words = {spelling_key(word): word for word in list_words(labels, vocabulary)}
-    found: list[str] = []
+    by_key = {spelling_key(word): word for word in list_words(labels, vocabulary)}
+    named: list[str] = []
+    words: list[str] = []
     for name in names:
-        word = words.get(spelling_key(name))
-        found += [word] if word else vocabulary.translate(find_label(name, labels, model))
-    return list(dict.fromkeys(found))
+        if word := by_key.get(spelling_key(name)):
+            words.append(word)
+        else:
+            named.append(find_label(name, labels, model))
+    words = list(dict.fromkeys([*words, *list_words(named, vocabulary)]))
+    meant = {label for label in labels if not set(words).isdisjoint(vocabulary.translate(label))}
+    return [label for label in labels if label in meant.union(named)], words
 
 
 def _sum(shares: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:

@@ -13,7 +13,7 @@ from earmark.library.tags.plan import COLUMNS, PlanRow, format_state, parse_stat
 STATE = format_state(1234, 1_500_000_000_123_456_789)
 ROWS = [
     PlanRow("/music/a, b; c/Ünï \"x\".mp3", "An album, with; all", ("Polka", "Ska"), ("Jazz",), ("Swing", "Bebop"),
-            ("calm",), 0.8312, "", "write", STATE, "model=earmark; genre=Jazz"),
+            ("calm",), 0.83, "", "write", STATE, "model=earmark; genre=Jazz"),
     PlanRow("/music/two\nlines.mp3", "", (), ("Rock",), (), (), 0.5, "not sure enough", "review", STATE),
     PlanRow("/music/c.mp3", "=SUM(A1)", ("-",), (), (), (), None, "+ no such file", "keep"),
 ]  # fmt: skip

@@ -10,7 +10,6 @@ from mediafile import MediaFile
 from support.verdicts import verdict_of
 
 from earmark.errors import MissingExtra
-from earmark.inference.card import Calibration
 from earmark.library.tags import tracks
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import read_journal
@@ -26,9 +25,7 @@ class Tagger:
 
     def __init__(self, tag_threshold=0.0):
         self.calls = []
-        self.card = SimpleNamespace(
-            name="made-up", checksum="1a2b3c4d5e6f", calibration=Calibration(tag_threshold=tag_threshold)
-        )
+        self.card = SimpleNamespace(name="made-up", checksum="1a2b3c4d5e6f", tag_thresholds={"jazz": tag_threshold})
 
     def classify_many(self, paths, *, jobs, preview):
         self.calls.append([])
@@ -68,8 +65,8 @@ def test_planned_written_and_undone(music, journal):
     assert [replace(one, outcome=one.outcome.replace("would write", "written")) for one in planned] == done
     assert real.counts == {"written": 2, "had one": 2, "failed": 2}
     assert asdict(planned[0]) | {"path": ""} == {
-        "path": "", "outcome": "would write", "before": (), "genres": ("Jazz",), "moods": (), "confidence": 0.7, "reason": None,
-        "guesses": (), "error": None,
+        "path": "", "outcome": "would write", "before": (), "genres": ("Jazz",), "moods": (),
+        "confidence": 0.7, "reason": None, "guesses": (), "error": None,
     }  # fmt: skip
     assert real.journal.entries == 2
     entries, damaged = read_journal(journal)
@@ -104,7 +101,7 @@ def test_what_the_model_is_not_sure_enough_of_is_left_unless_asked_for(put, jour
         (result,) = careful.tag([path])
     assert (result.outcome, result.reason, result.confidence) == ("unsure", "not sure enough", 0.7)
     assert (result.genres, result.guesses, MediaFile(path).genres) == ((), ("Jazz",), None)
-    with TagRun(unsure, GenreSelector(tag_threshold=0.75, min_confidence=0.5), journal) as bold:
+    with TagRun(unsure, GenreSelector(tag_thresholds={"jazz": 0.75}, min_confidence=0.5), journal) as bold:
         assert [result.outcome for result in bold.tag([path])] == ["written"]
 
 

@@ -2,19 +2,12 @@
 
 import pytest
 from mediafile import MediaFile
-from support.tags import FORMATS, undone, write
+from support.tags import FORMATS, genres, undone, write
 
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.values import TagValues, describe_source, merge_values, read_note
 
 SOURCE = describe_source("mine; 100 %", "1a2b3c4d5e6f", 0.8312)
-
-
-def genres(path, *names):
-    """Write genres as another program does."""
-    file = MediaFile(path)
-    file.genres = list(names)
-    file.save()
 
 
 def test_a_note_tells_what_was_written_whatever_is_in_the_names():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,50 +11,83 @@ from earmark.cli.options import Format
 from earmark.cli.text import clean, format_duration
 from earmark.cli.writers import WRITERS, Tally
 from earmark.errors import format_count
-from earmark.inference.genre_names import find_label
 from earmark.library.playlists import write_playlists
+from earmark.library.translation import find_genres, list_words, translate_verdict
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
     from earmark.library.library import Library, ModelKey
+    from earmark.library.vocabulary import Vocabulary
+
+
+def choose_answers(library: Library, model: str | None) -> ModelKey:
+    """Choose whose answers are shown; where nobody has, say which others there are."""
+    from earmark.library.answers import choose_model
+
+    chosen, names = choose_model(library, model)
+    if not model and len(names) > 1:
+        terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
+    return chosen
+
+
+def choose_vocabulary(hearing: ModelKey, name: str | None, *, parents: bool, depth: int | None) -> Vocabulary:
+    """Load the words for what a model tells."""
+    from earmark.inference.vocabulary import read_classes
+    from earmark.library.vocabulary import load_vocabulary
+
+    known = (*hearing.labels, *(style.name for style in read_classes("genre")))
+    return load_vocabulary(name, known, with_parents=parents, depth=depth)
 
 
 class Page:
     """What of a library is shown, and how often what."""
 
     def __init__(
-        self, library: Library, hearing: ModelKey, genres: list[str | None], min_confidence: float, everything: bool
+        self,
+        library: Library,
+        hearing: ModelKey,
+        genres: Sequence[str],
+        min_confidence: float,
+        everything: bool,
+        vocabulary: Vocabulary,
     ) -> None:
         self.library, self.hearing, self.everything = library, hearing, everything
-        self.genres, self.min_confidence = genres, min_confidence
+        self.min_confidence, self.vocabulary = min_confidence, vocabulary
+        named = [name for name in genres if name != "unknown"]
+        found, words = find_genres(named, hearing.labels, hearing.name, vocabulary)
+        # None among the genres: what is unknown. Without genres, all of them.
+        self.genres = [*found, *([None] if len(named) < len(genres) else ())]
+        self.words = words if genres else list_words(hearing.labels, vocabulary)
 
-    def _verdicts(self, *, timeline: bool = False) -> Iterator[Verdict]:
+    def _verdicts(self, *, timeline: bool = False) -> Iterator[tuple[Verdict, Verdict]]:
+        """Yield answers, in the model's names and in words."""
         # Counted anew each time: playlists and rows may both be written.
         self.tally, self.gone, self.changed = Tally(), 0, 0
-        for verdict, file in self.library.query(
+        for kept in self.library.query(
             self.hearing, genres=self.genres, min_confidence=self.min_confidence, timeline=timeline
         ):
+            file = kept.file
             self.gone += file == "gone"
             self.changed += file == "changed"
             # Gone files are counted even where they are left out, to say so at the end.
             if self.everything or file != "gone":
-                self.tally.add(verdict)
-                yield verdict
+                told = translate_verdict(kept.verdict, self.vocabulary)
+                self.tally.add(told)
+                yield kept.verdict, told
 
     def write(self, form: Format, output: Path | None, top: int | None, timeline: bool) -> None:
         """Write rows, as ``earmark classify`` does."""
         with terminal.output(output) as file:
-            writer = WRITERS[form](file, self.hearing.labels, top, timeline)
-            for verdict in self._verdicts(timeline=timeline):
-                writer.write(verdict)
+            writer = WRITERS[form](file, list_words(self.hearing.labels, self.vocabulary), top, timeline)
+            for _, told in self._verdicts(timeline=timeline):
+                writer.write(told)
 
     def write_playlists(self, folder: Path, overwrite: bool) -> int:
         """Write playlists, print of each how long it is, and return how many would have replaced somebody's own."""
         refused = 0
+        verdicts = (verdict for verdict, _ in self._verdicts())
         # Those of genres that were not asked for stay as they are.
-        known = self.hearing.labels
-        labels = [find_label(name, known, self.hearing.name) for name in self.genres if name] if self.genres else known
-        for playlist in write_playlists(folder, self._verdicts(), labels, overwrite=overwrite):
+        for playlist in write_playlists(folder, verdicts, self.words, self.vocabulary, overwrite=overwrite):
             path = clean(str(playlist.path))
             if playlist.written:
                 print(f"{path}  {format_count(playlist.tracks, 'track')}, {format_duration(playlist.seconds)}")

@@ -24,10 +24,9 @@ def print_renaming(path: Path, done: Renaming) -> None:
     known = sum(n for (before, _), n in changes if before is None)
     unknown = sum(n for (_, after), n in changes if after is None)
     print(f"{done.changes.total()} changed; {known} were unknown and are named now, {unknown} the other way round")
-    pairs = [(before or "unknown", after or "unknown", n) for (before, after), n in changes[:_SHOWN]]
-    widths = [max((len(names[i]) for names in pairs), default=0) for i in (0, 1)]
-    for before, after, n in pairs:
-        print(f"  {before:{widths[0]}} → {after:{widths[1]}}  {n:6}")
+    pairs = [f"{clean(before or 'unknown')} → {clean(after or 'unknown')}" for (before, after), _ in changes[:_SHOWN]]
+    for pair, (_, n) in zip(pairs, changes, strict=False):
+        print(f"  {pair:{max(map(len, pairs))}}  {n:6}")
     if others := changes[_SHOWN:]:
         print(f"  and {len(others)} other changes, of {format_count(sum(n for _, n in others), 'file')}")
     if done.n_unheard:

@@ -63,7 +63,7 @@ def tag(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write what this plan says; with PATH, only into files that are there.",
+            help="Write what this plan says; with PATH, only into files below it.",
             rich_help_panel=_PLANS,
         ),
     ] = None,
@@ -80,7 +80,7 @@ def tag(
         bool,
         typer.Option(
             "--album",
-            help="Give the tracks of an album one genre; compilations keep their tracks' own.",
+            help="Give the tracks of an album one genre; of a compilation or box set, each its own.",
             rich_help_panel=_CHOICE,
         ),
     ] = False,
@@ -167,7 +167,7 @@ def tag(
         Shape, typer.Option("--format", "-f", help="Output format; json: one object a line.")
     ] = Shape.table,
 ) -> None:
-    """Write genres into the tags of files that have none; or first into a plan, for you to decide.
+    """Write genres into the tags of files that have none, at once or by way of a plan.
 
     A file whose tags name a genre stays as it is, and is not even listened to, unless --overwrite, --keep-existing or
     --mine; "Unknown", "Other" and the like are no genre. Where the model is not sure enough, nothing is written. All
@@ -209,6 +209,8 @@ def tag(
             run = TagRun(journal=journal, library=kept, dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links)
             _apply(run, apply, paths or [], form)
         return
+    if plan and plan.exists():
+        raise SettingError(f"{plan} is there already, and may hold your edits: give another name, or delete it")
     given = ctx.get_parameter_source("library")
     if not paths and not (library and given and given.name == "COMMANDLINE"):
         raise SettingError("name files or folders to tag, a --library, a plan to --apply, or a journal to --undo")
@@ -222,7 +224,7 @@ def tag(
     several = card.thresholds if card.multilabel else {}
     words = load_vocabulary(vocabulary, (*tagger.labels, *card.styles), with_parents=parents, depth=depth)
     selector = GenreSelector(
-        words, top or len(several) or 1, card.calibration.tag_threshold, min_confidence, styles, moods, several
+        words, top or len(several) or 1, card.tag_thresholds, min_confidence, styles, moods, several
     )
     existing = _choose_existing(overwrite, keep_existing, mine)
     with _open_library(library, create=bool(paths)) as kept:

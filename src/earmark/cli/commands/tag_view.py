@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from earmark.cli import terminal
 from earmark.cli.options import Shape
-from earmark.cli.text import clean, fit, join_counts
+from earmark.cli.text import clean, fit, format_percents, join_counts
 from earmark.errors import format_count
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DONE = ("written", "would write", "restored", "would restore", "genre restored", "would restore genre")
 """Outcomes of files that change, or would."""
 
-_HIDDEN = ("had one", "kept", "to review")
+_HIDDEN = ("had one", "kept", "not reviewed")
 """Outcomes without a line: in a tagged library nearly all, they would hide the few that change. The last line counts
 them."""
 
@@ -40,9 +40,10 @@ def sum_up_run(run: TagRun) -> None:
     sum_up(run.counts, run.dry_run)
     if (unsure := run.counts["unsure"]) and run.selector:
         files = f"{format_count(unsure, 'file')} left without a genre: the model is"
-        least = f"less than {run.selector.threshold:.0%} sure"
-        terminal.say(f"{files} {least}; a lower --min-confidence writes more, 0 every guess")
-    if review := run.counts["to review"]:
+        lowest = run.selector.min_confidence
+        least = format_percents(run.selector.tag_thresholds.values() if lowest is None else [lowest])
+        terminal.say(f"{files} less than {least} sure; a lower --min-confidence writes more, 0 every guess")
+    if review := run.counts["not reviewed"]:
         terminal.say(
             f"{format_count(review, 'row')} to review: put the genre right, make the action write, apply again"
         )
@@ -53,7 +54,8 @@ def sum_up_run(run: TagRun) -> None:
 
 def sum_up_plan(run: TagRun, plan: Path, actions: Counter[str], failed: int) -> None:
     """Say how many rows a plan has of each action, and the command that applies it."""
-    terminal.say(clean(f"{plan}: {join_counts(actions) or 'no files'}"))
+    counts = {action: actions[action] for action in ("write", "review", "keep") if actions[action]}
+    terminal.say(clean(f"{plan}: {join_counts(counts) or 'no files'}"))
     if failed:
         terminal.say(f"{format_count(failed, 'file')} failed: the column reason says why", "red")
     if review := actions["review"]:

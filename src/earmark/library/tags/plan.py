@@ -19,6 +19,7 @@ Action = Literal["write", "keep", "review"]
 """What becomes of a file: it gets the genre; it stays as it is; it stays until a person has decided."""
 
 # a spreadsheet takes a cell that begins so for a formula; an apostrophe before it makes it text
+_MARKS = "'=+-@\t\r"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _STATE = re.compile(r"(\d+) bytes at (-?\d+) ns")
 
@@ -134,7 +135,7 @@ def write_plan(path: Path, rows: Iterable[PlanRow]) -> list[str]:
         table.writerow(COLUMNS)
         for row in rows:
             if _is_utf8(row.path):
-                table.writerow(map(_format_cell, _to_dict(row).values()))
+                table.writerow([_format_cell(value) for value in _to_dict(row).values()])
             else:
                 left_out.append(row.path)
     return left_out
@@ -159,8 +160,9 @@ def read_plan(path: Path) -> Iterator[PlanRow]:
 
 def _to_dict(row: PlanRow) -> dict[str, Any]:
     cells = {name: getattr(row, name) for name in COLUMNS}
-    confidence = None if row.confidence is None else round(row.confidence, 4)
-    return cells | {"path": os.path.abspath(row.path), "confidence": confidence}  # noqa: PTH100 (Path.absolute keeps '..')
+    cells["path"] = os.path.abspath(row.path)  # noqa: PTH100 (Path.absolute keeps '..')
+    cells["confidence"] = None if row.confidence is None else round(row.confidence, 2)
+    return cells
 
 
 def _is_utf8(text: str) -> bool:
@@ -172,9 +174,12 @@ def _is_utf8(text: str) -> bool:
 
 
 def _format_cell(value: Any) -> str:
-    text = "" if value is None else "; ".join(value) if isinstance(value, tuple) else str(value)
-    text = text.encode(errors="replace").decode()
-    return f"'{text}" if _FORMULA.match(text) else text
+    if not value:
+        return "0.00" if value == 0 else ""
+    text = value if isinstance(value, str) else "; ".join(value) if isinstance(value, tuple) else f"{value:.2f}"
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return f"'{text}" if text[0] in _MARKS and _FORMULA.match(text) else text
 
 
 def _iterate_rows(path: Path) -> Iterator[PlanRow]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from earmark.inference.genre_names import spelling_key
 from earmark.inference.verdict import Verdict
 from earmark.library.albums import disagrees, group_by_album, pool_album
-from earmark.library.tags.plan import PlanRow
+from earmark.library.tags.plan import Action, PlanRow
 from earmark.library.tags.selection import GenreSelector
 from earmark.library.tags.tracks import Track
 from earmark.library.tags.values import Existing, TagValues, describe_source, may_change, merge_values
@@ -45,20 +46,20 @@ class Proposer:
 
     def propose(self, track: Track) -> PlanRow:
         """Return the row of one track for itself."""
-        verdict, tags, there, state, correction = track
-        row = PlanRow(verdict.path or "", tags.album, there.genres, state=state)
+        verdict, there = track.verdict, track.there
         if verdict.error:
-            return replace(row, reason=verdict.error, outcome="failed")
-        if correction:
-            return self._correct(row, correction, there)
+            return _make_row(track, reason=verdict.error, outcome="failed")
+        if track.correction:
+            return self._correct(track, (track.correction,))
         if not may_change(there, self.existing):
-            return _keep(row)
-        row = replace(row, confidence=verdict.confidence if verdict.genres else None)
+            return _keep(track)
         if rejected := self.selector.rejects(verdict):
             genre = self.selector.guess(verdict)
-            reason = _describe_doubt(verdict)
-            return replace(row, genre=genre, reason=reason, action="review" if genre else "keep", outcome=rejected)
-        return self._fill(row, verdict, there)
+            action: Action = "review" if genre else "keep"
+            confidence = verdict.confidence if verdict.genres else None
+            doubt = _describe_doubt(verdict)
+            return _make_row(track, genre, confidence=confidence, reason=doubt, action=action, outcome=rejected)
+        return self._fill(track)
 
     def propose_all(self, tracks: Iterable[Track]) -> Iterator[PlanRow]:
         """Yield the rows of tracks, as soon as they are known."""
@@ -69,49 +70,78 @@ class Proposer:
             yield from self._propose_album(album.tracks) if album.kind == "album" else map(self.propose, album.tracks)
 
     def _propose_album(self, tracks: Sequence[Track]) -> Iterator[PlanRow]:
+        # what tracks have that keep their genre is the album's
+        kept = [track.there.genres for track in tracks if not may_change(track.there, self.existing)]
+        if kept:
+            yield from (self._join(track, kept) for track in tracks)
+            return
         verdicts = [track.verdict for track in tracks]
         pooled = replace(pool_album(verdicts, self.card), error=None)
         # of all tracks together the model need not be as sure as of one
-        together = replace(self, selector=replace(self.selector, tag_threshold=0.0))
+        together = replace(self, selector=replace(self.selector, tag_thresholds={}))
         for track in tracks:
             own = track.verdict
             if own.error or not own.genres:
                 yield self.propose(track)
                 continue
             row = together.propose(track._replace(verdict=replace(pooled, path=own.path, moods=own.moods)))
-            if row.source and disagrees(own, verdicts, self.card):
-                reason = f"unlike its album: {own.genre} {own.confidence:.0%}"
-                row = replace(row, reason=reason, action="review", source="", outcome="unsure")
-            yield row
+            yield _doubt(row, own) if row.source and disagrees(own, verdicts, self.card) else row
 
-    def _correct(self, row: PlanRow, genre: str, there: TagValues) -> PlanRow:
-        """Fill in what a person has said."""
-        row = replace(row, genre=(genre,), reason="corrected")
-        if there.genres == row.genre:
-            return _keep(row)
-        if may_change(there, self.existing):
-            return replace(row, action="write")
-        return replace(row, action="review", outcome=HAD_GENRE)
+    def _join(self, track: Track, kept: Sequence[tuple[str, ...]]) -> PlanRow:
+        """Return the row of a track by itself, which is to be reviewed where other tracks of its album differ."""
+        row = self.propose(track)
+        if row.source and set(map(spelling_key, row.genres)).isdisjoint(
+            spelling_key(g) for genres in kept for g in genres
+        ):
+            row = _doubt(row, track.verdict)
+        return replace(row, genre=kept[0], styles=()) if row.action == "review" and not track.correction else row
 
-    def _fill(self, row: PlanRow, verdict: Verdict, there: TagValues) -> PlanRow:
-        """Fill in the values of a verdict that is sure enough."""
-        select = self.selector
+    def _correct(self, track: Track, genre: tuple[str, ...]) -> PlanRow:
+        """Return the row of a file whose genre a person has given."""
+        if track.there.genres == genre:
+            return _keep(track)
+        if may_change(track.there, self.existing):
+            return _make_row(track, genre, reason="corrected", action="write")
+        return _make_row(track, genre, reason="corrected", action="review", outcome=HAD_GENRE)
+
+    def _fill(self, track: Track) -> PlanRow:
+        """Return the row of a verdict that is sure enough."""
+        select, verdict, there = self.selector, track.verdict, track.there
         genre, styles = select.select(verdict), select.select_styles(verdict)
         if not genre:
-            return replace(row, reason="your words have none for it", outcome="left out")
+            return _make_row(track, reason="your words have none for it", outcome="left out")
         source = describe_source(verdict.model, self.card.checksum, verdict.confidence)
         new = TagValues(tuple(dict.fromkeys(genre + styles)), select.select_moods(verdict), source)
         values = merge_values(there, new, self.existing)
         if values.genres == there.genres and values.moods in ((), there.moods):
-            return _keep(row)
-        # parents of a style may be genres that are written anyway
+            return _keep(track)
+        # a style may be the parent of another, or among the genres that stay
         added = tuple(word for word in styles if word not in genre + there.genres)
         genre = tuple(word for word in values.genres if word not in added)
-        return replace(row, genre=genre, styles=added, moods=values.moods, action="write", source=values.provenance)
+        return _make_row(
+            track,
+            genre,
+            added,
+            moods=values.moods,
+            confidence=verdict.confidence,
+            action="write",
+            source=values.provenance,
+        )
 
 
-def _keep(row: PlanRow) -> PlanRow:
-    return replace(row, genre=(), reason="has a genre", outcome=HAD_GENRE)
+def _make_row(track: Track, genre: tuple[str, ...] = (), styles: tuple[str, ...] = (), **values: Any) -> PlanRow:
+    path = track.verdict.path or ""
+    return PlanRow(path, track.tags.album, track.there.genres, genre, styles, state=track.state, **values)
+
+
+def _keep(track: Track) -> PlanRow:
+    return _make_row(track, reason="has a genre", outcome=HAD_GENRE)
+
+
+def _doubt(row: PlanRow, verdict: Verdict) -> PlanRow:
+    """Return the row of a track that sounds unlike its album."""
+    reason = f"unlike its album: {verdict.best} {verdict.confidence:.0%}"
+    return replace(row, reason=reason, action="review", source="", outcome="to review")
 
 
 def _describe_doubt(verdict: Verdict) -> str:

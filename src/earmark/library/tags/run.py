@@ -42,8 +42,9 @@ class TagResult:
     path : str
     outcome : str
         "written" (in a dry run "would write"), "had one", "unknown", "unsure" (of a genre, too little to write
-        it), "left out" (the user's words have none for it) or "failed"; of a plan's rows that are not to be written,
-        "kept" and "to review"; of an undo, see :func:`earmark.library.tags.undo.undo`.
+        it), "to review" (unlike its album), "left out" (the user's words have none for it) or "failed"; of the rows
+        of a plan that are not to be written, "kept" and "not reviewed"; of an undo, see
+        :func:`earmark.library.tags.undo.undo`.
     before, genres, moods : tuple of str
         Genres that were there; genres and moods that were (or would be) written.
     confidence : float or None
@@ -76,7 +77,7 @@ class TagRun:
         Left out: plans can be applied, but none proposed.
     selector : GenreSelector, optional
         Which genres are written, in which words. Left out: the most probable one, from the model's own
-        ``tag_threshold`` on.
+        ``tag_thresholds`` on.
     journal : path, optional
         Where changes are noted first, see :class:`earmark.library.tags.journal.Journal`. Left out: a file of its own
         in the user's state folder.
@@ -190,7 +191,7 @@ class TagRun:
     def _require_tagger(self) -> tuple[Tagger, Proposer]:
         if self.tagger is None:
             raise SettingError("a run without a tagger applies plans, and proposes nothing")
-        selector = self.selector or GenreSelector(tag_threshold=self.tagger.card.calibration.tag_threshold)
+        selector = self.selector or GenreSelector(tag_thresholds=self.tagger.card.tag_thresholds)
         return self.tagger, Proposer(self.tagger.card, selector, self.existing, self.by_album)
 
     def apply(self, rows: Iterable[PlanRow], within: Sequence[str] = ()) -> Iterator[TagResult]:
@@ -219,7 +220,7 @@ class TagRun:
     def _apply(self, row: PlanRow, allowed: Sequence[str]) -> TagResult:
         if row.outcome == "failed":
             return TagResult(row.path, "failed", row.current, error=row.reason)
-        outcome = row.outcome or ("kept" if row.action == "keep" else "to review")
+        outcome = row.outcome or ("kept" if row.action == "keep" else "not reviewed")
         result = TagResult(row.path, outcome, row.current, confidence=row.confidence)
         if row.action != "write":
             return replace(result, reason=row.reason or None, guesses=row.genre)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from itertools import chain
 from typing import Literal
 
@@ -24,8 +25,9 @@ class GenreSelector:
         The words for labels.
     top : int
         At most so many of the verdict's genres: the most probable one, and others of at least :data:`MIN_SHARE`.
-    tag_threshold : float
-        Least confidence at which a genre that the model names is written, as of the model's card.
+    tag_thresholds : mapping of str to float
+        Least confidence at which a genre that the model names is written, by label, as of the model's card; 0 of labels
+        that are not in it.
     min_confidence : float, optional
         Least confidence at which anything is written, in place of the model's own thresholds, whatever the model
         itself calls unknown.
@@ -39,22 +41,22 @@ class GenreSelector:
 
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     top: int = 1
-    tag_threshold: float = 0.0
+    tag_thresholds: Mapping[str, float] = field(default_factory=dict)
     min_confidence: float | None = None
     styles: int = 0
     moods: int = 0
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def threshold(self) -> float:
-        """Least confidence at which a genre is written."""
-        return self.tag_threshold if self.min_confidence is None else self.min_confidence
+    def find_threshold(self, verdict: Verdict) -> float:
+        """Return the least confidence at which the most probable genre of a verdict is written."""
+        own = self.tag_thresholds.get(verdict.best or "", 0.0)
+        return own if self.min_confidence is None else self.min_confidence
 
     def rejects(self, verdict: Verdict) -> Literal["unknown", "unsure"] | None:
         """Return why nothing is to be written: the model names no genre, or is less sure than it has to be."""
         if not verdict.genres or (verdict.genre is None and self.min_confidence is None):
             return "unknown"
-        return "unsure" if verdict.confidence < self.threshold else None
+        return "unsure" if verdict.confidence < self.find_threshold(verdict) else None
 
     def select(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the words of the genres to write, each once; none where the verdict is rejected.
@@ -85,8 +87,13 @@ class GenreSelector:
         moods = list(verdict.moods.items())[: self.moods]
         return tuple(spell_label(mood, self.vocabulary.base) for mood, share in moods if share >= MIN_SHARE)
 
+    @cached_property
+    def _words(self) -> Callable[[str], tuple[str, ...]]:
+        # a library has 100 000 files, but a model few labels
+        return cache(self.vocabulary.translate)
+
     def _translate(self, labels: Iterable[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(chain.from_iterable(map(self.vocabulary.translate, labels))))
+        return tuple(dict.fromkeys(chain.from_iterable(map(self._words, labels))))
 
 
 def sum_by_word(genres: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:
