@@ -10,6 +10,7 @@ import typer
 from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
 from earmark.cli.options import (
+    AlbumOption,
     AnswersOption,
     DepthOption,
     Format,
@@ -72,6 +73,7 @@ def library(
     ] = None,
     top: TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
+    album: AlbumOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
     vocabulary: VocabularyOption = "model",
@@ -166,6 +168,7 @@ def library(
       earmark library music.db
       earmark library music.db -o genres.csv
       earmark library music.db --genre jazz --format json | jq -r .path
+      earmark library music.db --album               (a row an album)
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
       earmark library music.db --review --top 50 -o review.csv
@@ -182,10 +185,13 @@ def library(
     from earmark.cli.commands.library_view import Page, choose_answers, choose_vocabulary
     from earmark.cli.commands.library_words import show_words
     from earmark.cli.commands.rename_view import rename_library
+    from earmark.library.answers import find_card
     from earmark.library.library import Library
 
     if words + review + corrections > 1:
         raise SettingError("--words, --review and --corrections each show something else: give one of them")
+    if album and timeline:
+        raise SettingError("an album has no clips: give --album or --timeline")
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
@@ -207,9 +213,8 @@ def library(
         # Rows are the default, but who changes answers or asks for playlists alone wants no table too.
         elif form or output or playlists or not (rename or corrector.was_asked):
             page = Page(kept, chosen, genre or [], min_confidence, everything, own)
-            refused += page.write_playlists(playlists, force) if playlists else 0
-            if form or output or not playlists:
-                page.write(choose_format(ctx, form or Format.table, output), output, top, timeline)
-            page.say_counts()
+            shape = choose_format(ctx, form or Format.table, output) if form or output or not playlists else None
+            card = find_card(chosen, model) if album else None
+            refused += page.show(playlists, force, shape, output, top, timeline, card)
     if refused:
         raise typer.Exit(1)
