@@ -2,7 +2,8 @@
 
 A library of small files in eleven formats, with tags, pictures and comments of their own, is tagged; the process is
 killed (SIGKILL) at random moments and begun again. Then each file must decode to the samples it had, name exactly the
-right genre and the note of it, and keep every other tag; and ``--undo`` must give back every file, byte for byte. Exit status 1 if not.
+right genre, with a note of it, and keep every other tag; and ``--undo`` must give back every file, byte for byte. Exit
+status 1 if not.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Answers in words, and which words a name means."""
 
+from dataclasses import replace
+
 import pytest
 from support.verdicts import verdict_of
 
@@ -16,8 +18,16 @@ def test_an_answer_is_told_in_words_with_its_clips():
     told = translate_verdict(verdict_of("/m/a.mp3", clips=[clip]), OWN)
     assert (told.genre, told.confidence) == ("Jazz", 0.7)
     assert told.genres == {"Jazz": 0.7, "Swing": 0.7, "Rock": 0.3}
-    assert list(told.genres)[0] == told.genre
+    assert next(iter(told.genres)) == told.genre
     assert told.clips[0].genres == {"Rock": 0.75}
+
+
+def test_in_the_models_own_names_an_answer_is_the_same():
+    verdict = verdict_of("/m/a.mp3")
+    assert translate_verdict(verdict, load_vocabulary("model")) is verdict
+    # of depth 1, a style becomes its family
+    styles = replace(verdict, styles={"techno": 0.5, "house": 0.5})
+    assert translate_verdict(styles, load_vocabulary("model", depth=1)).styles == {"electronic": 1.0}
 
 
 @pytest.mark.parametrize(("genre", "word"), [("pop", None), (None, None), ("metal", "Rock")])

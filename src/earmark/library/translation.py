@@ -31,6 +31,8 @@ def translate_verdict(verdict: Verdict, vocabulary: Vocabulary) -> Verdict:
     >>> one.genre, one.confidence, one.genres
     ('Jazz', 0.375, {'Jazz': 0.375, 'Rock': 0.5, 'Hip-Hop': 0.125, 'Rap': 0.125})
     """
+    if vocabulary.keeps_names:
+        return verdict
     own = vocabulary.translate(verdict.genre) if verdict.genre else ()
     genres = _sum(verdict.genres, vocabulary)
     genres = {**{word: genres[word] for word in own if word in genres}, **genres}
@@ -75,9 +77,8 @@ def find_genres(
         else:
             named.append(find_label(name, labels, model))
     words = list(dict.fromkeys([*words, *list_words(named, vocabulary)]))
-    return [
-        label for label in labels if label in named or not set(words).isdisjoint(vocabulary.translate(label))
-    ], words
+    meant = {label for label in labels if not set(words).isdisjoint(vocabulary.translate(label))}
+    return [label for label in labels if label in meant.union(named)], words
 
 
 def _sum(shares: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:

@@ -72,6 +72,12 @@ class Vocabulary:
     depth: int | None = None
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @property
+    def keeps_names(self) -> bool:
+        """Whether each label is its own word, as with "model" and no more."""
+        more = self.words or self.spellings or self.aliases or self.whitelist is not None
+        return self.base == "model" and not (more or self.with_parents or self.depth)
+
     def translate(self, label: str) -> tuple[str, ...]:
         """Return the words for one of a model's genres or styles, each once; none where it is to be kept out of tags.
 

@@ -9,7 +9,15 @@ import typer
 
 from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
-from earmark.cli.options import AnswersOption, Format, TopOption, choose_format
+from earmark.cli.options import (
+    AnswersOption,
+    DepthOption,
+    Format,
+    ParentsOption,
+    TopOption,
+    VocabularyOption,
+    choose_format,
+)
 from earmark.errors import format_count
 
 
@@ -55,6 +63,17 @@ def library(
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
+    vocabulary: VocabularyOption = "model",
+    parents: ParentsOption = False,
+    depth: DepthOption = None,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--words",
+            help="Show the genres that files have now and what they stand for; with -o, as a vocabulary file.",
+            rich_help_panel="Words",
+        ),
+    ] = False,
     output: AnswersOption = None,
 ) -> None:
     """Show the answers in a library, and write them as tables and playlists.
@@ -75,13 +94,18 @@ def library(
       earmark library music.db --genre jazz --format json | jq -r .path
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
+      earmark library music.db --words -o words.yaml
+      earmark library music.db --playlists ~/Music/Playlists --vocabulary words.yaml
 
     [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, 2 wrong usage or no such library, 130
     interrupted.[/dim]
     """  # fmt: skip
     from earmark.cli.commands.library_view import Page
+    from earmark.cli.commands.library_words import show_words
+    from earmark.inference.vocabulary import read_classes
     from earmark.library.answers import choose_model
     from earmark.library.library import Library
+    from earmark.library.vocabulary import load_vocabulary
 
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
@@ -90,8 +114,13 @@ def library(
         chosen, names = choose_model(kept, model)
         if not model and len(names) > 1:
             terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
+        if words:
+            show_words(kept, chosen, output)
+            return
         wanted = [None if name == "unknown" else name for name in genre or []]
-        page = Page(kept, chosen, wanted, min_confidence, everything)
+        known = (*chosen.labels, *(style.name for style in read_classes("genre")))
+        own = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
+        page = Page(kept, chosen, wanted, min_confidence, everything, own)
         refused = page.write_playlists(playlists, force) if playlists else 0
         # Rows are the default, but who asks for playlists alone wants no table too.
         if form or output or not playlists:

@@ -49,7 +49,9 @@ def _print_table(words: Sequence[OwnWord]) -> None:
     stands = [clean(own.label or "–") + "?" * (own.by == "hearing") for own in words]
     widths = [min(width // 3, max(map(cell_len, ["your word", *(clean(own.word) for own in words)])))]
     widths.append(min(width // 3, max(map(cell_len, ["stands for", *stands]))))
-    console.print(Text(f"{fit('your word', widths[0])}  files  {fit('stands for', widths[1])}  what is heard", "dim"))
+    console.print(
+        Text(f"{fit('your word', widths[0])}  files  {fit('stands for', widths[1])}  heard, where sure", "dim")
+    )
     for own, label in zip(words, stands, strict=True):
         line = Text(f"{fit(clean(own.word), widths[0])}  {own.files:5}  ", no_wrap=True)
         line.append(fit(label, widths[1]), "bold" if own.label else "dim")
