@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from earmark.errors import LibraryError, MissingExtra, SettingError
-from earmark.library.database import connect, transaction, translate_errors
+from earmark.library.connection import connect
+from earmark.library.database import transaction, translate_errors
 from earmark.library.tags.file_tags import FileTags, read_file_tags
 from earmark.library.tags.genre_tags import require_mediafile
 

@@ -14,7 +14,6 @@ from support.command import run
 from support.verdicts import KEY, verdict_of
 
 from earmark.errors import LibraryError
-from earmark.library import database
 from earmark.library.library import Library
 
 
@@ -116,7 +115,7 @@ def test_an_older_library_that_can_only_be_read_is_read(old, monkeypatch):
     def only_read(name, **more):
         return connect(f"{name}&mode=ro" if "mode=" in str(name) else name, **more)
 
-    monkeypatch.setattr(database.sqlite3, "connect", only_read)
+    monkeypatch.setattr(sqlite3, "connect", only_read)
     with Library(path, create=False) as library:
         assert read_all(library) == told
         with pytest.raises(LibraryError, match="cannot be written"):
