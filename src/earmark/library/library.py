@@ -286,6 +286,14 @@ class Library(FileStore):
                     verdict = replace(verdict, embedding=_unpack_embedding(embedding))
                 yield StoredVerdict(verdict, size, mtime_ns, parse_tags(tags, path), correction)
 
+    def find(self, key: ModelKey, path: str) -> Verdict | None:
+        """Return what a model said of a file as it was then; None where it was not heard."""
+        self.flush()
+        select = f"SELECT {_FIELDS}, NULL FROM track JOIN hearing ON hearing = id"
+        where = "WHERE checksum = ? AND preview = ? AND track.path = ?"
+        rows = self._select(f"{select} {where}", key.checksum, key.preview, path_key(path))
+        return self._parse(rows[0], key.name, path) if rows else None
+
     def _pack(self, verdict: Verdict) -> tuple[Any, ...]:
         """Return the columns of a verdict, from its genre to its moods."""
         with translate_errors(self.path):
