@@ -188,10 +188,7 @@ def library(
     from earmark.library.answers import find_card
     from earmark.library.library import Library
 
-    if words + review + corrections > 1:
-        raise SettingError("--words, --review and --corrections each show something else: give one of them")
-    if album and timeline:
-        raise SettingError("an album has no clips: give --album or --timeline")
+    _check_one_view(words=words, review=review, corrections=corrections, album=album, timeline=timeline)
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
@@ -218,3 +215,10 @@ def library(
             refused += page.show(playlists, force, shape, output, top, timeline, card)
     if refused:
         raise typer.Exit(1)
+
+
+def _check_one_view(*, words: bool, review: bool, corrections: bool, album: bool, timeline: bool) -> None:
+    if words + review + corrections + album > 1:
+        raise SettingError("--words, --review, --corrections and --album each show something else: give one of them")
+    if album and timeline:
+        raise SettingError("an album has no clips: give --album or --timeline")
