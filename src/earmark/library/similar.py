@@ -117,7 +117,12 @@ def find_similar(
     best: dict[bytes, tuple[float, str]] = {}
     least = -np.inf
     for paths, embeddings in blocks():
-        similarities = _normalize((embeddings.astype(np.float32) - mean) / deviation) @ query  # (paths,)
+        # in place, for this is where the time goes
+        standardised = embeddings.astype(np.float32)
+        standardised -= mean
+        standardised *= 1 / deviation
+        lengths = np.sqrt(np.einsum("ij,ij->i", standardised, standardised))
+        similarities = standardised @ query / np.maximum(lengths, np.finfo(np.float32).tiny)  # (paths,)
         for i in np.argsort(-similarities, kind="stable"):
             if len(best) == top and similarities[i] <= least:
                 break

@@ -19,11 +19,9 @@ from earmark.errors import SettingError
 if TYPE_CHECKING:
     from earmark.library.library import Library
     from earmark.library.look_ahead import FileStatus
+    from earmark.library.tags.run import TagRun
 
     Handle = Callable[[Iterator[FileStatus], Callable[[str], None]], int]
-
-_TAGS = "With --tag and --plan"
-"""Heading of ``--help``."""
 
 
 @handle_errors
@@ -54,6 +52,13 @@ def watch(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Catch up with what is there, and end.")] = False,
     exclude: options.ExcludeOption = None,
+    min_confidence: options.MinConfidenceOption = None,
+    top: options.GenresOption = None,
+    styles: options.StylesOption = 0,
+    moods: options.MoodsOption = 0,
+    vocabulary: options.VocabularyOption = "common",
+    parents: options.ParentsOption = False,
+    depth: options.DepthOption = None,
     model: options.ModelOption = None,
     preview: options.PreviewOption = False,
     jobs: options.JobsOption = 0,
@@ -78,7 +83,11 @@ def watch(
     [dim]Exit status: 130 or 143 where Ctrl-C or SIGTERM ends it, 2 wrong usage; with --once 0 all heard, 1 some file
     failed.[/dim]
     """
+    from earmark.inference.tagger import Tagger
     from earmark.library.library import Library
+    from earmark.library.tags.run import TagRun
+    from earmark.library.tags.selection import GenreSelector
+    from earmark.library.vocabulary import load_vocabulary
     from earmark.library.watch import FolderWatch
 
     if tag and plan:
@@ -98,7 +107,15 @@ def watch(
         stack.enter_context(on_stop())
         stack.enter_context(end_on_sigterm())
         if kept is None or tag or plan:
-            handle = stack.enter_context(_tagging(kept, plan, model, preview, jobs, form))
+            tagger = Tagger(model)
+            words = load_vocabulary(
+                vocabulary, (*tagger.labels, *tagger.card.styles), with_parents=parents, depth=depth
+            )
+            selector = GenreSelector.for_card(
+                tagger.card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
+            )
+            run = TagRun(tagger, selector, library=kept, dry_run=plan is not None)
+            handle = stack.enter_context(_tagging(run, plan, preview, jobs, form))
         else:
             handle = _keeping(kept, model, preview, jobs, form)
         if not once:
@@ -129,18 +146,14 @@ def _keeping(library: Library, model: str | None, preview: bool, jobs: int, form
 
 
 @contextmanager
-def _tagging(
-    library: Library | None, plan: Path | None, model: str | None, preview: bool, jobs: int, form: options.Shape
-) -> Iterator[Handle]:
+def _tagging(run: TagRun, plan: Path | None, preview: bool, jobs: int, form: options.Shape) -> Iterator[Handle]:
     """Open what tags files or adds them to a plan, prints that, and returns how many failed; sum up at the end."""
     from earmark.cli.commands import tag_view
-    from earmark.inference.tagger import Tagger
     from earmark.library.arrivals import GrowingPlan, tag_files
-    from earmark.library.tags.run import TagRun
 
     growing = GrowingPlan(plan) if plan else None
     write = tag_view.make_writer(form)
-    with TagRun(Tagger(model), library=library, dry_run=plan is not None) as run:
+    with run:
 
         def handle(files: Iterator[FileStatus], forget: Callable[[str], None]) -> int:
             failed = 0
