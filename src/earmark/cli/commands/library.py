@@ -75,7 +75,9 @@ def library(
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
     album: AlbumOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="First forget files that are no longer there, and their corrections.")
+    ] = False,
     vocabulary: VocabularyOption = "model",
     parents: ParentsOption = False,
     depth: DepthOption = None,
