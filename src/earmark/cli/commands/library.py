@@ -10,6 +10,7 @@ import typer
 from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
 from earmark.cli.options import (
+    AlbumOption,
     AnswersOption,
     DepthOption,
     Format,
@@ -61,6 +62,7 @@ def library(
     ] = None,
     top: TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
+    album: AlbumOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
     vocabulary: VocabularyOption = "model",
@@ -92,6 +94,7 @@ def library(
       earmark library music.db
       earmark library music.db -o genres.csv
       earmark library music.db --genre jazz --format json | jq -r .path
+      earmark library music.db --album               (a row an album)
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
       earmark library music.db --words -o words.yaml
@@ -103,10 +106,12 @@ def library(
     from earmark.cli.commands.library_view import Page
     from earmark.cli.commands.library_words import show_words
     from earmark.inference.vocabulary import read_classes
-    from earmark.library.answers import choose_model
+    from earmark.library.answers import choose_model, find_card
     from earmark.library.library import Library
     from earmark.library.vocabulary import load_vocabulary
 
+    if album and timeline:
+        raise typer.BadParameter("an album has no clips: leave out --timeline", param_hint="--album")
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
@@ -124,7 +129,11 @@ def library(
         refused = page.write_playlists(playlists, force) if playlists else 0
         # Rows are the default, but who asks for playlists alone wants no table too.
         if form or output or not playlists:
-            page.write(choose_format(ctx, form or Format.table, output), output, top, timeline)
+            shape = choose_format(ctx, form or Format.table, output)
+            if album:
+                page.write_albums(shape, output, top, find_card(chosen, model))
+            else:
+                page.write(shape, output, top, timeline)
         page.say_counts()
     if refused:
         raise typer.Exit(1)
