@@ -304,7 +304,7 @@ def test_a_full_disk_loses_nothing_that_was_kept(shelf, tmp_path, monkeypatch):
 
 
 def test_a_database_held_by_another(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr("earmark.library.database._BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("earmark.library.connection._BUSY_TIMEOUT", 0.05)
     with Library(tmp_path / "l.db") as library:
         other = sqlite3.connect(tmp_path / "l.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

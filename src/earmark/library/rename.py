@@ -110,7 +110,9 @@ def _answer(verdicts: Sequence[Verdict], head: Head, source: ModelKey) -> Iterat
     card = head.card
     heard = [(v.genres, v.embedding) for v in verdicts if v.genres and v.embedding is not None]
     # (tracks, labels); read only by models that go on from these answers
-    base = np.array([[genres[label] for label in source.labels] for genres, _ in heard]) if card.base and heard else None
+    base = (
+        np.array([[genres[label] for label in source.labels] for genres, _ in heard]) if card.base and heard else None
+    )
     means = iter(head.predict(np.stack([embedding for _, embedding in heard]), base).split() if heard else ())
     for verdict in verdicts:
         if not verdict.genres:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,25 @@ if TYPE_CHECKING:
     from earmark.library.vocabulary import Vocabulary
 
 
+def choose_answers(library: Library, model: str | None) -> ModelKey:
+    """Choose whose answers are shown; where nobody has, say which others there are."""
+    from earmark.library.answers import choose_model
+
+    chosen, names = choose_model(library, model)
+    if not model and len(names) > 1:
+        terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
+    return chosen
+
+
+def choose_vocabulary(hearing: ModelKey, name: str | None, *, parents: bool, depth: int | None) -> Vocabulary:
+    """Load the words for what a model tells."""
+    from earmark.inference.vocabulary import read_classes
+    from earmark.library.vocabulary import load_vocabulary
+
+    known = (*hearing.labels, *(style.name for style in read_classes("genre")))
+    return load_vocabulary(name, known, with_parents=parents, depth=depth)
+
+
 class Page:
     """What of a library is shown, and how often what."""
 
@@ -31,17 +50,40 @@ class Page:
         self,
         library: Library,
         hearing: ModelKey,
-        genres: list[str | None],
+        genres: Sequence[str],
         min_confidence: float,
         everything: bool,
         vocabulary: Vocabulary,
     ) -> None:
         self.library, self.hearing, self.everything = library, hearing, everything
         self.min_confidence, self.vocabulary = min_confidence, vocabulary
+        named = [name for name in genres if name != "unknown"]
+        found, words = find_genres(named, hearing.labels, hearing.name, vocabulary)
         # None among the genres: what is unknown. Without genres, all of them.
-        found, words = find_genres(filter(None, genres), hearing.labels, hearing.name, vocabulary)
-        self.genres = [*found, *([None] if None in genres else ())]
+        self.genres = [*found, *([None] if len(named) < len(genres) else ())]
         self.words = words if genres else list_words(hearing.labels, vocabulary)
+
+    def show(
+        self,
+        playlists: Path | None,
+        force: bool,
+        form: Format | None,
+        output: Path | None,
+        top: int | None,
+        timeline: bool,
+        card: Card | None,
+    ) -> int:
+        """Write playlists into a folder and rows in a format, of albums where there is a card, each where it is asked.
+
+        Returns how many playlists would have replaced somebody's own.
+        """
+        refused = self.write_playlists(playlists, force) if playlists else 0
+        if form and card:
+            self.write_albums(form, output, top, card)
+        elif form:
+            self.write(form, output, top, timeline)
+        self.say_counts()
+        return refused
 
     def _query(self, *, timeline: bool = False, by_album: bool = False) -> Iterator[StoredVerdict]:
         """Yield answers; by album those of all genres, for an album's may be another than its tracks'."""

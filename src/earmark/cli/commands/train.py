@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 _SEVERAL = 0.1
 """Share of tracks with several genres, from which on a model learns to give several."""
 
+_CORRECTIONS = "Corrections of a library"
+"""Heading of the options that go with --library."""
+
+_WITH_LIBRARY = {"output", "name", "licence", "library", "tags", "model"}
+"""Parameters that --library reads; without it, the last two mean nothing."""
+
 _UNEVEN = 5
 """Times as many tracks of one genre as of another, from which on class weights are worth a word."""
 
@@ -45,7 +51,10 @@ def _print_recipes(wanted: bool) -> None:
 
 @handle_errors
 def train(
-    corpus: options.CorpusArgument,
+    ctx: typer.Context,
+    corpus: Annotated[
+        str | None, typer.Argument(help="Folder of genre folders, CSV manifest, or .npz of arrays.", show_default=False)
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Model file to write.", show_default="that of --add"),
@@ -108,11 +117,38 @@ def train(
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name in the model's card.", show_default="file's name")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the model, for its card.")] = "",
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DB",
+            help="Learn from the corrections in this library instead, without its sound, and name its tracks again.",
+            rich_help_panel=_CORRECTIONS,
+        ),
+    ] = None,
+    tags: Annotated[
+        bool,
+        typer.Option(
+            "--tags",
+            help="Learn from the genres in tags too, where the model or a correction knows them.",
+            rich_help_panel=_CORRECTIONS,
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Whose answers were corrected, and are gone beyond: a file or a bundled model.",
+            show_default="the bundled model last used in DB",
+            rich_help_panel=_CORRECTIONS,
+            autocompletion=completion.models,
+        ),
+    ] = None,
     device: options.DeviceOption = "auto",
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
     jobs: options.JobsOption = 0,
 ) -> None:
-    """Train a model on your own music.
+    """Train a model on your own music, or on your corrections of a library.
 
     It is judged by tracks that were kept aside, no artist or album on both sides, and then learns from all. A run
     that is interrupted goes on where it stopped when the same command is given again.
@@ -126,19 +162,23 @@ def train(
 
     [dim]Exit status: 0 trained on all tracks, 1 some file could not be heard, 2 wrong usage, 130 interrupted.[/dim]
     """
+    _check_source(ctx, corpus, library)
+    if library:
+        from earmark.cli.commands.train_library import learn_from_library
+
+        learn_from_library(library, _require_output(output), model, tags=tags, name=name, licence=licence)
+        return
     from earmark.cli.commands.evaluate_view import describe_genres, render_report
     from earmark.data.features.extract import default_cache
     from earmark.training.registry import open_recipe
 
     # Cheapest first: a misspelt recipe is refused before any tag is read.
-    model, chosen = _choose_recipe(recipe, add, epochs, balanced)
-    output = output or add
-    if output is None:
-        raise SettingError("Missing option '--output': where to write the model")
-    refuse_sound(output)
+    learned, chosen = _choose_recipe(recipe, add, epochs, balanced)
+    output = _require_output(output or add)
     if protocol is None and folds is None and chosen.encoder and not chosen.chooses_epoch:
         folds = 0
     split: Protocol = protocol.value if protocol else "album" if chosen.encoder and folds is not None else "track"
+    assert corpus is not None  # checked
     source = open_corpus(corpus, labels, min_tracks, rare, jobs=jobs)
     # PyTorch takes seconds to import: a corpus that cannot be opened is refused before.
     with extra("training", "learn" if chosen.is_network else "train"):
@@ -147,8 +187,8 @@ def train(
 
         if chosen.is_network:
             import_module("earmark.training.network_classifier")
-        source = _prepare(source, model, split, jobs)
-        if recipe == "encoder-linear" and not model and _has_several(source):
+        source = _prepare(source, learned, split, jobs)
+        if recipe == "encoder-linear" and not learned and _has_several(source):
             chosen = open_recipe("encoder-multilabel")
     say_summary(source)
     _advise_balance(source, chosen)
@@ -171,6 +211,28 @@ def train(
     written = Text(f"\n{clean(str(output))}", style="bold").append(f"  {_describe_size(output, outcome)}", "not bold")
     page.print(written, soft_wrap=True)
     exit_after(outcome.failed)
+
+
+def _check_source(ctx: typer.Context, corpus: str | None, library: Path | None) -> None:
+    """Raise an error unless there is either a corpus or a library, and only options that go with it."""
+    if not corpus and not library:
+        raise SettingError("Missing argument 'CORPUS': what to learn from; or --library, to learn from its corrections")
+    if corpus and library:
+        raise SettingError("give a corpus or --library: corrections are learned by themselves")
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    for name in (name for name, source in sources.items() if source and source.name == "COMMANDLINE"):
+        option = f"--{name.replace('_', '-')}"
+        if library and name not in _WITH_LIBRARY:
+            raise SettingError(f"{option} is for a corpus: --library learns from corrections")
+        if corpus and name in ("tags", "model"):
+            raise SettingError(f"{option} goes with --library{'; --labels tags reads tags' * (name == 'tags')}")
+
+
+def _require_output(output: Path | None) -> Path:
+    if output is None:
+        raise SettingError("Missing option '--output': where to write the model")
+    refuse_sound(output)
+    return output
 
 
 def _choose_recipe(recipe: str, add: Path | None, epochs: int | None, balanced: bool) -> tuple[Model | None, Recipe]:

@@ -14,7 +14,6 @@ from support.command import run
 from support.verdicts import KEY, verdict_of
 
 from earmark.errors import LibraryError
-from earmark.library import database
 from earmark.library.library import Library
 
 
@@ -116,7 +115,7 @@ def test_an_older_library_that_can_only_be_read_is_read(old, monkeypatch):
     def only_read(name, **more):
         return connect(f"{name}&mode=ro" if "mode=" in str(name) else name, **more)
 
-    monkeypatch.setattr(database.sqlite3, "connect", only_read)
+    monkeypatch.setattr(sqlite3, "connect", only_read)
     with Library(path, create=False) as library:
         assert read_all(library) == told
         with pytest.raises(LibraryError, match="cannot be written"):
@@ -132,6 +131,18 @@ def test_an_older_library_stays_as_it_is_where_no_copy_can_be_kept(old):
     with pytest.raises(LibraryError, match="-backup: no copy of the library can be kept"):
         Library(path)
     assert path.read_bytes() == before
+
+
+def test_an_older_run_at_work_meanwhile_writes_nothing_wrong(old):
+    path, told, _ = old
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        (row,) = older.execute("SELECT * FROM track LIMIT 1")
+        with Library(path):
+            pass
+        with pytest.raises(sqlite3.Error, match="brought up to date meanwhile|values"):
+            older.execute(f"INSERT OR REPLACE INTO track VALUES ({', '.join('?' * len(row))})", row)
+    with Library(path) as library:
+        assert read_all(library) == told
 
 
 def test_two_runs_bring_an_older_library_up_to_date_once(old):
