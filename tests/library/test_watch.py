@@ -207,3 +207,13 @@ def test_polling_finds_the_same(follow, tmp_path):
 def test_a_file_is_no_folder_to_watch(tmp_path):
     with pytest.raises(SettingError, match="name the folder to watch"):
         FolderWatch([str(put(tmp_path / "a.mp3"))])
+
+
+def test_where_the_system_watches_no_more_folders_it_says_what_to_do(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("OS file watch limit reached")
+        yield
+
+    monkeypatch.setattr("watchfiles.watch", refuse)
+    with pytest.raises(SettingError, match=r"watch limit reached.*--poll 60"):
+        next(FolderWatch([str(tmp_path)]).follow())
