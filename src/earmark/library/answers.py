@@ -141,6 +141,22 @@ def find_hearing(library: Library, card: Card) -> ModelKey:
     )
 
 
+def find_card(hearing: ModelKey, model: str | None = None) -> Card:
+    """Return the card of the model whose answers these are; `model` may be its file, where it is not a bundled one.
+
+    A SettingError if it is not found.
+    """
+    from earmark.inference.model import open_model
+
+    for which in filter(None, (model, hearing.name)):
+        if _has_checksum(which, hearing):
+            return open_model(which).card
+    raise SettingError(
+        f"the model {hearing.name} ({hearing.checksum[:8]}), whose answers these are, is not there: name its file with "
+        "--model"
+    )
+
+
 def _has_checksum(model: str, hearing: ModelKey) -> bool:
     """Tell whether a model file, or bundled model, is the one whose answers these are."""
     from earmark.inference.model_file import read_model, split_card

@@ -271,7 +271,7 @@ class Library(FileStore):
         genres = [name and find_label(name, key.labels, key.name) for name in genres]
         select = (
             f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'}, track.size, track.mtime_ns, tags, correction.genre, "
-            f"{'embedding' if embeddings else 'NULL'} FROM track JOIN hearing ON hearing = id "
+            f"{_select_embedding() if embeddings else 'NULL'} FROM track JOIN hearing ON hearing = id "
             "LEFT JOIN file USING (path, size, mtime_ns) LEFT JOIN correction USING (path) "
             "WHERE checksum = ? AND preview = ? AND confidence >= ?"
         )
@@ -315,6 +315,13 @@ def _pack_embedding(verdict: Verdict) -> tuple[str | None, bytes | None]:
     from earmark.inference.encoder import Encoder
 
     return Encoder.name, verdict.embedding.astype("<f2").tobytes()
+
+
+def _select_embedding() -> str:
+    """Return the column of embeddings, NULL where they are of another encoder than the one there is."""
+    from earmark.inference.encoder import Encoder
+
+    return f"CASE encoder WHEN '{Encoder.name}' THEN embedding END"
 
 
 def _unpack_embedding(packed: bytes) -> NDArray[np.float16]:

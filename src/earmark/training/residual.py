@@ -11,6 +11,7 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from earmark.evaluation.metrics import softmax
 from earmark.training.baselines import SpanRotation
@@ -176,6 +177,8 @@ class ResidualSoftmax(ClassifierMixin, BaseEstimator):
             lost = -np.log(np.maximum((p * targets).sum(axis=1), 1e-300)).sum()
             return lost + (penalty * W**2).sum() / 2, (X.T @ (p - targets) + penalty * W).ravel()
 
-        found = minimize(loss, np.zeros(penalty.size), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+        # many small steps: threads would wait for each other
+        with threadpool_limits(1, "blas"):
+            found = minimize(loss, np.zeros(penalty.size), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
         W = found.x.reshape(n_features + 1, n_classes)
         return W[:-1], W[-1]
