@@ -87,7 +87,7 @@ def test_the_library_is_named_as_it_was_taught(shelf, tmp_path):
     assert renamed.n_named == 60
     best = [track.verdict.best for track in shelf[0].query(renamed.key)]
     truth = [SOUNDS[int(Path(track.verdict.path).stem) % 3] for track in shelf[0].query(renamed.key)]
-    assert np.mean(np.array(best) == truth) > 0.9
+    assert np.mean(np.array(best) == truth) > 0.8
     # and learns again from the base, with more corrections, though its own answers are the last now
     correct(shelf)
     assert adapt(shelf[0], tmp_path / "mine.onnx").base.card.name == "gtzan"
