@@ -108,5 +108,14 @@ def test_the_command_answers_by_album(tmp_path, write_sound):
             *((str(tmp_path / "music" / "B" / f"{i}.flac"), "compilation", 1, "electronic") for i in (1, 2)),
         ]
         assert "5 files in 1 album and 2 single tracks" in said.stderr
+    shelf = ("library", tmp_path / "l.db", "--album", "-f", "json")
+    assert json_lines(run(*shelf, "--model", tmp_path / "m.onnx").stdout) == rows
+    said = run(*shelf, "--model", "listening", expect=2).stderr
+    assert "the model listening" in said
+    assert "name its file with --model" in " ".join(said.split())
+    for option, kept in (("--genre", 3), ("--min-confidence", 0)):
+        value = "electronic" if kept else 0.9
+        assert len(json_lines(run(*shelf, option, value, "--model", tmp_path / "m.onnx").stdout)) == kept
     assert {row["genre"] for row in json_lines(run(*arguments, "--min-confidence", 0.9).stdout)} == {None}
-    assert "leave out --timeline" in " ".join(run(*arguments, "--timeline", expect=2).stderr.split())
+    for words in (arguments, shelf):
+        assert "leave out --timeline" in " ".join(run(*words, "--timeline", expect=2).stderr.split())

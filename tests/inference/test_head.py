@@ -92,7 +92,7 @@ def test_what_has_no_features_cannot_be_adapted():
 
 
 def test_a_model_without_a_head_says_so():
-    with pytest.raises(SettingError, match="earmark answers from sound alone"):
+    with pytest.raises(SettingError, match="earmark cannot answer from embeddings alone"):
         Head(open_model())
 
 

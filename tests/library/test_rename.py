@@ -1,11 +1,13 @@
 """A library named again from embeddings alone, held against hearing the same files."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import run
 from support.paths import REPOSITORY
 from support.verdicts import KEY, verdict_of
 
@@ -93,6 +95,21 @@ def test_an_adapted_model_goes_on_from_the_answers_of_its_base(library, heard, t
     assert done.changes.total() == sum(bool(verdict.genres) for verdict in heard[1])
 
 
+def test_the_command_says_what_changed_and_answers_for_the_model_from_then_on(heard, tmp_path):
+    database = shutil.copy(heard[0], tmp_path / "music.db")
+    said = run("library", database, "--rename", "gtzan")
+    assert said.stdout == ""
+    assert re.search(r"music.db: 9 files named by gtzan \([0-9a-f]{8}\), from what was heard by earmark", said.stderr)
+    assert re.search(
+        r"\n\d changed; \d were unknown and are named now, \d the other way round\n  .* → .* +1\n", said.stderr
+    )
+    table = run("library", database, "--rename", "gtzan", "--all", "--format", "csv").stdout.splitlines()
+    assert len(table) == 1 + 9
+    assert ",gtzan," in table[1]
+    said = run("library", database, "--rename", "earmark", expect=2)
+    assert "earmark cannot answer from embeddings alone" in said.stderr
+
+
 def put(library, verdicts):
     status = Path(__file__).stat()
     answers = iter(verdicts)
@@ -119,7 +136,7 @@ def test_a_library_without_embeddings_says_what_to_do(tmp_path):
 
 
 def test_models_that_cannot_name_it(library, tmp_path):
-    with pytest.raises(SettingError, match="earmark answers from sound alone"):
+    with pytest.raises(SettingError, match="earmark cannot answer from embeddings alone"):
         rename(library, open_model("earmark"))
     model = open_model("gtzan")
     foreign = save_model(

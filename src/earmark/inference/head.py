@@ -41,8 +41,8 @@ class Head:
     def __init__(self, model: Model) -> None:
         if not model.head:
             raise SettingError(
-                f"{model.name} answers from sound alone: it has no head that reads embeddings, as models of the recipe "
-                "encoder-linear and of 'earmark train --library' have; 'earmark classify --library' hears the files"
+                f"{model.name} cannot answer from embeddings alone, as gtzan and models of 'earmark train' can: "
+                "'earmark classify --library' with this model hears the files"
             )
         self.card = model.card
         self._session = start_session(base64.b64decode(model.head), model.name)

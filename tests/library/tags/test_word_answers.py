@@ -27,7 +27,7 @@ def verdict(electronic, reason=None, **more):
 
 
 def namer(words=None, **options):
-    return WordNamer(CARD, GenreSelector(load_vocabulary(words), tag_threshold=0.6, **options))
+    return WordNamer(CARD, GenreSelector(load_vocabulary(words), tag_thresholds=CARD.tag_thresholds, **options))
 
 
 def name(one, words=None, **options):
@@ -60,7 +60,7 @@ def test_styles_moods_and_parents_follow():
     heard = verdict(0.75, styles={"techno": 0.7, "salsa": 0.2, "swing": 0.1}, moods={"sad": 0.9, "happy": 0.1})
     assert name(heard, styles=3, moods=2)[3:] == (("Electronic", "Techno", "Salsa"), ("Sad",))
     tree = {"tree": [{"Dance": ["Electronic"]}]}
-    own = WordNamer(CARD, GenreSelector(load_vocabulary(tree, with_parents=True), tag_threshold=0.6))
+    own = WordNamer(CARD, GenreSelector(load_vocabulary(tree, with_parents=True), tag_thresholds=CARD.tag_thresholds))
     ((best, p, _, genres, _),) = own.name_tracks([(heard, FileTags(Path("a.mp3")))])
     assert (best, p, genres) == ("Electronic", 0.75, ("Dance", "Electronic"))
 

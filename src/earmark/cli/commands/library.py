@@ -10,6 +10,7 @@ import typer
 from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
 from earmark.cli.options import (
+    AlbumOption,
     AnswersOption,
     DepthOption,
     Format,
@@ -72,11 +73,23 @@ def library(
     ] = None,
     top: TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
+    album: AlbumOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="First forget files that are no longer there, and their corrections.")
+    ] = False,
     vocabulary: VocabularyOption = "model",
     parents: ParentsOption = False,
     depth: DepthOption = None,
+    rename: Annotated[
+        str | None,
+        typer.Option(
+            "--rename",
+            help="First name all files by this model, from what was heard of them; no file is opened.",
+            metavar="MODEL",
+            autocompletion=completion.models,
+        ),
+    ] = None,
     words: Annotated[
         bool,
         typer.Option(
@@ -142,22 +155,30 @@ def library(
     playlist that Earmark wrote is replaced; any other file of that name is
     left alone and named, unless --force is given.
 
+    Genres have the model's names, or with --vocabulary words of yours: a genre
+    of several words is in the playlist of each, and --genre takes either.
+
     Corrections are the genres that files have in truth, in any words. They
     stay in the library whatever happens to the files, 'earmark train
     --library' learns from them, and 'earmark tag --library' writes them.
+
+    --rename answers for another model: one that 'earmark train' made on the
+    encoder, or gtzan. Its answers are kept beside those that are there.
 
     [bold]Examples[/bold]
 
       earmark library music.db
       earmark library music.db -o genres.csv
       earmark library music.db --genre jazz --format json | jq -r .path
+      earmark library music.db --album               (a row an album)
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
       earmark library music.db --review --top 50 -o review.csv
       earmark library music.db --correct-from review.csv
       earmark library music.db --correct 'Dub/01 Song.mp3=Dub'
+      earmark library music.db --rename mine.onnx
       earmark library music.db --words -o words.yaml
-      earmark library music.db --playlists ~/Music/Playlists --vocabulary words.yaml
+      earmark library music.db --playlists Lists --vocabulary words.yaml
 
     [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, or a file to correct is not in the library,
     2 wrong usage or no such library, 130 interrupted.[/dim]
@@ -165,14 +186,17 @@ def library(
     from earmark.cli.commands.library_corrections import Corrector, show_corrections, show_review
     from earmark.cli.commands.library_view import Page, choose_answers, choose_vocabulary
     from earmark.cli.commands.library_words import show_words
+    from earmark.cli.commands.rename_view import rename_library
+    from earmark.library.answers import find_card
     from earmark.library.library import Library
 
-    if words + review + corrections > 1:
-        raise SettingError("--words, --review and --corrections each show something else: give one of them")
+    _check_one_view(words=words, review=review, corrections=corrections, album=album, timeline=timeline)
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
             terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
+        if rename:
+            model = rename_library(kept, rename)
         chosen = choose_answers(kept, model)
         own = choose_vocabulary(chosen, vocabulary, parents=parents, depth=depth)
         corrector = Corrector(kept, chosen)
@@ -185,12 +209,18 @@ def library(
             show_review(kept, chosen, own, top or 20, output)
         elif corrections:
             show_corrections(kept, chosen, output)
-        # Rows are the default, but who corrects something or asks for playlists alone wants no table too.
-        elif form or output or playlists or not corrector.was_asked:
+        # Rows are the default, but who changes answers or asks for playlists alone wants no table too.
+        elif form or output or playlists or not (rename or corrector.was_asked):
             page = Page(kept, chosen, genre or [], min_confidence, everything, own)
-            refused += page.write_playlists(playlists, force) if playlists else 0
-            if form or output or not playlists:
-                page.write(choose_format(ctx, form or Format.table, output), output, top, timeline)
-            page.say_counts()
+            shape = choose_format(ctx, form or Format.table, output) if form or output or not playlists else None
+            card = find_card(chosen, model) if album else None
+            refused += page.show(playlists, force, shape, output, top, timeline, card)
     if refused:
         raise typer.Exit(1)
+
+
+def _check_one_view(*, words: bool, review: bool, corrections: bool, album: bool, timeline: bool) -> None:
+    if words + review + corrections + album > 1:
+        raise SettingError("--words, --review, --corrections and --album each show something else: give one of them")
+    if album and timeline:
+        raise SettingError("an album has no clips: give --album or --timeline")
