@@ -207,7 +207,13 @@ def take(examples: Examples, tracks: NDArray[np.bool_]) -> Examples:
 
 
 def cross_validate(
-    whole: Examples, short: Examples, extra: Examples, arrays: Examples, seed: int, foreign: str = ""
+    whole: Examples,
+    short: Examples,
+    extra: Examples,
+    arrays: Examples,
+    seed: int,
+    foreign: str = "",
+    folds: int = FOLDS,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Let heads that know no track of its artist answer each clip of `whole` and `short`.
 
@@ -219,8 +225,8 @@ def cross_validate(
     owner = np.concatenate([whole.track, short.track + len(whole.tracks)])
     features = np.concatenate([whole.features, short.features])
     answers, novelty = np.empty((len(owner), 9 if foreign else 10)), np.empty(len(owner))
-    for k in range(FOLDS):
-        held = split_tracks(judged, "artist", seed, Fold(k, FOLDS)) == "test"
+    for k in range(folds):
+        held = split_tracks(judged, "artist", seed, Fold(k, folds)) == "test"
         unknown = np.unique(np.concatenate(groups[:2])[held])
         parts = [
             take(s, ~np.isin(g, unknown) & (s.genres != foreign))

@@ -46,7 +46,10 @@ def test_the_wheel_holds_what_it_should(wheel):
         names = set(archive.namelist())
         notices = "".join(archive.read(name).decode() for name in names if ".dist-info/licenses/" in name)
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"earmark", "beetsplug"}
-    assert {name for name in names if name.startswith("beetsplug/")} == {"beetsplug/earmark.py"}  # a namespace
+    assert {name for name in names if name.startswith("beetsplug/")} == {
+        "beetsplug/earmark/__init__.py",
+        "beetsplug/earmark/options.py",  # a namespace: no __init__.py of its own
+    }
     assert {"earmark/py.typed", "earmark/data/gtzan.csv", "earmark/inference/vocabulary.csv"} <= names
     assert {"earmark/inference/encoders/mn04-musicnn.onnx", f"earmark/inference/models/{DEFAULT}.onnx"} <= names
     assert not [name for name in names if name.endswith((".pyc", ".opus"))]

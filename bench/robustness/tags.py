@@ -60,9 +60,9 @@ def prove(work: Path, n: int, kills: int, jobs: int, rng: random.Random) -> int:
     """Run it all in a folder; 1 if anything is amiss."""
     library, journal = work / "library", work / "journal.jsonl"
     made = make_library(work / "originals", library, n)
-    originals = {path: _sha(path) for path in made}
+    originals = {path: digest(path) for path in made}
     kept = {path: GenreTags(path).genres for path in made}
-    sound = {source: samples(source) for source in set(made.values())}
+    sound = {source: hash_samples(source) for source in set(made.values())}
     others = {source: GenreTags(source).other_tags for source in set(made.values())}
     formats = Counter("".join(path.suffixes[-2:]) for path in made)
     right = _verdicts([next(path for path, source in made.items() if source == one) for one in sorted(sound)], jobs)
@@ -73,17 +73,17 @@ def prove(work: Path, n: int, kills: int, jobs: int, rng: random.Random) -> int:
     wrong: Counter[str] = Counter()
     for path, source in made.items():
         there = GenreTags(path)
-        wrong["sound altered"] += samples(path) != sound[source]
+        wrong["sound altered"] += hash_samples(path) != sound[source]
         wrong["genre wrong"] += there.genres != (kept[path] or right[source])
         wrong["note wrong"] += there.values.is_own != (not kept[path] and bool(right[source]))
         wrong["other tags altered"] += _lost(others[source], there.other_tags)
-        wrong["altered though it had a genre"] += bool(kept[path]) and _sha(path) != originals[path]
+        wrong["altered though it had a genre"] += bool(kept[path]) and digest(path) != originals[path]
     wrong["strange files"] = sum(1 for _ in library.rglob("*") if _.is_file()) - len(made)
     begin = time.monotonic()
     undone = subprocess.run([COMMAND, "tag", "--undo", journal], stdout=subprocess.DEVNULL, check=False).returncode
     undo_seconds = time.monotonic() - begin
     wrong["undo's exit status"] = undone
-    wrong["not restored byte for byte"] = sum(_sha(path) != sha for path, sha in originals.items())
+    wrong["not restored byte for byte"] = sum(digest(path) != sha for path, sha in originals.items())
     wrong["times not restored"] = sum(path.stat().st_mtime_ns != _mtime(i) for i, path in enumerate(made))
     wrong["strange files after undo"] = sum(1 for _ in library.rglob("*") if _.is_file()) - len(made)
     print(f"files                          {len(made)} ({', '.join(f'{k} {v}' for k, v in sorted(formats.items()))})")
@@ -122,13 +122,14 @@ def _original(folder: Path, suffix: str, number: int) -> Path:
     if suffix == ".ape":
         shutil.copy(APE, path)
     else:
-        _encode(path, suffix, compose(STYLES[number], np.random.default_rng(number), seconds=3, sample_rate=48000))
+        encode(path, suffix, compose(STYLES[number], np.random.default_rng(number), seconds=3, sample_rate=48000))
     if number:
         _dress(path, picture=number == 2, genre=number == 3)
     return path
 
 
-def _encode(path: Path, suffix: str, sound: np.ndarray) -> None:
+def encode(path: Path, suffix: str, sound: np.ndarray) -> None:
+    """Encode mono samples at 48 kHz, on two channels, in the format that :data:`CODECS` has for a suffix."""
     options = {"strict": "-2"}
     with av.open(str(path), "w", format=CONTAINERS.get(suffix), options=options) as file:
         stream = file.add_stream(CODECS[suffix], rate=48000, layout="stereo", options=options)
@@ -191,28 +192,33 @@ def _tag_between_kills(library: Path, journal: Path, n: int, kills: int, jobs: i
     """Tag, killed at random moments after random progress, until a run ends by itself."""
     killed: list[int] = []
     command = [COMMAND, "tag", library, "--min-confidence", "0", "--moods", "1", "--journal", journal, "-j", str(jobs)]
-    while True:
-        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if len(killed) == kills:
-            if run.wait():
-                sys.exit(f"the last run ended with status {run.returncode}")
-            return killed
-        goal = _done(journal) + rng.uniform(0.3, 1.0) * 0.7 * n / (kills + 1)  # three in four files have no genre
-        while run.poll() is None and _done(journal) < goal:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.03))  # any moment of a change
-        if run.poll() is not None:
-            sys.exit("a run ended before it could be killed")
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-        killed.append(_done(journal))
+    for _ in range(kills):
+        # three in four files have no genre
+        kill_at_progress(command, journal, count_done(journal) + rng.uniform(0.3, 1.0) * 0.7 * n / (kills + 1), rng)
+        killed.append(count_done(journal))
+    if status := subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
+        sys.exit(f"the last run ended with status {status}")
+    return killed
 
 
-def _done(journal: Path) -> int:
+def kill_at_progress(command: list[object], journal: Path, goal: float, rng: random.Random) -> None:
+    """Run a command that writes tags, and kill it a random moment after its journal has so many changes."""
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while run.poll() is None and count_done(journal) < goal:
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 0.03))  # any moment of a change
+    if run.poll() is not None:
+        sys.exit("a run ended before it could be killed")
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+
+
+def count_done(journal: Path) -> int:
+    """Count the changes that a journal calls done."""
     return journal.read_bytes().count(b'{"done"') if journal.exists() else 0
 
 
-def samples(path: Path) -> str:
+def hash_samples(path: Path) -> str:
     """Hash of the decoded sound, by FFmpeg and none of our code."""
     sha = hashlib.sha256()
     with av.open(io.BytesIO(path.read_bytes())) as container:
@@ -225,7 +231,8 @@ def _lost(before: dict[str, object], after: dict[str, object]) -> bool:
     return any(value and after.get(key) != value for key, value in before.items())
 
 
-def _sha(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -133,6 +133,18 @@ def test_an_older_library_stays_as_it_is_where_no_copy_can_be_kept(old):
     assert path.read_bytes() == before
 
 
+def test_an_older_run_at_work_meanwhile_writes_nothing_wrong(old):
+    path, told, _ = old
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        (row,) = older.execute("SELECT * FROM track LIMIT 1")
+        with Library(path):
+            pass
+        with pytest.raises(sqlite3.Error, match="brought up to date meanwhile|values"):
+            older.execute(f"INSERT OR REPLACE INTO track VALUES ({', '.join('?' * len(row))})", row)
+    with Library(path) as library:
+        assert read_all(library) == told
+
+
 def test_two_runs_bring_an_older_library_up_to_date_once(old):
     path, told, _ = old
     code = f"from earmark.library.library import Library\nwith Library({str(path)!r}): pass"

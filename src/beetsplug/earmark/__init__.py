@@ -20,11 +20,11 @@ from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 
 from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError, format_count
+from earmark.library.tagging.word_answers import WordAnswer, WordNamer
 from earmark.library.tags.file_tags import FileTags
 from earmark.library.tags.plan import PlanRow, format_state, read_plan, write_plan
 from earmark.library.tags.tag_fields import list_fields
 from earmark.library.tags.values import TagValues, merge_values
-from earmark.library.tags.words import WordAnswer, WordNamer
 
 from .options import DEFAULTS, check_options, make_selector, open_tagger
 
@@ -166,11 +166,10 @@ class EarmarkPlugin(BeetsPlugin):
                 for field, names in (("earmark_style", verdict.styles), ("earmark_mood", verdict.moods)):
                     if names:
                         item[field] = next(iter(names))
-                yield _note(item, answer), answer
+                yield _note(item, answer)
             # some tracks of an album tell nothing of the whole
             if album and self._lacks_genre(album) and n_given[album.id] == len(album.items()):
-                answer = self.namer.name_album([verdict for _, verdict in heard])
-                yield _note(album, answer), answer
+                yield _note(album, self.namer.name_album([verdict for _, verdict in heard]))
 
     def _listen(self, wanted: Sequence[Item]) -> Iterator[tuple[Item, Verdict]]:
         jobs = self.settings.jobs or os.cpu_count() or 1
@@ -258,10 +257,10 @@ class EarmarkPlugin(BeetsPlugin):
         item.store()
 
 
-def _note(one: Item | Album, answer: WordAnswer) -> Item | Album:
-    """Put an answer into fields of ours."""
+def _note(one: Item | Album, answer: WordAnswer) -> tuple[Item | Album, WordAnswer]:
+    """Put an answer into fields of ours, and return both."""
     one["earmark_genre"], one["earmark_confidence"], one["earmark_reason"] = answer[:3]
-    return one
+    return one, answer
 
 
 def _edit(plan: Path) -> Iterator[PlanRow]:
@@ -289,8 +288,8 @@ def _path(item: Item) -> str:
 
 
 def _state(item: Item) -> str:
-    status = Path(_path(item)).stat()
-    return format_state(status.st_size, status.st_mtime_ns)
+    path = Path(_path(item))
+    return format_state((status := path.stat()).st_size, status.st_mtime_ns) if path.exists() else "gone"
 
 
 def _list_tags(item: Item) -> FileTags:

@@ -74,6 +74,30 @@ def on_stop(note: str = "the same command goes on from here") -> Iterator[None]:
 
 
 @contextmanager
+def end_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what is done in this context as Ctrl-C does, with what is open written; exit status 143."""
+    came = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        if not _put_off(number, frame):
+            # 128 + SIGTERM (15); an exception, so that every `finally` on the way out runs.
+            raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        # Watchfiles makes one of whatever a signal raises.
+        if came:
+            raise SystemExit(128 + signal.SIGTERM) from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def _keep_interrupts() -> Iterator[None]:
     """Let Ctrl-C be a KeyboardInterrupt even where a package that was being imported has made another error of it."""
     # Whoever embeds the command keeps a handler of their own, and background jobs, which ignore Ctrl-C, go on doing so.
@@ -85,11 +109,8 @@ def _keep_interrupts() -> Iterator[None]:
     def notice(number: int, frame: FrameType | None) -> None:
         nonlocal came
         came = True
-        if _is_below_ffmpeg(frame):
-            # Again, in a moment: raised now, it would get lost.
-            threading.Timer(0.01, signal.raise_signal, [number]).start()
-            return
-        raise KeyboardInterrupt
+        if not _put_off(number, frame):
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, notice)
     try:
@@ -103,6 +124,14 @@ def _keep_interrupts() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _put_off(number: int, frame: FrameType | None) -> bool:
+    """Have a signal come again in a moment where what is raised now would get lost; tell whether it is so."""
+    if _is_below_ffmpeg(frame):
+        threading.Timer(0.01, signal.raise_signal, [number]).start()
+        return True
+    return False
 
 
 def _is_below_ffmpeg(frame: FrameType | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,15 +23,17 @@ from earmark.cli.commands.listen import listen
 from earmark.cli.commands.medley import medley
 from earmark.cli.commands.models import models
 from earmark.cli.commands.reproduce import reproduce
+from earmark.cli.commands.similar import similar
 from earmark.cli.commands.stress import stress
 from earmark.cli.commands.tag import tag
 from earmark.cli.commands.train import train
+from earmark.cli.commands.watch import watch
 from earmark.cli.errors import handle_errors
 from earmark.cli.help import Command, Group
 from earmark.errors import SettingError
 
-PANELS = {
-    "Name genres": (classify, tag, listen, library, embed),
+PANELS: dict[str, tuple[Callable[..., Any] | typer.Typer, ...]] = {
+    "Name genres": (classify, tag, listen, library, watch, similar, embed),
     "Train and judge models": (train, reproduce, evaluate, stress, models, export, data),
     "See and hear what models have learned": (explain, imagine, medley),
     "Settings": (config,),

@@ -193,6 +193,46 @@ DepthOption = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Genres of the first N levels of the tree only.", rich_help_panel=_WORDS),
 ]
+WRITTEN = "What is written"
+"""A heading of ``--help``, of commands that write tags."""
+
+MinConfidenceOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        metavar="P",
+        help="Write genres of at least this confidence, even where the model says unknown; 0 writes every guess.",
+        show_default="the model's own, from which 3 in 4 are right",
+        rich_help_panel=WRITTEN,
+    ),
+]
+GenresOption = Annotated[
+    int | None,
+    typer.Option(
+        "--top",
+        min=1,
+        metavar="N",
+        help="Write up to N genres: the first, and others of 20 % and more.",
+        show_default="1; all that a model of several genres names",
+        rich_help_panel=WRITTEN,
+    ),
+]
+StylesOption = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.", rich_help_panel=WRITTEN
+    ),
+]
+MoodsOption = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Write up to N moods into the field MOOD, of 20 % and more.",
+        rich_help_panel=WRITTEN,
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="Random seed.")]
 
 

@@ -13,8 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from earmark.cli.text import bar, clean, fit, format_offset, sparkline
-from earmark.errors import format_count
+from earmark.cli.text import bar, clean, fit, format_offset, shorten, sparkline
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import ClipVerdict, Verdict
@@ -60,7 +59,7 @@ class TableWriter:
         room = screen - (2 + self.genre_width + 1 + self.bar_width + _FIGURE)
         others = min(room // 2, _OTHER * (self.top - 1))
         self.name_width = min(60, max(room - others, min(room, 24)))
-        self.header: Text | None = self._make_header("album" if albums else "file")
+        self.header: Text | None = self._make_header("album (tracks)" if albums else "file")
         self.album: Album[Any] | None = None
 
     def _make_header(self, what: str) -> Text:
@@ -83,14 +82,13 @@ class TableWriter:
         """Yield the lines of an album, or of a track of what is left to its tracks, which are told before the first."""
         album, verdict = answer.album, answer.verdict
         if album.kind == "album":
-            name = f"{_name_album(album)} ({format_count(len(album.tracks), 'track')})"
-            yield from self._make_lines(replace(verdict, path=name))
+            yield from self._make_lines(replace(verdict, path=f"{_name_album(album)} ({len(album.tracks)})"))
             for track in answer.outliers:
                 note = f"except {Path(track.path or '-').name}: {track.genre} {track.confidence:.0%}"
                 yield from self._add_note(Text(" " * (self.name_width + 2)), note, "yellow")
             return
         if album is not self.album and album.kind != "track":
-            yield Text(fit(f"{_name_album(album)}: a {album.kind}, by track", self.width), style="dim", no_wrap=True)
+            yield Text(shorten(f"{_name_album(album)}: a {album.kind}, by track", self.width), "dim", no_wrap=True)
         self.album = album
         yield from self._make_lines(verdict)
 

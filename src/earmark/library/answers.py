@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -63,12 +63,24 @@ def classify_new(
 
     The network is not even loaded where nothing is new. `timeline` and `retry` are those of :meth:`Library.classify`.
     """
+    key, classify = load_lazily(model, preview=preview, jobs=jobs)
+    verdicts = library.classify(search, key, classify, timeline=timeline, retry=retry)
+    return Answers(key.labels, chain(verdicts, search.failures(key.name)))
+
+
+def load_lazily(
+    model: str | None = None, *, preview: bool = False, jobs: int = 1
+) -> tuple[ModelKey, Callable[[Iterator[str]], Iterator[Verdict]]]:
+    """Return what a library knows a model's answers by, and what classifies files; parameters are those of a search.
+
+    The network is loaded with the first file.
+    """
     from earmark.inference.model_file import read_model, split_card
 
     # only the card, to know the model by; its graph is parsed when the first new file turns up
     data, name, _ = read_model(model)
     card, *_ = split_card(data, name)
-    hearing = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
+    key = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
 
     @cache
     def tagger() -> Tagger:
@@ -80,8 +92,7 @@ def classify_new(
     def classify(paths: Iterator[str]) -> Iterator[Verdict]:
         return tagger().classify_many(paths, jobs=jobs, preview=preview)
 
-    verdicts = library.classify(search, hearing, classify, timeline=timeline, retry=retry)
-    return Answers(hearing.labels, chain(verdicts, search.failures(hearing.name)))
+    return key, classify
 
 
 def choose_model(library: Library, model: str | None = None) -> tuple[ModelKey, list[str]]:
@@ -127,6 +138,22 @@ def find_hearing(library: Library, card: Card) -> ModelKey:
     there = "; ".join(f"{hearing.name} ({hearing.checksum[:8]})" for hearing, _ in hearings) or "none at all"
     raise SettingError(
         f"{library.path}: no answers of the model {card.name} ({card.checksum[:8]}), but {there}: choose by --model"
+    )
+
+
+def find_card(hearing: ModelKey, model: str | None = None) -> Card:
+    """Return the card of the model whose answers these are; `model` may be its file, where it is not a bundled one.
+
+    A SettingError if it is not found.
+    """
+    from earmark.inference.model import open_model
+
+    for which in filter(None, (model, hearing.name)):
+        if _has_checksum(which, hearing):
+            return open_model(which).card
+    raise SettingError(
+        f"the model {hearing.name} ({hearing.checksum[:8]}), whose answers these are, is not there: name its file with "
+        "--model"
     )
 
 

@@ -37,6 +37,9 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS correction (
         path BLOB PRIMARY KEY, genre TEXT NOT NULL, source TEXT NOT NULL, corrected INTEGER NOT NULL
     )""",
+    # an older Earmark that is at work while a library is brought up to date would write JSON
+    """CREATE TRIGGER IF NOT EXISTS older BEFORE INSERT ON track WHEN typeof(new.genres) != 'blob'
+    BEGIN SELECT RAISE(ABORT, 'it was brought up to date meanwhile: start the newer Earmark again'); END""",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )

@@ -151,6 +151,25 @@ class FileStore:
         """Tell whether a file was heard, by whatever model."""
         return bool(self._select(f"SELECT 1 FROM track WHERE {_OF_PATH} LIMIT 1", path_key(path)))
 
+    def find_embedding(self, path: str, encoder: str) -> bytes | None:
+        """Return what an encoder heard in a file as it is now, as float16, little-endian; None where none is kept."""
+        rows = self._select(
+            "SELECT path, size, mtime_ns, embedding FROM file WHERE path = ? AND encoder = ?", path_key(path), encoder
+        )
+        return next((embedding for *file, embedding in rows if file_state(*file) == "there"), None)
+
+    def read_embeddings(self, encoder: str) -> Iterator[list[tuple[str, bytes]]]:
+        """Yield, in blocks, the paths of all files in which an encoder heard something, and what, as float16."""
+        last = 0
+        while rows := self._select(
+            "SELECT rowid, path, embedding FROM file WHERE rowid > ? AND encoder = ? AND embedding IS NOT NULL "
+            f"ORDER BY rowid LIMIT {BLOCK}",
+            last,
+            encoder,
+        ):
+            yield [(os.fsdecode(path), embedding) for _, path, embedding in rows]
+            last = rows[-1][0]
+
     def prune(self) -> int:
         """Forget files that are gone, and return how many; a LibraryError if all are: rather, their disk is away."""
         paths = [path for (path,) in self._select("SELECT DISTINCT path FROM track")]

@@ -271,7 +271,7 @@ class Library(FileStore):
         genres = [name and find_label(name, key.labels, key.name) for name in genres]
         select = (
             f"SELECT {_FIELDS}, {'clips' if timeline else 'NULL'}, track.size, track.mtime_ns, tags, correction.genre, "
-            f"{'embedding' if embeddings else 'NULL'} FROM track JOIN hearing ON hearing = id "
+            f"{_select_embedding() if embeddings else 'NULL'} FROM track JOIN hearing ON hearing = id "
             "LEFT JOIN file USING (path, size, mtime_ns) LEFT JOIN correction USING (path) "
             "WHERE checksum = ? AND preview = ? AND confidence >= ?"
         )
@@ -285,6 +285,14 @@ class Library(FileStore):
                 if embedding is not None:
                     verdict = replace(verdict, embedding=_unpack_embedding(embedding))
                 yield StoredVerdict(verdict, size, mtime_ns, parse_tags(tags, path), correction)
+
+    def find(self, key: ModelKey, path: str) -> Verdict | None:
+        """Return what a model said of a file as it was then; None where it was not heard."""
+        self.flush()
+        select = f"SELECT {_FIELDS}, NULL FROM track JOIN hearing ON hearing = id"
+        where = "WHERE checksum = ? AND preview = ? AND track.path = ?"
+        rows = self._select(f"{select} {where}", key.checksum, key.preview, path_key(path))
+        return self._parse(rows[0], key.name, path) if rows else None
 
     def _pack(self, verdict: Verdict) -> tuple[Any, ...]:
         """Return the columns of a verdict, from its genre to its moods."""
@@ -307,6 +315,13 @@ def _pack_embedding(verdict: Verdict) -> tuple[str | None, bytes | None]:
     from earmark.inference.encoder import Encoder
 
     return Encoder.name, verdict.embedding.astype("<f2").tobytes()
+
+
+def _select_embedding() -> str:
+    """Return the column of embeddings, NULL where they are of another encoder than the one there is."""
+    from earmark.inference.encoder import Encoder
+
+    return f"CASE encoder WHEN '{Encoder.name}' THEN embedding END"
 
 
 def _unpack_embedding(packed: bytes) -> NDArray[np.float16]:

@@ -64,22 +64,36 @@ def write_playlists(
                 if word in tracks:
                     tracks[word].append((verdict.path, verdict.duration))
     for genre, name in zip(genres, _make_file_names(genres), strict=True):
-        path, own = folder / name, tracks[genre]
-        foreign = _is_foreign(path)
+        path = folder / name
         # Without tracks, only a list of ours has something to lose.
-        if not own and (foreign or not path.exists()):
-            continue
-        length = sum(duration or 0.0 for _, duration in own)
-        if foreign and not overwrite:
-            yield Playlist(path, len(own), length, written=False)
-            continue
-        with open_atomic(path) as file:
-            file.write(f"#EXTM3U\n{_MARK}\n#PLAYLIST:{_to_line(genre)}\n")
-            for track, duration in own:
-                # of an unknown duration players expect -1
-                seconds = -1 if duration is None else round(duration)
-                file.write(f"#EXTINF:{seconds},{_to_line(Path(track).stem)}\n{format_entry(track, folder)}\n")
-        yield Playlist(path, len(own), length)
+        if tracks[genre] or (path.exists() and not _is_foreign(path)):
+            yield write_playlist(path, genre, tracks[genre], overwrite=overwrite)
+
+
+def write_playlist(
+    path: Path, title: str, tracks: Sequence[tuple[str, float | None]], *, overwrite: bool = False
+) -> Playlist:
+    """Write one playlist, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    title : str
+    tracks : sequence of (str, float or None)
+        Absolute paths, and seconds where they are known.
+    overwrite : bool
+        Whether to write over a file that is not of ours.
+    """
+    length = sum(duration or 0.0 for _, duration in tracks)
+    if _is_foreign(path) and not overwrite:
+        return Playlist(path, len(tracks), length, written=False)
+    with open_atomic(path) as file:
+        file.write(f"#EXTM3U\n{_MARK}\n#PLAYLIST:{_to_line(title)}\n")
+        for track, duration in tracks:
+            # of an unknown duration players expect -1
+            seconds = -1 if duration is None else round(duration)
+            file.write(f"#EXTINF:{seconds},{_to_line(Path(track).stem)}\n{format_entry(track, path.parent)}\n")
+    return Playlist(path, len(tracks), length)
 
 
 def _is_foreign(path: Path) -> bool:

@@ -53,7 +53,7 @@ class Search:
         self.null = null
         self.problems: list[tuple[str, str]] = []
         self.exclude = exclude
-        self._excluded = _make_matcher(exclude)
+        self._excluded = make_matcher(exclude)
         self._folders = [path for path in self.paths if os.path.isdir(path)]  # noqa: PTH112 (Path raises, see below)
 
     def __iter__(self) -> Iterator[tuple[str, os.stat_result | None]]:
@@ -118,7 +118,7 @@ class Search:
             self.problems.append((name, "no audio files in this folder"))
 
 
-def _make_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+def make_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Return what says of a path, with a slash at the end if it is a folder's, whether it is left out."""
     if not patterns:
         return lambda path: False

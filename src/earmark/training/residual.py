@@ -11,6 +11,7 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from earmark.evaluation.metrics import softmax
 from earmark.training.baselines import SpanRotation
@@ -36,7 +37,7 @@ class ShrunkWhitening(TransformerMixin, BaseEstimator):
         A vector becomes ``(x - mean_) @ projection_``.
     """
 
-    def __init__(self, shrinkage: float = 5.0) -> None:
+    def __init__(self, shrinkage: float = 20.0) -> None:
         self.shrinkage = shrinkage
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
@@ -114,7 +115,7 @@ class ResidualSoftmax(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        penalty: float = 0.03,
+        penalty: float = 0.1,
         bias_penalty: float | Sequence[float] = 100.0,
         classes: Sequence[Any] | None = None,
     ) -> None:
@@ -176,6 +177,8 @@ class ResidualSoftmax(ClassifierMixin, BaseEstimator):
             lost = -np.log(np.maximum((p * targets).sum(axis=1), 1e-300)).sum()
             return lost + (penalty * W**2).sum() / 2, (X.T @ (p - targets) + penalty * W).ravel()
 
-        found = minimize(loss, np.zeros(penalty.size), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+        # many small steps: threads would wait for each other
+        with threadpool_limits(1, "blas"):
+            found = minimize(loss, np.zeros(penalty.size), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
         W = found.x.reshape(n_features + 1, n_classes)
         return W[:-1], W[-1]

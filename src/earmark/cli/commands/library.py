@@ -10,6 +10,7 @@ import typer
 from earmark.cli import completion, terminal
 from earmark.cli.errors import handle_errors
 from earmark.cli.options import (
+    AlbumOption,
     AnswersOption,
     DepthOption,
     Format,
@@ -18,7 +19,10 @@ from earmark.cli.options import (
     VocabularyOption,
     choose_format,
 )
-from earmark.errors import format_count
+from earmark.errors import SettingError, format_count
+
+# headings in --help
+_PLAYLISTS, _CORRECT = "Playlists", "Corrections"
 
 
 @handle_errors
@@ -35,10 +39,18 @@ def library(
         ),
     ] = None,
     playlists: Annotated[
-        Path | None, typer.Option(help="Write GENRE.m3u8 for each genre into this folder.", metavar="DIR")
+        Path | None,
+        typer.Option(
+            help="Write GENRE.m3u8 for each genre into this folder.", metavar="DIR", rich_help_panel=_PLAYLISTS
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="With --playlists: also replace files that Earmark did not write.")
+        bool,
+        typer.Option(
+            "--force",
+            help="With --playlists: also replace files that Earmark did not write.",
+            rich_help_panel=_PLAYLISTS,
+        ),
     ] = False,
     genre: Annotated[
         list[str] | None,
@@ -61,8 +73,11 @@ def library(
     ] = None,
     top: TopOption = None,
     timeline: Annotated[bool, typer.Option("--timeline", help="Show each clip, where clips were kept.")] = False,
+    album: AlbumOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Show files too that are no longer there.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="First forget files that are no longer there.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="First forget files that are no longer there, and their corrections.")
+    ] = False,
     vocabulary: VocabularyOption = "model",
     parents: ParentsOption = False,
     depth: DepthOption = None,
@@ -83,9 +98,53 @@ def library(
             rich_help_panel="Words",
         ),
     ] = False,
+    review: Annotated[
+        bool,
+        typer.Option(
+            "--review",
+            help="Show the N tracks (--top, 20) most worth a correction; with -o, as a plan to edit.",
+            rich_help_panel=_CORRECT,
+        ),
+    ] = False,
+    correct: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Say which genre a file has in truth, in your words. May be repeated.",
+            metavar="PATH=GENRE",
+            rich_help_panel=_CORRECT,
+        ),
+    ] = None,
+    correct_from: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Take the genres that you put into a plan in rows to write, or a CSV path,genre. May be repeated.",
+            metavar="FILE",
+            rich_help_panel=_CORRECT,
+        ),
+    ] = None,
+    correct_from_tags: Annotated[
+        bool,
+        typer.Option(
+            "--correct-from-tags",
+            help="Take the genres that the files' tags have now, but for those that Earmark wrote.",
+            rich_help_panel=_CORRECT,
+        ),
+    ] = False,
+    corrections: Annotated[
+        bool,
+        typer.Option(
+            "--corrections", help="Show all corrections; with -o, as a CSV path,genre.", rich_help_panel=_CORRECT
+        ),
+    ] = False,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="First forget the correction of a file. May be repeated.", metavar="PATH", rich_help_panel=_CORRECT
+        ),
+    ] = None,
     output: AnswersOption = None,
 ) -> None:
-    """Show the answers in a library, and write them as tables and playlists.
+    """Show the answers in a library, write them as tables and playlists, and correct them.
 
     No sound is decoded. Files that are no longer there are left out (their
     disk may only be unplugged): --all shows them, --prune forgets them. Files
@@ -96,6 +155,13 @@ def library(
     playlist that Earmark wrote is replaced; any other file of that name is
     left alone and named, unless --force is given.
 
+    Genres have the model's names, or with --vocabulary words of yours: a genre
+    of several words is in the playlist of each, and --genre takes either.
+
+    Corrections are the genres that files have in truth, in any words. They
+    stay in the library whatever happens to the files, 'earmark train
+    --library' learns from them, and 'earmark tag --library' writes them.
+
     --rename answers for another model: one that 'earmark train' made on the
     encoder, or gtzan. Its answers are kept beside those that are there.
 
@@ -104,46 +170,57 @@ def library(
       earmark library music.db
       earmark library music.db -o genres.csv
       earmark library music.db --genre jazz --format json | jq -r .path
+      earmark library music.db --album               (a row an album)
       earmark library music.db --playlists ~/Music/Playlists --min-confidence 0.5
       earmark library music.db --prune
+      earmark library music.db --review --top 50 -o review.csv
+      earmark library music.db --correct-from review.csv
+      earmark library music.db --correct 'Dub/01 Song.mp3=Dub'
       earmark library music.db --rename mine.onnx
       earmark library music.db --words -o words.yaml
-      earmark library music.db --playlists ~/Music/Playlists --vocabulary words.yaml
+      earmark library music.db --playlists Lists --vocabulary words.yaml
 
-    [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, 2 wrong usage or no such library, 130
-    interrupted.[/dim]
+    [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, or a file to correct is not in the library,
+    2 wrong usage or no such library, 130 interrupted.[/dim]
     """  # fmt: skip
-    from earmark.cli.commands.library_view import Page
+    from earmark.cli.commands.library_corrections import Corrector, show_corrections, show_review
+    from earmark.cli.commands.library_view import Page, choose_answers, choose_vocabulary
     from earmark.cli.commands.library_words import show_words
     from earmark.cli.commands.rename_view import rename_library
-    from earmark.inference.vocabulary import read_classes
-    from earmark.library.answers import choose_model
+    from earmark.library.answers import find_card
     from earmark.library.library import Library
-    from earmark.library.vocabulary import load_vocabulary
 
+    _check_one_view(words=words, review=review, corrections=corrections, album=album, timeline=timeline)
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
             terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
         if rename:
             model = rename_library(kept, rename)
-            # Who asks for new names alone wants no table of them.
-            if not (form or output or playlists or words):
-                return
-        chosen, names = choose_model(kept, model)
-        if not model and len(names) > 1:
-            terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
+        chosen = choose_answers(kept, model)
+        own = choose_vocabulary(chosen, vocabulary, parents=parents, depth=depth)
+        corrector = Corrector(kept, chosen)
+        corrector.forget(forget or [])
+        corrector.take(correct or [], correct_from or [], tags=correct_from_tags)
+        refused = corrector.n_refused
         if words:
             show_words(kept, chosen, output)
-            return
-        wanted = [None if name == "unknown" else name for name in genre or []]
-        known = (*chosen.labels, *(style.name for style in read_classes("genre")))
-        own = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
-        page = Page(kept, chosen, wanted, min_confidence, everything, own)
-        refused = page.write_playlists(playlists, force) if playlists else 0
-        # Rows are the default, but who asks for playlists alone wants no table too.
-        if form or output or not playlists:
-            page.write(choose_format(ctx, form or Format.table, output), output, top, timeline)
-        page.say_counts()
+        elif review:
+            show_review(kept, chosen, own, top or 20, output)
+        elif corrections:
+            show_corrections(kept, chosen, output)
+        # Rows are the default, but who changes answers or asks for playlists alone wants no table too.
+        elif form or output or playlists or not (rename or corrector.was_asked):
+            page = Page(kept, chosen, genre or [], min_confidence, everything, own)
+            shape = choose_format(ctx, form or Format.table, output) if form or output or not playlists else None
+            card = find_card(chosen, model) if album else None
+            refused += page.show(playlists, force, shape, output, top, timeline, card)
     if refused:
         raise typer.Exit(1)
+
+
+def _check_one_view(*, words: bool, review: bool, corrections: bool, album: bool, timeline: bool) -> None:
+    if words + review + corrections + album > 1:
+        raise SettingError("--words, --review, --corrections and --album each show something else: give one of them")
+    if album and timeline:
+        raise SettingError("an album has no clips: give --album or --timeline")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,35 @@ from earmark.cli.options import Format
 from earmark.cli.text import clean, format_duration
 from earmark.cli.writers import WRITERS, Tally
 from earmark.errors import format_count
+from earmark.library.albums import AlbumAnswer, answer_albums
 from earmark.library.playlists import write_playlists
+from earmark.library.tags.file_tags import FileTags
 from earmark.library.translation import find_genres, list_words, translate_verdict
 
 if TYPE_CHECKING:
+    from earmark.inference.card import Card
     from earmark.inference.verdict import Verdict
-    from earmark.library.library import Library, ModelKey
+    from earmark.library.library import Library, ModelKey, StoredVerdict
     from earmark.library.vocabulary import Vocabulary
+
+
+def choose_answers(library: Library, model: str | None) -> ModelKey:
+    """Choose whose answers are shown; where nobody has, say which others there are."""
+    from earmark.library.answers import choose_model
+
+    chosen, names = choose_model(library, model)
+    if not model and len(names) > 1:
+        terminal.say(f"answers of {names[0]}; --model chooses another: {'; '.join(names[1:])}")
+    return chosen
+
+
+def choose_vocabulary(hearing: ModelKey, name: str | None, *, parents: bool, depth: int | None) -> Vocabulary:
+    """Load the words for what a model tells."""
+    from earmark.inference.vocabulary import read_classes
+    from earmark.library.vocabulary import load_vocabulary
+
+    known = (*hearing.labels, *(style.name for style in read_classes("genre")))
+    return load_vocabulary(name, known, with_parents=parents, depth=depth)
 
 
 class Page:
@@ -27,33 +50,74 @@ class Page:
         self,
         library: Library,
         hearing: ModelKey,
-        genres: list[str | None],
+        genres: Sequence[str],
         min_confidence: float,
         everything: bool,
         vocabulary: Vocabulary,
     ) -> None:
         self.library, self.hearing, self.everything = library, hearing, everything
         self.min_confidence, self.vocabulary = min_confidence, vocabulary
+        named = [name for name in genres if name != "unknown"]
+        found, words = find_genres(named, hearing.labels, hearing.name, vocabulary)
         # None among the genres: what is unknown. Without genres, all of them.
-        found, words = find_genres(filter(None, genres), hearing.labels, hearing.name, vocabulary)
-        self.genres = [*found, *([None] if None in genres else ())]
+        self.genres = [*found, *([None] if len(named) < len(genres) else ())]
         self.words = words if genres else list_words(hearing.labels, vocabulary)
 
-    def _verdicts(self, *, timeline: bool = False) -> Iterator[tuple[Verdict, Verdict]]:
-        """Yield answers, in the model's names and in words."""
+    def show(
+        self,
+        playlists: Path | None,
+        force: bool,
+        form: Format | None,
+        output: Path | None,
+        top: int | None,
+        timeline: bool,
+        card: Card | None,
+    ) -> int:
+        """Write playlists into a folder and rows in a format, of albums where there is a card, each where it is asked.
+
+        Returns how many playlists would have replaced somebody's own.
+        """
+        refused = self.write_playlists(playlists, force) if playlists else 0
+        if form and card:
+            self.write_albums(form, output, top, card)
+        elif form:
+            self.write(form, output, top, timeline)
+        self.say_counts()
+        return refused
+
+    def _query(self, *, timeline: bool = False, by_album: bool = False) -> Iterator[StoredVerdict]:
+        """Yield answers; by album those of all genres, for an album's may be another than its tracks'."""
         # Counted anew each time: playlists and rows may both be written.
         self.tally, self.gone, self.changed = Tally(), 0, 0
-        for kept in self.library.query(
-            self.hearing, genres=self.genres, min_confidence=self.min_confidence, timeline=timeline
-        ):
+        genres, least = ((), 0.0) if by_album else (self.genres, self.min_confidence)
+        for kept in self.library.query(self.hearing, genres=genres, min_confidence=least, timeline=timeline):
             file = kept.file
             self.gone += file == "gone"
             self.changed += file == "changed"
             # Gone files are counted even where they are left out, to say so at the end.
             if self.everything or file != "gone":
-                told = translate_verdict(kept.verdict, self.vocabulary)
-                self.tally.add(told)
-                yield kept.verdict, told
+                yield kept
+
+    def _verdicts(self, *, timeline: bool = False) -> Iterator[tuple[Verdict, Verdict]]:
+        """Yield answers, in the model's names and in words."""
+        for kept in self._query(timeline=timeline):
+            told = translate_verdict(kept.verdict, self.vocabulary)
+            self.tally.add(told)
+            yield kept.verdict, told
+
+    def _albums(self, card: Card) -> Iterator[AlbumAnswer]:
+        """Yield answers by album, in words."""
+        self.library.fill_tags()
+        tracks = (
+            (kept.verdict, kept.tags or FileTags(Path(kept.verdict.path or ""))) for kept in self._query(by_album=True)
+        )
+        for answer in answer_albums(tracks, card):
+            verdict = answer.verdict
+            if verdict.confidence < self.min_confidence or (self.genres and verdict.genre not in self.genres):
+                continue
+            told, *outliers = (translate_verdict(one, self.vocabulary) for one in (verdict, *answer.outliers))
+            self.tally.add(told, answer)
+            yield replace(answer, verdict=told, outliers=tuple(outliers))
 
     def write(self, form: Format, output: Path | None, top: int | None, timeline: bool) -> None:
         """Write rows, as ``earmark classify`` does."""
@@ -61,6 +125,13 @@ class Page:
             writer = WRITERS[form](file, list_words(self.hearing.labels, self.vocabulary), top, timeline)
             for _, told in self._verdicts(timeline=timeline):
                 writer.write(told)
+
+    def write_albums(self, form: Format, output: Path | None, top: int | None, card: Card) -> None:
+        """Write a row an album, as ``earmark classify --album`` does; `card` is that of the model."""
+        with terminal.output(output) as file:
+            writer = WRITERS[form](file, list_words(self.hearing.labels, self.vocabulary), top, albums=True)
+            for answer in self._albums(card):
+                writer.write(answer.verdict, answer)
 
     def write_playlists(self, folder: Path, overwrite: bool) -> int:
         """Write playlists, print of each how long it is, and return how many would have replaced somebody's own."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from earmark.cli import terminal
-from earmark.cli.errors import handle_errors
+from earmark.cli.errors import end_on_sigterm, handle_errors
 from earmark.cli.options import ModelOption, TopOption
 from earmark.errors import AudioError, SettingError
 
@@ -155,7 +153,7 @@ def listen(
             if view:
                 stack.enter_context(view.show(stream))
             # Only from here on is there a last segment to write; before, SIGTERM ends the command at once.
-            with _end_on_sigterm():
+            with end_on_sigterm():
                 _follow(tagger.follow(stream, every=every, memory=memory), duration, write, view)
     except AudioError as error:
         terminal.say(clean(str(error)), "red")
@@ -222,21 +220,6 @@ def _open_lines(stack: ExitStack, output: Path | None, printed: bool, top: int |
                 file.flush()
 
     return write
-
-
-@contextmanager
-def _end_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does, with what is open written; exit status 143."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        # 128 + SIGTERM (15); an exception, so that every `finally` on the way out runs.
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _list_devices() -> None:

@@ -15,12 +15,17 @@ from earmark.cli import terminal
 from earmark.cli.commands import tag_view
 from earmark.cli.errors import handle_errors, on_stop
 from earmark.cli.options import (
+    WRITTEN,
     DepthOption,
+    GenresOption,
     JobsOption,
+    MinConfidenceOption,
     ModelOption,
+    MoodsOption,
     ParentsOption,
     PreviewOption,
     Shape,
+    StylesOption,
     VocabularyOption,
 )
 from earmark.cli.progress import show_progress
@@ -29,14 +34,15 @@ from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from earmark.library.library import Library
+    from earmark.library.tagging.run import TagRun
     from earmark.library.tags.plan import PlanRow
-    from earmark.library.tags.run import TagResult, TagRun
+    from earmark.library.tags.result import TagResult
     from earmark.library.tags.values import Existing
 
 Count = Callable[[], int | None] | None
 """Returns how many files there are."""
 
-_CHOICE, _EXISTING, _PLANS, _SAFETY = "What is written", "Genres that are there", "Plans", "Files and undo"
+_EXISTING, _PLANS, _SAFETY = "Genres that are there", "Plans", "Files and undo"
 """Headings of ``--help``."""
 
 
@@ -81,7 +87,7 @@ def tag(
         typer.Option(
             "--album",
             help="Give the tracks of an album one genre; of a compilation or box set, each its own.",
-            rich_help_panel=_CHOICE,
+            rich_help_panel=WRITTEN,
         ),
     ] = False,
     overwrite: Annotated[
@@ -97,42 +103,10 @@ def tag(
             "--mine", help="Renew genres that Earmark wrote and nobody has changed since.", rich_help_panel=_EXISTING
         ),
     ] = False,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="P",
-            help="Write genres of at least this confidence, even where the model says unknown; 0 writes every guess.",
-            show_default="the model's own, from which 3 in 4 are right",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = None,
-    top: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Write up to N genres: the first, and others of 20 % and more.",
-            show_default="1; all that a model of several genres names",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = None,
-    styles: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.", rich_help_panel=_CHOICE
-        ),
-    ] = 0,
-    moods: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Write up to N moods into the field MOOD, of 20 % and more.",
-            rich_help_panel=_CHOICE,
-        ),
-    ] = 0,
+    min_confidence: MinConfidenceOption = None,
+    top: GenresOption = None,
+    styles: StylesOption = 0,
+    moods: MoodsOption = 0,
     vocabulary: VocabularyOption = "common",
     parents: ParentsOption = False,
     depth: DepthOption = None,
@@ -200,7 +174,7 @@ def tag(
             raise SettingError("--undo takes back a whole journal: leave out the paths, --apply and --plan")
         _undo(undo, dry_run, break_links, form)
         return
-    from earmark.library.tags.run import TagRun
+    from earmark.library.tagging.run import TagRun
 
     if apply is not None:
         if plan:
@@ -221,11 +195,8 @@ def tag(
 
     tagger = Tagger(model)
     card = tagger.card
-    several = card.thresholds if card.multilabel else {}
     words = load_vocabulary(vocabulary, (*tagger.labels, *card.styles), with_parents=parents, depth=depth)
-    selector = GenreSelector(
-        words, top or len(several) or 1, card.tag_thresholds, min_confidence, styles, moods, several
-    )
+    selector = GenreSelector.for_card(card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods)
     existing = _choose_existing(overwrite, keep_existing, mine)
     with _open_library(library, create=bool(paths)) as kept:
         run = TagRun(

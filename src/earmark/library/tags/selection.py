@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import chain
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from earmark.inference.verdict import Verdict
 from earmark.library.vocabulary import Vocabulary, spell_label
+
+if TYPE_CHECKING:
+    from earmark.inference.card import Card
 
 MIN_SHARE = 0.2
 """Least probability at which a genre that is not the most probable one is written too."""
@@ -46,6 +49,21 @@ class GenreSelector:
     styles: int = 0
     moods: int = 0
     thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def for_card(
+        cls,
+        card: Card,
+        vocabulary: Vocabulary,
+        *,
+        top: int | None = None,
+        min_confidence: float | None = None,
+        styles: int = 0,
+        moods: int = 0,
+    ) -> Self:
+        """Return what selects from the answers of a model; without `top`, one genre or, where it gives several, all."""
+        several = card.thresholds if card.multilabel else {}
+        return cls(vocabulary, top or len(several) or 1, card.tag_thresholds, min_confidence, styles, moods, several)
 
     def find_threshold(self, verdict: Verdict) -> float:
         """Return the least confidence at which the most probable genre of a verdict is written."""

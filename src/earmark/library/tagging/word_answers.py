@@ -29,7 +29,7 @@ class WordAnswer(NamedTuple):
     confidence : float
         Its probability: the sum over the genres that share it.
     reason : str
-        Why nothing is to be written; empty where something is.
+        Why nothing is to be written; or "unlike its album", which a person may want to look at.
     genres : tuple of str
         Words to write: genres, then styles.
     moods : tuple of str
@@ -46,7 +46,7 @@ class WordAnswer(NamedTuple):
         """Return the row of a plan that has these words; where they are unsure, for a person to decide."""
         row = replace(row, moods=self.moods, confidence=self.confidence, reason=self.reason)
         if self.genres:
-            return replace(row, action="write")
+            return replace(row, action="review" if self.reason else "write")
         return replace(row, genre=(self.best,), action="review") if self.best else row
 
 
@@ -75,7 +75,7 @@ class WordNamer:
         return self._name_pooled(pool_album(verdicts, self.card))
 
     def name_together(self, tracks: Sequence[tuple[Verdict, FileTags]]) -> list[WordAnswer]:
-        """Name the tracks of an album: each is what all together are, but for one that is of another genre.
+        """Name the tracks of an album, each as all together; of one that is of another genre, the reason says so.
 
         Those of a compilation or a box set are named each for itself.
         """
@@ -84,14 +84,14 @@ class WordNamer:
             return answers
         verdicts = [verdict for verdict, _ in tracks]
         pooled = pool_album(verdicts, self.card)
+        shared = (self._name_pooled(replace(pooled, moods=verdict.moods)) for verdict in verdicts)
         return [
-            own._replace(genres=(), moods=(), reason="unlike its album")
-            if disagrees(verdict, verdicts, self.card)
-            else self._name_pooled(replace(pooled, moods=verdict.moods))._replace(
-                best=own.best, confidence=own.confidence
+            answer._replace(
+                best=own.best, confidence=own.confidence,
+                reason="unlike its album" if disagrees(verdict, verdicts, self.card) else answer.reason,
             )
-            for verdict, own in zip(verdicts, answers, strict=True)
-        ]
+            for verdict, own, answer in zip(verdicts, answers, shared, strict=True)
+        ]  # fmt: skip
 
     def _name_pooled(self, pooled: Verdict) -> WordAnswer:
         return _choose_words(pooled, replace(self.selector, tag_thresholds=self.card.thresholds))

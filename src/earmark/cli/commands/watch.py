@@ -1,0 +1,173 @@
+"""``earmark watch``: music that comes into folders, heard as soon as it is whole."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from earmark.cli import options, terminal
+from earmark.cli.errors import end_on_sigterm, handle_errors, on_stop
+from earmark.cli.text import clean
+from earmark.errors import SettingError
+
+if TYPE_CHECKING:
+    from earmark.library.library import Library
+    from earmark.library.look_ahead import FileStatus
+    from earmark.library.tagging.run import TagRun
+
+    Handle = Callable[[Iterator[FileStatus], Callable[[str], None]], int]
+
+
+@handle_errors
+def watch(
+    folders: Annotated[list[str], typer.Argument(help="Folders to watch, with all that is below them.", metavar="DIR")],
+    library: Annotated[
+        Path | None,
+        typer.Option(help="Keep the answers in this library.", metavar="DB", envvar="EARMARK_LIBRARY"),
+    ] = None,
+    tag: Annotated[
+        bool, typer.Option("--tag", help="Write genres into files that have none, as 'earmark tag' does.")
+    ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="Add what 'earmark tag' would write to this plan, .csv or .jsonl.", metavar="FILE"),
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Hear a file once it has not changed for so many seconds.", metavar="SECONDS")
+    ] = 5.0,
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Look through the folders every so many seconds: for network shares, of whose changes the system "
+            "does not tell.",
+            metavar="SECONDS",
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Catch up with what is there, and end.")] = False,
+    exclude: options.ExcludeOption = None,
+    min_confidence: options.MinConfidenceOption = None,
+    top: options.GenresOption = None,
+    styles: options.StylesOption = 0,
+    moods: options.MoodsOption = 0,
+    vocabulary: options.VocabularyOption = "common",
+    parents: options.ParentsOption = False,
+    depth: options.DepthOption = None,
+    model: options.ModelOption = None,
+    preview: options.PreviewOption = False,
+    jobs: options.JobsOption = 0,
+    form: options.LinesOption = options.Shape.table,
+) -> None:
+    """Hear music that comes into folders, as soon as it is whole, and keep, tag or plan its genres.
+
+    First it catches up with what came while it was not there. Then it waits for files: one counts when it has not
+    changed for --settle seconds and, on Linux, no program has it open for writing. Hidden and half-written names
+    (.part, .tmp, .crdownload) are passed over. A folder that is away, as where a network drops, is waited for. A file
+    that fails is named once, and again only when it has changed.
+
+    [bold]Examples[/bold]
+
+      earmark watch ~/Music --library music.db
+      earmark watch ~/Incoming --tag --library music.db    (no file is heard twice)
+      earmark watch ~/Incoming --plan plan.csv
+      earmark watch /mnt/nas/Music --tag --poll 60
+
+    docs/watch.md has it as a service of systemd.
+
+    [dim]Exit status: 130 or 143 where Ctrl-C or SIGTERM ends it, 2 wrong usage; with --once 0 all heard, 1 some file
+    failed.[/dim]
+    """
+    from earmark.inference.tagger import Tagger
+    from earmark.library.library import Library
+    from earmark.library.tagging.run import TagRun
+    from earmark.library.tags.selection import GenreSelector
+    from earmark.library.vocabulary import load_vocabulary
+    from earmark.library.watch import FolderWatch
+
+    if tag and plan:
+        raise SettingError("--tag writes at once, --plan writes a plan: give one of them")
+    if not (tag or plan or library):
+        raise SettingError("say what becomes of the answers: --library DB, --tag or --plan FILE")
+
+    def note(line: str) -> None:
+        terminal.say(clean(line), "yellow")
+
+    found = FolderWatch(folders, settle=settle, poll=poll, exclude=exclude or (), on_note=note)
+    if once and (absent := found.list_absent()):
+        raise SettingError(f"{absent[0]} is not there")
+    failed = 0
+    with ExitStack() as stack:
+        kept = stack.enter_context(Library(library)) if library else None
+        stack.enter_context(on_stop())
+        stack.enter_context(end_on_sigterm())
+        if kept is None or tag or plan:
+            tagger = Tagger(model)
+            words = load_vocabulary(
+                vocabulary, (*tagger.labels, *tagger.card.styles), with_parents=parents, depth=depth
+            )
+            selector = GenreSelector.for_card(
+                tagger.card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
+            )
+            run = TagRun(tagger, selector, library=kept, dry_run=plan is not None)
+            handle = stack.enter_context(_tagging(run, plan, preview, jobs, form))
+        else:
+            handle = _keeping(kept, model, preview, jobs, form)
+        if not once:
+            terminal.say(clean(f"watching {', '.join(folders)}: Ctrl-C ends it"))
+        for files in found.follow(once=once):
+            failed += handle(files, found.forget)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _keeping(library: Library, model: str | None, preview: bool, jobs: int, form: options.Shape) -> Handle:
+    """Return what keeps answers in a library, prints them, and returns how many files failed."""
+    from earmark.cli.writers import WRITERS
+    from earmark.library.answers import load_lazily
+    from earmark.library.arrivals import classify_unknown
+
+    key, classify = load_lazily(model, preview=preview, jobs=jobs)
+    writer = WRITERS[form](sys.stdout, key.labels, None, False)
+
+    def handle(files: Iterator[FileStatus], forget: Callable[[str], None]) -> int:
+        failed = 0
+        for verdict in classify_unknown(library, files, key, classify, forget):
+            writer.write(verdict)
+            failed += verdict.error is not None
+        return failed
+
+    return handle
+
+
+@contextmanager
+def _tagging(run: TagRun, plan: Path | None, preview: bool, jobs: int, form: options.Shape) -> Iterator[Handle]:
+    """Open what tags files or adds them to a plan, prints that, and returns how many failed; sum up at the end."""
+    from earmark.cli.commands import tag_view
+    from earmark.library.arrivals import GrowingPlan, tag_files
+
+    growing = GrowingPlan(plan) if plan else None
+    write = tag_view.make_writer(form)
+    with run:
+
+        def handle(files: Iterator[FileStatus], forget: Callable[[str], None]) -> int:
+            failed = 0
+            for result in tag_files(run, files, forget, plan=growing, jobs=jobs, preview=preview):
+                write(result)
+                failed += result.outcome == "failed"
+            return failed
+
+        try:
+            yield handle
+        finally:
+            # also where it is stopped
+            if not plan:
+                tag_view.sum_up_run(run)
+            else:
+                tag_view.sum_up(run.counts, dry_run=False)
+                terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}", wrap=False)
