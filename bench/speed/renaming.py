@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from stat import S_IFREG
+from types import SimpleNamespace
 
 import numpy as np
 from report import Row, limit
@@ -47,8 +49,10 @@ def compose_library(path: Path, tracks: int) -> None:
             Verdict(genre, None, confidence, duration=200.0, clips=(), model=card.name, embedding=embedding, **shares)
         )
     answers = (replace(drawn[i % 1000], path=f"/music/{i // 12}/{i}.mp3") for i in range(tracks))
-    status = Path(__file__).stat()
-    files = ((f"/music/{i // 12}/{i}.mp3", status) for i in range(tracks))
+    # of one size and time they would be taken for one file that moves
+    files = (
+        (f"/music/{i // 12}/{i}.mp3", SimpleNamespace(st_size=i, st_mtime_ns=i, st_mode=S_IFREG)) for i in range(tracks)
+    )
     key = ModelKey(card.checksum, card.name, card.labels)
     with Library(path) as library:
         deque(library.classify(files, key, lambda paths: (next(answers) for _ in paths)), maxlen=0)

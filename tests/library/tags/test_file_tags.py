@@ -1,6 +1,7 @@
 """What the tags of files say, in every format and whatever became of the file."""
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mediafile import MediaFile
 from support.tags import FORMATS, write
 
 from earmark.library.tags.file_tags import FileTags, read_file_tags
+from earmark.library.tags.genre_tags import require_mediafile
 from earmark.library.tags.tag_fields import list_fields
 
 
@@ -115,3 +117,10 @@ def test_no_damage_to_a_file_is_fatal(tag, suffix, rng):
         path.write_bytes(damaged.tobytes())
         readable += read_file_tags(path).readable
     assert readable < 60
+
+
+def test_asking_for_mediafile_again_and_again_leaves_nothing_behind():
+    require_mediafile()
+    before = list(logging.getLogger("mediafile").handlers)
+    require_mediafile()
+    assert logging.getLogger("mediafile").handlers == before

@@ -187,14 +187,17 @@ class GenreTags:
             file.write(block)
 
 
+_SILENT = logging.NullHandler()
+
+
 def require_mediafile(feature: str = "genre tags") -> None:
     """Raise MissingExtra where mediafile is missing, which `feature` (a phrase) needs; and keep it quiet."""
     try:
         import mediafile  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtra(feature, "tags") from error
-    # without a handler it would write of damaged files to stderr
-    logging.getLogger("mediafile").addHandler(logging.NullHandler())
+    # without a handler it would write of damaged files to stderr; the same one each time is added once
+    logging.getLogger("mediafile").addHandler(_SILENT)
 
 
 def _open(path: Path) -> Any:
