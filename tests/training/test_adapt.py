@@ -255,7 +255,7 @@ def test_the_command_learns_and_a_file_sounds_as_its_embedding_says(heard, tmp_p
     with Library(database) as library:
         library.correct([(str(heard / f"{name}.opus"), genre) for name, genre in words.items()], "test")
     done = run("train", "--library", database, "-o", tmp_path / "mine.onnx", cwd=tmp_path)
-    said = " ".join(done.stdout.split())
+    said = " ".join((done.stdout + done.stderr).split())
     assert "4 corrections of answers by earmark" in said
     assert "new: Brass 2, Lounge 1; Brass, Lounge: from so few" in said
     assert "files named by mine" in said

@@ -19,7 +19,7 @@ from earmark.library.library import Library, ModelKey, StoredVerdict
 from earmark.library.tags.spelling import unify_spellings
 from earmark.training.residual import ShrunkWhitening
 
-_BLOCK = 2000
+_BLOCK = 5000
 """Tracks whose embeddings are held at once."""
 
 
