@@ -171,6 +171,27 @@ def test_links_are_followed_as_in_a_search(follow, tmp_path):
     assert expect(1, *changes) == [str(music / "in.mp3")]
 
 
+def test_the_folder_itself_may_be_a_link(follow, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "music").symlink_to(tmp_path / "real")
+    expect = follow(tmp_path / "music")
+    song = tmp_path / "music" / "album" / "a.mp3"
+    assert expect(1, lambda: put(song)) == [str(song)]
+
+
+def test_of_two_folders_one_may_be_away(follow, tmp_path):
+    (tmp_path / "here").mkdir()
+    notes = []
+    watch = FolderWatch([str(tmp_path / "here"), str(tmp_path / "there")], settle=SETTLE, on_note=notes.append)
+    batches = watch.follow()
+    threading.Timer(0.3, put, [tmp_path / "here" / "a.mp3"]).start()
+    assert names_of(next(batches)) == [str(tmp_path / "here" / "a.mp3")]
+    threading.Timer(0.3, put, [tmp_path / "there" / "b.mp3"]).start()
+    assert names_of(next(batches)) == [str(tmp_path / "there" / "b.mp3")]
+    batches.close()
+    assert notes == [f"{tmp_path}/there is not there: waiting for it", f"{tmp_path}/there is back"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names there are Unicode")
 def test_names_of_any_bytes_are_found(follow, tmp_path):
     expect = follow(tmp_path)
@@ -186,3 +207,13 @@ def test_polling_finds_the_same(follow, tmp_path):
 def test_a_file_is_no_folder_to_watch(tmp_path):
     with pytest.raises(SettingError, match="name the folder to watch"):
         FolderWatch([str(put(tmp_path / "a.mp3"))])
+
+
+def test_where_the_system_watches_no_more_folders_it_says_what_to_do(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("OS file watch limit reached")
+        yield
+
+    monkeypatch.setattr("watchfiles.watch", refuse)
+    with pytest.raises(SettingError, match=r"watch limit reached.*--poll 60"):
+        next(FolderWatch([str(tmp_path)]).follow())

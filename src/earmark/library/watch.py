@@ -129,7 +129,7 @@ class FolderWatch:
                 yield sorted(path for _, path in found)
         # its own error is a RuntimeError
         except (OSError, RuntimeError) as error:
-            if not self._began:
+            if not self._began and not isinstance(error, FileNotFoundError):
                 raise SettingError(
                     f"the system cannot watch these folders ({error}): --poll 60 looks through them once a minute"
                 ) from error

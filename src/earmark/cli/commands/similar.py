@@ -80,9 +80,11 @@ def _print_table(rows: Rows) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     width = max(24, min(100, console.width - 30)) if console.is_terminal else 100
+    if rows:
+        console.print(Text(f"{fit('file', width)}  similarity  genre", style="dim"))
     for (path, similarity), verdict in rows:
-        line = Text(fit(clean(path), width), no_wrap=True).append(f"  {similarity:5.2f}  ", style="bold")
-        console.print(line.append(clean((verdict and verdict.genre) or "unknown")))
+        line = Text(fit(clean(path), width), no_wrap=True).append(f"  {similarity:10.2f}", style="bold")
+        console.print(line.append(f"  {clean((verdict and verdict.genre) or 'unknown')}"))
 
 
 def _write_playlist(output: Path, files: list[str], rows: Rows) -> None:
