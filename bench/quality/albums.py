@@ -49,11 +49,10 @@ def group(tracks: list[str], genres: NDArray[np.intp], folder: Path) -> list[lis
     return [album for album in albums if len(album) >= 3]
 
 
-def count_outliers(p: NDArray[np.float64], least: float) -> int:
+def count_outliers(p: NDArray[np.float64], sure: NDArray[np.bool_]) -> int:
     """Count tracks that are sure of a genre which the others hardly have, as ``library.albums.disagrees`` does."""
     others = (p.sum(axis=0) - p) / (len(p) - 1)
-    best = p.argmax(axis=1)
-    return int(np.sum((p.max(axis=1) >= least) & (others[np.arange(len(p)), best] < MIN_SHARE)))
+    return int(np.sum(sure & (others[np.arange(len(p)), p.argmax(axis=1)] < MIN_SHARE)))
 
 
 def main() -> None:
@@ -70,14 +69,16 @@ def main() -> None:
     shares: defaultdict[str, list[float]] = defaultdict(list)
     for seed in range(make_models.SEEDS):
         log_p, novelty = make_models.cross_validate(whole, short, extra, arrays, seed)
-        calibration = calibrate(Answers(log_p, owner, genres[owner], tuple(map(str, labels)), novelty=novelty))
+        answers = Answers(log_p, owner, genres[owner], tuple(map(str, labels)), novelty=novelty)
+        calibration = calibrate(answers)
         p = metrics.softmax(metrics.pool(log_p, owner, genres[owner])[0] / calibration.track_temperature)
         members = np.concatenate(albums)
         shares["each track for itself"].append(float(np.mean(p[members].argmax(axis=1) == genres[members])))
         for name, rule in RULES.items():
             right = sum(len(album) * (rule(p[album]) == genres[album[0]]) for album in albums)
             shares[name].append(right / len(members))
-        n = sum(count_outliers(p[album], calibration.tag_threshold) for album in albums)
+        sure = (p.max(axis=1) >= calibration.tag_threshold) & (answers.track_novelty <= calibration.novelty)
+        n = sum(count_outliers(p[album], sure[album]) for album in albums)
         shares["tracks said to be unlike their album"].append(n / len(members))
     table = Table(f"{len(albums)} albums, {len(members)} tracks", "share of tracks", "by seed")
     for name, values in shares.items():

@@ -12,11 +12,15 @@ from support.command import json_lines, run
 from support.models import listening
 from support.sounds import noise
 
+from earmark.cli.commands.library_view import Page
+from earmark.cli.options import Format
 from earmark.cli.writers import WRITERS, Tally
 from earmark.inference.model import save_model
 from earmark.inference.verdict import Verdict
 from earmark.library.albums import answer_albums
+from earmark.library.library import Library, ModelKey
 from earmark.library.tags.file_tags import FileTags
+from earmark.library.vocabulary import Vocabulary
 
 LABELS = ["jazz", "children's music", "pop"]
 CARD = listening().card
@@ -89,6 +93,29 @@ def test_the_last_line_counts_files_and_albums():
         tally.add(answer.verdict, answer)
     assert tally.describe() == "8 files in 1 album and 3 single tracks, 7 min of sound: jazz 2, pop 2"
     assert tally.describe_failures() == "1 file with errors"
+
+
+def test_of_a_library_albums_are_chosen_and_not_their_tracks(tmp_path):
+    jazz = [0.9, 0.9, 0.5]
+    files = [tmp_path / "A" / f"{i}.flac" for i in range(3)]
+    (tmp_path / "A").mkdir()
+    for file in files:
+        file.write_bytes(b"")
+    sure = {str(file): p for file, p in zip(files, jazz, strict=True)}
+
+    def classify(paths):
+        for path in paths:
+            genres = {"jazz": sure[path], "pop": 1 - sure[path]}
+            yield Verdict("jazz", None, sure[path], genres, 60.0, (), "m", path)
+
+    card, key = CARD.model_copy(update={"labels": ("jazz", "pop")}), ModelKey("1234", "m", ("jazz", "pop"))
+    with Library(tmp_path / "l.db") as library:
+        list(library.classify([(str(file), file.stat()) for file in files], key, classify))
+        for genres, least, rows in (([], 0.7, 1), (["jazz"], 0.0, 1), (["pop"], 0.0, 0), ([], 0.8, 0)):
+            page = Page(library, key, genres, least, False, Vocabulary())
+            page.write_albums(Format.json, tmp_path / "out.json", None, card)
+            told = json_lines((tmp_path / "out.json").read_text())
+            assert [(row["tracks"], row["genre"], row["confidence"]) for row in told] == [(3, "Jazz", 0.7667)] * rows
 
 
 def test_the_command_answers_by_album(tmp_path, write_sound):

@@ -76,6 +76,18 @@ def test_no_more_than_a_folder_is_held():
         assert len(read) == min(100, 10 * (number + 1) + 1)
 
 
+def test_folders_inside_each_other_are_done_with_when_the_outermost_is_left():
+    read = []
+
+    def files():
+        for path in ("A/1.mp3", "A/b/2.mp3", "A/b/c/3.mp3", "D/4.mp3", "D/5.mp3"):
+            read.append(path)
+            yield tags(path)
+
+    albums = group_by_album(files(), key=lambda t: t)
+    assert [(next(albums).title, len(read)) for _ in range(4)] == [("c", 4), ("b", 4), ("A", 4), ("D", 5)]
+
+
 @pytest.mark.parametrize(
     ("more", "kind"),
     [

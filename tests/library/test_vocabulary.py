@@ -116,6 +116,15 @@ def test_a_missing_file_says_which_vocabularies_there_are(tmp_path):
         load_vocabulary(tmp_path / "none.yaml")
 
 
+def test_a_family_has_the_word_that_it_was_given():
+    own = {"words": {"electronic": "Elektronisch", "techno": ["Tekkno", "Bumm"], "rock": []}}
+    vocabulary = load_vocabulary(own, with_parents=True)
+    assert vocabulary.translate("techno") == ("Elektronisch", "Tekkno", "Bumm")
+    assert vocabulary.translate("house") == ("Elektronisch", "House")
+    assert vocabulary.translate("grunge") == ("Grunge",)
+    assert load_vocabulary(own, depth=1).translate("techno") == ("Elektronisch",)
+
+
 @pytest.mark.parametrize("base", BUILT_IN)
 def test_what_is_built_in_ends_every_line_of_parents(base):
     vocabulary = load_vocabulary(base, with_parents=True)

@@ -12,7 +12,7 @@ LABELS = ["hip hop", "electronic", "pop", "rock", "folk", "blues"]
 
 
 def file(*genres, heard="rock", confidence=0.9):
-    return genres, replace(verdict_of("/m/a.mp3", heard), confidence=confidence)
+    return genres, replace(verdict_of("/m/a.mp3", heard), confidence=confidence, styles={"techno": 0.6, "house": 0.4})
 
 
 @pytest.fixture
@@ -43,6 +43,11 @@ def test_a_word_stands_for_what_is_spelled_like_it_or_most_heard_in_it(words):
     assert {label: own.word for label, own in choose_words(words).items()} == {
         "rock": "Pop/Rock", "electronic": "Elektronisch", "hip hop": "Hip-Hop/Rap", "pop": "Pop", "techno": "Techno"
     }  # fmt: skip
+
+
+def test_a_style_counts_only_where_the_model_tells_styles():
+    (own,) = propose_words([(("Techno",), verdict_of("/m/a.mp3", "electronic"))], LABELS)
+    assert own.label is None
 
 
 def test_a_word_that_is_heard_in_everything_stands_for_nothing():

@@ -20,11 +20,11 @@ from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 
 from mediafile import MediaFile, UnreadableFileError
 
 from earmark.errors import EarmarkError, format_count
+from earmark.library.tagging.word_answers import WordAnswer, WordNamer
 from earmark.library.tags.file_tags import FileTags
 from earmark.library.tags.plan import PlanRow, format_state, read_plan, write_plan
 from earmark.library.tags.tag_fields import list_fields
 from earmark.library.tags.values import TagValues, merge_values
-from earmark.library.tags.word_answers import WordAnswer, WordNamer
 
 from .options import DEFAULTS, check_options, make_selector, open_tagger
 

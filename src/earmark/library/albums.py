@@ -91,9 +91,11 @@ def group_by_album(items: Iterable[T], key: Callable[[T], FileTags]) -> Iterator
     for item in items:
         tags = key(item)
         folder = find_album_folder(tags.path)
-        while unfinished and not folder.is_relative_to(last := next(reversed(unfinished))):
-            yield from _split_folder(last, unfinished.pop(last))
-        unfinished.setdefault(folder, []).append((item, tags))
+        if folder not in unfinished:
+            while unfinished and not folder.is_relative_to(last := next(reversed(unfinished))):
+                yield from _split_folder(last, unfinished.pop(last))
+            unfinished[folder] = []
+        unfinished[folder].append((item, tags))
     for folder, tracks in reversed(unfinished.items()):
         yield from _split_folder(folder, tracks)
 

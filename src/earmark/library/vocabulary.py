@@ -185,7 +185,7 @@ def load_vocabulary(
     options: dict[str, Any] = {"with_parents": with_parents, "depth": depth}
     if source is None or source in BUILT_IN:
         base = "common" if source is None else source
-        return Vocabulary(base=base, parents=_list_families(base), **options)
+        return Vocabulary(base=base, parents=_list_families(base, {}), **options)
     if isinstance(source, Mapping):
         name, given = "vocabulary", source
     else:
@@ -194,7 +194,7 @@ def load_vocabulary(
     words = {spelling_key(label): _list_words(given, f"{name}: words: {label}") for label, given in file.words.items()}
     if labels is not None:
         _check_labels(file.words, [*labels], name)
-    parents, spellings = _flatten(file.tree, name) if file.tree else (_list_families(file.base), {})
+    parents, spellings = _flatten(file.tree, name) if file.tree else (_list_families(file.base, words), {})
     spellings |= {spelling_key(word): word for word in file.whitelist or ()}
     return Vocabulary(
         file.base, words, parents, spellings, tuple(_compile(file.aliases, name)),
@@ -292,10 +292,17 @@ def _compile(aliases: Mapping[str, list[str]], name: str) -> Iterator[tuple[re.P
             yield compiled, word
 
 
-@cache
-def _list_families(base: BuiltIn) -> dict[str, str]:
-    """Return the families of the styles that models on the encoder name, in the words of a built-in vocabulary."""
-    families = {spelling_key(spell_label(family, base)) for family in list_families()}
-    spelled = ((spell_label(style.name, base), spell_label(style.family, base)) for style in read_classes("genre"))
-    # several styles and families may share a word, such as ID3v1's "Ethnic": a family's word has no parent
-    return {spelling_key(style): family for style, family in spelled if family and spelling_key(style) not in families}
+def _list_families(base: BuiltIn, own: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return the families of styles by the keys of their words: `own` ones, or those of a built-in vocabulary."""
+
+    def list_words(name: str) -> tuple[str, ...]:
+        return own.get(spelling_key(name), (spell_label(name, base),))
+
+    families = {spelling_key(word) for family in list_families() for word in list_words(family)}
+    parents: dict[str, str] = {}
+    for style in read_classes("genre"):
+        family = next(iter(list_words(style.family)), "") if style.family else ""
+        # several styles and families may share a word, such as ID3v1's "Ethnic": a family's word has no parent
+        keys = {spelling_key(word) for word in list_words(style.name)} - families
+        parents |= dict.fromkeys(keys, family) if family else {}
+    return parents

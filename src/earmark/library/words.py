@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from earmark.errors import format_count
 from earmark.inference.genre_names import spelling_key
-from earmark.inference.vocabulary import read_classes
+from earmark.library.tags.file_tags import read_file_tags
 from earmark.library.tags.spelling import parse_genres
 from earmark.library.vocabulary import BuiltIn, spell_label
 
@@ -52,8 +52,6 @@ class OwnWord:
 
 def read_genres(library: Library, key: ModelKey) -> Iterator[tuple[tuple[str, ...], Verdict]]:
     """Yield the genres that each file of a library has now, without those that Earmark wrote, and a model's answer."""
-    from earmark.library.tags.file_tags import read_file_tags
-
     library.fill_tags()
     for row in library.query(key):
         tags = row.tags
@@ -66,8 +64,8 @@ def read_genres(library: Library, key: ModelKey) -> Iterator[tuple[tuple[str, ..
 def propose_words(files: Iterable[tuple[tuple[str, ...], Verdict]], labels: Sequence[str]) -> list[OwnWord]:
     """Propose what the genres of files stand for.
 
-    A word stands for the genre or style that is spelled like it, in any built-in vocabulary. For a genre that has no
-    such word, one stands that most of the files have in which the model is sure to hear it.
+    A word stands for the genre or style that is spelled like it, in a built-in vocabulary but id3v1. For a genre that
+    has no such word, one stands that most of the files have in which the model is sure to hear it.
 
     Parameters
     ----------
@@ -86,13 +84,16 @@ def propose_words(files: Iterable[tuple[tuple[str, ...], Verdict]], labels: Sequ
     heard: dict[str, Counter[str]] = {}
     # label → files in which the model is sure, that have a genre
     sure: Counter[str] = Counter()
+    # not every model tells styles: a vocabulary may not name those that it does not
+    styles: dict[str, float] = {}
     for genres, verdict in files:
         counts.update(genres)
+        styles |= verdict.styles
         if verdict.genre and verdict.confidence >= _SURE:
             sure[verdict.genre] += 1
             for word in genres:
                 heard.setdefault(word, Counter())[verdict.genre] += 1
-    index = _index_spellings(labels)
+    index = _index_spellings([*labels, *sorted(styles)])
     spelled = {word: label for word in counts if (label := _match_spelling(word, index, labels))}
     by_ear = _match_heard(heard, sure, spelled)
     return [
@@ -139,10 +140,10 @@ def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def _index_spellings(labels: Sequence[str]) -> dict[str, str]:
+def _index_spellings(names: Sequence[str]) -> dict[str, str]:
     """Return the genres and styles of a model by the keys of their words in the built-in vocabularies."""
     index: dict[str, str] = {}
-    for name in (*labels, *(style.name for style in read_classes("genre"))):
+    for name in names:
         for base in _BASES:
             index.setdefault(spelling_key(spell_label(name, base)), name)
     return index

@@ -13,6 +13,7 @@ from earmark.errors import TagError
 from earmark.library.tags import safe_replace, writer
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.safe_replace import Stamp, put_in_place
+from earmark.library.tags.values import TagValues
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -138,6 +139,14 @@ def test_a_copy_that_differs_in_more_than_its_genre_is_thrown_away(put, journal,
 
     monkeypatch.setattr(writer, "edit_tags", clumsy)
     refused(journal, path, "other tags would have been altered")
+
+
+@pytest.mark.parametrize("values", [TagValues(("Rock",), ("Calm",)), TagValues(("Jazz",), ("Sad",))])
+def test_a_copy_that_does_not_say_what_was_written_is_thrown_away(put, journal, monkeypatch, values):
+    path = put(".flac")
+    write(journal, path, "Ska", moods=("Calm",))
+    monkeypatch.setattr(writer, "edit_tags", lambda draft, edit: GenreTags(draft).write(values))
+    refused(journal, path, "does not read back")
 
 
 def test_a_copy_that_sounds_different_is_thrown_away(put, journal, monkeypatch):

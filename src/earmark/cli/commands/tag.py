@@ -34,8 +34,9 @@ from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from earmark.library.library import Library
+    from earmark.library.tagging.run import TagRun
     from earmark.library.tags.plan import PlanRow
-    from earmark.library.tags.run import TagResult, TagRun
+    from earmark.library.tags.result import TagResult
     from earmark.library.tags.values import Existing
 
 Count = Callable[[], int | None] | None
@@ -173,7 +174,7 @@ def tag(
             raise SettingError("--undo takes back a whole journal: leave out the paths, --apply and --plan")
         _undo(undo, dry_run, break_links, form)
         return
-    from earmark.library.tags.run import TagRun
+    from earmark.library.tagging.run import TagRun
 
     if apply is not None:
         if plan:

@@ -19,7 +19,8 @@ from earmark.errors import format_count
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from earmark.library.tags.run import TagResult, TagRun
+    from earmark.library.tagging.run import TagRun
+    from earmark.library.tags.result import TagResult
 
 _DONE = ("written", "would write", "restored", "would restore", "genre restored", "would restore genre")
 """Outcomes of files that change, or would."""

@@ -118,7 +118,7 @@ class GenreTags:
         return rest
 
     def write(self, values: TagValues) -> None:
-        """Write genres into every kind of tag that is there, moods and note beside them; nothing else changes."""
+        """Write genres into every kind of tag that is there, and into a WAV's INFO list; moods and note beside them."""
         genres = list(values.genres)
         raw = {**self.raw, "main": genres, "id3v1": [str(_id3v1_number(values.genres))], "info": genres[:1]}
         if "apev2" in raw:

@@ -50,7 +50,7 @@ class PlanRow:
     source : str
         What proposed these values, as a note for the tags (:mod:`earmark.library.tags.values`); empty: a person did.
     outcome : str
-        Why nothing is to be written, in one word, as of :class:`earmark.library.tags.run.TagResult`. Not in files.
+        Why nothing is to be written, in one word, as of :class:`earmark.library.tagging.run.TagResult`. Not in files.
     """
 
     path: str

@@ -9,7 +9,7 @@ from earmark.errors import TagError
 from earmark.library.tags.byte_delta import apply_delta
 from earmark.library.tags.genre_tags import GenreTags, RawGenres
 from earmark.library.tags.journal import Entry
-from earmark.library.tags.run import TagResult
+from earmark.library.tags.result import TagResult
 from earmark.library.tags.safe_replace import (
     Stamp,
     check_writable,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from earmark.inference.genre_names import spelling_key
 from earmark.inference.verdict import Verdict
 from earmark.library.albums import disagrees, group_by_album, pool_album
+from earmark.library.tagging.tracks import Track
 from earmark.library.tags.plan import Action, PlanRow
 from earmark.library.tags.selection import GenreSelector
-from earmark.library.tags.tracks import Track
 from earmark.library.tags.values import Existing, TagValues, describe_source, may_change, merge_values
 
 if TYPE_CHECKING:
@@ -89,10 +89,8 @@ class Proposer:
 
     def _join(self, track: Track, kept: Sequence[tuple[str, ...]]) -> PlanRow:
         """Return the row of a track by itself, which is to be reviewed where other tracks of its album differ."""
-        row = self.propose(track)
-        if row.source and set(map(spelling_key, row.genres)).isdisjoint(
-            spelling_key(g) for genres in kept for g in genres
-        ):
+        row, there = self.propose(track), set(map(spelling_key, chain.from_iterable(kept)))
+        if row.source and there.isdisjoint(map(spelling_key, row.genres)):
             row = _doubt(row, track.verdict)
         return replace(row, genre=kept[0], styles=()) if row.action == "review" and not track.correction else row
 

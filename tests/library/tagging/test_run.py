@@ -10,10 +10,10 @@ from mediafile import MediaFile
 from support.verdicts import verdict_of
 
 from earmark.errors import MissingExtra
-from earmark.library.tags import tracks
+from earmark.library.tagging import tracks
+from earmark.library.tagging.run import TagRun
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import read_journal
-from earmark.library.tags.run import TagRun
 from earmark.library.tags.selection import GenreSelector
 from earmark.library.tags.undo import undo
 from earmark.library.tags.values import TagValues
@@ -52,8 +52,10 @@ def outcomes(results):
 
 def test_planned_written_and_undone(music, journal):
     before = {path: path.read_bytes() for path in music.iterdir()}
+    (journal.parent / "again.flac").symlink_to(music / "a.flac")
     with TagRun(Tagger(), journal=journal, dry_run=True) as plan:
-        planned = list(plan.tag([str(music), str(music / "a.flac"), str(music / "none.flac")]))
+        names = [str(music), str(music / "a.flac"), str(journal.parent / "again.flac"), str(music / "none.flac")]
+        planned = list(plan.tag(names))
     assert not journal.exists()
     assert {path: path.read_bytes() for path in music.iterdir()} == before
     with TagRun(Tagger(), GenreSelector(), journal) as real:

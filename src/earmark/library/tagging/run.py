@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from earmark.errors import SettingError, TagError
 from earmark.library.answers import find_hearing
 from earmark.library.search import Search
+from earmark.library.tagging.proposal import HAD_GENRE, Proposer
+from earmark.library.tagging.tracks import Listener, list_tracks
 from earmark.library.tags.genre_tags import GenreTags, require_mediafile
 from earmark.library.tags.journal import Journal, default_journal
 from earmark.library.tags.plan import PlanRow, parse_state
-from earmark.library.tags.proposal import HAD_GENRE, Proposer
+from earmark.library.tags.result import TagResult
 from earmark.library.tags.safe_replace import (
     Stamp,
     check_writable,
@@ -24,46 +26,12 @@ from earmark.library.tags.safe_replace import (
     system_errors_as_tag_errors,
 )
 from earmark.library.tags.selection import GenreSelector
-from earmark.library.tags.tracks import Listener, list_tracks
 from earmark.library.tags.values import Existing, TagValues, read_note
 from earmark.library.tags.writer import GenreWriter
 
 if TYPE_CHECKING:
     from earmark.inference.tagger import Tagger
     from earmark.library.library import Library
-
-
-@dataclass(frozen=True)
-class TagResult:
-    """What became of one file.
-
-    Attributes
-    ----------
-    path : str
-    outcome : str
-        "written" (in a dry run "would write"), "had one", "unknown", "unsure" (of a genre, too little to write
-        it), "to review" (unlike its album), "left out" (the user's words have none for it) or "failed"; of the rows
-        of a plan that are not to be written, "kept" and "not reviewed"; of an undo, see
-        :func:`earmark.library.tags.undo.undo`.
-    before, genres, moods : tuple of str
-        Genres that were there; genres and moods that were (or would be) written.
-    confidence : float or None
-    reason : str or None
-        Why nothing is written.
-    guesses : tuple of str
-        Of a file that is not written to, the genres that it would get.
-    error : str or None
-    """
-
-    path: str
-    outcome: str
-    before: tuple[str, ...] = ()
-    genres: tuple[str, ...] = ()
-    moods: tuple[str, ...] = ()
-    confidence: float | None = None
-    reason: str | None = None
-    guesses: tuple[str, ...] = ()
-    error: str | None = None
 
 
 class TagRun:

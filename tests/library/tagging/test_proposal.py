@@ -9,11 +9,11 @@ from support.verdicts import verdict_of
 
 from earmark.inference.card import Calibration
 from earmark.inference.verdict import Verdict
+from earmark.library.tagging.proposal import Proposer
+from earmark.library.tagging.tracks import Track
 from earmark.library.tags.file_tags import FileTags
 from earmark.library.tags.plan import PlanRow
-from earmark.library.tags.proposal import Proposer
 from earmark.library.tags.selection import GenreSelector
-from earmark.library.tags.tracks import Track
 from earmark.library.tags.values import TagValues, read_note
 from earmark.library.vocabulary import load_vocabulary
 
@@ -122,6 +122,18 @@ def test_the_tracks_of_an_album_get_one_genre():
     (first, *_) = proposer(by_album=True).propose_all(iter(tracks))
     assert first.album == "One"
     assert 0.6 < first.confidence < 0.9
+
+
+def test_an_album_may_be_less_sure_than_a_track_and_each_track_has_moods_of_its_own():
+    tracks = album((heard(p=0.55, moods={"sad": 0.9}), ()), (heard(p=0.55, moods={"happy": 0.9}), ()))
+    assert [row.action for row in proposer(moods=1).propose_all(iter(tracks))] == ["review"] * 2
+    rows = proposer(by_album=True, moods=1).propose_all(iter(tracks))
+    assert [(row.action, row.moods) for row in rows] == [("write", ("Sad",)), ("write", ("Happy",))]
+
+
+def test_a_correction_stays_whatever_the_album_has():
+    rest, own = album((heard(), ("Polka",)), (heard(), ("Jazz",)))
+    assert list(proposer(by_album=True).propose_all([rest, own._replace(correction="Ska")]))[1].genre == ("Ska",)
 
 
 def test_what_is_sure_of_another_genre_than_its_album_is_to_be_reviewed():

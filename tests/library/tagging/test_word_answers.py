@@ -7,10 +7,10 @@ import pytest
 from support.models import listening
 
 from earmark.inference.verdict import Verdict
+from earmark.library.tagging.word_answers import WordAnswer, WordNamer
 from earmark.library.tags.file_tags import FileTags
 from earmark.library.tags.plan import PlanRow
 from earmark.library.tags.selection import GenreSelector
-from earmark.library.tags.word_answers import WordAnswer, WordNamer
 from earmark.library.vocabulary import load_vocabulary
 
 CARD = listening().card
