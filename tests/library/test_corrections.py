@@ -116,7 +116,8 @@ def test_of_a_plan_only_what_a_person_decided_counts(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.csv", b"path,genre\n/a,b,c\n", "a.csv, line 2: 3 cells"),
+        ("a.csv", b"path,genre\n/a,b,c\n", "a.csv, line 2: path and genre are expected, not '/a; b; c'"),
+        ("a.csv", b"path,genre\n/a,Jazz\n\n/b, \n", "a.csv, line 4: path and genre"),
         ("a.csv", b"path,genre\n/a,Caf\xe9\n", "not UTF-8"),
         ("a.csv", b"file,label\n/a,b\n", "unknown column 'file'"),
         ("a.txt", b"/a\n", "a plan is a .csv"),

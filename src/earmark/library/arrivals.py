@@ -15,7 +15,8 @@ from earmark.library.look_ahead import FileStatus
 from earmark.library.tags.plan import PlanRow, check_plan_name, format_state, read_plan, write_plan
 
 if TYPE_CHECKING:
-    from earmark.library.tags.run import TagResult, TagRun
+    from earmark.library.tagging.run import TagRun
+    from earmark.library.tags.result import TagResult
 
 Answer = TypeVar("Answer", "Verdict", "TagResult")
 
@@ -76,7 +77,7 @@ def tag_files(
         Called with the name of a file that failed because it went away, in place of a result.
     plan : GrowingPlan, optional
     jobs, preview
-        As of :meth:`earmark.library.tags.run.TagRun.propose`.
+        As of :meth:`earmark.library.tagging.run.TagRun.propose`.
     """
     names = (path for path, status in files if plan is None or not plan.has(path, status))
     while chunk := list(islice(names, _CHUNK)):

@@ -33,18 +33,26 @@ def read_corrections(path: Path) -> Iterator[tuple[str, str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()
             separator = max(",;\t", key=head.count)
-            if [name.strip().casefold() for name in head.split(separator)] != _COLUMNS:
-                yield from ((row.path, row.genre[0]) for row in read_plan(path) if _is_correction(row))
+            if [name.strip().casefold() for name in head.split(separator)] == _COLUMNS:
+                # the whole list is checked before anything of it is taken
+                yield from list(_read_pairs(csv.reader(file, delimiter=separator)))
                 return
-            for number, cells in enumerate(csv.reader(file, delimiter=separator), 2):
-                if len(cells) not in (0, len(_COLUMNS)):
-                    raise SettingError(f"{path}, line {number}: {len(cells)} cells, where path and genre are expected")
-                if any(map(str.strip, cells)):
-                    yield cells[0], cells[1]
     except OSError as error:
         raise SettingError(f"{path}: it cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise SettingError(f"{path}: not UTF-8: save it as 'CSV UTF-8'") from error
+    except (ValueError, csv.Error) as error:
+        raise SettingError(f"{path}, {error}") from error
+    yield from ((row.path, row.genre[0]) for row in read_plan(path) if _is_correction(row))
+
+
+def _read_pairs(rows: Iterable[list[str]]) -> Iterator[tuple[str, str]]:
+    for number, cells in enumerate(rows, 2):
+        if not any(map(str.strip, cells)):
+            continue
+        if len(cells) != len(_COLUMNS) or not all(map(str.strip, cells)):
+            raise ValueError(f"line {number}: path and genre are expected, not {'; '.join(cells)!r}")
+        yield cells[0], cells[1]
 
 
 def _is_correction(row: PlanRow) -> bool:

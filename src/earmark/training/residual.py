@@ -37,7 +37,7 @@ class ShrunkWhitening(TransformerMixin, BaseEstimator):
         A vector becomes ``(x - mean_) @ projection_``.
     """
 
-    def __init__(self, shrinkage: float = 5.0) -> None:
+    def __init__(self, shrinkage: float = 20.0) -> None:
         self.shrinkage = shrinkage
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
@@ -115,7 +115,7 @@ class ResidualSoftmax(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        penalty: float = 0.03,
+        penalty: float = 0.1,
         bias_penalty: float | Sequence[float] = 100.0,
         classes: Sequence[Any] | None = None,
     ) -> None:

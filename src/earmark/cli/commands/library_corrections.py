@@ -103,7 +103,7 @@ def show_corrections(library: Library, hearing: ModelKey, output: Path | None) -
         if track.correction:
             n += 1
             heard = track.verdict.genre or f"unknown: {track.verdict.reason or 'an error'}"
-            console.print(Text(shorten(clean(track.verdict.path or ""), console.width), no_wrap=True))
+            console.print(Text(_shorten(track.verdict.path or "", console), no_wrap=True))
             line = Text(f"    {clean(heard)} → ", "dim", no_wrap=True)
             console.print(line.append(clean(track.correction), "bold not dim"))
     terminal.say(f"{format_count(n, 'correction')} of {hearing.name}'s answers in {clean(str(library.path))}")
@@ -165,11 +165,12 @@ def _print_suggestion(console: Console, row: PlanRow) -> None:
     """Print a track in two lines: its path; what is there → what is guessed, and why it is worth a look."""
     from rich.text import Text
 
-    console.print(Text(shorten(clean(row.path), console.width), no_wrap=True))
+    console.print(Text(_shorten(row.path, console), no_wrap=True))
     line = Text(f"    {clean('; '.join(row.current)) or '–'} → ", "dim", no_wrap=True)
     line.append(clean("; ".join(row.genre)), "bold not dim")
     line.append(f" {row.confidence:.0%}  {clean(row.reason)}")
-    line.truncate(console.width, overflow="ellipsis")
+    if console.is_terminal:
+        line.truncate(console.width, overflow="ellipsis")
     console.print(line)
 
 
@@ -177,3 +178,8 @@ def _make_console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
+
+
+def _shorten(path: str, console: Console) -> str:
+    """Return a path on one line of the terminal; whole where it goes into a file or a pipe."""
+    return shorten(clean(path), console.width) if console.is_terminal else clean(path)

@@ -67,12 +67,12 @@ def _render_scores(done: Adaptation, n: int) -> RenderableType:
     if not done.before or not done.after:
         return Text("too few to judge: all are of one artist, album or folder", style="yellow")
     figures = Table.grid(padding=(0, 2))
-    note = f"of {n} held out in {done.n_folds} folds, by artist and album"
+    note = f"of {n} held out, in {done.n_folds} folds"
     for what, field in (("track accuracy", "accuracy"), ("mean recall", "mean_recall")):
         before, after = (getattr(scores, field) for scores in (done.before, done.after))
         change = Text(f"{before:.1%} → ").append(f"{after:.1%}", style="bold")
         figures.add_row(what, bar(after), change, Text(note, style="dim"))
-        note = f"mean over their {len(done.counts)} genres"
+        note = f"mean of {len(done.counts)} genres"
     if done.after.accuracy < done.before.accuracy:
         return Group(figures, Text("not better yet: correct more tracks, of each genre some", style="yellow"))
     return figures

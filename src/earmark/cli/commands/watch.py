@@ -19,7 +19,7 @@ from earmark.errors import SettingError
 if TYPE_CHECKING:
     from earmark.library.library import Library
     from earmark.library.look_ahead import FileStatus
-    from earmark.library.tags.run import TagRun
+    from earmark.library.tagging.run import TagRun
 
     Handle = Callable[[Iterator[FileStatus], Callable[[str], None]], int]
 
@@ -85,7 +85,7 @@ def watch(
     """
     from earmark.inference.tagger import Tagger
     from earmark.library.library import Library
-    from earmark.library.tags.run import TagRun
+    from earmark.library.tagging.run import TagRun
     from earmark.library.tags.selection import GenreSelector
     from earmark.library.vocabulary import load_vocabulary
     from earmark.library.watch import FolderWatch

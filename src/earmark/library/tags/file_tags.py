@@ -83,12 +83,14 @@ class FileTags:
     @classmethod
     def from_dict(cls, path: Path, record: Mapping[str, Any]) -> FileTags:
         """Return the tags that :meth:`to_dict` gave; names that it does not know are passed over."""
-        known = {field.name for field in fields(cls)}
         # JSON has lists for tuples
         values: dict[str, Any] = {
-            name: tuple(v) if isinstance(v, list) else v for name, v in record.items() if name in known
+            name: tuple(v) if isinstance(v, list) else v for name, v in record.items() if name in _NAMES
         }
         return cls(path, **values)
+
+
+_NAMES = frozenset(field.name for field in fields(FileTags))
 
 
 def read_file_tags(path: Path) -> FileTags:
