@@ -137,7 +137,8 @@ def find_hearing(library: Library, card: Card) -> ModelKey:
             return hearing
     there = "; ".join(f"{hearing.name} ({hearing.checksum[:8]})" for hearing, _ in hearings) or "none at all"
     raise SettingError(
-        f"{library.path}: no answers of the model {card.name} ({card.checksum[:8]}), but {there}: choose by --model"
+        f"{library.path}: no answers of the model {card.name} ({card.checksum[:8]}), but of {there}: name its file by "
+        "--model, or name the files or folders too, to hear them by this model"
     )
 
 

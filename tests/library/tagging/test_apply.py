@@ -10,7 +10,7 @@ from support.models import listening
 from support.tags import genres
 from support.verdicts import verdict_of
 
-from earmark.errors import SettingError
+from earmark.errors import LibraryError, SettingError
 from earmark.inference.card import Calibration
 from earmark.library.library import Library
 from earmark.library.tagging.run import TagRun
@@ -169,6 +169,20 @@ def test_a_library_is_not_heard_again_after_its_files_were_tagged(music, tagger,
         ("a", "had one"), ("b", "had one"), ("broken", "failed"), ("c", "had one"), ("had", "would write")
     ]  # fmt: skip
     assert tagger.heard[4:] == ["had.mp3"]
+
+
+def test_a_library_that_cannot_be_written_ends_the_run_and_is_not_taken_for_a_file_that_failed(
+    music, plan, journal, library, monkeypatch
+):
+    def fail(*_):
+        raise LibraryError("music.db: the disk is full")
+
+    monkeypatch.setattr(library, "note_change", fail)
+    with pytest.raises(LibraryError, match="the disk is full"):
+        apply(plan, journal, library=library)
+    monkeypatch.undo()
+    assert read(music)["a"] == ["Jazz"]
+    assert apply(plan, journal, library=library)["a"] == ("had one", None)
 
 
 def test_a_plan_from_a_library_is_the_one_from_its_files_and_opens_none(

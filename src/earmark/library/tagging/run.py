@@ -194,8 +194,7 @@ class TagRun:
             return replace(result, reason=row.reason or None, guesses=row.genre)
         result = replace(result, genres=row.genres, moods=row.moods)
         try:
-            with system_errors_as_tag_errors():
-                written = self._write(row, allowed)
+            written = self._write(row, allowed)
         except TagError as error:
             return replace(result, outcome="failed", error=str(error))
         done = "would write" if self.dry_run else "written"
@@ -209,16 +208,19 @@ class TagRun:
         if path.parent not in self._cleaned and not self.dry_run:
             self._cleaned.add(path.parent)
             remove_drafts(path.parent)
-        stamp, values = Stamp.of(path), TagValues(row.genres, row.moods, _name_source(row))
-        same = (stamp.size, stamp.mtime_ns) == parse_state(row.state)
-        if self.dry_run or not same:
-            if GenreTags(path).holds(values):
-                return False
-            if not same:
-                raise TagError("changed by another program since this was planned: left as it is; plan it anew")
-            check_writable(path, break_links=self.break_links)
-            return True
-        written = self._writer.write(path, values, stamp)
+        values = TagValues(row.genres, row.moods, _name_source(row))
+        with system_errors_as_tag_errors():
+            stamp = Stamp.of(path)
+            same = (stamp.size, stamp.mtime_ns) == parse_state(row.state)
+            if self.dry_run or not same:
+                if GenreTags(path).holds(values):
+                    return False
+                if not same:
+                    raise TagError("changed by another program since this was planned: left as it is; plan it anew")
+                check_writable(path, break_links=self.break_links)
+                return True
+            written = self._writer.write(path, values, stamp)
+        # what goes wrong here is no failure of the file, which is written
         if written and self.library:
             self.library.note_change(row.path, stamp, Stamp.of(path))
         return written

@@ -160,9 +160,8 @@ def read_plan(path: Path) -> Iterator[PlanRow]:
 
 def _to_dict(row: PlanRow) -> dict[str, Any]:
     cells = {name: getattr(row, name) for name in COLUMNS}
-    cells["path"] = os.path.abspath(row.path)  # noqa: PTH100 (Path.absolute keeps '..')
-    cells["confidence"] = None if row.confidence is None else round(row.confidence, 2)
-    return cells
+    confidence = None if row.confidence is None else round(row.confidence, 2)
+    return cells | {"path": os.path.abspath(row.path), "confidence": confidence}  # noqa: PTH100 (absolute keeps '..')
 
 
 def _is_utf8(text: str) -> bool:
