@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from earmark.cli.text import bar, clean, fit, format_offset, shorten, sparkline
+from earmark.cli.text import bar, clean, fit, format_offset, name_file, shorten, sparkline
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import ClipVerdict, Verdict
@@ -93,7 +93,7 @@ class TableWriter:
         yield from self._make_lines(verdict)
 
     def _make_lines(self, verdict: Verdict) -> Iterator[Text]:
-        line = Text(fit(clean(verdict.path or "-"), self.name_width) + "  ", no_wrap=True)
+        line = Text(fit(name_file(verdict.path or "-"), self.name_width) + "  ", no_wrap=True)
         if verdict.error and not verdict.genres:
             yield from self._add_note(line, f"✗ {verdict.error}")
             return
@@ -177,7 +177,8 @@ class TableWriter:
 
 def _name_album(album: Album[Any]) -> str:
     """Return an album's folder, with its title where that is another."""
-    return clean(str(album.folder) if album.title == album.folder.name else f"{album.folder}: {album.title}")
+    folder = name_file(str(album.folder))
+    return folder if album.title == album.folder.name else f"{folder}: {clean(album.title)}"
 
 
 def _format_shares(probabilities: Mapping[str, float], top: int) -> list[str]:

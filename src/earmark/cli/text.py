@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
@@ -19,6 +20,12 @@ def clean(text: str) -> str:
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     # A newline would break the row, an escape sequence would command the terminal.
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def name_file(path: str) -> str:
+    """Return a file's name as :func:`clean` does, from the current folder where it lies below that."""
+    here = os.path.join(os.getcwd(), "")  # noqa: PTH118, PTH109 (a name may hold any bytes)
+    return clean(path.removeprefix(here) or path)
 
 
 def shorten(text: str, width: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.cli import terminal
-from earmark.cli.text import clean, shorten
+from earmark.cli.text import clean, name_file, shorten
 from earmark.errors import MissingExtra, SettingError, format_count
 from earmark.files import open_atomic
 
@@ -182,4 +182,4 @@ def _make_console() -> Console:
 
 def _shorten(path: str, console: Console) -> str:
     """Return a path on one line of the terminal; whole where it goes into a file or a pipe."""
-    return shorten(clean(path), console.width) if console.is_terminal else clean(path)
+    return shorten(name_file(path), console.width) if console.is_terminal else name_file(path)

@@ -10,7 +10,7 @@ import typer
 
 from earmark.cli import options, terminal
 from earmark.cli.errors import handle_errors
-from earmark.cli.text import clean, fit, format_duration
+from earmark.cli.text import clean, fit, format_duration, name_file
 from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _print_table(rows: Rows) -> None:
     if rows:
         console.print(Text(f"{fit('file', width)}  similarity  genre", style="dim"))
     for (path, similarity), verdict in rows:
-        line = Text(fit(clean(path), width), no_wrap=True).append(f"  {similarity:10.2f}", style="bold")
+        line = Text(fit(name_file(path), width), no_wrap=True).append(f"  {similarity:10.2f}", style="bold")
         console.print(line.append(f"  {clean((verdict and verdict.genre) or 'unknown')}"))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from earmark.cli import terminal
 from earmark.cli.options import Shape
-from earmark.cli.text import clean, fit, format_percents, join_counts
+from earmark.cli.text import clean, fit, format_percents, join_counts, name_file
 from earmark.errors import format_count
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _print_row(console: Console, result: TagResult) -> None:
         return
     # 60 columns for the genres before and after; piped, there is no width to share.
     width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
-    line = Text(fit(clean(result.path), width) + "  ", no_wrap=True)
+    line = Text(fit(name_file(result.path), width) + "  ", no_wrap=True)
     if result.error:
         line.append(f"✗ {result.error}", style="red")
     elif result.reason:
