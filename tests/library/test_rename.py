@@ -131,7 +131,7 @@ def test_what_was_never_embedded_is_counted_and_left(tmp_path, rng):
 def test_a_library_without_embeddings_says_what_to_do(tmp_path):
     with Library(tmp_path / "old.db") as library:
         put(library, [verdict_of(tmp_path / "a")])
-        with pytest.raises(LibraryError, match=r"old.db: .*no embeddings.*hears the files once more"):
+        with pytest.raises(LibraryError, match=r"old.db: .*without embeddings.*heard once more"):
             rename(library, open_model("gtzan"))
 
 

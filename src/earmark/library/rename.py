@@ -70,8 +70,8 @@ def rename(library: Library, model: Model) -> Renaming:
     library.store_many(done.key, _rename(library.query(source, embeddings=True), head, done))
     if done.n_unheard and not done.n_named:
         raise LibraryError(
-            f"{library.path}: it has the answers of {source.name} but no embeddings, which Earmark keeps since it has "
-            "them of the model: 'earmark classify --library' with a newer model hears the files once more"
+            f"{library.path}: the answers of {source.name} were kept without embeddings, so the files must be heard "
+            "once more: 'earmark classify --library' with a bundled model, or one trained anew on the encoder"
         )
     return done
 
