@@ -78,8 +78,8 @@ def test_tracks_of_an_album_are_named_together():
     assert [answer.confidence for answer in answers] == [0.55, 0.5, 0.54]
     assert own.name_album([verdict(0.55), verdict(0.5)]).genres == ("Electronic",)
     answers = own.name_together(album(*[verdict(0.9)] * 3, verdict(0.1)))
-    assert [answer.reason for answer in answers] == ["", "", "", "unlike its album"]
-    assert answers[3] == WordAnswer("Latin", 0.9, "unlike its album", ("Electronic",))
+    assert [answer.reason for answer in answers] == ["", "", "", "unlike its album: Latin 90%"]
+    assert answers[3] == WordAnswer("Latin", 0.9, "unlike its album: Latin 90%", ("Electronic",))
 
 
 def test_a_compilation_is_named_by_track():

@@ -29,7 +29,7 @@ class WordAnswer(NamedTuple):
     confidence : float
         Its probability: the sum over the genres that share it.
     reason : str
-        Why nothing is to be written; or "unlike its album", which a person may want to look at.
+        Why nothing is to be written; or "unlike its album" and what it is, which a person may want to look at.
     genres : tuple of str
         Words to write: genres, then styles.
     moods : tuple of str
@@ -85,13 +85,13 @@ class WordNamer:
         verdicts = [verdict for verdict, _ in tracks]
         pooled = pool_album(verdicts, self.card)
         shared = (self._name_pooled(replace(pooled, moods=verdict.moods)) for verdict in verdicts)
-        return [
-            answer._replace(
-                best=own.best, confidence=own.confidence,
-                reason="unlike its album" if disagrees(verdict, verdicts, self.card) else answer.reason,
+        named = []
+        for verdict, own, answer in zip(verdicts, answers, shared, strict=True):
+            odd = (
+                f"unlike its album: {own.best} {own.confidence:.0%}" if disagrees(verdict, verdicts, self.card) else ""
             )
-            for verdict, own, answer in zip(verdicts, answers, shared, strict=True)
-        ]  # fmt: skip
+            named.append(answer._replace(best=own.best, confidence=own.confidence, reason=odd or answer.reason))
+        return named
 
     def _name_pooled(self, pooled: Verdict) -> WordAnswer:
         return _choose_words(pooled, replace(self.selector, tag_thresholds=self.card.thresholds))
