@@ -171,6 +171,20 @@ def test_a_library_is_not_heard_again_after_its_files_were_tagged(music, tagger,
     assert tagger.heard[4:] == ["had.mp3"]
 
 
+def test_nor_after_that_was_undone(music, tagger, journal, library):
+    with TagRun(tagger, journal=journal, library=library) as run:
+        list(run.tag([str(music)]))
+    n_heard = len(tagger.heard)
+    undone = undo(read_journal(journal)[0], on_change=library.note_change)
+    assert {result.outcome for result in undone} == {"restored"}
+    with TagRun(tagger, journal=journal, library=library, dry_run=True) as run:
+        assert [result.before for result in run.tag([str(music)]) if "a.flac" in result.path] == [()]
+    (key, _), *_ = library.models()
+    rows = [row for row in library.query(key) if "a.flac" in row.verdict.path]
+    assert [(row.file, row.tags.genres) for row in rows] == [("there", ())]
+    assert len(tagger.heard) == n_heard
+
+
 def test_a_library_that_cannot_be_written_ends_the_run_and_is_not_taken_for_a_file_that_failed(
     music, plan, journal, library, monkeypatch
 ):

@@ -172,14 +172,15 @@ def tag(
     if undo is not None:
         if paths or apply or plan:
             raise SettingError("--undo takes back a whole journal: leave out the paths, --apply and --plan")
-        _undo(undo, dry_run, break_links, form)
+        with _open_library(library, needed=False) as kept:
+            _undo(undo, kept, dry_run, break_links, form)
         return
     from earmark.library.tagging.run import TagRun
 
     if apply is not None:
         if plan:
             raise SettingError("--plan makes a plan, --apply does what one says: give one of them")
-        with _open_library(library) as kept:
+        with _open_library(library, needed=False) as kept:
             run = TagRun(journal=journal, library=kept, dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links)
             _apply(run, apply, paths or [], form)
         return
@@ -211,8 +212,11 @@ def tag(
             _tag(run, rows, count, form)
 
 
-def _open_library(path: Path | None, *, create: bool = True) -> AbstractContextManager[Library | None]:
-    if path is None:
+def _open_library(
+    path: Path | None, *, create: bool = False, needed: bool = True
+) -> AbstractContextManager[Library | None]:
+    """Open a library; where it is only to be told of changes, one that is not there need not be."""
+    if path is None or not (needed or path.exists()):
         return nullcontext()
     from earmark.library.library import Library
 
@@ -281,7 +285,7 @@ def _write_plan(run: TagRun, plan: Path, rows: Iterable[PlanRow], count: Count) 
         raise typer.Exit(1)
 
 
-def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
+def _undo(journal: Path, library: Library | None, dry_run: bool, break_links: bool, form: Shape) -> None:
     from earmark.library.tags.genre_tags import require_mediafile
     from earmark.library.tags.journal import read_journal
     from earmark.library.tags.undo import undo
@@ -289,7 +293,8 @@ def _undo(journal: Path, dry_run: bool, break_links: bool, form: Shape) -> None:
     require_mediafile("earmark tag")
     entries, damaged = read_journal(journal)
     write, counts = tag_view.make_writer(form), Counter[str]()
-    for result in undo(entries, dry_run=dry_run, break_links=break_links):
+    note = library.note_change if library else None
+    for result in undo(entries, dry_run=dry_run, break_links=break_links, on_change=note):
         counts[result.outcome] += 1
         write(result)
     if damaged:

@@ -50,7 +50,8 @@ def sum_up_run(run: TagRun) -> None:
         )
     _say_left_out(run)
     if run.journal.entries:
-        terminal.say(f"to undo: earmark tag --undo {shlex.quote(str(run.journal.path.absolute()))}", wrap=False)
+        journal = shlex.quote(str(run.journal.path.absolute()))
+        terminal.say(f"to undo: earmark tag --undo {journal}{_name_library(run)}", wrap=False)
 
 
 def sum_up_plan(run: TagRun, plan: Path, actions: Counter[str], failed: int) -> None:
@@ -62,8 +63,11 @@ def sum_up_plan(run: TagRun, plan: Path, actions: Counter[str], failed: int) -> 
     if review := actions["review"]:
         terminal.say(f"{format_count(review, 'row')} to review: put the genre right, and make the action write")
     _say_left_out(run)
-    library = f" --library {shlex.quote(str(run.library.path))}" if run.library else ""
-    terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}{library}", wrap=False)
+    terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}{_name_library(run)}", wrap=False)
+
+
+def _name_library(run: TagRun) -> str:
+    return f" --library {shlex.quote(str(run.library.path))}" if run.library else ""
 
 
 def _say_left_out(run: TagRun) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from earmark.errors import TagError
@@ -25,7 +25,13 @@ _PLANNED = {"restored": "would restore", "genre restored": "would restore genre"
 """Outcomes of a dry run."""
 
 
-def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool = False) -> Iterator[TagResult]:
+def undo(
+    entries: Iterable[Entry],
+    *,
+    dry_run: bool = False,
+    break_links: bool = False,
+    on_change: Callable[[Path, Stamp, Stamp], object] | None = None,
+) -> Iterator[TagResult]:
     """Take changes back, the last one first; what has been taken back already is passed over.
 
     Parameters
@@ -36,6 +42,9 @@ def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool =
         Only say what would become of them.
     break_links : bool
         As of :class:`earmark.library.tags.writer.GenreWriter`.
+    on_change : callable, optional
+        Called after each file that was changed, with its stamps before and after, such as
+        :meth:`earmark.library.library.Library.note_change`.
 
     Yields
     ------
@@ -53,7 +62,10 @@ def undo(entries: Iterable[Entry], *, dry_run: bool = False, break_links: bool =
             if path.parent not in cleaned and not dry_run:
                 cleaned.add(path.parent)
                 remove_drafts(path.parent)
-            outcome = _undo(entry, path, pretended.get(path) or digest(path), dry_run, break_links)
+            sha256, stamp = pretended.get(path) or digest(path), Stamp.of(path)
+            outcome = _undo(entry, path, sha256, dry_run, break_links)
+            if on_change and outcome in _PLANNED and not dry_run:
+                on_change(path, stamp, Stamp.of(path))
             if dry_run:
                 if outcome == "restored":
                     pretended[path] = entry.before.sha256
