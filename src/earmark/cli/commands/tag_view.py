@@ -50,7 +50,7 @@ def sum_up_run(run: TagRun) -> None:
         )
     _say_left_out(run)
     if run.journal.entries:
-        journal = shlex.quote(str(run.journal.path.absolute()))
+        journal = shlex.quote(name_file(str(run.journal.path.absolute())))
         terminal.say(f"to undo: earmark tag --undo {journal}{_name_library(run)}", wrap=False)
 
 

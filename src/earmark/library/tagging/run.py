@@ -192,7 +192,9 @@ class TagRun:
         result = TagResult(row.path, outcome, row.current, confidence=row.confidence)
         if row.action != "write":
             return replace(result, reason=row.reason or None, guesses=row.genre)
-        result = replace(result, genres=row.genres, moods=row.moods)
+        # of what a person put in the model is not sure
+        confidence = row.confidence if _name_source(row) else None
+        result = replace(result, genres=row.genres, moods=row.moods, confidence=confidence)
         try:
             written = self._write(row, allowed)
         except TagError as error:
