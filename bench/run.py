@@ -22,7 +22,7 @@ from report import Row, table
 
 NAMES = (
     "folder", "preview", "cold", "long_file", "features", "own_model", "training", "rows", "encoder", "model",
-    "library", "renaming",
+    "library", "large_library",
 )  # fmt: skip
 """The benchmarks, each a module of ``speed/`` with a function ``run(work, *, quick)`` that yields rows."""
 
