@@ -56,7 +56,7 @@ def test_corrections_are_typed_listed_written_and_forgotten(shelf):
     assert "Dub: new to made-up: it learns it from 2 examples" in said.stderr
     assert "jazz: new" not in said.stderr
     shown = run("library", "music.db", "--corrections", cwd=shelf).stdout
-    assert f"{shelf / '1 a=b.wav'}\n    jazz → Dub\n" in shown
+    assert "1 a=b.wav\n    jazz → Dub\n" in shown
     run("library", "music.db", "--corrections", "-o", "mine.csv", cwd=shelf)
     run("library", "music.db", "--forget", "1 a=b.wav", "--forget", shelf / "2.wav", cwd=shelf)
     assert kept(shelf) == {"3.wav": "dub"}
@@ -93,8 +93,8 @@ def test_what_a_review_plan_asks_is_taken_where_it_was_decided(shelf):
     assert kept(shelf) == {Path(rows[0]["path"]).name: "Dub", Path(rows[1]["path"]).name: "jazz"}
     # what is corrected is not asked again
     shown = run("library", "music.db", "--review", cwd=shelf).stdout
-    assert rows[0]["path"] not in shown
-    assert rows[2]["path"] in shown
+    assert Path(rows[0]["path"]).name not in shown
+    assert Path(rows[2]["path"]).name in shown
     assert "→ jazz 7" in shown
 
 

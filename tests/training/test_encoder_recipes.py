@@ -209,7 +209,9 @@ def test_all_of_several_genres_are_written_and_learned_further(several, surround
     shutil.copytree(music / "techno", tmp_path / "music")
     command = ["tag", tmp_path / "music", "--model", model, "--overwrite", "--journal", tmp_path / "journal"]
     rows = json_lines(run(*command, "--format", "json", env=surroundings).stdout)
-    assert sum(set(row["genres"]) == {"Loud", "Techno"} for row in rows) >= 5
+    # half of them have both in the order of their probability: nothing is to be written there
+    assert sum(row["outcome"] in ("written", "had one") for row in rows) >= 5
+    assert {frozenset(row["genres"]) for row in rows if row["outcome"] == "written"} == {frozenset(("Loud", "Techno"))}
     assert {track.genres for track in decode_examples(open_model(model))} == {
         ("Calm",), ("Loud",), ("Techno", "Loud"), ("Loud", "Techno"),
     }  # fmt: skip

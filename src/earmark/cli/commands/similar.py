@@ -46,7 +46,7 @@ def similar(
     [bold]Examples[/bold]
 
       earmark similar song.mp3 --library music.db
-      earmark similar song.mp3 other.flac --library music.db --top 50 -o like-these.m3u8
+      earmark similar a.mp3 b.flac --library music.db --top 50 -o alike.m3u8
 
     [dim]Exit status: 0 done, 2 wrong usage or a file that cannot be heard.[/dim]
     """

@@ -74,14 +74,14 @@ def watch(
     [bold]Examples[/bold]
 
       earmark watch ~/Music --library music.db
-      earmark watch ~/Incoming --tag --library music.db    (no file is heard twice)
+      earmark watch ~/Incoming --tag --library music.db    (none is heard twice)
       earmark watch ~/Incoming --plan plan.csv
       earmark watch /mnt/nas/Music --tag --poll 60
 
     docs/watch.md has it as a service of systemd.
 
-    [dim]Exit status: 130 or 143 where Ctrl-C or SIGTERM ends it, 2 wrong usage; with --once 0 all heard, 1 some file
-    failed.[/dim]
+    [dim]Exit status: 0 all heard (with --once), 1 some file failed (with --once), 2 wrong usage, 130 or 143 where Ctrl-C
+    or SIGTERM ends it.[/dim]
     """
     from earmark.inference.tagger import Tagger
     from earmark.library.library import Library
