@@ -80,8 +80,8 @@ def watch(
 
     docs/watch.md has it as a service of systemd.
 
-    [dim]Exit status: 0 all heard (with --once), 1 some file failed (with --once), 2 wrong usage, 130 or 143 where Ctrl-C
-    or SIGTERM ends it.[/dim]
+    [dim]Exit status: 0 all heard (with --once), 1 some file failed (with --once), 2 wrong usage, 130 or 143 where
+    Ctrl-C or SIGTERM ends it.[/dim]
     """
     from earmark.inference.tagger import Tagger
     from earmark.library.library import Library
