@@ -14,13 +14,13 @@ CARD = listening().card
 
 
 def tags(path, **known):
-    return FileTags(Path(path), **known)
+    return FileTags(path, **known)
 
 
 def groups(*tracks):
     """By title and kind: names of the files, in the order in which they come."""
     albums = group_by_album(tracks, key=lambda track: track)
-    return [(album.title, album.kind, "".join(t.path.stem for t in album.tracks)) for album in albums]
+    return [(album.title, album.kind, "".join(Path(t.path).stem for t in album.tracks)) for album in albums]
 
 
 @pytest.mark.parametrize(

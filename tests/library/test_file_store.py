@@ -55,7 +55,7 @@ def test_tags_and_embedding_come_back_as_they_were(song, tmp_path):
         assert kept.verdict.embedding.dtype == np.float16
         np.testing.assert_array_equal(kept.verdict.embedding, fresh.embedding)
         assert kept.tags.genres == ("Polka", "Jazz")
-        assert (kept.tags.path, kept.tags.readable, kept.correction, kept.file) == (song, True, None, "there")
+        assert (Path(kept.tags.path), kept.tags.readable, kept.correction, kept.file) == (song, True, None, "there")
         (plain,) = library.query(KEY)
         assert plain.verdict.embedding is None
 

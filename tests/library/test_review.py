@@ -28,7 +28,8 @@ def shelf(tmp_path):
             best, None, max(shares), genres, 30.0, (), "m", str(path),
             embedding=None if embedding is None else np.array(embedding, np.float16),
         )  # fmt: skip
-        return StoredVerdict(verdict, 0, path.stat().st_mtime_ns if not gone else 0, FileTags(path, **tags), correction)
+        changed = 0 if gone else path.stat().st_mtime_ns
+        return StoredVerdict(verdict, 0, changed, FileTags(str(path), **tags), correction)
 
     return make
 

@@ -205,7 +205,7 @@ class Tagged:
 
     def query(self, *key, **what):
         for i, track in enumerate(self.library.query(*key, **what)):
-            yield track._replace(tags=FileTags(Path(track.verdict.path), **self.tags.get(i, {})))
+            yield track._replace(tags=FileTags(track.verdict.path, **self.tags.get(i, {})))
 
 
 def test_tags_teach_where_they_are_known_and_somebodys_own(shelf):

@@ -295,5 +295,5 @@ def _state(item: Item) -> str:
 def _list_tags(item: Item) -> FileTags:
     """Return what beets knows of a track and its album."""
     return FileTags(
-        Path(_path(item)), (), item.artist, item.album, item.albumartist, item.disc, item.disctotal, bool(item.comp)
+        _path(item), (), item.artist, item.album, item.albumartist, item.disc, item.disctotal, bool(item.comp)
     )

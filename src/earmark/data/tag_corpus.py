@@ -76,8 +76,10 @@ def open_tag_corpus(
         filed = assign_common_genres(choices, min_tracks, rare)
     else:
         filed = Assignment(assign_known_genres(choices, known))
-    rows = [(file.path, genre, file.known_artist) for file, genre in zip(usable, filed.genres, strict=True) if genre]
-    tracks = _add_others(make_tracks(rows, folder), {f.path: own for f, own in zip(usable, choices, strict=True)})
+    paths = [Path(file.path) for file in usable]
+    named = zip(paths, filed.genres, usable, strict=True)
+    rows = [(path, genre, file.known_artist) for path, genre, file in named if genre]
+    tracks = _add_others(make_tracks(rows, folder), dict(zip(paths, choices, strict=True)))
     return Corpus(f"{name_corpus(folder)}, by its tags", tracks, _describe_untagged(files) + filed.notes)
 
 
@@ -93,7 +95,7 @@ def _add_others(tracks: Sequence[Track], choices: Mapping[Path | None, Sequence[
 def read_origins(corpus: Corpus, jobs: int = 1) -> Corpus:
     """Return a corpus whose tracks bear the artists and albums that the tags of their files name."""
     paths = [track.path for track in corpus.tracks if track.path and not track.album]
-    tags = {file.path: file for file in _read_all(paths, jobs, None)}
+    tags = {Path(file.path): file for file in _read_all(paths, jobs, None)}
     tracks = (
         replace(track, artist=track.artist or tags[track.path].known_artist, album=_name_album(tags[track.path]))
         if track.path in tags
@@ -115,7 +117,7 @@ def _read_all(paths: Iterable[Path], jobs: int, on_file: Callable[[Path], None] 
         for file in pool.map(read_file_tags, paths):
             files.append(file)
             if on_file:
-                on_file(file.path)
+                on_file(Path(file.path))
     return files
 
 

@@ -90,7 +90,7 @@ def group_by_album(items: Iterable[T], key: Callable[[T], FileTags]) -> Iterator
     unfinished: dict[Path, list[tuple[T, FileTags]]] = {}
     for item in items:
         tags = key(item)
-        folder = find_album_folder(tags.path)
+        folder = find_album_folder(Path(tags.path))
         if folder not in unfinished:
             while unfinished and not folder.is_relative_to(last := next(reversed(unfinished))):
                 yield from _split_folder(last, unfinished.pop(last))
@@ -121,7 +121,7 @@ def tell_kind(tracks: Sequence[FileTags]) -> Kind:
     several = len({_normalize(_GUEST.sub("", tags.artist)) for tags in tracks} - {""}) >= COMPILATION_ARTISTS
     if tracks[0].various or any(tags.compilation for tags in tracks) or (several and not tracks[0].albumartist):
         return "compilation"
-    discs = max(len({tags.path.parent for tags in tracks}), *(max(tags.disc, tags.discs) for tags in tracks))
+    discs = max(len({Path(tags.path).parent for tags in tracks}), *(max(tags.disc, tags.discs) for tags in tracks))
     return "box set" if discs >= BOX_SET_DISCS or len(tracks) > BOX_SET_TRACKS else "album"
 
 

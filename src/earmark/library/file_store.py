@@ -240,7 +240,7 @@ def read_tags(path: str) -> str | None:
 
 def parse_tags(tags: str | None, path: str) -> FileTags | None:
     """Parse what :func:`read_tags` gave."""
-    return None if tags is None else FileTags.from_dict(Path(path), json.loads(tags))
+    return None if tags is None else FileTags.from_dict(path, json.loads(tags))
 
 
 def file_state(path: bytes | str, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -118,7 +117,7 @@ def select_representatives(similarity: NDArray[np.float32], doubt: NDArray[np.fl
 
 
 def _get_tags(track: StoredVerdict) -> FileTags:
-    return track.tags or FileTags(Path(track.verdict.path or ""))
+    return track.tags or FileTags(track.verdict.path or "")
 
 
 def _examine(album: Album[StoredVerdict]) -> Iterator[Suggestion]:

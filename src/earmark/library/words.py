@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from earmark.errors import format_count
@@ -56,7 +57,7 @@ def read_genres(library: Library, key: ModelKey) -> Iterator[tuple[tuple[str, ..
     for row in library.query(key):
         tags = row.tags
         if tags and row.file == "changed":
-            tags = read_file_tags(tags.path)
+            tags = read_file_tags(Path(tags.path))
         if tags and tags.genres and not tags.is_own:
             yield parse_genres(tags.values or tags.genres, split_slash=False), row.verdict
 

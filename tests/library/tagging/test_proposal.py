@@ -1,7 +1,6 @@
 """What is proposed: for a track, for the tracks of an album, beside genres that are there."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from support.models import listening
@@ -28,7 +27,7 @@ def heard(genre="jazz", p=0.7, path="/m/a.mp3", reason=None, **more):
 
 def track(verdict=None, there=(), correction=None, **tags):
     verdict = verdict or heard()
-    return Track(verdict, FileTags(Path(verdict.path), **tags), TagValues(there), "1 bytes at 2 ns", correction)
+    return Track(verdict, FileTags(verdict.path, **tags), TagValues(there), "1 bytes at 2 ns", correction)
 
 
 def proposer(existing="keep", by_album=False, **selection):

@@ -1,7 +1,6 @@
 """Answers in words: what is written of a track, of an album, and what a plan says of them."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from support.models import listening
@@ -31,7 +30,7 @@ def namer(words=None, **options):
 
 
 def name(one, words=None, **options):
-    (answer,) = namer(words, **options).name_tracks([(one, FileTags(Path("a.mp3")))])
+    (answer,) = namer(words, **options).name_tracks([(one, FileTags("a.mp3"))])
     return answer
 
 
@@ -61,13 +60,13 @@ def test_styles_moods_and_parents_follow():
     assert name(heard, styles=3, moods=2)[3:] == (("Electronic", "Techno", "Salsa"), ("Sad",))
     tree = {"tree": [{"Dance": ["Electronic"]}]}
     own = WordNamer(CARD, GenreSelector(load_vocabulary(tree, with_parents=True), tag_thresholds=CARD.tag_thresholds))
-    ((best, p, _, genres, _),) = own.name_tracks([(heard, FileTags(Path("a.mp3")))])
+    ((best, p, _, genres, _),) = own.name_tracks([(heard, FileTags("a.mp3"))])
     assert (best, p, genres) == ("Electronic", 0.75, ("Dance", "Electronic"))
 
 
 def album(*verdicts, **tags):
     named = [replace(one, path=f"A/{i}.mp3") for i, one in enumerate(verdicts)]
-    return [(one, FileTags(Path(one.path), album="A", **tags)) for one in named]
+    return [(one, FileTags(one.path, album="A", **tags)) for one in named]
 
 
 def test_tracks_of_an_album_are_named_together():

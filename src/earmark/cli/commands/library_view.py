@@ -108,9 +108,7 @@ class Page:
     def _albums(self, card: Card) -> Iterator[AlbumAnswer]:
         """Yield answers by album, in words."""
         self.library.fill_tags()
-        tracks = (
-            (kept.verdict, kept.tags or FileTags(Path(kept.verdict.path or ""))) for kept in self._query(by_album=True)
-        )
+        tracks = ((kept.verdict, kept.tags or FileTags(kept.verdict.path or "")) for kept in self._query(by_album=True))
         for answer in answer_albums(tracks, card):
             verdict = answer.verdict
             if verdict.confidence < self.min_confidence or (self.genres and verdict.genre not in self.genres):

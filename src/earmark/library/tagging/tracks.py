@@ -137,10 +137,10 @@ def list_tracks(library: Library, key: ModelKey, left_out: Counter[str]) -> Iter
         if (state := stored.file) != "there":
             left_out[state] += 1
             continue
-        tags = stored.tags or FileTags(Path(stored.verdict.path or ""), readable=False)
+        tags = stored.tags or FileTags(stored.verdict.path or "", readable=False)
         there = TagValues(tags.genres, tags.moods, tags.provenance)
         yield Track(stored.verdict, tags, there, format_state(stored.size, stored.mtime_ns), stored.correction)
 
 
 def _make_failure(verdict: Verdict) -> Track:
-    return Track(verdict, FileTags(Path(verdict.path or ""), readable=False), TagValues(()))
+    return Track(verdict, FileTags(verdict.path or "", readable=False), TagValues(()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -29,7 +28,7 @@ class FileTags:
 
     Attributes
     ----------
-    path : Path
+    path : str
     genres : tuple of str
         In the tag's order, as :func:`earmark.library.tags.spelling.parse_genres` gives them.
     artist, album, albumartist : str
@@ -47,7 +46,7 @@ class FileTags:
         Whether tags could be read at all.
     """
 
-    path: Path
+    path: str
     genres: tuple[str, ...] = ()
     artist: str = ""
     album: str = ""
@@ -81,7 +80,7 @@ class FileTags:
         return {name: value for name, value in asdict(self).items() if value != getattr(empty, name)}
 
     @classmethod
-    def from_dict(cls, path: Path, record: Mapping[str, Any]) -> FileTags:
+    def from_dict(cls, path: str, record: Mapping[str, Any]) -> FileTags:
         """Return the tags that :meth:`to_dict` gave; names that it does not know are passed over."""
         # JSON has lists for tuples
         values: dict[str, Any] = {
@@ -99,9 +98,9 @@ def read_file_tags(path: Path) -> FileTags:
 
     # a pipe would be waited for, a dangling link is nothing
     if not path.is_file():
-        return FileTags(path, readable=False)
+        return FileTags(str(path), readable=False)
     try:
-        file = MediaFile(os.fspath(path))
+        file = MediaFile(str(path))
         artist, album, albumartist = (
             " ".join((name or "").split()) for name in (file.artist, file.album, file.albumartist)
         )
@@ -109,9 +108,9 @@ def read_file_tags(path: Path) -> FileTags:
         genres = parse_genres(values)
         moods, note = (tuple(list_fields()[name].__get__(file) or ()) for name in ("moods", "earmark"))
         return FileTags(
-            path, genres, artist, album, albumartist, file.disc or 0, file.disctotal or 0, bool(file.comp), moods,
+            str(path), genres, artist, album, albumartist, file.disc or 0, file.disctotal or 0, bool(file.comp), moods,
             "".join(note[:1]), () if values == genres else values,
         )  # fmt: skip
     except Exception:
         # whatever a parser stumbles over: it is one file of many
-        return FileTags(path, readable=False)
+        return FileTags(str(path), readable=False)
