@@ -212,7 +212,10 @@ def library(
         # Rows are the default, but who changes answers or asks for playlists alone wants no table too.
         elif form or output or playlists or not (rename or corrector.was_asked):
             page = Page(kept, chosen, genre or [], min_confidence, everything, own)
-            shape = choose_format(ctx, form or Format.table, output) if form or output or not playlists else None
+            if playlists and album:
+                terminal.say("playlists have tracks, each by its own genre; --album is about rows")
+            rows = form or output or album or not playlists
+            shape = choose_format(ctx, form or Format.table, output) if rows else None
             card = find_card(chosen, model) if album else None
             refused += page.show(playlists, force, shape, output, top, timeline, card)
     if refused:
