@@ -82,7 +82,7 @@ def load_lazily(
     data, name, path = read_model(model)
     card, *_ = split_card(data, name)
     labels = tuple(card.get("labels", ()))
-    key = ModelKey(card.get("checksum", ""), card.get("name", name), labels, preview, path and str(path))
+    key = ModelKey(card.get("checksum", ""), card.get("name", name), labels, preview, str(path) if path else None)
 
     @cache
     def tagger() -> Tagger:

@@ -67,7 +67,7 @@ class ModelKey(NamedTuple):
     def of(cls, model: Model, *, preview: bool = False) -> ModelKey:
         """Return the key of a model's answers."""
         card = model.card
-        return cls(card.checksum, card.name, card.labels, preview, model.path and str(model.path))
+        return cls(card.checksum, card.name, card.labels, preview, str(model.path) if model.path else None)
 
 
 class StoredVerdict(NamedTuple):
