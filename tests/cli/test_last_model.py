@@ -57,6 +57,10 @@ def test_the_model_last_used_goes_on_from_anywhere(shelf, tmp_path):
         done = shelf("tag", *paths, "--library", "shelf.db", "--dry-run", "-f", "json")
         assert line in done.stderr
         assert [row["genres"] for row in json_lines(done.stdout)] == [["Electronic"]] * 2
+    # it moves: named once, it is found again
+    (tmp_path / "own.onnx").rename(tmp_path / "below" / "own.onnx")
+    shelf("classify", "music", "--library", "shelf.db", "--model", "below/own.onnx")
+    assert line in shelf("classify", "music", "--library", "shelf.db").stderr
 
 
 def test_a_model_that_is_named_comes_first(shelf):

@@ -278,7 +278,9 @@ def test_the_command_learns_and_a_file_sounds_as_its_embedding_says(heard, tmp_p
     run("library", database, "--rename", "gtzan")
     # from anywhere, by its name or checksum
     for name in ("mine", key.checksum[:6]):
-        assert "files named by mine" in run("library", database, "--rename", name).stderr
+        renamed = run("library", database, "--rename", name, "--album")
+        assert "files named by mine" in renamed.stderr
+        assert "other genres" in renamed.stdout
 
 
 @pytest.mark.parametrize(
