@@ -144,8 +144,8 @@ def _choose_base(library: Library, model: str | None) -> tuple[Model, ModelKey]:
         _, names = choose_model(library)
         places = ((key, find_model(key)) for key, _ in library.models())
         found = ((open_model(place), key) for key, place in places if place)
-        # the one last used that has not learned from corrections itself
-        first = next((pair for pair in found if not pair[0].card.base), None)
+        # the one last used that is neither of several genres nor has learned from corrections itself
+        first = next((pair for pair in found if not (pair[0].card.base or pair[0].card.multilabel)), None)
         if first is None:
             raise SettingError(f"{library.path} has answers of {'; '.join(names)}: give the file of one by --model")
         base, hearing = first
