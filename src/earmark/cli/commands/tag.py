@@ -183,9 +183,12 @@ def tag(
     if apply is not None:
         if plan:
             raise SettingError("--plan makes a plan, --apply does what one says: give one of them")
+        from earmark.library.tags.journal import plan_journal
+        from earmark.library.tags.plan import read_plan
+
         with _open_library(library, needed=False) as kept:
             run = TagRun(
-                journal=journal or _name_journal(apply), library=kept,
+                journal=journal or plan_journal(read_plan(apply)), library=kept,
                 dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links,
             )  # fmt: skip
             _apply(run, apply, paths or [], form)
@@ -243,14 +246,6 @@ def _tag(run: TagRun, rows: Iterable[PlanRow], count: Count, form: Shape) -> Non
     # A second run passes over what the first has tagged.
     with nullcontext() if run.dry_run or run.existing != "keep" else on_stop():
         _show(run, run.apply(rows), count, form)
-
-
-def _name_journal(plan: Path) -> Path:
-    """Return the one journal of all runs that apply a plan, so that one command takes back what several have written."""
-    from earmark.library.tags.journal import journal_folder
-    from earmark.library.tags.plan import name_plan, read_plan
-
-    return journal_folder() / f"plan-{name_plan(read_plan(plan))}.jsonl"
 
 
 def _apply(run: TagRun, plan: Path, paths: list[str], form: Shape) -> None:
