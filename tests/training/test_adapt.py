@@ -218,7 +218,7 @@ def test_tags_teach_where_they_are_known_and_somebodys_own(shelf):
         3: {"genres": ("Swing music",)}, 4: {"genres": ("Polka",)},
     }  # fmt: skip
     found = read_corrections(Tagged(library, tags), KEY, tags=True)
-    assert (found.genres, found.n_tags, found.n_unheard) == (("tango", "jazz", "tango", "jazz"), 3, 0)
+    assert (found.genres, found.n_tags, found.left_out) == (("tango", "jazz", "tango", "jazz"), 3, {})
 
 
 def test_thresholds_of_tags_are_learned_where_there_are_answers():

@@ -109,7 +109,7 @@ def library(
     correct: Annotated[
         list[str] | None,
         typer.Option(
-            help="Say which genre a file has in truth, in your words. May be repeated.",
+            help="Say which genre a file, or each below a folder, has in truth, in your words. May be repeated.",
             metavar="PATH=GENRE",
             rich_help_panel=_CORRECT,
         ),
@@ -139,7 +139,9 @@ def library(
     forget: Annotated[
         list[str] | None,
         typer.Option(
-            help="First forget the correction of a file. May be repeated.", metavar="PATH", rich_help_panel=_CORRECT
+            help="First forget the correction of a file, or all below a folder. May be repeated.",
+            metavar="PATH",
+            rich_help_panel=_CORRECT,
         ),
     ] = None,
     output: AnswersOption = None,
@@ -180,7 +182,7 @@ def library(
       earmark library music.db --words -o words.yaml
       earmark library music.db --playlists Lists --vocabulary words.yaml
 
-    [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, or a file to correct is not in the library,
+    [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, or a correction was not taken or not found,
     2 wrong usage or no such library, 130 interrupted.[/dim]
     """  # fmt: skip
     from earmark.cli.commands.library_corrections import Corrector, show_corrections, show_review
@@ -191,6 +193,8 @@ def library(
     from earmark.library.library import Library
 
     _check_one_view(words=words, review=review, corrections=corrections, album=album, timeline=timeline)
+    if output:
+        _check_output(output, database, words=words, review=review, corrections=corrections)
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
@@ -199,7 +203,7 @@ def library(
             model = rename_library(kept, rename)
         chosen = choose_answers(kept, model)
         own = choose_vocabulary(chosen, vocabulary, parents=parents, depth=depth)
-        corrector = Corrector(kept, chosen)
+        corrector = Corrector(kept, chosen, own)
         corrector.forget(forget or [])
         corrector.take(correct or [], correct_from or [], tags=correct_from_tags)
         refused = corrector.n_refused
@@ -224,3 +228,20 @@ def _check_one_view(*, words: bool, review: bool, corrections: bool, album: bool
         raise SettingError("--words, --review, --corrections and --album each show something else: give one of them")
     if album and timeline:
         raise SettingError("an album has no clips: give --album or --timeline")
+
+
+def _check_output(output: Path, database: Path, *, words: bool, review: bool, corrections: bool) -> None:
+    """Refuse, before anything is done, a file that what is asked for must not replace."""
+    from earmark.cli.commands.library_corrections import check_corrections_name
+    from earmark.cli.commands.library_words import check_words_name
+    from earmark.library.tags.plan import check_plan_name
+
+    if output.resolve() == database.resolve():
+        raise SettingError(f"{output} is the library itself: give the output another name")
+    if words:
+        check_words_name(output)
+    elif review:
+        check_plan_name(output)
+        terminal.refuse_edits(output)
+    elif corrections:
+        check_corrections_name(output)
