@@ -158,7 +158,7 @@ def list_unteachable(library: Library, key: ModelKey) -> Iterator[tuple[str, str
 def explain_unteachable(verdict: Verdict) -> str:
     """Return why nothing is learned from a correction of an answer; "" where it teaches."""
     if not verdict.genres:
-        return verdict.error or f"no music: {verdict.reason or 'no reason is kept'}"
+        return verdict.error or verdict.reason or "nothing is heard in it"
     return "" if verdict.embedding is not None else "the library keeps no embedding of it"
 
 

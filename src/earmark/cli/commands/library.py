@@ -160,8 +160,9 @@ def library(
     Genres have the model's names, or with --vocabulary words of yours: a genre
     of several words is in the playlist of each, and --genre takes either.
 
-    Corrections are the genres that files have in truth, in any words. They
-    stay in the library whatever happens to the files, 'earmark train
+    Corrections are the genres that files have in truth, in any words; one
+    that is the model's in any spelling, or a word of --vocabulary for one, is
+    taken as the model's, and of several the first counts. They stay in the library whatever happens to the files, 'earmark train
     --library' learns from them, and 'earmark tag --library' writes them.
 
     --rename answers for another model: one that 'earmark train' made on the

@@ -114,7 +114,9 @@ class Corrector:
         terminal.say(f"{format_count(len(self._taken), 'file')} corrected; {total} in {clean(str(self.library.path))}")
         if not self._taken:
             return
-        _say_first([f"{given!r} is taken as {genre!r}" for given, genre in self._taken_as.items()])
+        _say_first(
+            [f"{given!r} is taken as {genre!r}: a correction is one genre" for given, genre in self._taken_as.items()]
+        )
         _say_first(list(self._describe_new()))
         unteachable = list_unteachable(self.library, self.hearing)
         lines = [f"cannot teach: {name_file(path)}: {why}" for path, why in unteachable if path in self._taken]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def check_words_name(path: Path) -> None:
     """Raise :class:`SettingError` for a name that is none of YAML, or a file that is there."""
     if path.suffix.lower() not in (".yaml", ".yml"):
-        raise SettingError(f"{path}: a vocabulary is a .yaml")
+        raise SettingError(f"{path}: a vocabulary is a .yaml or .yml")
     terminal.refuse_edits(path)
 
 
