@@ -162,8 +162,9 @@ def library(
 
     Corrections are the genres that files have in truth, in any words; one
     that is the model's in any spelling, or a word of --vocabulary for one, is
-    taken as the model's, and of several the first counts. They stay in the library whatever happens to the files, 'earmark train
-    --library' learns from them, and 'earmark tag --library' writes them.
+    taken as the model's, and of several the first counts. They stay in the
+    library whatever happens to the files, 'earmark train --library' learns
+    from them, and 'earmark tag --library' writes them.
 
     --rename answers for another model: one that 'earmark train' made on the
     encoder, or gtzan. Its answers are kept beside those that are there.
