@@ -19,7 +19,7 @@ from earmark.library.library import Library, ModelKey
 from earmark.library.rename import rename
 from earmark.library.search import Search
 from earmark.library.tags.file_tags import FileTags
-from earmark.training.adapt import Residual, adapt, cross_validate, fit_tag_thresholds
+from earmark.training.adapt import Residual, adapt, cross_validate
 from earmark.training.corrections import Corrections, read_corrections
 from earmark.training.residual import ShrunkWhitening
 
@@ -219,22 +219,6 @@ def test_tags_teach_where_they_are_known_and_somebodys_own(shelf):
     }  # fmt: skip
     found = read_corrections(Tagged(library, tags), KEY, tags=True)
     assert (found.genres, found.n_tags, found.left_out) == (("tango", "jazz", "tango", "jazz"), 3, {})
-
-
-def test_thresholds_of_tags_are_learned_where_there_are_answers():
-    confidence = np.linspace(0.05, 0.95, 200)
-    # of the first label only those above 0.7 are right; all of the second; of the third there are none
-    p = np.zeros((400, 3))
-    p[:200, 0], p[200:, 1] = confidence, confidence
-    truth = np.r_[np.where(confidence > 0.7, 0, 2), np.full(200, 1)]
-    first, second, third = fit_tag_thresholds(p, truth, 0.5, 0.3)
-    assert first == pytest.approx(0.7, abs=0.03)
-    assert second == 0.3
-    assert third == 0.5
-    few = fit_tag_thresholds(p[::50], truth[::50], 0.5, 0.3)
-    assert 0.5 < few[0] < first
-    sure = fit_tag_thresholds(np.array([[0.95, 0.05]] * 5), np.zeros(5, int), 0.5, 0.3)
-    assert sure == (0.5, 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from earmark.evaluation.metrics import Probabilities
 
+_PRIOR_ANSWERS = 10
+"""Answers of a label that its own threshold needs to count as much as the one of all."""
+
 
 def find_threshold_for_coverage(confidence: Probabilities, coverage: float = 0.9) -> float:
     """Return the largest threshold that still keeps at least `coverage` of the tracks.
@@ -53,6 +56,40 @@ def find_threshold_for_precision(confidence: Probabilities, right: NDArray[np.bo
         return 1.0
     # of equal sums the one of most answers
     return float(-levels[np.flatnonzero(gains == gains.max())[-1]])
+
+
+def find_thresholds_by_label(
+    probabilities: Probabilities,
+    truth: NDArray[np.intp],
+    *,
+    default: float,
+    least: float = 0.0,
+    precision: float = 0.75,
+) -> tuple[float, ...]:
+    """Return the confidence from which each label is right at least so often, of tracks that were not learned from.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, labels)
+    truth : ndarray of int, shape (n,)
+    default : float
+        The threshold of all; that of a label is near it where there are few answers of the label.
+    least : float
+        No threshold is below this.
+    precision : float
+        See :func:`find_threshold_for_precision`.
+    """
+    best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    found = []
+    for label in range(probabilities.shape[1]):
+        own, right = confidence[best == label], truth[best == label] == label
+        threshold = find_threshold_for_precision(own, right, precision)
+        # where all answers are right often enough, so may those be that are less sure
+        if not len(own) or threshold <= own.min():
+            threshold = min(threshold, default)
+        share = len(own) / (len(own) + _PRIOR_ANSWERS)
+        found.append(max(least, default + share * (threshold - default)))
+    return tuple(found)
 
 
 def find_best_threshold(probability: Probabilities, belongs: NDArray[np.bool_]) -> float:

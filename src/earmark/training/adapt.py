@@ -41,9 +41,6 @@ FOLDS = 5
 _BIAS_PENALTY, _NEW_BIAS_PENALTY = 100.0, 0.3
 """How often each genre was corrected says little of how often it occurs; a new genre must come up from nothing."""
 
-_PRIOR_ANSWERS = 10
-"""Answers of a genre that its own threshold for tags needs to count as much as the base's."""
-
 
 class Scores(NamedTuple):
     """Share of corrections that are answered right, and its mean over their genres."""
@@ -222,32 +219,6 @@ def cross_validate(corrections: Corrections, labels: tuple[str, ...]) -> tuple[P
     return answers, folds
 
 
-def fit_tag_thresholds(
-    probabilities: Probabilities, truth: NDArray[np.intp], default: float, least: float
-) -> tuple[float, ...]:
-    """Return the confidence from which each label is right often enough to be written as a tag.
-
-    Where there are few answers of a label, it is near `default`, the threshold of all; it is never below `least`.
-
-    Parameters
-    ----------
-    probabilities : ndarray, shape (n, labels)
-        Of tracks that were not learned from.
-    truth : ndarray of int, shape (n,)
-    """
-    best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    found = []
-    for label in range(probabilities.shape[1]):
-        own, right = confidence[best == label], truth[best == label] == label
-        threshold = thresholds.find_threshold_for_precision(own, right, TAG_PRECISION)
-        # where all answers are right often enough, so may those be that are less sure
-        if not len(own) or threshold <= own.min():
-            threshold = min(threshold, default)
-        share = len(own) / (len(own) + _PRIOR_ANSWERS)
-        found.append(max(least, default + share * (threshold - default)))
-    return tuple(found)
-
-
 def _calibrate(
     card: Card, labels: tuple[str, ...], corrections: Corrections, held_out: Probabilities | None
 ) -> Calibration:
@@ -256,7 +227,9 @@ def _calibrate(
     own: tuple[float, ...] = ()
     if held_out is not None:
         truth = corrections.encode(labels)
-        own = fit_tag_thresholds(held_out, truth, known.tag_threshold, known.threshold)
+        own = thresholds.find_thresholds_by_label(
+            held_out, truth, default=known.tag_threshold, least=known.threshold, precision=TAG_PRECISION
+        )
     return known.model_copy(
         update={
             "clip_temperature": known.clip_temperature / known.track_temperature,
