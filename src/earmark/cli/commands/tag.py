@@ -184,8 +184,8 @@ def tag(
             run = TagRun(journal=journal, library=kept, dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links)
             _apply(run, apply, paths or [], form)
         return
-    if plan:
-        terminal.refuse_edits(plan)
+    if plan and plan.exists():
+        raise SettingError(f"{plan} is there already, and may hold your edits: give another name, or delete it")
     given = ctx.get_parameter_source("library")
     if not paths and not (library and given and given.name == "COMMANDLINE"):
         raise SettingError("name files or folders to tag, a --library, a plan to --apply, or a journal to --undo")
