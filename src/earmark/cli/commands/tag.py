@@ -115,7 +115,7 @@ def tag(
         typer.Option(
             "--journal",
             metavar="FILE",
-            help="Where changes are noted.",
+            help="Where changes are noted; those of one plan together.",
             show_default="earmark/journals in the state folder, ~/.local/state on Linux",
             rich_help_panel=_SAFETY,
         ),
@@ -123,7 +123,10 @@ def tag(
     undo: Annotated[
         Path | None,
         typer.Option(
-            "--undo", metavar="JOURNAL", help="Put back what was there before this journal.", rich_help_panel=_SAFETY
+            "--undo",
+            metavar="JOURNAL",
+            help="Put back what was there before this journal; last: the newest of the state folder.",
+            rich_help_panel=_SAFETY,
         ),
     ] = None,
     keep_mtime: Annotated[
@@ -180,12 +183,20 @@ def tag(
     if apply is not None:
         if plan:
             raise SettingError("--plan makes a plan, --apply does what one says: give one of them")
+        from earmark.library.tags.journal import plan_journal
+        from earmark.library.tags.plan import read_plan
+
         with _open_library(library, needed=False) as kept:
-            run = TagRun(journal=journal, library=kept, dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links)
+            run = TagRun(
+                journal=journal or plan_journal(read_plan(apply)), library=kept,
+                dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links,
+            )  # fmt: skip
             _apply(run, apply, paths or [], form)
         return
-    if plan and plan.exists():
-        raise SettingError(f"{plan} is there already, and may hold your edits: give another name, or delete it")
+    if plan:
+        from earmark.library.tags.plan import check_new_plan
+
+        check_new_plan(plan)
     given = ctx.get_parameter_source("library")
     if not paths and not (library and given and given.name == "COMMANDLINE"):
         raise SettingError("name files or folders to tag, a --library, a plan to --apply, or a journal to --undo")
@@ -287,10 +298,13 @@ def _write_plan(run: TagRun, plan: Path, rows: Iterable[PlanRow], count: Count) 
 
 def _undo(journal: Path, library: Library | None, dry_run: bool, break_links: bool, form: Shape) -> None:
     from earmark.library.tags.genre_tags import require_mediafile
-    from earmark.library.tags.journal import read_journal
+    from earmark.library.tags.journal import find_last_journal, read_journal
     from earmark.library.tags.undo import undo
 
     require_mediafile("earmark tag")
+    if journal == Path("last"):
+        journal = find_last_journal()
+        terminal.say(f"undoing {clean(str(journal))}")
     entries, damaged = read_journal(journal)
     write, counts = tag_view.make_writer(form), Counter[str]()
     note = library.note_change if library else None

@@ -97,6 +97,18 @@ def parse_state(state: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def check_new_plan(path: Path) -> None:
+    """Raise SettingError where a plan of this name cannot be made, or where there is one, which people may have edited.
+
+    To be asked before the work that a plan takes.
+    """
+    check_plan_name(path)
+    if path.exists():
+        raise SettingError(f"{path} is there already, and may hold your edits: give another name, or delete it")
+    if not path.parent.is_dir():
+        raise SettingError(f"{path}: there is no folder {path.parent}: make it, or name another")
+
+
 def check_plan_name(path: Path) -> None:
     """Raise SettingError where a plan's name ends in neither .csv nor .jsonl."""
     if path.suffix.lower() not in (".csv", ".jsonl"):
@@ -222,6 +234,11 @@ def _read_objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def _read_table(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
     header = next(lines, "")
+    # a line of Excel's own, which says what is between cells
+    if header.casefold().startswith("sep="):
+        header = next(lines, "")
+    if "\r" in header.rstrip("\r\n"):
+        raise ValueError("its lines end as on old Macs (CR alone): save it as 'CSV UTF-8'")
     # spreadsheets of countries with a decimal comma put semicolons between cells
     separator = max(",;\t", key=header.count)
     columns = [name.strip().casefold() for name in next(csv.reader([header], delimiter=separator), [])]
