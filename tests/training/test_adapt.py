@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import run
+from support.command import json_lines, run
 from support.paths import REPOSITORY
 
 from earmark.errors import SettingError
@@ -256,6 +256,18 @@ def test_the_command_learns_and_a_file_sounds_as_its_embedding_says(heard, tmp_p
         fresh = tagger.classify(path)
         assert fresh.genre == kept[path].genre
         assert fresh.genres == pytest.approx(kept[path].genres, abs=1e-2)
+    assert f"by mine ({key.checksum[:8]}), last used in" in run("tag", "--library", database, "--dry-run").stderr
+    album = json_lines(run("library", database, "--album", "--format", "json").stdout)
+    assert {row["model"] for row in album} == {"mine"}
+    # once more it learns from what the bundled model answered
+    again = run("train", "--library", database, "-o", tmp_path / "again.onnx")
+    assert "4 corrections of answers by earmark" in " ".join(again.stdout.split())
+    run("library", database, "--rename", "gtzan")
+    # from anywhere, by its name or checksum
+    for name in ("mine", key.checksum[:6]):
+        renamed = run("library", database, "--rename", name, "--album")
+        assert "files named by mine" in renamed.stderr
+        assert "other genres" in renamed.stdout
 
 
 @pytest.mark.parametrize(

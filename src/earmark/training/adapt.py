@@ -25,8 +25,7 @@ from earmark.evaluation.calibration import TAG_PRECISION
 from earmark.inference.aggregate import LEAST_PROBABILITY
 from earmark.inference.card import Calibration, Card, Metric, Training
 from earmark.inference.model import Model, open_model, save_model
-from earmark.inference.model_file import list_models
-from earmark.library.answers import choose_model
+from earmark.library.answers import choose_model, find_model, locate_model
 from earmark.library.library import Library, ModelKey
 from earmark.training.corrections import Corrections, read_corrections
 from earmark.training.export import write_adapted
@@ -137,14 +136,16 @@ def _choose_base(library: Library, model: str | None) -> tuple[Model, ModelKey]:
     """Open the model to go beyond, and find its answers."""
     if model:
         hearing, _ = choose_model(library, model)
-        base = open_model(model)
+        base = open_model(locate_model(library, model))
     else:
-        hearing, names = choose_model(library)
-        bundled = {found.card.checksum: found for found in map(open_model, list_models())}
-        hearing = next((key for key, _ in library.models() if key.checksum in bundled), hearing)
-        if hearing.checksum not in bundled:
+        _, names = choose_model(library)
+        places = ((key, find_model(key)) for key, _ in library.models())
+        found = ((open_model(place), key) for key, place in places if place)
+        # the one last used that is neither of several genres nor has learned from corrections itself
+        first = next((pair for pair in found if not (pair[0].card.base or pair[0].card.multilabel)), None)
+        if first is None:
             raise SettingError(f"{library.path} has answers of {'; '.join(names)}: give the file of one by --model")
-        base = bundled[hearing.checksum]
+        base, hearing = first
     if base.card.checksum != hearing.checksum:
         raise SettingError(f"{library.path}: its answers are of another {base.card.name}: classify its files again")
     if base.card.multilabel:

@@ -85,7 +85,8 @@ def library(
         str | None,
         typer.Option(
             "--rename",
-            help="First name all files by this model, from what was heard of them; no file is opened.",
+            help="First name all files by this model (a file, or named as by --model), from what was heard of them; no "
+            "sound file is opened.",
             metavar="MODEL",
             autocompletion=completion.models,
         ),
@@ -216,9 +217,11 @@ def library(
         elif corrections:
             show_corrections(kept, chosen, output)
         # Rows are the default, but who changes answers or asks for playlists alone wants no table too.
-        elif form or output or playlists or not (rename or corrector.was_asked):
+        elif (rows := form or output or album) or playlists or not (rename or corrector.was_asked):
             page = Page(kept, chosen, genre or [], min_confidence, everything, own)
-            shape = choose_format(ctx, form or Format.table, output) if form or output or not playlists else None
+            if playlists and album:
+                terminal.say("playlists have tracks, each by its own genre; --album is about rows")
+            shape = choose_format(ctx, form or Format.table, output) if rows or not playlists else None
             card = find_card(chosen, model) if album else None
             refused += page.show(playlists, force, shape, output, top, timeline, card)
     if refused:

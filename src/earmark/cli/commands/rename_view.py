@@ -20,9 +20,10 @@ _SHOWN = 10
 def rename_library(library: Library, model: str) -> str:
     """Name the files of a library by a model, print on stderr what changed, and return the model's checksum."""
     from earmark.inference.model import open_model
+    from earmark.library.answers import locate_model
     from earmark.library.rename import rename
 
-    done = rename(library, open_model(model))
+    done = rename(library, open_model(locate_model(library, model)))
     print_renaming(library.path, done)
     return done.key.checksum
 

@@ -13,6 +13,7 @@ import typer
 
 from earmark.cli import options, terminal
 from earmark.cli.errors import end_on_sigterm, handle_errors, on_stop
+from earmark.cli.last_model import choose_last_model
 from earmark.cli.text import clean
 from earmark.errors import SettingError
 
@@ -59,7 +60,7 @@ def watch(
     vocabulary: options.VocabularyOption = "common",
     parents: options.ParentsOption = False,
     depth: options.DepthOption = None,
-    model: options.ModelOption = None,
+    model: options.LibraryModelOption = None,
     preview: options.PreviewOption = False,
     jobs: options.JobsOption = 0,
     form: options.LinesOption = options.Shape.table,
@@ -104,6 +105,7 @@ def watch(
     failed = 0
     with ExitStack() as stack:
         kept = stack.enter_context(Library(library)) if library else None
+        model = choose_last_model(kept, model)
         stack.enter_context(on_stop())
         stack.enter_context(end_on_sigterm())
         if kept is None or tag or plan:
