@@ -93,12 +93,6 @@ def refuse_sound(path: Path) -> None:
         raise SettingError(f"{path} is named like a sound file, and would replace it: give the output another name")
 
 
-def refuse_edits(path: Path) -> None:
-    """Raise :class:`SettingError` for a file that is there: people edit such files after Earmark has written them."""
-    if path.exists():
-        raise SettingError(f"{path} is there already, and may hold your edits: give another name, or delete it")
-
-
 @contextmanager
 def check_writable(what: Path | str) -> Iterator[None]:
     """Raise :class:`SettingError` for a file that cannot be written in this context."""

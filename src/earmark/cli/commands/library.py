@@ -196,8 +196,7 @@ def library(
     from earmark.library.library import Library
 
     _check_one_view(words=words, review=review, corrections=corrections, album=album, timeline=timeline)
-    if output:
-        _check_output(output, database, words=words, review=review, corrections=corrections)
+    _check_output(output, database, words=words, review=review, corrections=corrections)
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
@@ -205,7 +204,7 @@ def library(
         if rename:
             model = rename_library(kept, rename)
         chosen = choose_answers(kept, model)
-        own = choose_vocabulary(chosen, vocabulary, parents=parents, depth=depth)
+        own = choose_vocabulary(kept, chosen, vocabulary, parents=parents, depth=depth)
         corrector = Corrector(kept, chosen, own)
         corrector.forget(forget or [])
         corrector.take(correct or [], correct_from or [], tags=correct_from_tags)
@@ -235,18 +234,19 @@ def _check_one_view(*, words: bool, review: bool, corrections: bool, album: bool
         raise SettingError("an album has no clips: give --album or --timeline")
 
 
-def _check_output(output: Path, database: Path, *, words: bool, review: bool, corrections: bool) -> None:
+def _check_output(output: Path | None, database: Path, *, words: bool, review: bool, corrections: bool) -> None:
     """Refuse, before anything is done, a file that what is asked for must not replace."""
     from earmark.cli.commands.library_corrections import check_corrections_name
     from earmark.cli.commands.library_words import check_words_name
-    from earmark.library.tags.plan import check_plan_name
+    from earmark.library.tags.plan import check_new_plan
 
+    if output is None:
+        return
     if output.resolve() == database.resolve():
         raise SettingError(f"{output} is the library itself: give the output another name")
     if words:
         check_words_name(output)
     elif review:
-        check_plan_name(output)
-        terminal.refuse_edits(output)
+        check_new_plan(output)
     elif corrections:
         check_corrections_name(output)

@@ -158,7 +158,8 @@ def show_corrections(library: Library, hearing: ModelKey, output: Path | None) -
 
     console = _make_console()
     n = 0
-    for n, track in enumerate(library.query(hearing, corrected=True), 1):  # noqa: B007 (n is the count at the end)
+    for track in library.query(hearing, corrected=True):
+        n += 1
         heard = track.verdict.genre or f"unknown: {track.verdict.reason or 'an error'}"
         console.print(Text(_shorten(track.verdict.path or "", console), no_wrap=True))
         line = Text(f"    {clean(heard)} → ", "dim", no_wrap=True)

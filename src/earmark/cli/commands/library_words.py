@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from earmark.cli import terminal
 from earmark.cli.text import clean, fit
 from earmark.errors import SettingError, format_count
-from earmark.files import open_atomic
+from earmark.files import open_atomic, refuse_edits
 
 if TYPE_CHECKING:
     from earmark.library.library import Library, ModelKey
@@ -23,7 +23,7 @@ def check_words_name(path: Path) -> None:
     """Raise :class:`SettingError` for a name that is none of YAML, or a file that is there."""
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise SettingError(f"{path}: a vocabulary is a .yaml or .yml")
-    terminal.refuse_edits(path)
+    refuse_edits(path)
 
 
 def show_words(library: Library, hearing: ModelKey, output: Path | None) -> None:
