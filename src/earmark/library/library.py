@@ -273,6 +273,7 @@ class Library(FileStore):
         min_confidence: float = 0.0,
         timeline: bool = False,
         embeddings: bool = False,
+        corrected: bool = False,
     ) -> Iterator[StoredVerdict]:
         """Yield verdicts of the database in the order of their paths, which are absolute.
 
@@ -288,6 +289,8 @@ class Library(FileStore):
             With clips, where they were kept.
         embeddings : bool
             With what the encoder heard, where it was kept.
+        corrected : bool
+            Only of files that have a correction.
         """
         self.flush()
         genres = [name and find_label(name, key.labels, key.name) for name in genres]
@@ -296,6 +299,7 @@ class Library(FileStore):
             f"{_select_embedding() if embeddings else 'NULL'} FROM track JOIN hearing ON hearing = id "
             "LEFT JOIN file USING (path, size, mtime_ns) LEFT JOIN correction USING (path) "
             "WHERE checksum = ? AND preview = ? AND confidence >= ?"
+            f"{' AND correction.genre IS NOT NULL' if corrected else ''}"
         )
         for rows in self._read_blocks(select, (key.checksum, key.preview, min_confidence)):
             for *row, size, mtime_ns, tags, correction, embedding in rows:

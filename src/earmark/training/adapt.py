@@ -62,8 +62,8 @@ class Adaptation:
         Tracks that it learned from by genre, in the order of the labels.
     n_tags : int
         How many of them are by their tags.
-    n_unheard : int
-        Corrections that nothing was learned from, as the library keeps no embedding of their tracks.
+    left_out : dict of str to str
+        Files whose corrections nothing was learned from, and why.
     n_folds : int
         Parts that were held out for the scores; 0 where there are too few corrections.
     before, after : Scores or None
@@ -74,7 +74,7 @@ class Adaptation:
     base: Model
     counts: dict[str, int]
     n_tags: int
-    n_unheard: int
+    left_out: dict[str, str]
     n_folds: int = 0
     before: Scores | None = None
     after: Scores | None = None
@@ -124,7 +124,7 @@ def adapt(
         base,
         {label: n for label in labels if (n := Counter(corrections.genres)[label])},
         corrections.n_tags,
-        corrections.n_unheard,
+        corrections.left_out,
         n_folds,
         *_score_both(base.card.labels, labels, corrections, held_out),
     )

@@ -210,7 +210,8 @@ def tag(
     with _open_library(library, create=bool(paths)) as kept:
         tagger = Tagger(choose_last_model(kept, model, hears=bool(paths)))
         card = tagger.card
-        words = load_vocabulary(vocabulary, (*tagger.labels, *card.styles), with_parents=parents, depth=depth)
+        known = (*tagger.labels, *card.styles, *(kept.corrections().values() if kept else ()))
+        words = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
         selector = GenreSelector.for_card(
             card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
         )

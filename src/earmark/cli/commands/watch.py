@@ -110,9 +110,8 @@ def watch(
         stack.enter_context(end_on_sigterm())
         if kept is None or tag or plan:
             tagger = Tagger(model)
-            words = load_vocabulary(
-                vocabulary, (*tagger.labels, *tagger.card.styles), with_parents=parents, depth=depth
-            )
+            known = (*tagger.labels, *tagger.card.styles, *(kept.corrections().values() if kept else ()))
+            words = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
             selector = GenreSelector.for_card(
                 tagger.card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
             )
