@@ -223,6 +223,7 @@ def test_a_query_chooses(library, expected):
     said = library("earmark", "title:swing").stdout
     heard = word(expected["swing"])
     assert heard in said
+    assert not re.search(r"earmark_\w+: *$", said, re.MULTILINE)
     assert library.genres()["swing"] == (heard, heard, f"{expected['swing'].confidence:.2f}")
     assert library.genres()["loud"] == UNHEARD
     assert library("ls", "-a", "-f", "$genres").stdout == "\n"  # the album's other tracks were not heard

@@ -195,7 +195,8 @@ class EarmarkPlugin(BeetsPlugin):
         if moods and isinstance(one, Item):
             one[MOODS] = list(moods)
         if self.settings.pretend or not (importing or self.settings.quiet):
-            ui.show_model_changes(one)
+            # an empty field says nothing
+            ui.show_model_changes(one, fields=[name for name in one if one.get(name)])
         if self.settings.pretend:
             return
         # an album's genre is its own: its tracks keep theirs
