@@ -80,7 +80,8 @@ def test_a_list_is_a_tree_such_as_lastgenres(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"wrods": {}}, "wrods.*it may hold base, words, aliases, tree, whitelist"),
+        ({"wrods": {}}, "unknown key 'wrods'; did you mean 'words'\\?"),
+        ({"genres": {}}, "unknown key 'genres'; it may hold base, words, aliases, tree, whitelist"),
         ({"base": "discogs"}, "base: .*'common'"),
         ({"words": {"jaz": "Jazz"}}, "no genre 'jaz'; did you mean 'jazz'"),
         ({"words": {"zydeco": "Zydeco"}}, "no genre 'zydeco'; it has jazz, pop"),

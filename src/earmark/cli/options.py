@@ -221,7 +221,10 @@ GenresOption = Annotated[
 StylesOption = Annotated[
     int,
     typer.Option(
-        min=0, metavar="N", help="Write up to N styles after the genres, of 20 % and more.", rich_help_panel=WRITTEN
+        min=0,
+        metavar="N",
+        help="Write up to N styles of the genres after them, of 20 % and more.",
+        rich_help_panel=WRITTEN,
     ),
 ]
 MoodsOption = Annotated[

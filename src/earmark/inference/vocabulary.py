@@ -48,3 +48,15 @@ def list_families() -> tuple[str, ...]:
     (25, ('pop', 'hip hop', 'rock'))
     """
     return tuple(dict.fromkeys(style.family for style in read_classes("genre")))
+
+
+@cache
+def find_family(style: str) -> str:
+    """Return the family of a style; empty for what is none.
+
+    Examples
+    --------
+    >>> find_family("techno"), find_family("polka")
+    ('electronic', '')
+    """
+    return next((known.family for known in read_classes("genre") if known.name == style), "")

@@ -223,8 +223,12 @@ def _parse(given: Any, name: str) -> _File:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        allowed = ", ".join(_File.model_fields)
-        raise SettingError(f"{name}: {where or 'the file'}: {first['msg']}; it may hold {allowed}") from error
+        allowed = f"it may hold {', '.join(_File.model_fields)}"
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(where, _File.model_fields, 1)
+            hint = f"did you mean {near[0]!r}?" if near else allowed
+            raise SettingError(f"{name}: unknown key {where!r}; {hint}") from error
+        raise SettingError(f"{name}: {where or 'the file'}: {first['msg']}; {allowed}") from error
 
 
 def _list_words(given: Any, where: str) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def tag(
         typer.Option(
             "--journal",
             metavar="FILE",
-            help="Where changes are noted.",
+            help="Where changes are noted; those of one plan together.",
             show_default="earmark/journals in the state folder, ~/.local/state on Linux",
             rich_help_panel=_SAFETY,
         ),
@@ -123,7 +123,10 @@ def tag(
     undo: Annotated[
         Path | None,
         typer.Option(
-            "--undo", metavar="JOURNAL", help="Put back what was there before this journal.", rich_help_panel=_SAFETY
+            "--undo",
+            metavar="JOURNAL",
+            help="Put back what was there before this journal; last: the newest of the state folder.",
+            rich_help_panel=_SAFETY,
         ),
     ] = None,
     keep_mtime: Annotated[
@@ -181,11 +184,16 @@ def tag(
         if plan:
             raise SettingError("--plan makes a plan, --apply does what one says: give one of them")
         with _open_library(library, needed=False) as kept:
-            run = TagRun(journal=journal, library=kept, dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links)
+            run = TagRun(
+                journal=journal or _name_journal(apply), library=kept,
+                dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links,
+            )  # fmt: skip
             _apply(run, apply, paths or [], form)
         return
-    if plan and plan.exists():
-        raise SettingError(f"{plan} is there already, and may hold your edits: give another name, or delete it")
+    if plan:
+        from earmark.library.tags.plan import check_new_plan
+
+        check_new_plan(plan)
     given = ctx.get_parameter_source("library")
     if not paths and not (library and given and given.name == "COMMANDLINE"):
         raise SettingError("name files or folders to tag, a --library, a plan to --apply, or a journal to --undo")
@@ -235,6 +243,14 @@ def _tag(run: TagRun, rows: Iterable[PlanRow], count: Count, form: Shape) -> Non
     # A second run passes over what the first has tagged.
     with nullcontext() if run.dry_run or run.existing != "keep" else on_stop():
         _show(run, run.apply(rows), count, form)
+
+
+def _name_journal(plan: Path) -> Path:
+    """Return the one journal of all runs that apply a plan, so that one command takes back what several have written."""
+    from earmark.library.tags.journal import journal_folder
+    from earmark.library.tags.plan import name_plan, read_plan
+
+    return journal_folder() / f"plan-{name_plan(read_plan(plan))}.jsonl"
 
 
 def _apply(run: TagRun, plan: Path, paths: list[str], form: Shape) -> None:
@@ -287,10 +303,13 @@ def _write_plan(run: TagRun, plan: Path, rows: Iterable[PlanRow], count: Count) 
 
 def _undo(journal: Path, library: Library | None, dry_run: bool, break_links: bool, form: Shape) -> None:
     from earmark.library.tags.genre_tags import require_mediafile
-    from earmark.library.tags.journal import read_journal
+    from earmark.library.tags.journal import find_last_journal, read_journal
     from earmark.library.tags.undo import undo
 
     require_mediafile("earmark tag")
+    if journal == Path("last"):
+        journal = find_last_journal()
+        terminal.say(f"undoing {clean(str(journal))}")
     entries, damaged = read_journal(journal)
     write, counts = tag_view.make_writer(form), Counter[str]()
     note = library.note_change if library else None

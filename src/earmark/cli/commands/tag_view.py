@@ -63,7 +63,8 @@ def sum_up_plan(run: TagRun, plan: Path, actions: Counter[str], failed: int) -> 
     if review := actions["review"]:
         terminal.say(f"{format_count(review, 'row')} to review: put the genre right, and make the action write")
     _say_left_out(run)
-    terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}{_name_library(run)}", wrap=False)
+    if actions["write"] or actions["review"]:
+        terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}{_name_library(run)}", wrap=False)
 
 
 def _name_library(run: TagRun) -> str:

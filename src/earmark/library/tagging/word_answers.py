@@ -104,11 +104,13 @@ def _choose_words(verdict: Verdict, selector: GenreSelector) -> WordAnswer:
     plain = replace(selector.vocabulary, with_parents=False)
     words = {} if unlike else sum_by_word(verdict.genres, plain)
     best, confidence = next(iter(words.items()), ("", 0.0))
-    genres = _add_parents(select_words(words, selector.find_threshold(verdict), selector.top), selector.vocabulary)
+    chosen = select_words(words, selector.find_threshold(verdict), selector.top)
+    genres = _add_parents(chosen, selector.vocabulary)
     if not genres:
         left_out = "your words have none for it" if words and not best else ""
         return WordAnswer(best, confidence, left_out or verdict.reason or verdict.error or "not sure enough")
-    genres += selector.select_styles(verdict)
+    labels = (label for label in verdict.genres if not set(chosen).isdisjoint(plain.translate(label)))
+    genres += selector.select_styles(verdict, labels)
     return WordAnswer(best, confidence, "", tuple(dict.fromkeys(genres)), selector.select_moods(verdict))
 
 

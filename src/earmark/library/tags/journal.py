@@ -142,12 +142,24 @@ def read_journal(path: Path) -> tuple[list[Entry], int]:
     return entries, damaged
 
 
-def default_journal() -> Path:
-    """Return where a run writes its journal: ``earmark/journals`` in the user's state folder, by date and time."""
+def journal_folder() -> Path:
+    """Return where journals are that nobody has named: ``earmark/journals`` in the user's state folder."""
     from platformdirs import user_state_path
 
-    name = strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
-    return user_state_path("earmark", appauthor=False) / "journals" / name
+    return user_state_path("earmark", appauthor=False) / "journals"
+
+
+def default_journal() -> Path:
+    """Return where a run writes its journal: in :func:`journal_folder`, by date and time."""
+    return journal_folder() / strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
+
+
+def find_last_journal() -> Path:
+    """Return the journal of :func:`journal_folder` that was written to last; a SettingError if there is none."""
+    folder = journal_folder()
+    if not (journals := list(folder.glob("*.jsonl"))):
+        raise SettingError(f"there is no journal in {folder}: nothing was tagged, or --journal named another file")
+    return max(journals, key=lambda path: path.stat().st_mtime_ns)
 
 
 def _parse_line(line: bytes) -> dict[str, Any] | None:

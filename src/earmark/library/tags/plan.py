@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
+from zlib import crc32
 
 from earmark.errors import SettingError
 from earmark.files import open_atomic
@@ -97,6 +98,18 @@ def parse_state(state: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def check_new_plan(path: Path) -> None:
+    """Raise SettingError where a plan of this name cannot be made, or where there is one, which people may have edited.
+
+    To be asked before the work that a plan takes.
+    """
+    check_plan_name(path)
+    if path.exists():
+        raise SettingError(f"{path} is there already, and may hold your edits: give another name, or delete it")
+    if not path.parent.is_dir():
+        raise SettingError(f"{path}: there is no folder {path.parent}: make it, or name another")
+
+
 def check_plan_name(path: Path) -> None:
     """Raise SettingError where a plan's name ends in neither .csv nor .jsonl."""
     if path.suffix.lower() not in (".csv", ".jsonl"):
@@ -156,6 +169,15 @@ def read_plan(path: Path) -> Iterator[PlanRow]:
     check_plan_name(path)
     deque(_iterate_rows(path), maxlen=0)
     return _iterate_rows(path)
+
+
+def name_plan(rows: Iterable[PlanRow]) -> str:
+    """Return eight digits for the files of a plan as they were when it was made.
+
+    They stay as they are while people edit and sort the plan, and are others of a later plan of files that have changed.
+    """
+    texts = (f"{row.path}\0{row.state}".encode(errors="surrogatepass") for row in rows)
+    return f"{sum(map(crc32, texts)) % 2**32:08x}"
 
 
 def _to_dict(row: PlanRow) -> dict[str, Any]:
@@ -222,6 +244,11 @@ def _read_objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def _read_table(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
     header = next(lines, "")
+    # a line of Excel's own, which says what is between cells
+    if header.casefold().startswith("sep="):
+        header = next(lines, "")
+    if "\r" in header.rstrip("\r\n"):
+        raise ValueError("its lines end as on old Macs (CR alone): save it as 'CSV UTF-8'")
     # spreadsheets of countries with a decimal comma put semicolons between cells
     separator = max(",;\t", key=header.count)
     columns = [name.strip().casefold() for name in next(csv.reader([header], delimiter=separator), [])]

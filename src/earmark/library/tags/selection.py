@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, Self
 
+from earmark.inference.genre_names import spelling_key
 from earmark.inference.verdict import Verdict
+from earmark.inference.vocabulary import find_family, list_families
 from earmark.library.vocabulary import Vocabulary, spell_label
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class GenreSelector:
     thresholds : mapping of str to float
         Of a model that gives several genres: least probability of each, in place of :data:`MIN_SHARE`.
     styles : int
-        At most so many of the verdict's styles after the genres, of at least :data:`MIN_SHARE`.
+        At most so many of the verdict's styles after the genres, of at least :data:`MIN_SHARE`: those that belong to a
+        genre that is written (:func:`earmark.inference.vocabulary.find_family`); any after a genre that is no family.
     """
 
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
@@ -90,15 +93,26 @@ class GenreSelector:
 
     def guess(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the words of the genres that come first, however sure; none where the verdict has no genres."""
+        return self._translate(self._rank(verdict))
+
+    def _rank(self, verdict: Verdict) -> list[str]:
         # the most probable genre in any case, however many share the rest
         ranked = list(verdict.genres.items())[: self.top]
-        labels = [label for i, (label, p) in enumerate(ranked) if i == 0 or p >= self.thresholds.get(label, MIN_SHARE)]
-        return self._translate(labels)
+        return [label for i, (label, p) in enumerate(ranked) if i == 0 or p >= self.thresholds.get(label, MIN_SHARE)]
 
-    def select_styles(self, verdict: Verdict) -> tuple[str, ...]:
-        """Return the words of the styles to write, each once."""
-        ranked = list(verdict.styles.items())[: self.styles]
-        return self._translate([label for label, p in ranked if p >= self.thresholds.get(label, MIN_SHARE)])
+    def select_styles(self, verdict: Verdict, labels: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Return the words of the styles to write, each once, after genres of these labels: those of :meth:`guess`."""
+        if not self.styles:
+            return ()
+        written = set(map(spelling_key, self._rank(verdict) if labels is None else labels))
+        any_style = not written.issubset(map(spelling_key, list_families()))
+
+        def belongs(style: str) -> bool:
+            # a family is a style of itself too
+            return any_style or (spelling_key(find_family(style)) in written and spelling_key(style) not in written)
+
+        likely = (style for style, p in verdict.styles.items() if p >= self.thresholds.get(style, MIN_SHARE))
+        return self._translate(islice(filter(belongs, likely), self.styles))
 
     def select_moods(self, verdict: Verdict) -> tuple[str, ...]:
         """Return the moods to write, spelled as the vocabulary spells genres."""

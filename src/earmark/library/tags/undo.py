@@ -54,6 +54,8 @@ def undo(
         wrote, and those that were there before.
     """
     cleaned: set[Path] = set()
+    # a plan that was taken back and applied again has two changes of a file, of which the later one tells all
+    told: set[Path] = set()
     # in a dry run: digests that files would have by now, where a journal holds several changes of one
     pretended: dict[Path, str] = {}
     for entry in reversed(list(entries)):
@@ -72,6 +74,9 @@ def undo(
                 outcome = _PLANNED.get(outcome, outcome)
         except OSError as failure:
             outcome, error = "failed", describe_error(failure)
+        if outcome == "as it was" and path in told:
+            continue
+        told.add(path)
         yield TagResult(
             entry.path, outcome, _main_genres(entry.after.genres), _main_genres(entry.before.genres), error=error
         )
