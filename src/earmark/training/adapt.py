@@ -26,7 +26,7 @@ from earmark.inference.aggregate import LEAST_PROBABILITY
 from earmark.inference.card import Calibration, Card, Metric, Training
 from earmark.inference.model import Model, open_model, save_model
 from earmark.inference.model_file import list_models
-from earmark.library.answers import choose_model
+from earmark.library.answers import advise_hearing, choose_model
 from earmark.library.library import Library, ModelKey
 from earmark.training.corrections import Corrections, read_corrections
 from earmark.training.export import write_adapted
@@ -143,10 +143,13 @@ def _choose_base(library: Library, model: str | None) -> tuple[Model, ModelKey]:
         bundled = {found.card.checksum: found for found in map(open_model, list_models())}
         hearing = next((key for key, _ in library.models() if key.checksum in bundled), hearing)
         if hearing.checksum not in bundled:
-            raise SettingError(f"{library.path} has answers of {'; '.join(names)}: give the file of one by --model")
+            raise SettingError(
+                f"{library.path} has answers of {'; '.join(names)}, of models that are not here: "
+                f"{advise_hearing(library)}; or give the file of one by --model"
+            )
         base = bundled[hearing.checksum]
     if base.card.checksum != hearing.checksum:
-        raise SettingError(f"{library.path}: its answers are of another {base.card.name}: classify its files again")
+        raise SettingError(f"{library.path}: its answers are of another {base.card.name}: {advise_hearing(library)}")
     if base.card.multilabel:
         raise SettingError(f"{base.name} gives several genres a track: corrections are learned by models that give one")
     if base.card.base:
