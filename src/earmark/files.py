@@ -35,8 +35,8 @@ def walk(
 ) -> Iterator[Path]:
     """Yield all sound files below a folder, in sorted order.
 
-    Hidden files and folders (:func:`is_hidden`) are left out. Links to folders are not followed, so no loop is entered, nor is a folder
-    that contains itself otherwise (mounted below itself, say).
+    Hidden files and folders (:func:`is_hidden`) are left out. Links to folders are not followed, so no loop is entered,
+    nor is a folder that contains itself otherwise (mounted below itself, say).
 
     Parameters
     ----------

@@ -88,10 +88,9 @@ def tag_files(
     while chunk := list(islice(names, _CHUNK)):
         rows: Iterable[PlanRow] = run.propose(chunk, jobs=jobs, preview=preview)
         if plan is not None:
-            there, gone = [], []
-            for row in rows:
-                (there if os.path.lexists(row.path) else gone).append(row)
-            rows = gone + plan.add(there)
+            rows = list(rows)
+            there = [row for row in rows if os.path.lexists(row.path)]
+            rows = [row for row in rows if row not in there] + plan.add(there)
         for result in _drop_gone(run.apply(rows), on_gone):
             if result.outcome == "written":
                 on_written(result.path)
