@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_a_table_has_a_row_an_album_and_names_tracks_that_do_not_fit():
     assert [line.split(" jazz")[0].split(" pop")[0] for line in lines[at + 1 :]] == [
         "Music/Hits A/0.mp3", "Music/Hits A/1.mp3", "Music/A alone.mp3",
     ]  # fmt: skip
+
+
+def test_of_albums_that_end_alike_the_folder_is_shown_and_the_title_below(monkeypatch):
+    given = [replace_title(answers(f"{name}/Gold - Disc 1")[0], "Gold: Greatest Hits") for name in ("ABBA", "Roxette")]
+    lines = Text.from_ansi(write("table", given, 80, monkeypatch=monkeypatch)).plain.splitlines()
+    rows = [i for i, line in enumerate(lines) if "(5)" in line]
+    assert ["ABBA" in lines[i] for i in rows] == [True, False]
+    assert ["Roxette" in lines[i] for i in rows] == [False, True]
+    assert [lines[i + 1] for i in rows] == ["  Gold: Greatest Hits"] * 2
+    # where there is room, in one line
+    assert "ABBA/Gold - Disc 1: Gold: Greatest Hits (5)" in write("table", given)
+
+
+def replace_title(answer, title):
+    return replace(answer, album=replace(answer.album, title=title))
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

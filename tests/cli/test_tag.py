@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -14,13 +15,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mediafile import MediaFile
+from rich.text import Text
 from support.command import COMMAND, run
 from support.models import listening
 from support.paths import REPOSITORY
 
+from earmark.cli.commands.tag_view import make_writer
+from earmark.cli.options import Shape
 from earmark.data.synth import compose
 from earmark.inference.card import Calibration
 from earmark.inference.model import save_model
+from earmark.library.tags.result import TagResult
 
 BENCH = REPOSITORY / "bench" / "robustness" / "tags.py"
 
@@ -191,6 +196,7 @@ def test_what_fails_is_named_and_the_rest_goes_on(tag, music):
     empty = music / "empty"
     empty.mkdir()
     assert "no audio files" in tag(empty, expect=1).stdout
+    assert "to apply" not in tag(empty, "--plan", empty / "plan.csv", expect=1).stderr
 
 
 def test_undo_says_what_it_could_not_take_back(tag, music, tmp_path):
@@ -280,6 +286,63 @@ def test_a_library_is_planned_and_tagged_without_hearing(tag, music, tmp_path):
     assert "name files or folders" in done.stderr
 
 
+def test_runs_that_apply_one_plan_share_a_journal(tag, music, tmp_path):
+    before = content(music)
+    plan, journals = tmp_path / "plan.csv", tmp_path / "state" / "earmark" / "journals"
+    tag(music, "--plan", plan, "--min-confidence", "0")
+    whole = plan.read_text(encoding="utf-8-sig")
+    # stopped after its first file, and edited; of another folder, as it may be for a while
+    tag("--apply", plan, music / "one.mp3", expect=1)
+    edit(plan, three="review")
+    tag("--apply", plan)
+    (journal,) = journals.iterdir()
+    assert journal.name.startswith("plan-")
+    undo = tag("--undo", "last")
+    assert f"undoing {journal}" in undo.stderr
+    assert "restored 2" in undo.stderr
+    assert content(music) == before
+    plan.write_text(whole)
+    assert "written 3" in tag("--apply", plan).stderr
+    # each file once, though the journal has two changes of it
+    assert tag("--undo", journal).stderr.splitlines() == ["restored 3"]
+    assert content(music) == before
+    # a later plan of that name is another one
+    plan.unlink()
+    (music / "two.flac").unlink()
+    tag(music, "--plan", plan, "--min-confidence", "0")
+    tag("--apply", plan)
+    assert len(list(journals.iterdir())) == 2
+    assert "restored 2" in tag("--undo", "last").stderr
+
+
+def test_rows_fit_the_terminal_and_break_between_words(music, monkeypatch):
+    error = "its tags cannot be read, since the disk failed in the midst of a copy of this file"
+    given = [
+        TagResult("music/" + "long " * 20 + "name.mp3", "failed", error=error),
+        TagResult("a.mp3", "written", genres=("Electronic", "Drum & Bass", "Ambient", "House"), confidence=0.9),
+        TagResult("b.mp3", "unsure", guesses=("Electronic",), confidence=0.5, reason="not sure enough"),
+    ]
+    for width, name in ((40, 16), (80, 36), (120, 60)):
+        lines = render_rows(given, width, monkeypatch)
+        assert max(map(len, lines)) <= width
+        assert lines[0][name : name + 3] == "  ✗"
+        said = f"✗ {error} \u2013 → Electronic; Drum & Bass; Ambient; House 90% unsure: Electronic 50%, not sure enough"
+        assert " ".join(line[name + 2 :] for line in lines).split() == said.split()
+
+
+def render_rows(results, width, monkeypatch):
+    """Return the lines that a terminal of so many columns gets."""
+    file = io.StringIO()
+    file.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", file)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    write = make_writer(Shape.table)
+    for result in results:
+        write(result)
+    return Text.from_ansi(file.getvalue()).plain.split("\n")[:-1]
+
+
 def test_ctrl_c_while_planning_leaves_no_plan(music, tmp_path):
     for i in range(300):
         shutil.copy(music / "one.mp3", music / f"{i}.mp3")
@@ -306,12 +369,15 @@ def test_ctrl_c_while_planning_leaves_no_plan(music, tmp_path):
         (["x.mp3", "--top", "0"], "--top"),
         (["--apply", "p.csv", "--plan", "q.csv"], "give one of them"),
         (["--apply", "nowhere.csv"], "No such file"),
-        (["x.mp3", "--plan", "p.xlsx"], "a plan is a .csv"),
+        (["x.mp3", "--plan", "p.xlsx", "--library", "new.db"], "a plan is a .csv"),
+        (["x.mp3", "--plan", "nodir/p.csv", "--library", "new.db"], "there is no folder nodir"),
+        (["--undo", "last"], "there is no journal in"),
         (["--library", "nowhere.db"], "there is no such library"),
     ],
 )
 def test_wrong_usage_is_status_2(tag, tmp_path, arguments, message):
-    assert message in tag(*arguments, expect=2, cwd=tmp_path).stderr
+    assert message in " ".join(tag(*arguments, expect=2, cwd=tmp_path).stderr.split())
+    assert not list(tmp_path.iterdir())
 
 
 def test_names_of_any_bytes(tag, music, tmp_path):

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from earmark.cli.text import bar, clean, fit, format_offset, name_file, shorten, sparkline
+from earmark.cli.text import bar, clean, fit, format_offset, lay_beside, name_file, shorten, sparkline
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import ClipVerdict, Verdict
@@ -58,7 +58,8 @@ class TableWriter:
         # Left of the other genres: name, two blanks, genre, a blank, bar and figure.
         room = screen - (2 + self.genre_width + 1 + self.bar_width + _FIGURE)
         others = min(room // 2, _OTHER * (self.top - 1))
-        self.name_width = min(60, max(room - others, min(room, 24)))
+        # Albums of one name are told apart by their folders, which a wider column shows.
+        self.name_width = min(60, max(room - others, min(room, 32 if albums else 24)))
         self.header: Text | None = self._make_header("album (tracks)" if albums else "file")
         self.album: Album[Any] | None = None
 
@@ -82,7 +83,13 @@ class TableWriter:
         """Yield the lines of an album, or of a track of what is left to its tracks, which are told before the first."""
         album, verdict = answer.album, answer.verdict
         if album.kind == "album":
-            yield from self._make_lines(replace(verdict, path=f"{_name_album(album)} ({len(album.tracks)})"))
+            name, n = _name_album(album), f" ({len(album.tracks)})"
+            fits = cell_len(name + n) <= self.name_width
+            lines = self._make_lines(replace(verdict, path=(name if fits else str(album.folder)) + n))
+            yield next(lines)
+            if not fits and album.title != album.folder.name:
+                yield Text(f"  {shorten(clean(album.title), self.width - 2)}", "dim", no_wrap=True)
+            yield from lines
             for track in answer.outliers:
                 note = f"except {Path(track.path or '-').name}: {track.genre} {track.confidence:.0%}"
                 yield from self._add_note(Text(" " * (self.name_width + 2)), note, "yellow")
@@ -145,19 +152,8 @@ class TableWriter:
         return len(shares)
 
     def _add_note(self, line: Text, note: str, style: str = "red") -> Iterator[Text]:
-        """Yield a line and a note at its end; where that is too long, below it, beside the column of names."""
-        text = Text(clean(note), style=style)
-        if line.cell_len + text.cell_len <= self.width:
-            yield line.append_text(text)
-            return
-        blank = " " * (self.name_width + 2)
-        # Behind a name alone there is room for the note's first line.
-        if line.cell_len > len(blank):
-            yield line
-            line = Text(blank)
-        for part in text.wrap(self.console, self.width - len(blank)):
-            yield line.append_text(part)
-            line = Text(blank)
+        """Return a line and a note at its end; where that is too long, below it, beside the column of names."""
+        return lay_beside(line, Text(clean(note), style=style), self.width, self.name_width + 2)
 
     def _make_clip_line(self, clip: ClipVerdict) -> Text:
         span = f"  {format_offset(clip.start)}–{format_offset(clip.end)}"

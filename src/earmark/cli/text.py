@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -47,6 +47,22 @@ def fit(text: str, width: int) -> str:
     """Return a name that fills so many columns of a terminal, shortened or with blanks behind it."""
     shown = shorten(text, width)
     return shown + " " * (width - cell_len(shown))
+
+
+def lay_beside(line: Text, note: Text, width: int, indent: int) -> Iterator[Text]:
+    """Yield a line and a note at its end; where that is too long, below it, in lines of its own that are indented."""
+    from rich.console import Console
+
+    if line.cell_len + note.cell_len <= width:
+        yield line.append_text(note)
+        return
+    # Behind a name alone there is room for the note's first line.
+    if line.cell_len > indent:
+        yield line
+        line = Text(" " * indent)
+    for part in note.wrap(Console(), width - indent):
+        yield line.append_text(part)
+        line = Text(" " * indent)
 
 
 def join_counts(counts: Mapping[Any, int]) -> str:

@@ -1,12 +1,15 @@
 """The journal: torn, carried on, and not mistaken."""
 
 import json
+import os
+from dataclasses import replace
 
 import pytest
 from support.tags import undone, write
 
 from earmark.errors import SettingError
-from earmark.library.tags.journal import Journal, default_journal, read_journal
+from earmark.library.tags.journal import Journal, default_journal, find_last_journal, plan_journal, read_journal
+from earmark.library.tags.plan import PlanRow
 from earmark.library.tags.values import TagValues
 from earmark.library.tags.writer import GenreWriter
 
@@ -64,3 +67,22 @@ def test_two_runs_do_not_share_a_journal(put, journal):
 def test_the_default_journal_lies_in_the_state_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_journal().parent == tmp_path / "earmark" / "journals"
+
+
+def test_the_last_journal_is_the_one_written_to_last(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(SettingError, match="there is no journal in"):
+        find_last_journal()
+    journals = [default_journal().with_name(name) for name in ("plan-1.jsonl", "2026.jsonl", "note.txt")]
+    journals[0].parent.mkdir(parents=True)
+    for journal, seconds in zip(journals, (3, 2, 4), strict=True):
+        journal.touch()
+        os.utime(journal, (seconds, seconds))
+    assert find_last_journal() == journals[0]
+
+
+def test_the_journal_of_a_plan_is_told_by_its_files_however_it_is_edited():
+    rows = [PlanRow(f"/m/{i}\udce9.mp3", genre=("Jazz",), action="write", state="1 bytes at 2 ns") for i in range(3)]
+    journal = plan_journal(rows)
+    assert plan_journal(replace(row, genre=("Polka",), action="review") for row in reversed(rows)) == journal
+    assert plan_journal([replace(rows[0], state="1 bytes at 3 ns"), *rows[1:]]) != journal

@@ -84,6 +84,14 @@ def test_rows_may_be_sorted_deleted_and_empty_and_columns_too(tmp_path):
     ]
 
 
+def test_the_line_of_excel_that_names_the_separator_is_passed_over(tmp_path):
+    plan = tmp_path / "plan.csv"
+    write_plan(plan, ROWS)
+    resave(plan, delimiter=";")
+    plan.write_bytes(b"\xef\xbb\xbfsep=;\r\n" + plan.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    assert list(read_plan(plan)) == ROWS
+
+
 def test_edited_cells_are_taken_as_they_are(tmp_path):
     plan = tmp_path / "plan.csv"
     write_plan(plan, ROWS[:1])
@@ -102,6 +110,7 @@ GOOD = "path,genre,action,state\n/a.mp3,Jazz,write,1 bytes at 2 ns\n"
     ("text", "line", "message"),
     [
         ("", 1, "'path' is missing"),
+        (GOOD.replace("\n", "\r"), 1, "CR alone"),
         ("path,genre,action\n", 1, "'state' is missing"),
         ("path,genre,action,state,note\n", 1, "unknown column 'note'"),
         ("path,genre,action,state,state\n", 1, "there twice"),
@@ -117,7 +126,7 @@ GOOD = "path,genre,action,state\n/a.mp3,Jazz,write,1 bytes at 2 ns\n"
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_line_before_any_row_is_given(tmp_path, text, line, message):
     plan = tmp_path / "plan.csv"
-    plan.write_text(text)
+    plan.write_text(text, newline="")
     with pytest.raises(SettingError, match=rf"plan\.csv, line {line}: .*({message})"):
         read_plan(plan)
 

@@ -33,7 +33,7 @@ from earmark.cli.options import (
     VocabularyOption,
 )
 from earmark.cli.progress import show_progress
-from earmark.cli.text import clean
+from earmark.cli.text import clean, name_file
 from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
@@ -171,9 +171,12 @@ def tag(
     if apply is not None:
         if plan:
             raise SettingError("--plan makes a plan, --apply does what one says: give one of them")
+        from earmark.library.tags.journal import plan_journal
+        from earmark.library.tags.plan import read_plan
+
         with _open_library(library, needed=False) as kept:
             run = TagRun(
-                journal=journal or _name_journal(apply), library=kept,
+                journal=journal or plan_journal(read_plan(apply)), library=kept,
                 dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links,
             )  # fmt: skip
             _apply(run, apply, paths or [], form)
@@ -233,14 +236,6 @@ def _tag(run: TagRun, rows: Iterable[PlanRow], count: Count, form: Shape) -> Non
         _show(run, run.apply(rows), count, form)
 
 
-def _name_journal(plan: Path) -> Path:
-    """Return the one journal of all runs that apply a plan, so that one command takes back what several have written."""
-    from earmark.library.tags.journal import journal_folder
-    from earmark.library.tags.plan import name_plan, read_plan
-
-    return journal_folder() / f"plan-{name_plan(read_plan(plan))}.jsonl"
-
-
 def _apply(run: TagRun, plan: Path, paths: list[str], form: Shape) -> None:
     """Write what a plan says."""
     from earmark.library.tags.plan import read_plan
@@ -297,7 +292,7 @@ def _undo(journal: Path, library: Library | None, dry_run: bool, break_links: bo
     require_mediafile("earmark tag")
     if journal == Path("last"):
         journal = find_last_journal()
-        terminal.say(f"undoing {clean(str(journal))}")
+        terminal.say(f"undoing {name_file(str(journal))}")
     entries, damaged = read_journal(journal)
     write, counts = tag_view.make_writer(form), Counter[str]()
     note = library.note_change if library else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from earmark.cli import terminal
 from earmark.cli.options import Shape
-from earmark.cli.text import clean, fit, format_percents, join_counts, name_file
+from earmark.cli.text import clean, fit, format_percents, join_counts, lay_beside, name_file
 from earmark.errors import format_count
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from earmark.library.tagging.run import TagRun
     from earmark.library.tags.result import TagResult
@@ -96,28 +98,36 @@ def _print_json(result: TagResult) -> None:
 
 
 def _print_row(console: Console, result: TagResult) -> None:
-    """Print one line for a file that changes or fails: what was there → what is there, and how sure that is."""
+    """Print a file that changes or fails: what was there → what is there, and how sure that is."""
     from rich.text import Text
 
     if result.outcome in _HIDDEN:
         return
-    # 60 columns for the genres before and after; piped, there is no width to share.
-    width = max(16, min(60, console.width - 60)) if console.is_terminal else 60
-    line = Text(fit(name_file(result.path), width) + "  ", no_wrap=True)
+    # 44 columns are for the genres before and after; piped, there is no width to share.
+    width, screen = (max(16, min(60, console.width - 44)), console.width) if console.is_terminal else (60, sys.maxsize)
+    name = Text(fit(name_file(result.path), width) + "  ", no_wrap=True)
+    for line in lay_beside(name, _describe(result), screen, width + 2):
+        line.rstrip()
+        console.print(line)
+
+
+def _describe(result: TagResult) -> Text:
+    """Return what became of a file."""
+    from rich.text import Text
+
     if result.error:
-        line.append(f"✗ {result.error}", style="red")
-    elif result.reason:
-        line.append(_describe_rejection(result), style="dim")
-    else:
-        line.append(clean("; ".join(result.before)) or "–", style="dim").append(" → ")
-        line.append(clean("; ".join(result.genres)) or "–", style="bold green" if result.outcome in _DONE else "bold")
-        if result.moods:
-            line.append(f"  {clean('; '.join(result.moods))}", style="green")
-        if result.confidence is not None:
-            line.append(f"  {result.confidence:.0%}", style="dim")
-        if result.outcome in ("genre restored", "would restore genre", "as it was"):
-            line.append(f"  ({result.outcome})", style="dim")
-    console.print(line)
+        return Text(f"✗ {clean(result.error)}", style="red")
+    if result.reason:
+        return Text(_describe_rejection(result), style="dim")
+    text = Text().append(clean("; ".join(result.before)) or "–", style="dim").append(" → ")
+    text.append(clean("; ".join(result.genres)) or "–", style="bold green" if result.outcome in _DONE else "bold")
+    if result.moods:
+        text.append(f"  {clean('; '.join(result.moods))}", style="green")
+    if result.confidence is not None:
+        text.append(f"  {result.confidence:.0%}", style="dim")
+    if result.outcome in ("genre restored", "would restore genre", "as it was"):
+        text.append(f"  ({result.outcome})", style="dim")
+    return text
 
 
 def _describe_rejection(result: TagResult) -> str:

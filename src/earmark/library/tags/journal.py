@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 from time import localtime, strftime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from zlib import crc32
 
 from pydantic import TypeAdapter, ValidationError
 
 from earmark.errors import SettingError, TagError
 from earmark.library.tags.genre_tags import RawGenres
 from earmark.library.tags.safe_replace import describe_error, lock, sync_folder
+
+if TYPE_CHECKING:
+    from earmark.library.tags.plan import PlanRow
 
 _HEADER = {"journal": "earmark tag", "version": 1}
 
@@ -152,6 +157,16 @@ def journal_folder() -> Path:
 def default_journal() -> Path:
     """Return where a run writes its journal: in :func:`journal_folder`, by date and time."""
     return journal_folder() / strftime(f"%Y-%m-%d-%H%M%S-{os.getpid()}.jsonl", localtime())
+
+
+def plan_journal(rows: Iterable[PlanRow]) -> Path:
+    """Return the one journal of all runs that apply a plan, so that one command takes back what several have written.
+
+    Its name tells the plan by the files as they were when it was made: it is the same while people edit and sort the
+    plan, and another for a later plan of files that have changed.
+    """
+    texts = (f"{row.path}\0{row.state}".encode(errors="surrogatepass") for row in rows)
+    return journal_folder() / f"plan-{sum(map(crc32, texts)) % 2**32:08x}.jsonl"
 
 
 def find_last_journal() -> Path:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
-from zlib import crc32
 
 from earmark.errors import SettingError
 from earmark.files import open_atomic
@@ -169,15 +168,6 @@ def read_plan(path: Path) -> Iterator[PlanRow]:
     check_plan_name(path)
     deque(_iterate_rows(path), maxlen=0)
     return _iterate_rows(path)
-
-
-def name_plan(rows: Iterable[PlanRow]) -> str:
-    """Return eight digits for the files of a plan as they were when it was made.
-
-    They stay as they are while people edit and sort the plan, and are others of a later plan of files that have changed.
-    """
-    texts = (f"{row.path}\0{row.state}".encode(errors="surrogatepass") for row in rows)
-    return f"{sum(map(crc32, texts)) % 2**32:08x}"
 
 
 def _to_dict(row: PlanRow) -> dict[str, Any]:
