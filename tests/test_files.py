@@ -29,6 +29,8 @@ def test_links_to_folders_are_not_followed_so_no_loop_is(tmp_path, reported):
     (tmp_path / "music" / "self").symlink_to("self")
     (tmp_path / "music" / "self.mp3").symlink_to("self.mp3")
     (tmp_path / "named").symlink_to(tmp_path / "music")
+    (tmp_path / "music" / "@eaDir").mkdir()
+    (tmp_path / "music" / "@eaDir" / "c.mp3").touch()
     names = ["a.mp3", "self.mp3", "album/b.mp3"]  # whoever opens the second will see what it is
     for root in (tmp_path / "music", tmp_path / "named"):  # what is named outright is followed
         assert [str(path.relative_to(root)) for path in walk(root, on_error=reported)] == names

@@ -22,6 +22,11 @@ SUFFIXES = frozenset("." + name for name in _NAMES.split())
 """Suffixes of sound files when a folder is walked; a file named outright is always tried."""
 
 
+def is_hidden(name: str) -> bool:
+    """Tell whether a name is passed over when a folder is walked: hidden, or what a Synology keeps of its own."""
+    return name.startswith(".") or name == "@eaDir"
+
+
 def walk(
     root: str | os.PathLike[str],
     *,
@@ -30,8 +35,8 @@ def walk(
 ) -> Iterator[Path]:
     """Yield all sound files below a folder, in sorted order.
 
-    Hidden files and folders are left out. Links to folders are not followed, so no loop is entered, nor is a folder
-    that contains itself otherwise (mounted below itself, say).
+    Hidden files and folders (:func:`is_hidden`) are left out. Links to folders are not followed, so no loop is entered,
+    nor is a folder that contains itself otherwise (mounted below itself, say).
 
     Parameters
     ----------
@@ -88,7 +93,7 @@ def _list_folder(
 ) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     """Return the sound files and the folders in a folder, sorted by name."""
     with os.scandir(folder) as found:
-        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        entries = sorted((entry for entry in found if not is_hidden(entry.name)), key=lambda entry: entry.name)
     files: list[os.DirEntry[str]] = []
     folders: list[os.DirEntry[str]] = []
     for entry in entries:

@@ -330,6 +330,10 @@ def test_the_shell_offers_names(tmp_path, song):
     assert {name for name in offered if name} == {"mine.onnx", "models/"}
     assert "paper-lstm-2x250" in completed("evaluate", "paper")
     assert {"lstm-1x250", "lstm-2x250"} <= set(completed("train", "--recipe", "lstm"))
+    for name in ("mine.yaml", "more.yml"):
+        (tmp_path / name).touch()
+    offered = completed("tag", "--vocabulary", "m", cwd=tmp_path)
+    assert {name for name in offered if name} == {"model", "musicbrainz", "mine.yaml", "more.yml", "models/"}
     assert {"table", "json", "csv"} <= set(completed("library", "l.db", "--format", ""))
     run("classify", song, "--library", tmp_path / "l.db")
     assert {"jazz", "reggae", "unknown"} <= set(completed("library", "l.db", "--genre", "", cwd=tmp_path))

@@ -134,9 +134,14 @@ def test_it_tags_what_comes_and_its_own_writing_does_not_set_it_off(watch, music
     written = (music / "new.flac").read_bytes()
     # long enough for what it wrote to settle, and to be looked at
     time.sleep(2)
+    (music / "new.flac").rename(music / "moved.flac")
+    outcomes = ["had one", "had one", "written"]
+    at_work.wait(3)
+    assert "moved.flac" in run("library", tmp_path / "db").stdout
+    (music / "moved.flac").rename(music / "new.flac")
     status, said = at_work.stop(signal.SIGTERM)
     assert status == 143
-    assert sum(row["outcome"] == "written" for row in at_work.rows) == 1
+    assert sorted(row["outcome"] for row in at_work.rows) == outcomes
     assert genres(tagged) == ["Polka"]
     assert (music / "new.flac").read_bytes() == written
     (undo,) = re.findall(r"earmark (tag --undo \S+)", said)
@@ -174,9 +179,34 @@ def test_once_catches_up_and_ends(music, song, tmp_path):
     assert [Path(row["path"]).name for row in json_lines(done.stdout)] == ["one.flac"]
     again = run("watch", music, "--library", tmp_path / "db", "--once", "--settle", "0.2", "-f", "json")
     assert again.stdout == ""
+    assert (done.stderr, again.stderr) == ("heard 1\n", "1 file known, none new\n")
+    for _ in range(2):
+        planned = run("watch", music, "--plan", tmp_path / "plan.csv", "--once", "--settle", "0.2")
+    assert planned.stderr.startswith("1 file known, none new\n")
+    assert re.search(r"plan\.csv: (write|review|keep) 1\n", planned.stderr)
 
 
 def test_usage(music, tmp_path):
+    for option, needed in (("--styles=2", "--tag or --plan"), ("--keep-mtime", "--tag")):
+        said = " ".join(run("watch", music, "--library", tmp_path / "db", option, expect=2).stderr.split())
+        assert f"{option.partition('=')[0]} is about what is written into files: give {needed}" in said
+
+
+def test_what_an_error_advises_can_be_done(music, song, tmp_path):
+    os.link(shutil.copy(song, music / "one.flac"), tmp_path / "other.flac")
+    os.utime(music / "one.flac", ns=(5, 5))
+    once = ("--tag", "--once", "--settle", "0.2", "-f", "json", "--journal", tmp_path / "journal")
+    (refused,) = json_lines(run("watch", music, *once, expect=1).stdout)
+    assert "--break-links" in refused["error"]
+    run("watch", music, *once, "--break-links", "--keep-mtime")
+    assert genres(music / "one.flac")
+    assert not genres(tmp_path / "other.flac")
+    assert (music / "one.flac").stat().st_mtime_ns == 5
+    run("tag", "--undo", tmp_path / "journal")
+    assert (music / "one.flac").read_bytes() == song.read_bytes()
+
+
+def test_that_nothing_is_named_is_wrong_usage(music, tmp_path):
     assert "--library" in run("watch", music, expect=2).stderr
     assert "not there" in run("watch", tmp_path / "none", "--library", tmp_path / "db", "--once", expect=2).stderr
 

@@ -1,6 +1,7 @@
 """What becomes of files that come: in a library, in a plan."""
 
 import csv
+import os
 from dataclasses import replace
 
 import pytest
@@ -83,8 +84,41 @@ def test_a_file_that_has_changed_gets_a_new_row_in_place_of_the_old(files, tmp_p
     (tmp_path / "a.mp3").write_bytes(b"longer")
     changed = str(tmp_path / "a.mp3"), (tmp_path / "a.mp3").stat()
     assert not plan.has(*changed)
-    plan.add([replace(row_for(changed), genre=("Folk",))])
+    plan.add([replace(row_for(changed), genre=("Folk",), confidence=0.4)])
     assert [row.genre for row in read_plan(plan.path)] == [("Folk",)]
+
+
+def edit(plan, old, new):
+    plan.path.write_text(plan.path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["plan.csv", "plan.jsonl"])
+def test_what_a_person_has_edited_stays_where_the_file_is_only_touched(files, tmp_path, name):
+    plan = GrowingPlan(tmp_path / name)
+    plan.add([row_for(file, confidence=0.8351) for file in files])
+    edit(plan, "Jazz", "Swing")
+    os.utime(tmp_path / "a.mp3", ns=(5, 5))
+    touched = row_for((files[0][0], (tmp_path / "a.mp3").stat()), confidence=0.8351)
+    assert plan.add([touched]) == []
+    rows = list(read_plan(plan.path))
+    assert [(row.path, row.genre) for row in rows] == [(path, ("Swing",)) for path, _ in files]
+    assert rows[0].state == touched.state
+    assert plan.count_actions() == {"write": 2}
+    # what sounds otherwise, or has got a genre meanwhile, is another file
+    for other in (replace(touched, confidence=0.2), replace(touched, current=("Polka",))):
+        edit(plan, "Jazz", "Swing")
+        assert plan.add([other]) == [other]
+        assert {row.path: row.genre for row in read_plan(plan.path)}[files[0][0]] == ("Jazz",)
+
+
+def test_a_row_follows_its_file_to_another_name(files, tmp_path):
+    plan = GrowingPlan(tmp_path / "plan.csv")
+    plan.add([row_for(file) for file in files])
+    edit(plan, "Jazz", "Swing")
+    (tmp_path / "a.mp3").rename(moved := tmp_path / "c.mp3")
+    os.utime(tmp_path / "b.mp3", ns=(5, 5))
+    plan.add([row_for((str(moved), moved.stat()))])
+    assert {row.path: row.genre for row in read_plan(plan.path)} == {str(moved): ("Swing",), files[1][0]: ("Swing",)}
 
 
 def test_a_plan_that_cannot_be_read_is_refused_before_anything_is_heard(tmp_path):

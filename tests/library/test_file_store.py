@@ -135,6 +135,20 @@ def test_a_change_is_noted_before_the_verdict_is_written(song, tmp_path):
         assert look(library)["song.wav"].file == "there"
 
 
+def test_an_answer_on_a_file_as_it_was_does_not_replace_that_of_a_run_that_has_tagged_it(song, tmp_path):
+    with Library(tmp_path / "l.db") as first, Library(tmp_path / "l.db") as second:
+        late = second.classify([(str(song), song.stat())], KEY, lambda names: map(heard, names))
+        next(late)
+        hear(first, song)
+        before = Stamp.of(song)
+        genres(song, "Ska")
+        first.note_change(song, before, Stamp.of(song))
+        list(late)
+        kept = look(first)["song.wav"]
+        assert (kept.file, kept.tags.genres) == ("there", ("Ska",))
+        assert kept.verdict.embedding is not None
+
+
 def test_a_file_that_moved_keeps_all(song, tmp_path):
     (tmp_path / "album").mkdir()
     moved = tmp_path / "album" / "01 new name.wav"
@@ -219,7 +233,7 @@ def test_prune_forgets_all_of_a_file(song, sound, tmp_path):
         hear(library, song, there)
         library.correct([(str(song), "Ska"), (str(there), "Ska")], "person")
         song.unlink()
-        assert library.prune() == 1
+        assert library.prune() == (1, 1)
         for table in ("track", "file", "correction"):
             assert library._select(f"SELECT path FROM {table}") == [(os.fsencode(there),)]
 

@@ -65,7 +65,7 @@ def put(path, data=b"x"):
 
 def test_what_is_there_is_found_but_not_what_is_hidden_or_half_written(tmp_path):
     names = ("a.mp3", "b.FLAC", "c/d.opus", "half.mp3.part", "x.tmp", "y.crdownload", "z.mp3~", "cover.jpg",
-             ".earmark-draft-00.mp3", ".cache/e.mp3", "c/.f.mp3")  # fmt: skip
+             ".earmark-draft-00.mp3", ".cache/e.mp3", "@eaDir/a.mp3", "c/.f.mp3")  # fmt: skip
     for name in names:
         put(tmp_path / name)
     assert sorted(found([tmp_path])) == [str(tmp_path / name) for name in ("a.mp3", "b.FLAC", "c/d.opus")]

@@ -49,6 +49,15 @@ def recipes(incomplete: str) -> Iterator[str]:
 
 
 @_escape_for_bash
+def vocabularies(incomplete: str) -> Iterator[str]:
+    """Offer vocabularies of the package and YAML files."""
+    from earmark.library.vocabulary import BUILT_IN
+
+    yield from (name for name in BUILT_IN if name.startswith(incomplete))
+    yield from _files(incomplete, ".yaml", ".yml")
+
+
+@_escape_for_bash
 def labels(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offer genres of the model named on the line, or of the bundled one."""
     yield from _read_names(ctx, incomplete, ("labels",))
@@ -93,7 +102,7 @@ def genres(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     yield from (genre for genre in [*known, "unknown"] if genre.startswith(incomplete))
 
 
-def _files(incomplete: str, suffix: str) -> Iterator[str]:
+def _files(incomplete: str, *suffixes: str) -> Iterator[str]:
     """Offer files of one kind, and folders that may hold some."""
     # The tilde is expanded for the search only; offers keep it, since the shell drops what does not begin as typed.
     start = os.path.expanduser(incomplete)  # noqa: PTH111 (Path drops the slash at the end)
@@ -102,5 +111,5 @@ def _files(incomplete: str, suffix: str) -> Iterator[str]:
         shown = incomplete + path[len(start) :]
         if Path(path).is_dir():
             yield shown + "/"
-        elif path.endswith(suffix):
+        elif path.endswith(suffixes):
             yield shown

@@ -182,6 +182,7 @@ VocabularyOption = Annotated[
         help="Words for genres: common (as most tags have them), model (its own names), musicbrainz, beets (what its "
         "lastgenre accepts), id3v1, or a YAML file of yours, see docs/tags.md.",
         rich_help_panel=_WORDS,
+        autocompletion=completion.vocabularies,
     ),
 ]
 ParentsOption = Annotated[
@@ -237,6 +238,28 @@ MoodsOption = Annotated[
         metavar="N",
         help="Write up to N moods into the field MOOD, of 20 % and more.",
         rich_help_panel=WRITTEN,
+    ),
+]
+SAFETY = "Files and undo"
+"""A heading of ``--help``, of commands that write tags."""
+
+JournalOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal",
+        metavar="FILE",
+        help="Where changes are noted; those of one plan together.",
+        show_default="earmark/journals in the state folder, ~/.local/state on Linux",
+        rich_help_panel=SAFETY,
+    ),
+]
+KeepMtimeOption = Annotated[
+    bool, typer.Option("--keep-mtime", help="Keep the files' modification times.", rich_help_panel=SAFETY)
+]
+BreakLinksOption = Annotated[
+    bool,
+    typer.Option(
+        "--break-links", help="Tag a hard link; the file's other names stay as they are.", rich_help_panel=SAFETY
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Random seed.")]

@@ -138,10 +138,16 @@ def find_hearing(library: Library, card: Card) -> ModelKey:
         if hearing.checksum == card.checksum:
             return hearing
     there = "; ".join(f"{hearing.name} ({hearing.checksum[:8]})" for hearing, _ in hearings) or "none at all"
+    older = "an older one of this name" if any(hearing.name == card.name for hearing, _ in hearings) else there
     raise SettingError(
-        f"{library.path}: no answers of the model {card.name} ({card.checksum[:8]}), but of {there}: name its file by "
-        "--model, or name the files or folders too, to hear them by this model"
+        f"{library.path}: no answers of the model {card.name} ({card.checksum[:8]}), but of {older}: "
+        f"{advise_hearing(library)}; or name the file of another model by --model"
     )
+
+
+def advise_hearing(library: Library) -> str:
+    """Say how to bring a library's answers up to date."""
+    return f"'earmark classify FOLDER --library {library.path}' hears the files once more, and corrections stay"
 
 
 def find_card(hearing: ModelKey, model: str | None = None) -> Card:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -61,12 +63,13 @@ def tag_files(
     run: TagRun,
     files: Iterable[FileStatus],
     on_gone: Callable[[str], None],
+    on_written: Callable[[str], None],
     *,
     plan: GrowingPlan | None = None,
     jobs: int = 1,
     preview: bool = False,
 ) -> Iterator[TagResult]:
-    """Tag files; with a plan, add to it what would be written. Yield what became of each.
+    """Tag files; with a plan, add to it what would be written. Yield what became of each that is new to the plan.
 
     Parameters
     ----------
@@ -75,6 +78,8 @@ def tag_files(
     files : iterable of FileStatus
     on_gone : callable
         Called with the name of a file that failed because it went away, in place of a result.
+    on_written : callable
+        Called with the name of a file that was written.
     plan : GrowingPlan, optional
     jobs, preview
         As of :meth:`earmark.library.tagging.run.TagRun.propose`.
@@ -84,9 +89,12 @@ def tag_files(
         rows: Iterable[PlanRow] = run.propose(chunk, jobs=jobs, preview=preview)
         if plan is not None:
             rows = list(rows)
-            for path in plan.add(row for row in rows if os.path.lexists(row.path)):
-                _log.warning("%s: a name that is not UTF-8 fits into a plan that ends in .jsonl only", path)
-        yield from _drop_gone(run.apply(rows), on_gone)
+            there = [row for row in rows if os.path.lexists(row.path)]
+            rows = [row for row in rows if row not in there] + plan.add(there)
+        for result in _drop_gone(run.apply(rows), on_gone):
+            if result.outcome == "written":
+                on_written(result.path)
+            yield result
 
 
 class GrowingPlan:
@@ -95,6 +103,11 @@ class GrowingPlan:
     Parameters
     ----------
     path : Path
+
+    Attributes
+    ----------
+    n_known : int
+        Files that it was asked for and had.
 
     Raises
     ------
@@ -105,25 +118,56 @@ class GrowingPlan:
     def __init__(self, path: Path) -> None:
         check_plan_name(path)
         self.path = path
+        self.n_known = 0
         # hash of the path → of the state; texts would fill the memory
         self._states = {hash(row.path): hash(row.state) for row in self._read()}
 
     def has(self, path: str, status: os.stat_result | None) -> bool:
-        """Return whether the plan has a row for a file as it is now."""
+        """Return whether the plan has a row for a file as it is now, and count those."""
         if status is None:
             return False
         state = format_state(status.st_size, status.st_mtime_ns)
-        return self._states.get(hash(_make_absolute(path))) == hash(state)
+        known = self._states.get(hash(_make_absolute(path))) == hash(state)
+        self.n_known += known
+        return known
 
-    def add(self, rows: Iterable[PlanRow]) -> list[str]:
-        """Add rows, each in place of one for the same file; return paths that do not fit into a .csv."""
+    def add(self, rows: Iterable[PlanRow]) -> list[PlanRow]:
+        """Add rows, and return those that are new or that say something new.
+
+        Where a file was only touched or moved, its row stays as people have made it, and follows the file.
+        """
         new = {_make_absolute(row.path): row for row in rows}
         self._states |= {hash(path): hash(row.state) for path, row in new.items()}
+        for path in write_plan(self.path, self._merge(new)):
+            _log.warning("%s: a name that is not UTF-8 fits into a plan that ends in .jsonl only", path)
+        return list(new.values())
+
+    def _merge(self, new: dict[str, PlanRow]) -> Iterator[PlanRow]:
+        """Yield the rows there are, then the new ones; take from `new` those for which the row that is there holds."""
+        paths = {row.state: path for path, row in new.items() if row.state}
+        replaced = set(new)
         # read again: people may have edited it
-        return write_plan(self.path, chain((row for row in self._read() if row.path not in new), new.values()))
+        for old in self._read():
+            moved = old.path not in replaced and old.state in paths and not os.path.lexists(old.path)
+            path = paths[old.state] if moved else old.path
+            if path not in replaced:
+                yield old
+            elif path in new and _holds_for(old, new[path]):
+                yield replace(old, path=path, state=new.pop(path).state)
+        yield from new.values()
+
+    def count_actions(self) -> Counter[str]:
+        """Count the rows by their action."""
+        return Counter(row.action for row in self._read())
 
     def _read(self) -> Iterator[PlanRow]:
         return read_plan(self.path) if self.path.exists() else iter(())
+
+
+def _holds_for(old: PlanRow, new: PlanRow) -> bool:
+    """Tell whether tags and answer of a file are as they were, so that its row may stay as people have made it."""
+    confidence = None if new.confidence is None else round(new.confidence, 2)
+    return (old.current, old.confidence, old.reason) == (new.current, confidence, new.reason)
 
 
 def _make_absolute(path: str) -> str:

@@ -179,8 +179,11 @@ class FileStore:
             yield [(os.fsdecode(path), embedding) for _, path, embedding in rows]
             last = rows[-1][0]
 
-    def prune(self) -> int:
-        """Forget files that are gone, and return how many; a LibraryError if all are: rather, their disk is away."""
+    def prune(self) -> tuple[int, int]:
+        """Forget files that are gone; return how many, and how many corrections went with them.
+
+        A LibraryError if all are gone: rather, their disk is away.
+        """
         paths = [path for (path,) in self._select("SELECT DISTINCT path FROM track")]
         # lexists: a link whose target is away is not gone
         gone = [(path,) for path in paths if not os.path.lexists(path)]
@@ -191,9 +194,14 @@ class FileStore:
             )
         with self._transaction():
             self._database.executemany(f"DELETE FROM track WHERE {_OF_PATH}", gone)
-            for table in ("file", "correction"):
-                self._database.executemany(f"DELETE FROM {table} WHERE path = ?", gone)
-        return len(gone)
+            self._database.executemany("DELETE FROM file WHERE path = ?", gone)
+            corrections = self._database.executemany("DELETE FROM correction WHERE path = ?", gone).rowcount
+        return len(gone), max(0, corrections)
+
+    def follow_move(self, path: str, status: os.stat_result) -> bool:
+        """Give a file what was known of it under another path, if it was moved from there; return whether it was."""
+        self.flush()
+        return self._follow_move(path_key(path), status.st_size, status.st_mtime_ns)
 
     def _follow_move(self, key: bytes, size: int, mtime_ns: int) -> bool:
         """Give a file that was not known what was known under another path, if it was moved from there."""

@@ -210,12 +210,23 @@ class Library(FileStore):
         self._last_flush = time.monotonic()
         if not self._pending:
             return
-        tracks, files = zip(*self._pending, strict=True)
         with self._transaction():
-            self._database.executemany(_PUT_TRACK, tracks)
-            self._put_files(files)
-        _log.debug("library %s: %d answers written", self.path, len(tracks))
+            current = [rows for rows in self._pending if not self._is_outdated(*rows)]
+            self._database.executemany(_PUT_TRACK, [track for track, _ in current])
+            self._put_files(file for _, file in current)
+        _log.debug("library %s: %d answers written", self.path, len(current))
         self._pending.clear()
+
+    def _is_outdated(self, track: tuple[Any, ...], file: FileRow) -> bool:
+        """Tell whether another run has meanwhile kept an answer on the file as it is now, and this is on what it was.
+
+        Such a run has tagged it, say.
+        """
+        key, *stamp = file[:3]
+        if file_state(key, *stamp) != "changed":
+            return False
+        status = os.stat(key)  # noqa: PTH116 (bytes)
+        return self._find(track[0], key, (status.st_size, status.st_mtime_ns), timeline=False) is not None
 
     def store_many(self, key: ModelKey, verdicts: Iterable[StoredVerdict]) -> int:
         """Keep the verdicts of a model on files that the library knows, and return how many.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import AudioError, LibraryError
 from earmark.inference.encoder import Encoder
+from earmark.library.answers import advise_hearing
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
@@ -60,7 +61,7 @@ def find_similar_files(
     if next(read_blocks(), None) is None:
         raise LibraryError(
             f"{library.path}: it keeps no embeddings, as an older Earmark or a model without the encoder filled it: "
-            "fill a new one with 'earmark classify FOLDER --library NEW.db'"
+            f"{advise_hearing(library)}"
         )
     queries = np.stack([_get_embedding(library, path, classify) for path in paths])
     named = set(map(os.path.abspath, paths))

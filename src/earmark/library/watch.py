@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from earmark.errors import MissingExtra, SettingError
-from earmark.files import SUFFIXES, scan
+from earmark.files import SUFFIXES, is_hidden, scan
 from earmark.library.look_ahead import FileStatus
 from earmark.library.search import make_matcher
 from earmark.library.settling import SettlingPaths, is_open_for_writing
@@ -184,7 +184,7 @@ class FolderWatch:
         inner = os.path.relpath(path, root)
         if inner == ".":
             return True
-        if any(part.startswith(".") for part in Path(inner).parts) or self._excluded(inner + "/" * is_folder):
+        if any(map(is_hidden, Path(inner).parts)) or self._excluded(inner + "/" * is_folder):
             return False
         if not is_folder and os.path.splitext(path)[1].lower() not in SUFFIXES:
             return False
@@ -212,6 +212,11 @@ class FolderWatch:
     def forget(self, name: str) -> None:
         """Have a file given again though it may be what it was: it went away before it could be heard."""
         self._given.pop(hash(name), None)
+
+    def note_written(self, name: str) -> None:
+        """Have a file not given again as it is now: what follows the folder wrote it itself."""
+        with suppress(OSError):
+            self._note_given((name, os.stat(name)))
 
     def _note_given(self, file: FileStatus) -> bool:
         """Note that a file is given as it is now; return False if it was before."""

@@ -25,7 +25,7 @@ from earmark.evaluation.calibration import TAG_PRECISION
 from earmark.inference.aggregate import LEAST_PROBABILITY
 from earmark.inference.card import Calibration, Card, Metric, Training
 from earmark.inference.model import Model, open_model, save_model
-from earmark.library.answers import choose_model, find_model, locate_model
+from earmark.library.answers import advise_hearing, choose_model, find_model, locate_model
 from earmark.library.library import Library, ModelKey
 from earmark.training.corrections import Corrections, read_corrections
 from earmark.training.export import write_adapted
@@ -144,10 +144,13 @@ def _choose_base(library: Library, model: str | None) -> tuple[Model, ModelKey]:
         # the one last used that is neither of several genres nor has learned from corrections itself
         first = next((pair for pair in found if not (pair[0].card.base or pair[0].card.multilabel)), None)
         if first is None:
-            raise SettingError(f"{library.path} has answers of {'; '.join(names)}: give the file of one by --model")
+            raise SettingError(
+                f"{library.path} has answers of {'; '.join(names)}, of models that are not here: "
+                f"{advise_hearing(library)}; or give the file of one by --model"
+            )
         base, hearing = first
     if base.card.checksum != hearing.checksum:
-        raise SettingError(f"{library.path}: its answers are of another {base.card.name}: classify its files again")
+        raise SettingError(f"{library.path}: its answers are of another {base.card.name}: {advise_hearing(library)}")
     if base.card.multilabel:
         raise SettingError(f"{base.name} gives several genres a track: corrections are learned by models that give one")
     if base.card.base:

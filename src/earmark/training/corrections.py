@@ -15,6 +15,7 @@ from earmark.data.corpus import Corpus, Track
 from earmark.data.groups import group_by_album
 from earmark.errors import SettingError
 from earmark.inference.genre_names import match_genres
+from earmark.library.answers import advise_hearing
 from earmark.library.corrections import explain_unteachable, list_unteachable
 from earmark.library.library import Library, ModelKey, StoredVerdict
 from earmark.library.tags.spelling import unify_spellings
@@ -153,8 +154,8 @@ def _require_something(library: Library, hearing: ModelKey, heard: bool, genres:
     """Raise an error where there is nothing to learn from."""
     if not heard:
         raise SettingError(
-            f"{library.path} keeps no embeddings of {hearing.name}: 'earmark classify --library' into a new library "
-            "hears the files once more"
+            f"{library.path} keeps no embeddings of {hearing.name}, as an older Earmark filled it: "
+            f"{advise_hearing(library)}"
         )
     if not genres:
         raise SettingError(f"{library.path}: no track that is corrected is music that {hearing.name} has heard")

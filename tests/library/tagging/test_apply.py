@@ -171,6 +171,19 @@ def test_a_library_is_not_heard_again_after_its_files_were_tagged(music, tagger,
     assert tagger.heard[4:] == ["had.mp3"]
 
 
+def test_a_tagged_file_that_is_moved_is_followed_in_the_library(music, tagger, journal, library):
+    with TagRun(tagger, journal=journal, library=library) as run:
+        list(run.tag([str(music)]))
+    library.correct([(str(music / "a.flac"), "Ska")], "person")
+    (music / "album").mkdir()
+    (music / "a.flac").rename(moved := music / "album" / "1.flac")
+    with TagRun(tagger, journal=journal, library=library) as run:
+        assert [one.outcome for one in run.tag([str(moved)])] == ["had one"]
+    assert library.corrections() == {str(moved): "Ska"}
+    (key, _), *_ = library.models()
+    assert {Path(row.verdict.path).name: row.file for row in library.query(key)}["1.flac"] == "there"
+
+
 def test_nor_after_that_was_undone(music, tagger, journal, library):
     with TagRun(tagger, journal=journal, library=library) as run:
         list(run.tag([str(music)]))
@@ -218,7 +231,8 @@ def test_a_plan_from_a_library_is_the_one_from_its_files_and_opens_none(
 
 
 def test_a_library_without_answers_of_the_model_says_so(tagger, journal, library):
-    with TagRun(tagger, journal=journal) as run, pytest.raises(SettingError, match="no answers of the model made-up"):
+    says = "no answers of the model made-up .*'earmark classify FOLDER --library .*music.db'.* corrections stay"
+    with TagRun(tagger, journal=journal) as run, pytest.raises(SettingError, match=says):
         next(run.propose_from(library))
 
 

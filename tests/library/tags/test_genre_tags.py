@@ -155,6 +155,13 @@ def test_without_mediafile_the_extra_is_named(put, monkeypatch):
         GenreTags(put(".mp3"))
 
 
+def test_what_is_wrong_with_tags_is_told_without_the_path(tmp_path):
+    (tmp_path / "noise.flac").write_bytes(b"noise" * 99)
+    with pytest.raises(TagError) as error:
+        GenreTags(tmp_path / "noise.flac")
+    assert str(error.value) == "its tags cannot be read (it is not a valid FLAC file)"
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".ac3"])
 def test_other_formats_are_named(write_sound, tone, tmp_path, suffix):
     with pytest.raises(TagError, match=r"genre tag.*MP3, FLAC"):

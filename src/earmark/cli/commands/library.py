@@ -200,7 +200,9 @@ def library(
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
-            terminal.say(f"{format_count(kept.prune(), 'file')} forgotten")
+            n_files, n_corrections = kept.prune()
+            with_them = f", and {format_count(n_corrections, 'correction')} with them" if n_corrections else ""
+            terminal.say(f"{format_count(n_files, 'file')} forgotten{with_them}")
         if rename:
             model = rename_library(kept, rename)
         chosen = choose_answers(kept, model)

@@ -16,10 +16,14 @@ from earmark.cli.commands import tag_view
 from earmark.cli.errors import handle_errors, on_stop
 from earmark.cli.last_model import choose_last_model
 from earmark.cli.options import (
+    SAFETY,
     WRITTEN,
+    BreakLinksOption,
     DepthOption,
     GenresOption,
     JobsOption,
+    JournalOption,
+    KeepMtimeOption,
     LibraryModelOption,
     MinConfidenceOption,
     MoodsOption,
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
 Count = Callable[[], int | None] | None
 """Returns how many files there are."""
 
-_EXISTING, _PLANS, _SAFETY = "Genres that are there", "Plans", "Files and undo"
+_EXISTING, _PLANS = "Genres that are there", "Plans"
 """Headings of ``--help``."""
 
 
@@ -111,34 +115,18 @@ def tag(
     vocabulary: VocabularyOption = "common",
     parents: ParentsOption = False,
     depth: DepthOption = None,
-    journal: Annotated[
-        Path | None,
-        typer.Option(
-            "--journal",
-            metavar="FILE",
-            help="Where changes are noted; those of one plan together.",
-            show_default="earmark/journals in the state folder, ~/.local/state on Linux",
-            rich_help_panel=_SAFETY,
-        ),
-    ] = None,
+    journal: JournalOption = None,
     undo: Annotated[
         Path | None,
         typer.Option(
             "--undo",
             metavar="JOURNAL",
             help="Put back what was there before this journal; last: the newest of the state folder.",
-            rich_help_panel=_SAFETY,
+            rich_help_panel=SAFETY,
         ),
     ] = None,
-    keep_mtime: Annotated[
-        bool, typer.Option("--keep-mtime", help="Keep the files' modification times.", rich_help_panel=_SAFETY)
-    ] = False,
-    break_links: Annotated[
-        bool,
-        typer.Option(
-            "--break-links", help="Tag a hard link; the file's other names stay as they are.", rich_help_panel=_SAFETY
-        ),
-    ] = False,
+    keep_mtime: KeepMtimeOption = False,
+    break_links: BreakLinksOption = False,
     preview: PreviewOption = False,
     jobs: JobsOption = 0,
     form: Annotated[

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,19 +14,25 @@ import typer
 from earmark.cli import options, terminal
 from earmark.cli.errors import end_on_sigterm, handle_errors, on_stop
 from earmark.cli.last_model import choose_last_model
-from earmark.cli.text import clean
-from earmark.errors import SettingError
+from earmark.cli.text import clean, join_counts
+from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
     from earmark.library.library import Library
     from earmark.library.look_ahead import FileStatus
     from earmark.library.tagging.run import TagRun
+    from earmark.library.watch import FolderWatch
 
-    Handle = Callable[[Iterator[FileStatus], Callable[[str], None]], int]
+    Handle = Callable[[Iterator[FileStatus], FolderWatch], int]
+
+_WRITING = ("min_confidence", "top", "styles", "moods", "vocabulary", "parents", "depth", "break_links")
+_WRITING_NOW = ("journal", "keep_mtime")
+"""Options that only --tag or --plan needs, and that only --tag does."""
 
 
 @handle_errors
 def watch(
+    ctx: typer.Context,
     folders: Annotated[list[str], typer.Argument(help="Folders to watch, with all that is below them.", metavar="DIR")],
     library: Annotated[
         Path | None,
@@ -60,6 +66,9 @@ def watch(
     vocabulary: options.VocabularyOption = "common",
     parents: options.ParentsOption = False,
     depth: options.DepthOption = None,
+    journal: options.JournalOption = None,
+    keep_mtime: options.KeepMtimeOption = False,
+    break_links: options.BreakLinksOption = False,
     model: options.LibraryModelOption = None,
     preview: options.PreviewOption = False,
     jobs: options.JobsOption = 0,
@@ -91,10 +100,7 @@ def watch(
     from earmark.library.vocabulary import load_vocabulary
     from earmark.library.watch import FolderWatch
 
-    if tag and plan:
-        raise SettingError("--tag writes at once, --plan writes a plan: give one of them")
-    if not (tag or plan or library):
-        raise SettingError("say what becomes of the answers: --library DB, --tag or --plan FILE")
+    _check_usage(ctx, library, tag, plan)
 
     def note(line: str) -> None:
         terminal.say(clean(line), "yellow")
@@ -115,35 +121,72 @@ def watch(
             selector = GenreSelector.for_card(
                 tagger.card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
             )
-            run = TagRun(tagger, selector, library=kept, dry_run=plan is not None)
+            run = TagRun(
+                tagger, selector, journal, library=kept,
+                dry_run=plan is not None, keep_mtime=keep_mtime, break_links=break_links,
+            )  # fmt: skip
             handle = stack.enter_context(_tagging(run, plan, preview, jobs, form))
         else:
-            handle = _keeping(kept, model, preview, jobs, form)
+            handle = stack.enter_context(_keeping(kept, model, preview, jobs, form))
         if not once:
             terminal.say(clean(f"watching {', '.join(folders)}: Ctrl-C ends it"))
         for files in found.follow(once=once):
-            failed += handle(files, found.forget)
+            failed += handle(files, found)
     if failed:
         raise typer.Exit(1)
 
 
-def _keeping(library: Library, model: str | None, preview: bool, jobs: int, form: options.Shape) -> Handle:
-    """Return what keeps answers in a library, prints them, and returns how many files failed."""
+def _check_usage(ctx: typer.Context, library: Path | None, tag: bool, plan: Path | None) -> None:
+    """Raise an error where options do not go together."""
+    if tag and plan:
+        raise SettingError("--tag writes at once, --plan writes a plan: give one of them")
+    if not (tag or plan or library):
+        raise SettingError("say what becomes of the answers: --library DB, --tag or --plan FILE")
+    if not tag:
+        _refuse(ctx, _WRITING_NOW, "--tag")
+    if not (tag or plan):
+        _refuse(ctx, _WRITING, "--tag or --plan FILE")
+
+
+def _refuse(ctx: typer.Context, names: tuple[str, ...], needed: str) -> None:
+    """Raise an error where an option was given that another one needs; what a file sets is for other calls too."""
+    for option in ctx.command.params:
+        source = ctx.get_parameter_source(option.name or "")
+        if option.name in names and source and source.name == "COMMANDLINE":
+            raise SettingError(f"{option.opts[0]} is about what is written into files: give {needed} too")
+
+
+@contextmanager
+def _keeping(library: Library, model: str | None, preview: bool, jobs: int, form: options.Shape) -> Iterator[Handle]:
+    """Open what keeps answers in a library, prints them, and returns how many files failed; sum up at the end."""
     from earmark.cli.writers import WRITERS
     from earmark.library.answers import load_lazily
     from earmark.library.arrivals import classify_unknown
 
     key, classify = load_lazily(model, preview=preview, jobs=jobs)
     writer = WRITERS[form](sys.stdout, key.labels, None, False)
+    counts = Counter[str]()
 
-    def handle(files: Iterator[FileStatus], forget: Callable[[str], None]) -> int:
+    def handle(files: Iterator[FileStatus], found: FolderWatch) -> int:
         failed = 0
-        for verdict in classify_unknown(library, files, key, classify, forget):
+        for verdict in classify_unknown(library, files, key, classify, found.forget):
             writer.write(verdict)
+            counts["failed" if verdict.error else "heard"] += 1
             failed += verdict.error is not None
         return failed
 
-    return handle
+    try:
+        yield handle
+    finally:
+        _sum_up(counts, library.n_known)
+
+
+def _sum_up(counts: Counter[str], n_known: int) -> None:
+    """Say what became of the files that are new, and how many were known."""
+    if counts:
+        terminal.say(join_counts(counts | Counter({"known before": n_known})))
+    else:
+        terminal.say(f"{format_count(n_known, 'file')} known, none new")
 
 
 @contextmanager
@@ -156,19 +199,22 @@ def _tagging(run: TagRun, plan: Path | None, preview: bool, jobs: int, form: opt
     write = tag_view.make_writer(form)
     with run:
 
-        def handle(files: Iterator[FileStatus], forget: Callable[[str], None]) -> int:
+        def handle(files: Iterator[FileStatus], found: FolderWatch) -> int:
             failed = 0
-            for result in tag_files(run, files, forget, plan=growing, jobs=jobs, preview=preview):
+            for result in tag_files(
+                run, files, found.forget, found.note_written, plan=growing, jobs=jobs, preview=preview
+            ):
                 write(result)
                 failed += result.outcome == "failed"
             return failed
 
         try:
             yield handle
+        # also where it is stopped
         finally:
-            # also where it is stopped
-            if not plan:
+            if growing is None:
                 tag_view.sum_up_run(run)
             else:
-                tag_view.sum_up(run.counts, dry_run=False)
-                terminal.say(f"to apply: earmark tag --apply {shlex.quote(str(plan))}", wrap=False)
+                if not run.counts:
+                    _sum_up(run.counts, growing.n_known)
+                tag_view.sum_up_plan(run, growing.path, growing.count_actions(), run.counts["failed"])

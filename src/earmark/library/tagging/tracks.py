@@ -97,7 +97,7 @@ class Listener:
     def _select(self, files: Iterator[FileStatus]) -> Iterator[FileStatus]:
         """Yield files that may get a genre; the others wait in a queue."""
         for file in files:
-            path, _ = file
+            path, status = file
             try:
                 real = resolve_links(Path(path))
                 if str(real) in self._seen:  # named twice, or by a link too
@@ -109,6 +109,9 @@ class Listener:
                     self._read[path] = track
                     yield file
                     continue
+                # nobody asks the library for it, so what is known of it must be moved here
+                if self.library and status:
+                    self.library.follow_move(path, status)
             except TagError as error:
                 track = _make_failure(Verdict.from_error(self.tagger.card.name, path, str(error)))
             self._unheard.append(track)

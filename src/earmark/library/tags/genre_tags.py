@@ -221,7 +221,9 @@ def _open(path: Path) -> Any:
     except TagError:
         raise
     except Exception as error:  # whatever a parser stumbles over
-        raise TagError(f"its tags cannot be read ({error})") from error
+        # mutagen names the file, which our messages name themselves
+        words = str(error).replace(repr(str(path)), "it")
+        raise TagError(f"its tags cannot be read ({words})") from error
 
 
 def _read_ape(path: Path) -> Any:
