@@ -390,7 +390,7 @@ def test_help_fits_and_shows_values_but_none_of_switches(words, command, columns
 def test_help_names_the_default_model():
     shown = run("classify", "--help", env={**os.environ, "COLUMNS": "100"}).stdout
     said = " ".join(shown.replace("│", " ").split())
-    assert f"[default: ({DEFAULT})]" in said
+    assert f"[default: ({DEFAULT}; the one last used in --library)]" in said
     assert "'earmark models' lists them" in said
 
 
