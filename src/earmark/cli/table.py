@@ -57,9 +57,9 @@ class TableWriter:
         self.bar_width = 12 if screen >= 100 else 8 if screen >= 60 else 5
         # Left of the other genres: name, two blanks, genre, a blank, bar and figure.
         room = screen - (2 + self.genre_width + 1 + self.bar_width + _FIGURE)
+        others = min(room // 2, _OTHER * (self.top - 1))
         # Albums of one name are told apart by their folders, which a wider column shows.
-        others = min(room // 2, _OTHER * (1 if albums else self.top - 1))
-        self.name_width = min(60, max(room - others, min(room, 24)))
+        self.name_width = min(60, max(room - others, min(room, 32 if albums else 24)))
         self.header: Text | None = self._make_header("album (tracks)" if albums else "file")
         self.album: Album[Any] | None = None
 

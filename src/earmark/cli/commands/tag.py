@@ -30,7 +30,7 @@ from earmark.cli.options import (
     VocabularyOption,
 )
 from earmark.cli.progress import show_progress
-from earmark.cli.text import clean
+from earmark.cli.text import clean, name_file
 from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _undo(journal: Path, library: Library | None, dry_run: bool, break_links: bo
     require_mediafile("earmark tag")
     if journal == Path("last"):
         journal = find_last_journal()
-        terminal.say(f"undoing {clean(str(journal))}")
+        terminal.say(f"undoing {name_file(str(journal))}")
     entries, damaged = read_journal(journal)
     write, counts = tag_view.make_writer(form), Counter[str]()
     note = library.note_change if library else None
