@@ -22,8 +22,7 @@ def choose_rows(plan: Path) -> list[PlanRow]:
     if chosen and ui.input_yn(f"Write the genres of {format_count(len(chosen), 'track')} (Y/n)?"):
         return chosen
     if plan.exists():
-        why = "" if chosen else "No row has the action 'write'. "
-        ui.print_(f"{why}Nothing is written. The plan stays until the next --review: {plan}")
+        ui.print_(f"Nothing is written. The plan stays until the next --review: {plan}")
     return []
 
 
