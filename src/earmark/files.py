@@ -11,7 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TextIO
 
-from earmark.errors import reason_of
+from earmark.errors import SettingError, reason_of
 
 _NAMES = """
 3g2 3gp aac ac3 aif aifc aiff amr ape au caf dff dsf flac m4a m4b mka mkv mov mp2 mp3 mp4 mpc mpeg mpg oga ogg ogv
@@ -166,3 +166,9 @@ def slug(name: str) -> str:
     """
     plain = re.sub(r"[^A-Za-z0-9-]", "-", name)
     return plain if plain == name else f"{plain}-{zlib.crc32(name.encode('utf-8', 'surrogateescape')):08x}"
+
+
+def refuse_edits(path: Path) -> None:
+    """Raise :class:`SettingError` for a file that is there: people edit such files after Earmark has written them."""
+    if path.exists():
+        raise SettingError(f"{path} is there already, and may hold your edits: give another name, or delete it")

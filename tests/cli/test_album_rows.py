@@ -135,7 +135,8 @@ def test_of_a_library_albums_are_chosen_and_not_their_tracks(tmp_path):
 
 
 def test_the_command_answers_by_album(tmp_path, write_sound):
-    save_model(tmp_path / "m.onnx", (model := listening()).graph, model.card)
+    model = listening()
+    model = save_model(tmp_path / "m.onnx", model.graph, model.card)
     for name in ("A/CD 1/1", "A/CD 1/2", "A/CD 2/1", "B/1", "B/2"):
         (tmp_path / "music" / name).parent.mkdir(parents=True, exist_ok=True)
         path = write_sound(tmp_path / "music" / f"{name}.flac", noise(3, 4000), 4000)
@@ -152,10 +153,18 @@ def test_the_command_answers_by_album(tmp_path, write_sound):
         ]
         assert "5 files in 1 album and 2 single tracks" in said.stderr
     shelf = ("library", tmp_path / "l.db", "--album", "-f", "json")
-    assert json_lines(run(*shelf, "--model", tmp_path / "m.onnx").stdout) == rows
-    said = run(*shelf, "--model", "listening", expect=2).stderr
-    assert "the model listening" in said
-    assert "name its file with --model" in " ".join(said.split())
+    for named in ((), ("--model", "listening")):
+        assert json_lines(run(*shelf, *named).stdout) == rows
+    lists = run(*shelf[:3], "--playlists", tmp_path / "lists")
+    assert "playlists have tracks, each by its own genre; --album is about rows" in " ".join(lists.stderr.split())
+    assert "electronic.m3u8  5 tracks" in lists.stdout
+    assert "compilation" in lists.stdout
+    moved = (tmp_path / "m.onnx").rename(tmp_path / "moved.onnx")
+    said = " ".join(run(*shelf, expect=2).stderr.split())
+    assert f"the model listening ({model.card.checksum[:8]}), whose answers these are, is not in {tmp_path}" in said
+    assert "name its file with --model" in said
+    assert json_lines(run(*shelf, "--model", moved).stdout) == rows
+    moved.rename(tmp_path / "m.onnx")
     for option, kept in (("--genre", 3), ("--min-confidence", 0)):
         value = "electronic" if kept else 0.9
         assert len(json_lines(run(*shelf, option, value, "--model", tmp_path / "m.onnx").stdout)) == kept

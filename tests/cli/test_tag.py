@@ -25,6 +25,7 @@ from earmark.cli.options import Shape
 from earmark.data.synth import compose
 from earmark.inference.card import Calibration
 from earmark.inference.model import save_model
+from earmark.library.library import Library
 from earmark.library.tags.result import TagResult
 
 BENCH = REPOSITORY / "bench" / "robustness" / "tags.py"
@@ -284,6 +285,20 @@ def test_a_library_is_planned_and_tagged_without_hearing(tag, music, tmp_path):
     assert "4 known before, 1 listened to" in tag(music, *renewed, tmp_path / "new.csv").stderr
     done = run("tag", "--dry-run", env={**os.environ, "EARMARK_LIBRARY": str(database)}, expect=2)
     assert "name files or folders" in done.stderr
+
+
+def test_words_may_be_for_corrections_that_the_model_does_not_know(tag, music, tmp_path):
+    database, words = tmp_path / "music.db", tmp_path / "words.yaml"
+    tag(music, "--library", database, "--dry-run")
+    words.write_text("words: {Campfire: Lagerfeuer}")
+    assert "no genre 'Campfire'" in tag("--library", database, "--vocabulary", words, expect=2).stderr
+    with Library(database) as library:
+        library.correct([(str(music / "one.mp3"), "Campfire")], "test")
+    os.utime(music / "two.flac")
+    done = tag("--library", database, "--vocabulary", words, "--min-confidence", "0")
+    assert MediaFile(music / "one.mp3").genres == ["Lagerfeuer"]
+    assert "1 file changed since the hearing, left out" in done.stderr
+    run("library", database, "--vocabulary", words)
 
 
 def test_runs_that_apply_one_plan_share_a_journal(tag, music, tmp_path):

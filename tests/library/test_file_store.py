@@ -211,7 +211,7 @@ def test_corrections_are_kept_whatever_happens_to_the_file(song, tmp_path, monke
         assert look(library)["song.wav"].correction == "Dub Techno"
         library.correct([(str(song), "Dub")], "tags")
         assert library.corrections("tags") == {str(song): "Dub"}
-        assert library.forget_corrections([str(song), "none"]) == 1
+        assert library.forget_corrections(str(song)) == 1
         assert library.corrections() == {}
 
 

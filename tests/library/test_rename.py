@@ -11,13 +11,14 @@ from support.command import run
 from support.paths import REPOSITORY
 from support.verdicts import KEY, verdict_of
 
+from earmark.cli.commands.rename_view import print_renaming
 from earmark.errors import LibraryError, SettingError
 from earmark.inference.head import Head
 from earmark.inference.model import open_model, save_model
 from earmark.inference.tagger import Tagger
 from earmark.library.answers import classify_new
 from earmark.library.library import Library
-from earmark.library.rename import rename
+from earmark.library.rename import Renaming, rename
 from earmark.library.search import Search
 from earmark.training.export import write_adapted
 
@@ -101,7 +102,7 @@ def test_the_command_says_what_changed_and_answers_for_the_model_from_then_on(he
     assert said.stdout == ""
     assert re.search(r"music.db: 9 files named by gtzan \([0-9a-f]{8}\), from what was heard by earmark", said.stderr)
     assert re.search(
-        r"\n\d changed; \d were unknown and are named now, \d the other way round\n  .* → .* +1\n", said.stderr
+        r"\n\d changed; 1 was unknown and is named now, \d the other way round\n  .* → .* +1\n", said.stderr
     )
     table = run("library", database, "--rename", "gtzan", "--all", "--format", "csv").stdout.splitlines()
     assert len(table) == 1 + 9
@@ -162,3 +163,19 @@ def test_many_blocks_are_as_one(tmp_path, rng):
     assert [verdict.best for verdict in rows] == best
     novel = expected.novelty > model.card.calibration.novelty
     assert [verdict.reason == "unlike what it learned" for verdict in rows] == novel.tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "says"),
+    [
+        (1, ("1 was unknown and is named now", "and 1 other change, of 1 file")),
+        (2, ("2 were unknown and are named now", "and 1 other change, of 2 files")),
+    ],
+)
+def test_counts_are_in_words(n, says, capsys):
+    done = Renaming(KEY, KEY._replace(name="mine"), n_named=30)
+    done.changes.update({("rock", f"genre {i}"): 3 for i in range(10)} | {(None, "jazz"): n})
+    print_renaming(Path("music.db"), done)
+    said = capsys.readouterr().err
+    for line in says:
+        assert line in said

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import run
+from support.command import json_lines, run
 from support.paths import REPOSITORY
 
 from earmark.errors import SettingError
@@ -218,7 +218,7 @@ def test_tags_teach_where_they_are_known_and_somebodys_own(shelf):
         3: {"genres": ("Swing music",)}, 4: {"genres": ("Polka",)},
     }  # fmt: skip
     found = read_corrections(Tagged(library, tags), KEY, tags=True)
-    assert (found.genres, found.n_tags, found.n_unheard) == (("tango", "jazz", "tango", "jazz"), 3, 0)
+    assert (found.genres, found.n_tags, found.left_out) == (("tango", "jazz", "tango", "jazz"), 3, {})
 
 
 @pytest.fixture(scope="module")
@@ -238,10 +238,13 @@ def test_the_command_learns_and_a_file_sounds_as_its_embedding_says(heard, tmp_p
     words = {"vibe-ace": "Lounge", "solo-trumpet": "Brass", "sugar-plum-fairy": "classical", "hungarian-dance": "Brass"}
     with Library(database) as library:
         library.correct([(str(heard / f"{name}.opus"), genre) for name, genre in words.items()], "test")
+        library.correct([(str(heard / "reading.opus"), "Talk")], "test")
     done = run("train", "--library", database, "-o", tmp_path / "mine.onnx", cwd=tmp_path)
     said = " ".join((done.stdout + done.stderr).split())
     assert "4 corrections of answers by earmark" in said
     assert "new: Brass 2, Lounge 1; Brass, Lounge: from so few" in said
+    assert "1 correction left out: " in said
+    assert "reading.opus: speech" in said
     assert "files named by mine" in said
     tagger = Tagger(tmp_path / "mine.onnx")
     with Library(database) as library:
@@ -253,6 +256,18 @@ def test_the_command_learns_and_a_file_sounds_as_its_embedding_says(heard, tmp_p
         fresh = tagger.classify(path)
         assert fresh.genre == kept[path].genre
         assert fresh.genres == pytest.approx(kept[path].genres, abs=1e-2)
+    assert f"by mine ({key.checksum[:8]}), last used in" in run("tag", "--library", database, "--dry-run").stderr
+    album = json_lines(run("library", database, "--album", "--format", "json").stdout)
+    assert {row["model"] for row in album} == {"mine"}
+    # once more it learns from what the bundled model answered
+    again = run("train", "--library", database, "-o", tmp_path / "again.onnx")
+    assert "4 corrections of answers by earmark" in " ".join(again.stdout.split())
+    run("library", database, "--rename", "gtzan")
+    # from anywhere, by its name or checksum
+    for name in ("mine", key.checksum[:6]):
+        renamed = run("library", database, "--rename", name, "--album")
+        assert "files named by mine" in renamed.stderr
+        assert "other genres" in renamed.stdout
 
 
 @pytest.mark.parametrize(

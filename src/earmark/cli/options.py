@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,18 +83,21 @@ PATHS_HELP = (
     "Files, folders to search for audio, or patterns in quotes; - reads names from standard input, one per line."
 )
 
-# A name that ends in Option or Argument is a declaration: `jobs: JobsOption = 0`.
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
+
+def _declare_model(default: str) -> Any:
+    return typer.Option(
         "--model",
         "-m",
         help="Model file, or name of a bundled model; 'earmark models' lists them.",
-        show_default="earmark",
+        show_default=default,
         envvar="EARMARK_MODEL",
         autocompletion=completion.models,
-    ),
-]
+    )
+
+
+# A name that ends in Option or Argument is a declaration: `jobs: JobsOption = 0`.
+ModelOption = Annotated[str | None, _declare_model("earmark")]
+LibraryModelOption = Annotated[str | None, _declare_model("earmark; the one last used in --library")]
 ModelArgument = Annotated[
     str,
     typer.Argument(

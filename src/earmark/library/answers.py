@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from earmark.errors import LibraryError, ModelError, SettingError
@@ -78,9 +79,10 @@ def load_lazily(
     from earmark.inference.model_file import read_model, split_card
 
     # only the card, to know the model by; its graph is parsed when the first new file turns up
-    data, name, _ = read_model(model)
+    data, name, path = read_model(model)
     card, *_ = split_card(data, name)
-    key = ModelKey(card.get("checksum", ""), card.get("name", name), tuple(card.get("labels", ())), preview)
+    labels = tuple(card.get("labels", ()))
+    key = ModelKey(card.get("checksum", ""), card.get("name", name), labels, preview, str(path) if path else None)
 
     @cache
     def tagger() -> Tagger:
@@ -124,7 +126,7 @@ def choose_model(library: Library, model: str | None = None) -> tuple[ModelKey, 
     names = [f"{h.name}{', preview' * h.preview} ({h.checksum[:8]}, {n} files)" for h, n in hearings]
     # the one last used comes first; a model file is opened only where neither name nor checksum fits
     for hearing, _ in hearings:
-        if not model or model in (hearing.name, hearing.checksum[: len(model)]) or _has_checksum(model, hearing):
+        if not model or _is_called(model, hearing) or _has_checksum(model, hearing):
             return hearing, names
     raise SettingError(f"no answers of model {model!r} in {library.path}; there are {'; '.join(names)}")
 
@@ -149,19 +151,67 @@ def advise_hearing(library: Library) -> str:
 
 
 def find_card(hearing: ModelKey, model: str | None = None) -> Card:
-    """Return the card of the model whose answers these are; `model` may be its file, where it is not a bundled one.
+    """Return the card of the model whose answers these are; `model` may be its file, where it has moved.
 
     A SettingError if it is not found.
     """
     from earmark.inference.model import open_model
 
-    for which in filter(None, (model, hearing.name)):
-        if _has_checksum(which, hearing):
-            return open_model(which).card
-    raise SettingError(
-        f"the model {hearing.name} ({hearing.checksum[:8]}), whose answers these are, is not there: name its file with "
-        "--model"
-    )
+    return open_model(_require_model(hearing, model)).card
+
+
+def find_model(hearing: ModelKey, model: str | None = None) -> str | None:
+    """Return the file or bundled name of the model whose answers these are; None where it is gone or is another now.
+
+    `model` may be its file, where it has moved.
+    """
+    # the name first: of a bundled model, it is the better way to speak of it
+    places = (model, hearing.name, hearing.model_file)
+    return next((place for place in places if place and _has_checksum(place, hearing)), None)
+
+
+def locate_model(library: Library, model: str) -> str:
+    """Return the file or bundled name of a model that may be given as a library knows it: by name or checksum.
+
+    A SettingError if the library knows it and it is not found.
+    """
+    from earmark.inference.model_file import list_models
+
+    if model in list_models() or Path(model).is_file():
+        return model
+    known = next((hearing for hearing, _ in library.models() if _is_called(model, hearing)), None)
+    return _require_model(known) if known else model
+
+
+def find_last_used(library: Library) -> ModelKey | None:
+    """Return whose answers a library had last.
+
+    None where it has none, or those of a bundled model that an older Earmark had.
+    """
+    from earmark.inference.model_file import list_models
+
+    hearing = next((hearing for hearing, _ in library.models()), None)
+    if hearing and not hearing.model_file and hearing.name in list_models() and not find_model(hearing):
+        return None
+    return hearing
+
+
+def _require_model(hearing: ModelKey, model: str | None = None) -> str:
+    found = find_model(hearing, model)
+    if not found:
+        raise SettingError(f"{describe_loss(hearing)}: name its file with --model")
+    return found
+
+
+def describe_loss(hearing: ModelKey) -> str:
+    """Say that the model whose answers these are is not found."""
+    where = f"not in {hearing.model_file} any more" if hearing.model_file else "not there"
+    return f"the model {hearing.name} ({hearing.checksum[:8]}), whose answers these are, is {where}"
+
+
+def _is_called(model: str, hearing: ModelKey) -> bool:
+    """Tell whether this is the name, or the beginning of the checksum, of the model whose answers these are."""
+    return model in (hearing.name, hearing.checksum[: len(model)])
 
 
 def _has_checksum(model: str, hearing: ModelKey) -> bool:

@@ -17,11 +17,11 @@ APPLICATION_ID = int.from_bytes(b"Earm")
 
 # paths are BLOB, for a file system's bytes need not be UTF-8; clips are compressed JSON; genres, styles and moods are
 # as :mod:`earmark.library.packing` has them; `file` holds what is true of a file whatever the model, and counts while
-# size and mtime_ns are those of its track
+# size and mtime_ns are those of its track; `model_file` is NULL where the model is a bundled one
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS hearing (
         id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, preview INTEGER NOT NULL, name TEXT NOT NULL,
-        labels TEXT NOT NULL, used INTEGER NOT NULL, UNIQUE (checksum, preview)
+        labels TEXT NOT NULL, used INTEGER NOT NULL, model_file BLOB, UNIQUE (checksum, preview)
     )""",
     """CREATE TABLE IF NOT EXISTS track (
         hearing INTEGER NOT NULL REFERENCES hearing, path BLOB NOT NULL, size INTEGER NOT NULL,

@@ -141,11 +141,20 @@ class FileStore:
         rows = self._select("SELECT path, genre FROM correction WHERE source = ifnull(?, source) ORDER BY path", source)
         return {os.fsdecode(path): genre for path, genre in rows}
 
-    def forget_corrections(self, paths: Iterable[str]) -> int:
-        """Forget the corrections of files, and return how many there were."""
+    def forget_corrections(self, path: str) -> int:
+        """Forget the correction of a file, or those of all files below a folder, and return how many there were."""
+        key = path_key(path)
         with self._transaction():
-            found = self._database.executemany("DELETE FROM correction WHERE path = ?", ((path_key(p),) for p in paths))
-        return found.rowcount
+            delete = "DELETE FROM correction WHERE path = ? OR path >= ? AND path < ?"
+            return self._database.execute(delete, (key, *_range_below(key))).rowcount
+
+    def find_files(self, path: str) -> list[str]:
+        """Return the absolute path of a file that was heard, or those of all that were heard below a folder."""
+        key = path_key(path)
+        if self.knows(path):
+            return [os.fsdecode(key)]
+        select = "SELECT DISTINCT path FROM track WHERE hearing IN (SELECT id FROM hearing) AND path >= ? AND path < ?"
+        return [os.fsdecode(found) for (found,) in self._select(select, *_range_below(key))]
 
     def knows(self, path: str) -> bool:
         """Tell whether a file was heard, by whatever model."""
@@ -235,6 +244,12 @@ class FileStore:
 def path_key(path: str | os.PathLike[str]) -> bytes:
     """Return the absolute path as the system's bytes, which may be no text."""
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps '..')
+
+
+def _range_below(folder: bytes) -> tuple[bytes, bytes]:
+    """Return the first path that may be below a folder, and the first after all of them."""
+    start = os.path.join(folder, b"")  # noqa: PTH118 (bytes)
+    return start, start[:-1] + bytes([start[-1] + 1])
 
 
 def read_tags(path: str) -> str | None:

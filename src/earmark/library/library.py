@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from earmark.inference.model import Model
     from earmark.library.tags.file_tags import FileTags
 
 # verdicts that may wait to be written, and for how long
@@ -45,12 +46,28 @@ _log = logging.getLogger(__name__)
 
 
 class ModelKey(NamedTuple):
-    """What a verdict depends on beside the file: the model, with the genres it names, and whether it saw a preview."""
+    """What a verdict depends on beside the file: the model, with the genres it names, and whether it saw a preview.
+
+    Attributes
+    ----------
+    checksum, name : str
+    labels : tuple of str
+    preview : bool
+    model_file : str or None
+        The model's file, where it was last used: absolute where :meth:`models` gives it; None of a bundled model.
+    """
 
     checksum: str
     name: str
     labels: tuple[str, ...]
     preview: bool = False
+    model_file: str | None = None
+
+    @classmethod
+    def of(cls, model: Model, *, preview: bool = False) -> ModelKey:
+        """Return the key of a model's answers."""
+        card = model.card
+        return cls(card.checksum, card.name, card.labels, preview, str(model.path) if model.path else None)
 
 
 class StoredVerdict(NamedTuple):
@@ -237,11 +254,13 @@ class Library(FileStore):
     def _model_id(self, key: ModelKey) -> int:
         """Return the key's number in the database, and note that it is the one last used."""
         unique = (key.checksum, key.preview)
+        file = key.model_file and path_key(key.model_file)
         with self._transaction():
             self._database.execute(
-                "INSERT INTO hearing (checksum, preview, name, labels, used) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET used = excluded.used",
-                (*unique, key.name, json.dumps(key.labels), time.time_ns()),
+                "INSERT INTO hearing (checksum, preview, name, labels, used, model_file) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET used = excluded.used, "
+                "model_file = coalesce(excluded.model_file, model_file)",
+                (*unique, key.name, json.dumps(key.labels), time.time_ns(), file),
             )
         # asked for, since lastrowid tells nothing where the row was there before
         return int(self._select("SELECT id FROM hearing WHERE checksum = ? AND preview = ?", *unique)[0][0])
@@ -249,10 +268,13 @@ class Library(FileStore):
     def models(self) -> list[tuple[ModelKey, int]]:
         """Return the models (and previews) that have verdicts here, and how many; the one last used first."""
         rows = self._select(
-            "SELECT checksum, name, labels, preview, count(*) FROM hearing JOIN track ON hearing = id "
+            "SELECT checksum, name, labels, preview, model_file, count(*) FROM hearing JOIN track ON hearing = id "
             "GROUP BY id ORDER BY used DESC"
         )
-        return [(ModelKey(check, name, tuple(json.loads(labels)), bool(p)), n) for check, name, labels, p, n in rows]
+        return [
+            (ModelKey(check, name, tuple(json.loads(labels)), bool(preview), file and os.fsdecode(file)), n)
+            for check, name, labels, preview, file, n in rows
+        ]
 
     def query(
         self,
@@ -262,6 +284,7 @@ class Library(FileStore):
         min_confidence: float = 0.0,
         timeline: bool = False,
         embeddings: bool = False,
+        corrected: bool = False,
     ) -> Iterator[StoredVerdict]:
         """Yield verdicts of the database in the order of their paths, which are absolute.
 
@@ -277,6 +300,8 @@ class Library(FileStore):
             With clips, where they were kept.
         embeddings : bool
             With what the encoder heard, where it was kept.
+        corrected : bool
+            Only of files that have a correction.
         """
         self.flush()
         genres = [name and find_label(name, key.labels, key.name) for name in genres]
@@ -285,6 +310,7 @@ class Library(FileStore):
             f"{_select_embedding() if embeddings else 'NULL'} FROM track JOIN hearing ON hearing = id "
             "LEFT JOIN file USING (path, size, mtime_ns) LEFT JOIN correction USING (path) "
             "WHERE checksum = ? AND preview = ? AND confidence >= ?"
+            f"{' AND correction.genre IS NOT NULL' if corrected else ''}"
         )
         for rows in self._read_blocks(select, (key.checksum, key.preview, min_confidence)):
             for *row, size, mtime_ns, tags, correction, embedding in rows:

@@ -79,6 +79,7 @@ def _convert(database: sqlite3.Connection, version: int) -> None:
     if version == 1:
         for what in ("styles", "moods"):
             database.execute(f"ALTER TABLE track ADD COLUMN {what} TEXT NOT NULL DEFAULT '{{}}'")
+    database.execute("ALTER TABLE hearing ADD COLUMN model_file BLOB")
     create_tables(database)
     packer, last = Packer(database), 0
     select = f"SELECT rowid, genres, styles, moods FROM track WHERE rowid > ? ORDER BY rowid LIMIT {_BLOCK}"

@@ -65,8 +65,7 @@ def rename(library: Library, model: Model) -> Renaming:
     """
     head = Head(model)
     source = _choose_source(library, model)
-    card = model.card
-    done = Renaming(source, ModelKey(card.checksum, card.name, card.labels, source.preview))
+    done = Renaming(source, ModelKey.of(model, preview=source.preview))
     library.store_many(done.key, _rename(library.query(source, embeddings=True), head, done))
     if done.n_unheard and not done.n_named:
         raise LibraryError(

@@ -96,6 +96,12 @@ class Vocabulary:
             self._known[label] = tuple(dict.fromkeys(chain.from_iterable(map(self._place, filter(None, words)))))
         return self._known[label]
 
+    def has_word(self, name: str) -> bool:
+        """Tell whether words, tree, whitelist or aliases speak of a name, which may be none of the model's."""
+        key, folded = spelling_key(name), name.casefold()
+        named = key in self.words or key in self.spellings
+        return named or any(pattern.fullmatch(folded) for pattern, _ in self.aliases)
+
     def _spell(self, label: str) -> str:
         """Return the word for a label that has none of its own."""
         for pattern, word in self.aliases:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -95,7 +95,7 @@ def propose_words(files: Iterable[tuple[tuple[str, ...], Verdict]], labels: Sequ
             for word in genres:
                 heard.setdefault(word, Counter())[verdict.genre] += 1
     index = _index_spellings([*labels, *sorted(styles)])
-    spelled = {word: label for word in counts if (label := _match_spelling(word, index, labels))}
+    spelled = {word: label for word in counts if (label := match_spelling(word, index, labels))}
     by_ear = _match_heard(heard, sure, spelled)
     return [
         OwnWord(
@@ -150,8 +150,8 @@ def _index_spellings(names: Sequence[str]) -> dict[str, str]:
     return index
 
 
-def _match_spelling(word: str, index: dict[str, str], labels: Sequence[str]) -> str | None:
-    """Return what a word means by its spelling; of "Hip-Hop/Rap", the one genre that its parts mean."""
+def match_spelling(word: str, index: Mapping[str, str], labels: Sequence[str]) -> str | None:
+    """Return what a word means by an index of spelling keys; of "Hip-Hop/Rap", the one genre that its parts mean."""
     if label := index.get(spelling_key(word)):
         return label
     parts = dict.fromkeys(filter(None, (index.get(spelling_key(part)) for part in parse_genres([word]))))

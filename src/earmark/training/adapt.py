@@ -25,8 +25,7 @@ from earmark.evaluation.calibration import TAG_PRECISION
 from earmark.inference.aggregate import LEAST_PROBABILITY
 from earmark.inference.card import Calibration, Card, Metric, Training
 from earmark.inference.model import Model, open_model, save_model
-from earmark.inference.model_file import list_models
-from earmark.library.answers import advise_hearing, choose_model
+from earmark.library.answers import advise_hearing, choose_model, find_model, locate_model
 from earmark.library.library import Library, ModelKey
 from earmark.training.corrections import Corrections, read_corrections
 from earmark.training.export import write_adapted
@@ -63,8 +62,8 @@ class Adaptation:
         Tracks that it learned from by genre, in the order of the labels.
     n_tags : int
         How many of them are by their tags.
-    n_unheard : int
-        Corrections that nothing was learned from, as the library keeps no embedding of their tracks.
+    left_out : dict of str to str
+        Files whose corrections nothing was learned from, and why.
     n_folds : int
         Parts that were held out for the scores; 0 where there are too few corrections.
     before, after : Scores or None
@@ -75,7 +74,7 @@ class Adaptation:
     base: Model
     counts: dict[str, int]
     n_tags: int
-    n_unheard: int
+    left_out: dict[str, str]
     n_folds: int = 0
     before: Scores | None = None
     after: Scores | None = None
@@ -125,7 +124,7 @@ def adapt(
         base,
         {label: n for label in labels if (n := Counter(corrections.genres)[label])},
         corrections.n_tags,
-        corrections.n_unheard,
+        corrections.left_out,
         n_folds,
         *_score_both(base.card.labels, labels, corrections, held_out),
     )
@@ -137,17 +136,19 @@ def _choose_base(library: Library, model: str | None) -> tuple[Model, ModelKey]:
     """Open the model to go beyond, and find its answers."""
     if model:
         hearing, _ = choose_model(library, model)
-        base = open_model(model)
+        base = open_model(locate_model(library, model))
     else:
-        hearing, names = choose_model(library)
-        bundled = {found.card.checksum: found for found in map(open_model, list_models())}
-        hearing = next((key for key, _ in library.models() if key.checksum in bundled), hearing)
-        if hearing.checksum not in bundled:
+        _, names = choose_model(library)
+        places = ((key, find_model(key)) for key, _ in library.models())
+        found = ((open_model(place), key) for key, place in places if place)
+        # the one last used that is neither of several genres nor has learned from corrections itself
+        first = next((pair for pair in found if not (pair[0].card.base or pair[0].card.multilabel)), None)
+        if first is None:
             raise SettingError(
-                f"{library.path} has answers of {'; '.join(names)}, of models that are not here: "
-                f"{advise_hearing(library)}; or give the file of one by --model"
+                f"{library.path} has answers of {'; '.join(names)}, and none of these models is here to learn from "
+                f"corrections: {advise_hearing(library)}; or give the file of one by --model"
             )
-        base = bundled[hearing.checksum]
+        base, hearing = first
     if base.card.checksum != hearing.checksum:
         raise SettingError(f"{library.path}: its answers are of another {base.card.name}: {advise_hearing(library)}")
     if base.card.multilabel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from earmark.data.groups import group_by_album
 from earmark.errors import SettingError
 from earmark.inference.genre_names import match_genres
 from earmark.library.answers import advise_hearing
+from earmark.library.corrections import explain_unteachable, list_unteachable
 from earmark.library.library import Library, ModelKey, StoredVerdict
 from earmark.library.tags.spelling import unify_spellings
 from earmark.training.residual import ShrunkWhitening
@@ -44,8 +45,9 @@ class Corrections:
         SHA-256 over paths and genres.
     n_tags : int
         How many genres are those of tags.
-    n_unheard : int
-        Corrections that are not among these tracks, as the library keeps no embedding, or the track is no music.
+    left_out : dict of str to str
+        Files whose corrections are not among these tracks, and why, see
+        :func:`earmark.library.corrections.list_unteachable`.
     """
 
     genres: tuple[str, ...]
@@ -55,7 +57,7 @@ class Corrections:
     whitening: ShrunkWhitening
     fingerprint: str = ""
     n_tags: int = 0
-    n_unheard: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def list_new(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         """Return the genres that are none of these labels, the most frequent first."""
@@ -118,14 +120,14 @@ def read_corrections(library: Library, hearing: ModelKey, *, tags: bool = False)
         whitening,
         corpus.fingerprint,
         n_tags,
-        len(corrected) - len(genres) + n_tags,
+        dict(list_unteachable(library, hearing)),
     )
 
 
 def _read_heard(library: Library, hearing: ModelKey) -> Iterator[list[StoredVerdict]]:
     """Yield blocks of the tracks that are music, and have an embedding."""
     tracks = library.query(hearing, embeddings=True)
-    heard = (track for track in tracks if track.verdict.genres and track.verdict.embedding is not None)
+    heard = (track for track in tracks if not explain_unteachable(track.verdict))
     while block := list(islice(heard, _BLOCK)):
         yield block
 

@@ -25,8 +25,8 @@ from earmark.library.tags.values import TagValues
 class Tagger:
     """Takes every file for calm jazz, and notes which it was given."""
 
-    def __init__(self, card):
-        self.card, self.heard = card, []
+    def __init__(self, model):
+        self.model, self.card, self.heard = model, model.card, []
 
     def classify_many(self, paths, *, jobs, preview):
         for path in paths:
@@ -37,7 +37,7 @@ class Tagger:
 @pytest.fixture
 def tagger():
     changes = {"name": "made-up", "labels": ("jazz", "rock"), "calibration": Calibration()}
-    return Tagger(listening().card.model_copy(update=changes))
+    return Tagger(listening(**changes))
 
 
 @pytest.fixture

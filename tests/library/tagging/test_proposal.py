@@ -108,6 +108,23 @@ def test_a_correction_goes_before_what_the_model_says(existing, there, action):
     assert row.genre == (() if action == "keep" else ("Ska",))
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "correction", "genre"),
+    [
+        (None, "jazz", ("Jazz",)),
+        ({"words": {"jazz": ["Swing", "Jazz"]}}, "JAZZ", ("Swing", "Jazz")),
+        # an own word stays as it was given, unless the vocabulary has one for it
+        (None, "my campfire", ("my campfire",)),
+        ({"words": {"my campfire": "Lagerfeuer"}}, "My Campfire", ("Lagerfeuer",)),
+        ({"aliases": {"Folk": ["my .*"]}}, "My Campfire", ("Folk",)),
+        ({"words": {"jazz": []}}, "jazz", ()),
+    ],
+)
+def test_a_correction_is_written_in_words(vocabulary, correction, genre):
+    row = proposer(vocabulary=load_vocabulary(vocabulary)).propose(track(correction=correction))
+    assert (row.genre, row.action) == (genre, "write" if genre else "keep")
+
+
 def album(*tracks, **tags):
     tags = {"album": "One", "albumartist": "Somebody"} | tags
     return [track(replace(verdict, path=f"/m/one/{i}.mp3"), there, **tags) for i, (verdict, there) in enumerate(tracks)]

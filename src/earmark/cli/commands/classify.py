@@ -13,6 +13,7 @@ import typer
 
 from earmark.cli import options, terminal
 from earmark.cli.errors import handle_errors, on_stop
+from earmark.cli.last_model import choose_last_model
 from earmark.cli.progress import show_progress
 from earmark.cli.text import clean
 
@@ -35,7 +36,7 @@ def classify(
         ),
     ] = None,
     form: options.AnswersFormatOption = options.Format.table,
-    model: options.ModelOption = None,
+    model: options.LibraryModelOption = None,
     min_confidence: Annotated[
         float | None,
         typer.Option(
@@ -119,6 +120,7 @@ def classify(
     # Rows on the screen are progress enough.
     rows_on_screen = output is None and sys.stdout.isatty()
     with Library(library) if library else nullcontext() as kept, on_stop() if library else nullcontext():
+        model = choose_last_model(kept, model)
         if kept:
             labels, verdicts = classify_new(
                 kept, search, model, timeline=timeline, retry=retry, preview=preview, jobs=jobs

@@ -85,7 +85,8 @@ def library(
         str | None,
         typer.Option(
             "--rename",
-            help="First name all files by this model, from what was heard of them; no file is opened.",
+            help="First name all files by this model (a file, or named as by --model), from what was heard of them; no "
+            "sound file is opened.",
             metavar="MODEL",
             autocompletion=completion.models,
         ),
@@ -109,7 +110,7 @@ def library(
     correct: Annotated[
         list[str] | None,
         typer.Option(
-            help="Say which genre a file has in truth, in your words. May be repeated.",
+            help="Say which genre a file, or each below a folder, has in truth, in your words. May be repeated.",
             metavar="PATH=GENRE",
             rich_help_panel=_CORRECT,
         ),
@@ -139,7 +140,9 @@ def library(
     forget: Annotated[
         list[str] | None,
         typer.Option(
-            help="First forget the correction of a file. May be repeated.", metavar="PATH", rich_help_panel=_CORRECT
+            help="First forget the correction of a file, or all below a folder. May be repeated.",
+            metavar="PATH",
+            rich_help_panel=_CORRECT,
         ),
     ] = None,
     output: AnswersOption = None,
@@ -158,9 +161,11 @@ def library(
     Genres have the model's names, or with --vocabulary words of yours: a genre
     of several words is in the playlist of each, and --genre takes either.
 
-    Corrections are the genres that files have in truth, in any words. They
-    stay in the library whatever happens to the files, 'earmark train
-    --library' learns from them, and 'earmark tag --library' writes them.
+    Corrections are the genres that files have in truth, in any words; one
+    that is the model's in any spelling, or a word of --vocabulary for one, is
+    taken as the model's, and of several the first counts. They stay in the
+    library whatever happens to the files, 'earmark train --library' learns
+    from them, and 'earmark tag --library' writes them.
 
     --rename answers for another model: one that 'earmark train' made on the
     encoder, or gtzan. Its answers are kept beside those that are there.
@@ -180,7 +185,7 @@ def library(
       earmark library music.db --words -o words.yaml
       earmark library music.db --playlists Lists --vocabulary words.yaml
 
-    [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, or a file to correct is not in the library,
+    [dim]Exit status: 0 done, 1 some playlist would replace a file of yours, or a correction was not taken or not found,
     2 wrong usage or no such library, 130 interrupted.[/dim]
     """  # fmt: skip
     from earmark.cli.commands.library_corrections import Corrector, show_corrections, show_review
@@ -191,6 +196,7 @@ def library(
     from earmark.library.library import Library
 
     _check_one_view(words=words, review=review, corrections=corrections, album=album, timeline=timeline)
+    _check_output(output, database, words=words, review=review, corrections=corrections)
     with Library(database, create=False) as kept:
         # First, so that whatever is written below no longer holds them.
         if prune:
@@ -200,8 +206,8 @@ def library(
         if rename:
             model = rename_library(kept, rename)
         chosen = choose_answers(kept, model)
-        own = choose_vocabulary(chosen, vocabulary, parents=parents, depth=depth)
-        corrector = Corrector(kept, chosen)
+        own = choose_vocabulary(kept, chosen, vocabulary, parents=parents, depth=depth)
+        corrector = Corrector(kept, chosen, own)
         corrector.forget(forget or [])
         corrector.take(correct or [], correct_from or [], tags=correct_from_tags)
         refused = corrector.n_refused
@@ -212,9 +218,11 @@ def library(
         elif corrections:
             show_corrections(kept, chosen, output)
         # Rows are the default, but who changes answers or asks for playlists alone wants no table too.
-        elif form or output or playlists or not (rename or corrector.was_asked):
+        elif (rows := form or output or album) or playlists or not (rename or corrector.was_asked):
             page = Page(kept, chosen, genre or [], min_confidence, everything, own)
-            shape = choose_format(ctx, form or Format.table, output) if form or output or not playlists else None
+            if playlists and album:
+                terminal.say("playlists have tracks, each by its own genre; --album is about rows")
+            shape = choose_format(ctx, form or Format.table, output) if rows or not playlists else None
             card = find_card(chosen, model) if album else None
             refused += page.show(playlists, force, shape, output, top, timeline, card)
     if refused:
@@ -226,3 +234,21 @@ def _check_one_view(*, words: bool, review: bool, corrections: bool, album: bool
         raise SettingError("--words, --review, --corrections and --album each show something else: give one of them")
     if album and timeline:
         raise SettingError("an album has no clips: give --album or --timeline")
+
+
+def _check_output(output: Path | None, database: Path, *, words: bool, review: bool, corrections: bool) -> None:
+    """Refuse, before anything is done, a file that what is asked for must not replace."""
+    from earmark.cli.commands.library_corrections import check_corrections_name
+    from earmark.cli.commands.library_words import check_words_name
+    from earmark.library.tags.plan import check_new_plan
+
+    if output is None:
+        return
+    if output.resolve() == database.resolve():
+        raise SettingError(f"{output} is the library itself: give the output another name")
+    if words:
+        check_words_name(output)
+    elif review:
+        check_new_plan(output)
+    elif corrections:
+        check_corrections_name(output)

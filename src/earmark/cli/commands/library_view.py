@@ -34,12 +34,15 @@ def choose_answers(library: Library, model: str | None) -> ModelKey:
     return chosen
 
 
-def choose_vocabulary(hearing: ModelKey, name: str | None, *, parents: bool, depth: int | None) -> Vocabulary:
-    """Load the words for what a model tells."""
+def choose_vocabulary(
+    library: Library, hearing: ModelKey, name: str | None, *, parents: bool, depth: int | None
+) -> Vocabulary:
+    """Load the words for what a model tells, and for what it was corrected to."""
     from earmark.inference.vocabulary import read_classes
     from earmark.library.vocabulary import load_vocabulary
 
-    known = (*hearing.labels, *(style.name for style in read_classes("genre")))
+    styles = (style.name for style in read_classes("genre"))
+    known = (*hearing.labels, *styles, *library.corrections().values())
     return load_vocabulary(name, known, with_parents=parents, depth=depth)
 
 

@@ -11,12 +11,19 @@ from rich.cells import cell_len
 
 from earmark.cli import terminal
 from earmark.cli.text import clean, fit
-from earmark.errors import format_count
-from earmark.files import open_atomic
+from earmark.errors import SettingError, format_count
+from earmark.files import open_atomic, refuse_edits
 
 if TYPE_CHECKING:
     from earmark.library.library import Library, ModelKey
     from earmark.library.words import OwnWord
+
+
+def check_words_name(path: Path) -> None:
+    """Raise :class:`SettingError` for a name that is none of YAML, or a file that is there."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise SettingError(f"{path}: a vocabulary is a .yaml or .yml")
+    refuse_edits(path)
 
 
 def show_words(library: Library, hearing: ModelKey, output: Path | None) -> None:

@@ -20,9 +20,10 @@ _SHOWN = 10
 def rename_library(library: Library, model: str) -> str:
     """Name the files of a library by a model, print on stderr what changed, and return the model's checksum."""
     from earmark.inference.model import open_model
+    from earmark.library.answers import locate_model
     from earmark.library.rename import rename
 
-    done = rename(library, open_model(model))
+    done = rename(library, open_model(locate_model(library, model)))
     print_renaming(library.path, done)
     return done.key.checksum
 
@@ -34,13 +35,15 @@ def print_renaming(path: Path, done: Renaming) -> None:
     changes = done.changes.most_common()
     known = sum(n for (before, _), n in changes if before is None)
     unknown = sum(n for (_, after), n in changes if after is None)
+    were, are = ("was", "is") if known == 1 else ("were", "are")
     said.append(
-        f"{done.changes.total()} changed; {known} were unknown and are named now, {unknown} the other way round"
+        f"{done.changes.total()} changed; {known} {were} unknown and {are} named now, {unknown} the other way round"
     )
     pairs = [f"{before or 'unknown'} → {after or 'unknown'}" for (before, after), _ in changes[:_SHOWN]]
     said += [f"  {pair:{max(map(len, pairs))}}  {n:6}" for pair, (_, n) in zip(pairs, changes, strict=False)]
     if others := changes[_SHOWN:]:
-        said.append(f"  and {len(others)} other changes, of {format_count(sum(n for _, n in others), 'file')}")
+        kinds, n_others = format_count(len(others), "other change"), sum(n for _, n in others)
+        said.append(f"  and {kinds}, of {format_count(n_others, 'file')}")
     for line in said:
         terminal.say(clean(line), "")
     if done.n_unheard:

@@ -14,6 +14,7 @@ import typer
 from earmark.cli import terminal
 from earmark.cli.commands import tag_view
 from earmark.cli.errors import handle_errors, on_stop
+from earmark.cli.last_model import choose_last_model
 from earmark.cli.options import (
     SAFETY,
     WRITTEN,
@@ -23,8 +24,8 @@ from earmark.cli.options import (
     JobsOption,
     JournalOption,
     KeepMtimeOption,
+    LibraryModelOption,
     MinConfidenceOption,
-    ModelOption,
     MoodsOption,
     ParentsOption,
     PreviewOption,
@@ -56,7 +57,7 @@ def tag(
     paths: Annotated[
         list[str] | None, typer.Argument(help="Files, and folders to search for audio.", metavar="PATH")
     ] = None,
-    model: ModelOption = None,
+    model: LibraryModelOption = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", "-n", help="Show what would change, and write nothing.", rich_help_panel=_PLANS),
@@ -193,12 +194,15 @@ def tag(
     from earmark.library.tags.selection import GenreSelector
     from earmark.library.vocabulary import load_vocabulary
 
-    tagger = Tagger(model)
-    card = tagger.card
-    words = load_vocabulary(vocabulary, (*tagger.labels, *card.styles), with_parents=parents, depth=depth)
-    selector = GenreSelector.for_card(card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods)
     existing = _choose_existing(overwrite, keep_existing, mine)
     with _open_library(library, create=bool(paths)) as kept:
+        tagger = Tagger(choose_last_model(kept, model, hears=bool(paths)))
+        card = tagger.card
+        known = (*tagger.labels, *card.styles, *(kept.corrections().values() if kept else ()))
+        words = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
+        selector = GenreSelector.for_card(
+            card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
+        )
         run = TagRun(
             tagger, selector, journal, library=kept, existing=existing, by_album=album,
             dry_run=dry_run, keep_mtime=keep_mtime, break_links=break_links,

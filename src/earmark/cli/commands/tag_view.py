@@ -80,8 +80,8 @@ def _say_left_out(run: TagRun) -> None:
     if gone := run.left_out["gone"]:
         terminal.say(f"{format_count(gone, 'file')} no longer there, left out", "yellow")
     if changed := run.left_out["changed"]:
-        files = f"{format_count(changed, 'file')} changed since they were heard"
-        terminal.say(f"{files}, left out: name their folder too, to hear them again", "yellow")
+        files = f"{format_count(changed, 'file')} changed since the hearing"
+        terminal.say(f"{files}, left out: name the folder too, to hear what is new", "yellow")
 
 
 def make_writer(form: Shape) -> Callable[[TagResult], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from rich.text import Text
 from earmark.cli.commands.rename_view import print_renaming
 from earmark.cli.errors import extra
 from earmark.cli.terminal import console, say
-from earmark.cli.text import bar, clean, join_counts
+from earmark.cli.text import bar, clean, join_counts, name_file
 from earmark.errors import format_count
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def learn_from_library(
         from earmark.training.adapt import adapt
     with Library(database, create=False) as library:
         done = adapt(library, output, model, tags=tags, name=name or "", licence=licence)
-        if done.n_unheard:
-            n = format_count(done.n_unheard, "correction")
-            say(f"{n} left out: the library keeps no embedding of the track, or it is no music", "yellow")
+        for path, why in islice(done.left_out.items(), 1):
+            n = format_count(len(done.left_out), "correction")
+            first = "" if len(done.left_out) == 1 else "the first is "
+            say(f"{n} left out: {first}{name_file(path)}: {clean(why)}", "yellow")
         page = console(sys.stdout)
         page.print(render_adaptation(done, clean(str(database))))
         written = Text(f"\n{clean(str(output))}", style="bold").append(

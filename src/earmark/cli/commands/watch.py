@@ -13,6 +13,7 @@ import typer
 
 from earmark.cli import options, terminal
 from earmark.cli.errors import end_on_sigterm, handle_errors, on_stop
+from earmark.cli.last_model import choose_last_model
 from earmark.cli.text import clean, join_counts
 from earmark.errors import SettingError, format_count
 
@@ -68,7 +69,7 @@ def watch(
     journal: options.JournalOption = None,
     keep_mtime: options.KeepMtimeOption = False,
     break_links: options.BreakLinksOption = False,
-    model: options.ModelOption = None,
+    model: options.LibraryModelOption = None,
     preview: options.PreviewOption = False,
     jobs: options.JobsOption = 0,
     form: options.LinesOption = options.Shape.table,
@@ -110,13 +111,13 @@ def watch(
     failed = 0
     with ExitStack() as stack:
         kept = stack.enter_context(Library(library)) if library else None
+        model = choose_last_model(kept, model)
         stack.enter_context(on_stop())
         stack.enter_context(end_on_sigterm())
         if kept is None or tag or plan:
             tagger = Tagger(model)
-            words = load_vocabulary(
-                vocabulary, (*tagger.labels, *tagger.card.styles), with_parents=parents, depth=depth
-            )
+            known = (*tagger.labels, *tagger.card.styles, *(kept.corrections().values() if kept else ()))
+            words = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
             selector = GenreSelector.for_card(
                 tagger.card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
             )

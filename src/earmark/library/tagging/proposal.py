@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from earmark.inference.genre_names import spelling_key
+from earmark.inference.genre_names import match_genres, spelling_key
 from earmark.inference.verdict import Verdict
 from earmark.library.albums import disagrees, group_by_album, pool_album
 from earmark.library.tagging.tracks import Track
@@ -50,7 +50,7 @@ class Proposer:
         if verdict.error:
             return _make_row(track, reason=verdict.error, outcome="failed")
         if track.correction:
-            return self._correct(track, (track.correction,))
+            return self._correct(track, track.correction)
         if not may_change(there, self.existing):
             return _keep(track)
         if rejected := self.selector.rejects(verdict):
@@ -94,8 +94,14 @@ class Proposer:
             row = _doubt(row, track.verdict)
         return replace(row, genre=kept[0], styles=()) if row.action == "review" and not track.correction else row
 
-    def _correct(self, track: Track, genre: tuple[str, ...]) -> PlanRow:
-        """Return the row of a file whose genre a person has given."""
+    def _correct(self, track: Track, correction: str) -> PlanRow:
+        """Return the row of a file whose genre a person has given: one of the model's, or a word of their own."""
+        vocabulary = self.selector.vocabulary
+        label = match_genres([correction], self.card.labels).get(correction)
+        known = label is not None or vocabulary.has_word(correction)
+        genre = vocabulary.translate(label or correction) if known else (correction,)
+        if not genre:
+            return _leave_out(track)
         if track.there.genres == genre:
             return _keep(track)
         if may_change(track.there, self.existing):
@@ -107,7 +113,7 @@ class Proposer:
         select, verdict, there = self.selector, track.verdict, track.there
         genre, styles = select.select(verdict), select.select_styles(verdict)
         if not genre:
-            return _make_row(track, reason="your words have none for it", outcome="left out")
+            return _leave_out(track)
         source = describe_source(verdict.model, self.card.checksum, verdict.confidence)
         new = TagValues(tuple(dict.fromkeys(genre + styles)), select.select_moods(verdict), source)
         values = merge_values(there, new, self.existing)
@@ -130,6 +136,10 @@ class Proposer:
 def _make_row(track: Track, genre: tuple[str, ...] = (), styles: tuple[str, ...] = (), **values: Any) -> PlanRow:
     path = track.verdict.path or ""
     return PlanRow(path, track.tags.album, track.there.genres, genre, styles, state=track.state, **values)
+
+
+def _leave_out(track: Track) -> PlanRow:
+    return _make_row(track, reason="your words have none for it", outcome="left out")
 
 
 def _keep(track: Track) -> PlanRow:

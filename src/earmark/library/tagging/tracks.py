@@ -92,8 +92,7 @@ class Listener:
 
         if self.library is None:
             return classify(path for path, _ in files)
-        card = self.tagger.card
-        return self.library.classify(files, ModelKey(card.checksum, card.name, card.labels, preview), classify)
+        return self.library.classify(files, ModelKey.of(self.tagger.model, preview=preview), classify)
 
     def _select(self, files: Iterator[FileStatus]) -> Iterator[FileStatus]:
         """Yield files that may get a genre; the others wait in a queue."""

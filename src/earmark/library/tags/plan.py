@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from earmark.errors import SettingError
-from earmark.files import open_atomic
+from earmark.files import open_atomic, refuse_edits
 
 Action = Literal["write", "keep", "review"]
 """What becomes of a file: it gets the genre; it stays as it is; it stays until a person has decided."""
@@ -103,8 +103,7 @@ def check_new_plan(path: Path) -> None:
     To be asked before the work that a plan takes.
     """
     check_plan_name(path)
-    if path.exists():
-        raise SettingError(f"{path} is there already, and may hold your edits: give another name, or delete it")
+    refuse_edits(path)
     if not path.parent.is_dir():
         raise SettingError(f"{path}: there is no folder {path.parent}: make it, or name another")
 
