@@ -49,6 +49,7 @@ def test_the_wheel_holds_what_it_should(wheel):
     assert {name for name in names if name.startswith("beetsplug/")} == {
         "beetsplug/earmark/__init__.py",
         "beetsplug/earmark/options.py",  # a namespace: no __init__.py of its own
+        "beetsplug/earmark/review.py",
     }
     assert {"earmark/py.typed", "earmark/data/gtzan.csv", "earmark/inference/vocabulary.csv"} <= names
     assert {"earmark/inference/encoders/mn04-musicnn.onnx", f"earmark/inference/models/{DEFAULT}.onnx"} <= names

@@ -165,13 +165,38 @@ def test_import_fills_in_what_is_missing(beets, album, expected):
 
 
 def test_the_album_gets_the_mean_of_its_tracks(beets, album, expected):
-    beets.settle(ANY)
+    beets.settle(ANY, "force: yes")
     beets("import", "-A", "-q", album)
-    swing, loud = (expected[title].genres for title in ("swing", "loud"))
-    mean = {label: (swing[label] + loud[label]) / 2 for label in swing}
+    tracks = [expected[title].genres for title in ("swing", "loud", "dance")]
+    mean = {label: sum(track[label] for track in tracks) / 3 for label in tracks[0]}
     best = max(mean, key=mean.get)
     said = beets("ls", "-a", "-f", "$genres|$earmark_genre|$earmark_confidence").stdout.strip()
     assert said == f"{best.title()}|{best.title()}|{mean[best]:.2f}"
+
+
+def test_an_album_that_is_partly_tagged_or_a_compilation_gets_no_genre_by_itself(library):
+    said = library("earmark", expect=1).stdout  # "dance" has a genre
+    assert said.splitlines()[-1] == "4 tracks: 2 with a new genre, 1 failed, 1 had a genre"
+    show = ("ls", "-a", "-f", "$genres|%ifdef{earmark_genre}")
+    assert library(*show).stdout == "|\n"
+    library("modify", "-y", "-W", "-a", "comp=1")
+    library("earmark", "--force", "--nowrite", expect=1)
+    assert library(*show).stdout == "|\n"
+    library("modify", "-y", "-W", "-a", "comp=0")
+    library("earmark", "--force", "--nowrite", expect=1)
+    assert library(*show).stdout != "|\n"
+
+
+def test_with_nothing_to_write_a_line_says_so(library):
+    library.settle("min_confidence: 1")
+    library("earmark", "--quiet", "title:swing")
+    for more in ("--nowrite", "--pretend"):
+        assert library("earmark", more, "title:swing", ",", "title:dance").stdout == (
+            "2 tracks: 1 left as they are, 1 had a genre\n"
+        )
+    for more in ("--pretend", "--review"):
+        assert library("earmark", more, "title:nowhere").stdout == "No track is found.\n"
+        assert library("earmark", more, "title:dance").stdout == "1 track: 1 had a genre\n"
 
 
 def test_pretend_changes_nothing(library):
@@ -198,11 +223,12 @@ def test_a_query_chooses(library, expected):
     said = library("earmark", "title:swing").stdout
     heard = word(expected["swing"])
     assert heard in said
+    assert not re.search(r"earmark_\w+: *$", said, re.MULTILINE)
     assert library.genres()["swing"] == (heard, heard, f"{expected['swing'].confidence:.2f}")
     assert library.genres()["loud"] == UNHEARD
     assert library("ls", "-a", "-f", "$genres").stdout == "\n"  # the album's other tracks were not heard
     assert len(before.items() & hashes(library.music).items()) == 3  # all files but one
-    assert library("earmark", "title:swing").stdout == ""  # it has a genre now
+    assert library("earmark", "title:swing").stdout == "1 track: 1 had a genre\n"
 
 
 def test_force_and_what_is_kept(library, expected):
@@ -263,6 +289,9 @@ def test_styles_and_moods_are_kept_with_each_track(library, tmp_path):
     library("earmark", expect=1)
     said = library("ls", "-f", "$title|$genres|$earmark_style|$earmark_mood", "title:swing").stdout.strip()
     assert said == "swing|Electronic|salsa|sad"
+    library.settle(ANY)  # a model that tells neither
+    library("earmark", "--quiet", "--force", "title:swing")
+    assert library("ls", "-f", "$title|$earmark_style|$earmark_mood", "title:swing").stdout == "swing||\n"
 
 
 def test_an_album_of_one_genre(library, expected):
@@ -357,6 +386,10 @@ def test_a_plan_is_edited_and_then_applied(library, expected, edit):
         for title in ("swing", "loud", "dance")
     }
     assert "Write the genres of 2 tracks" in said.stdout
+    assert said.stdout.splitlines()[-1] == "4 tracks: 2 with a new genre, 1 left as they are, 1 failed"
+    assert not library.config.with_name("earmark-plan.csv").exists()
+    # of what a person has decided there is no doubt any more
+    assert library("ls", "-f", "$title", "earmark_reason::.").stdout == "loud\n"
     assert library.tags() == {
         "swing": ["Ragtime", "Jazz"], "loud": None, "dance": [word(expected["dance"])], "broken": None,
     }  # fmt: skip
@@ -367,10 +400,22 @@ def test_a_plan_is_edited_and_then_applied(library, expected, edit):
 
 def test_a_plan_that_is_not_wanted_or_spoiled_changes_no_file(library, edit):
     before = hashes(library.music)
-    library("earmark", "--review", "title:swing", answers="n\n", environment=edit())
+    said = library(
+        "earmark", "--review", "title:swing", answers="n\n", environment=edit("rows['swing']['action'] = 'write'")
+    )
+    plan = library.config.with_name("earmark-plan.csv")
+    assert f"Nothing is written. The plan stays until the next --review: {plan}" in said.stdout
+    assert "swing" in plan.read_text()
+    said = library("earmark", "--review", "title:swing", environment=edit("rows['swing']['action'] = 'keep'"))
+    assert "No row has the action 'write'. Nothing is written." in said.stdout
     spoiled = edit("rows['swing'].update(action='perhaps')")
     said = library("earmark", "--review", "title:swing", answers="y\nn\n", environment=spoiled)
     assert said.stdout.count("earmark-plan.csv, line 2: the action 'perhaps' is not one of write, keep, review") == 2
+    # as vim's :cq ends
+    said = library("earmark", "--review", "title:swing", expect=1, environment={"EDITOR": "false", "VISUAL": ""})
+    assert f"the editor 'false' ended with status 1: nothing is written; the plan is {plan}" in said.stderr
+    said = library("earmark", "--review", "title:swing", environment={"EDITOR": "rm", "VISUAL": ""})
+    assert f"The plan {plan} is deleted: nothing is written." in said.stdout
     said = library("earmark", "--review", "title:swing", expect=1, environment={"EDITOR": "/nowhere", "VISUAL": ""})
     assert re.search("the editor '/nowhere' cannot be run .*; the plan is .*earmark-plan.csv", said.stderr)
     assert hashes(library.music) == before

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -19,14 +17,15 @@ from beets.plugins import BeetsPlugin
 from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 and 2.14 both have it
 from mediafile import MediaFile, UnreadableFileError
 
-from earmark.errors import EarmarkError, format_count
+from earmark.errors import format_count
 from earmark.library.tagging.word_answers import WordAnswer, WordNamer
 from earmark.library.tags.file_tags import FileTags
-from earmark.library.tags.plan import PlanRow, format_state, read_plan, write_plan
+from earmark.library.tags.plan import PlanRow, write_plan
 from earmark.library.tags.tag_fields import list_fields
 from earmark.library.tags.values import TagValues, merge_values
 
 from .options import DEFAULTS, check_options, make_selector, open_tagger
+from .review import choose_rows, name_path, read_state
 
 if TYPE_CHECKING:
     import optparse
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
 
 GENRE = "genres" if "genres" in Item._fields else "genre"
 """beets' field: a list from 2.7 on, one text before."""
+
+NAMED, LEFT, FAILED = "with a new genre", "left as they are", "failed"
+"""What becomes of tracks, as the last line says it."""
 
 MOODS = "moods"
 """A field of ours for the moods in files, for which beets has none."""
@@ -111,8 +113,12 @@ class EarmarkPlugin(BeetsPlugin):
             # each album once, in the order found
             albums = filter(None, map(lib.get_album, dict.fromkeys(item.album_id for item in items if item.album_id)))
             items = [item for item in items if not item.album_id] + [item for album in albums for item in album.items()]
-        failed = self._review(items) if self.settings.review and not self.settings.pretend else self._classify(items)
-        if failed:
+        counts = self._review(items) if self.settings.review and not self.settings.pretend else self._classify(items)
+        if not self.settings.quiet:
+            counts["had a genre"] = len(items) - counts.total()
+            said = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
+            ui.print_(f"{format_count(len(items), 'track')}: {said}" if items else "No track is found.")
+        if failed := counts[FAILED]:
             raise UserError(f"earmark: {format_count(failed, 'file')} failed, as said above")
 
     def check_settings(self, session: ImportSession) -> None:
@@ -136,21 +142,22 @@ class EarmarkPlugin(BeetsPlugin):
             for item in items:
                 self._write_genre(item)
 
-    def _classify(self, items: Sequence[Item], *, importing: bool = False) -> int:
-        """Classify tracks, and albums of which all tracks are given; return how many files failed."""
-        failed = 0
+    def _classify(self, items: Sequence[Item], *, importing: bool = False) -> Counter[str]:
+        """Classify tracks, and albums of which all tracks are given; return what became of how many tracks."""
+        counts = Counter({NAMED: 0, LEFT: 0, FAILED: 0})
         for one, answer in self._answer(items):
             if answer:
                 genres = self._merge_existing(one, answer.genres)
                 self._store(one, genres, answer.moods, importing)
-            failed += answer is None
-        return failed
+            if isinstance(one, Item):
+                counts[FAILED if answer is None else NAMED if answer.genres else LEFT] += 1
+        return counts
 
     def _answer(self, items: Sequence[Item]) -> Iterator[tuple[Item | Album, WordAnswer | None]]:
         """Yield tracks, then their album, and put each answer into fields of ours; None for what could not be heard."""
-        n_given = Counter(item.album_id for item in items)
         # groupby joins neighbours only
         wanted = sorted(filter(self._lacks_genre, items), key=_album_key)
+        n_wanted = Counter(item.album_id for item in wanted)
         for _, group in groupby(self._listen(wanted) if wanted else (), key=lambda pair: _album_key(pair[0])):
             heard = []
             for item, verdict in group:
@@ -164,16 +171,17 @@ class EarmarkPlugin(BeetsPlugin):
             name = self.namer.name_together if together else self.namer.name_tracks
             for (item, verdict), answer in zip(heard, name(tracks), strict=True):
                 for field, names in (("earmark_style", verdict.styles), ("earmark_mood", verdict.moods)):
-                    if names:
-                        item[field] = next(iter(names))
+                    # a format prints the name of a field that is not there
+                    item[field] = next(iter(names), "")
                 yield _note(item, answer)
-            # some tracks of an album tell nothing of the whole
-            if album and self._lacks_genre(album) and n_given[album.id] == len(album.items()):
-                yield _note(album, self.namer.name_album([verdict for _, verdict in heard]))
+            # some tracks of an album tell nothing of the whole, least of all those that nobody has named
+            whole = album and n_wanted[album.id] == len(album.items())
+            if album and whole and self._lacks_genre(album) and (shared := self.namer.name_album(tracks)):
+                yield _note(album, shared)
 
     def _listen(self, wanted: Sequence[Item]) -> Iterator[tuple[Item, Verdict]]:
         jobs = self.settings.jobs or os.cpu_count() or 1
-        verdicts = self.tagger.classify_many(map(_path, wanted), jobs=jobs, preview=self.settings.preview)
+        verdicts = self.tagger.classify_many(map(name_path, wanted), jobs=jobs, preview=self.settings.preview)
         for item, verdict in zip(wanted, verdicts, strict=True):
             if verdict.error:
                 self._log.warning("{}: {}", util.displayable_path(item.path), verdict.error)
@@ -187,7 +195,8 @@ class EarmarkPlugin(BeetsPlugin):
         if moods and isinstance(one, Item):
             one[MOODS] = list(moods)
         if self.settings.pretend or not (importing or self.settings.quiet):
-            ui.show_model_changes(one)
+            # an empty field says nothing
+            ui.show_model_changes(one, fields=[name for name in one if one.get(name)])
         if self.settings.pretend:
             return
         # an album's genre is its own: its tracks keep theirs
@@ -200,35 +209,49 @@ class EarmarkPlugin(BeetsPlugin):
         else:
             one.try_sync(write=bool(genres) and self.settings.write, move=False)
 
-    def _review(self, items: Sequence[Item]) -> int:
-        """Write a plan for tracks, let the user edit it, and apply it; return how many files failed."""
-        failed, rows, tracks, albums = 0, [], {}, []
+    def _review(self, items: Sequence[Item]) -> Counter[str]:
+        """Write a plan for tracks, let the user edit it, and apply it; return what became of how many tracks."""
+        counts, rows, tracks, albums = Counter({NAMED: 0, LEFT: 0, FAILED: 0}), [], {}, []
         for one, answer in self._answer(items):
-            failed += answer is None
             if isinstance(one, Album):
                 albums.append(one)
             elif answer:
                 # kept, whatever becomes of the plan
                 one.store()
-                tracks[_path(one)] = one
+                tracks[name_path(one)] = one
                 current, new = self._genres(one), self._merge_existing(one, answer.genres)
-                rows.append(answer.plan(PlanRow(_path(one), one.album, tuple(current), new, state=_state(one))))
+                rows.append(answer.plan(PlanRow(name_path(one), one.album, tuple(current), new, state=read_state(one))))
+            else:
+                counts[FAILED] += 1
+        outcomes = self._apply(rows, tracks) if rows else Counter()
+        if outcomes[NAMED]:
+            for album in albums:
+                genres, _ = Counter(tuple(self._genres(item)) for item in album.items()).most_common()[0]
+                self._store(album, genres, ())
+        counts.update(outcomes)
+        counts[LEFT] += len(rows) - outcomes.total()
+        return counts
+
+    def _apply(self, rows: Sequence[PlanRow], tracks: Mapping[str, Item]) -> Counter[str]:
+        """Let the user edit a plan, and write it; return what became of the tracks that the user chose."""
         plan = Path(config.config_dir()) / "earmark-plan.csv"
         for name in write_plan(plan, rows):
             self._log.warning("{}: not in the plan, as its name is not UTF-8", name)
-        chosen = [row for row in _edit(plan) if row.action == "write" and row.path in tracks] if rows else []
-        if not chosen or not ui.input_yn(f"Write the genres of {format_count(len(chosen), 'track')} (Y/n)?"):
-            return failed
-        for row in chosen:
-            if row.state == _state(item := tracks[row.path]):
+        counts: Counter[str] = Counter()
+        for row in choose_rows(plan):
+            if not (item := tracks.get(row.path)):
+                continue
+            if row.state == read_state(item):
+                # a person has decided
+                item["earmark_reason"] = ""
                 self._store(item, row.genres, row.moods)
+                counts[NAMED] += 1
             else:
                 self._log.warning("{}: has changed since, and stays as it is", row.path)
-                failed += 1
-        for album in albums:
-            genres, _ = Counter(tuple(self._genres(item)) for item in album.items()).most_common()[0]
-            self._store(album, genres, ())
-        return failed
+                counts[FAILED] += 1
+        if counts[NAMED] and not counts[FAILED]:
+            plan.unlink()
+        return counts
 
     def _merge_existing(self, one: Item | Album, genres: tuple[str, ...]) -> tuple[str, ...]:
         """Return genres to store, if any, after those that are there where these are to stay."""
@@ -263,37 +286,13 @@ def _note(one: Item | Album, answer: WordAnswer) -> tuple[Item | Album, WordAnsw
     return one, answer
 
 
-def _edit(plan: Path) -> Iterator[PlanRow]:
-    """Open a plan in the editor, again where the user has spoiled it, and return its rows."""
-    while True:
-        command = util.editor_command()
-        try:
-            subprocess.run([*shlex.split(command), str(plan)], check=False)
-            return read_plan(plan)
-        except OSError as error:
-            raise UserError(f"earmark: the editor {command!r} cannot be run ({error}); the plan is {plan}") from error
-        except EarmarkError as error:
-            ui.print_(str(error))
-            if not ui.input_yn("Edit it again (Y/n)?"):
-                return iter(())
-
-
 def _album_key(item: Item) -> tuple[int, int]:
     """Return what tracks of an album share, and of a track without an album is its own."""
     return (item.album_id, 0) if item.album_id else (0, item.id or 0)
 
 
-def _path(item: Item) -> str:
-    return os.fsdecode(util.syspath(item.path))
-
-
-def _state(item: Item) -> str:
-    path = Path(_path(item))
-    return format_state((status := path.stat()).st_size, status.st_mtime_ns) if path.exists() else "gone"
-
-
 def _list_tags(item: Item) -> FileTags:
     """Return what beets knows of a track and its album."""
     return FileTags(
-        _path(item), (), item.artist, item.album, item.albumartist, item.disc, item.disctotal, bool(item.comp)
+        name_path(item), (), item.artist, item.album, item.albumartist, item.disc, item.disctotal, bool(item.comp)
     )

@@ -79,7 +79,9 @@ def test_tracks_of_an_album_are_named_together():
     answers = own.name_together(album(verdict(0.55), verdict(0.5), verdict(0.54)))
     assert [answer.genres for answer in answers] == [("Electronic",)] * 3
     assert [answer.confidence for answer in answers] == [0.55, 0.5, 0.54]
-    assert own.name_album([verdict(0.55), verdict(0.5)]).genres == ("Electronic",)
+    assert own.name_album(album(verdict(0.55), verdict(0.5))).genres == ("Electronic",)
+    # which is no reason to take one track for an album
+    assert own.name_album(album(verdict(0.55))).genres == ()
     answers = own.name_together(album(*[verdict(0.9)] * 3, verdict(0.1)))
     assert [answer.reason for answer in answers] == ["", "", "", "unlike its album: Latin 90%"]
     assert answers[3] == WordAnswer("Latin", 0.9, "unlike its album: Latin 90%", ("Electronic",))
@@ -88,6 +90,8 @@ def test_tracks_of_an_album_are_named_together():
 def test_a_compilation_is_named_by_track():
     tracks = album(verdict(0.9), verdict(0.1), verdict(0.55), compilation=True)
     assert [answer.genres for answer in namer().name_together(tracks)] == [("Electronic",), ("Latin",), ()]
+    assert namer().name_album(tracks) is None
+    assert namer().name_album(album(verdict(0.9), verdict(0.9), discs=4)) is None
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,12 @@ class WordNamer:
         """Name tracks, each for itself."""
         return [_choose_words(verdict, self.selector) for verdict, _ in tracks]
 
-    def name_album(self, verdicts: Sequence[Verdict]) -> WordAnswer:
-        """Name an album by the mean of its tracks."""
-        return self._name_pooled(pool_album(verdicts, self.card))
+    def name_album(self, tracks: Sequence[tuple[Verdict, FileTags]]) -> WordAnswer | None:
+        """Name an album by the mean of its tracks, a single track as such; None of a compilation or a box set."""
+        kind = tell_kind([tags for _, tags in tracks])
+        if kind == "track":
+            return self.name_tracks(tracks)[0]
+        return self._name_pooled(pool_album([verdict for verdict, _ in tracks], self.card)) if kind == "album" else None
 
     def name_together(self, tracks: Sequence[tuple[Verdict, FileTags]]) -> list[WordAnswer]:
         """Name the tracks of an album, each as all together; of one that is of another genre, the reason says so.
