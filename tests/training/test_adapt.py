@@ -192,7 +192,7 @@ def _none(paths):
 def test_answers_of_a_model_that_is_not_bundled_need_its_file(tmp_path):
     with Library(tmp_path / "music.db") as library:
         list(library.classify([(__file__, Path(__file__).stat())], ModelKey("c0ffee", "gone", BASE.labels), _none))
-        with pytest.raises(SettingError, match=r"has answers of gone .*: give the file of one by --model"):
+        with pytest.raises(SettingError, match=r"answers of gone .*hears the files once more.* by --model"):
             adapt(library, tmp_path / "mine.onnx")
 
 

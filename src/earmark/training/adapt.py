@@ -145,8 +145,8 @@ def _choose_base(library: Library, model: str | None) -> tuple[Model, ModelKey]:
         first = next((pair for pair in found if not (pair[0].card.base or pair[0].card.multilabel)), None)
         if first is None:
             raise SettingError(
-                f"{library.path} has answers of {'; '.join(names)}, of models that are not here: "
-                f"{advise_hearing(library)}; or give the file of one by --model"
+                f"{library.path} has answers of {'; '.join(names)}, and none of these models is here to learn from "
+                f"corrections: {advise_hearing(library)}; or give the file of one by --model"
             )
         base, hearing = first
     if base.card.checksum != hearing.checksum:
