@@ -58,13 +58,16 @@ def undo(
     told: set[Path] = set()
     # in a dry run: digests that files would have by now, where a journal holds several changes of one
     pretended: dict[Path, str] = {}
-    for entry in reversed(list(entries)):
+    for entry, earlier in _reverse(list(entries)):
         path, error = Path(entry.path), None
         try:
             if path.parent not in cleaned and not dry_run:
                 cleaned.add(path.parent)
                 remove_drafts(path.parent)
             sha256, stamp = pretended.get(path) or digest(path), Stamp.of(path)
+            if sha256 != entry.before.sha256 and sha256 in earlier:
+                # taken back already, as far as an earlier change goes
+                continue
             outcome = _undo(entry, path, sha256, dry_run, break_links)
             if on_change and outcome in _PLANNED and not dry_run:
                 on_change(path, stamp, Stamp.of(path))
@@ -80,6 +83,16 @@ def undo(
         yield TagResult(
             entry.path, outcome, _main_genres(entry.after.genres), _main_genres(entry.before.genres), error=error
         )
+
+
+def _reverse(entries: list[Entry]) -> Iterator[tuple[Entry, set[str]]]:
+    """Yield changes, the last one first; with each, the digests that its file had before and after earlier ones."""
+    digests: dict[str, list[str]] = {}
+    for entry in entries:
+        digests.setdefault(entry.path, []).extend((entry.before.sha256, entry.after.sha256))
+    for entry in reversed(entries):
+        del digests[entry.path][-2:]
+        yield entry, set(digests[entry.path])
 
 
 def _main_genres(raw: RawGenres) -> tuple[str, ...]:
