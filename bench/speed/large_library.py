@@ -16,7 +16,8 @@ from report import Row, limit
 
 from earmark.inference.model import open_model
 from earmark.inference.verdict import DISTRIBUTIONS, Verdict
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 
 EARMARK = str(Path(sys.executable).with_name("earmark"))
 TRACKS = 100_000

@@ -19,7 +19,8 @@ from earmark.cli.writers import WRITERS, Tally
 from earmark.inference.model import save_model
 from earmark.inference.verdict import Verdict
 from earmark.library.albums import answer_albums
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 from earmark.library.tags.file_tags import FileTags
 from earmark.library.vocabulary import Vocabulary
 

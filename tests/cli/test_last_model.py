@@ -11,7 +11,8 @@ from support.verdicts import verdict_of
 
 from earmark.inference.model import open_model, save_model
 from earmark.library.answers import find_last_used
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 from earmark.errors import SettingError
 from earmark.inference.verdict import Verdict
 from earmark.library.arrivals import GrowingPlan, classify_unknown
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 from earmark.library.tags.plan import PlanRow, format_state, read_plan
 
 KEY = ModelKey("0" * 64, "model", ("jazz",))

@@ -14,7 +14,8 @@ from support.verdicts import KEY, verdict_of
 
 from earmark.errors import LibraryError, MissingExtra, SettingError
 from earmark.library import file_store
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 from earmark.library.tags.safe_replace import Stamp
 
 OTHER = ModelKey("0ther", "another", ("jazz", "rock"))

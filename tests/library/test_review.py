@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from earmark.inference.verdict import Verdict
-from earmark.library.library import StoredVerdict
+from earmark.library.records import StoredVerdict
 from earmark.library.review import measure_similarity, rank_for_review, select_representatives
 from earmark.library.tags.file_tags import FileTags
 

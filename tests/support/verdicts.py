@@ -1,7 +1,7 @@
 """Made-up verdicts, of a made-up model."""
 
 from earmark.inference.verdict import Verdict
-from earmark.library.library import ModelKey
+from earmark.library.records import ModelKey
 
 KEY = ModelKey("c0ffee", "made-up", ("jazz", "R&B/Soul", "rock"))
 

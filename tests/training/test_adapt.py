@@ -15,7 +15,8 @@ from earmark.inference.model import open_model, save_model
 from earmark.inference.tagger import Tagger
 from earmark.inference.verdict import Verdict
 from earmark.library.answers import classify_new
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 from earmark.library.rename import rename
 from earmark.library.search import Search
 from earmark.library.tags.file_tags import FileTags

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from earmark.errors import LibraryError, ModelError, SettingError
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 
 if TYPE_CHECKING:
     from earmark.inference.card import Card

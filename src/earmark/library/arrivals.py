@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from earmark.inference.verdict import Verdict
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
 from earmark.library.look_ahead import FileStatus
+from earmark.library.records import ModelKey
 from earmark.library.tags.plan import PlanRow, check_plan_name, format_state, read_plan, write_plan
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from earmark.library.words import match_spelling
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
-    from earmark.library.library import Library, ModelKey
+    from earmark.library.library import Library
+    from earmark.library.records import ModelKey
     from earmark.library.vocabulary import Vocabulary
 
 COLUMNS = ("path", "genre")

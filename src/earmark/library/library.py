@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from earmark.inference.genre_names import find_label
 from earmark.inference.verdict import DISTRIBUTIONS, Verdict
@@ -24,13 +24,12 @@ from earmark.library.database import translate_errors
 from earmark.library.file_store import BLOCK, FileRow, FileStore, file_state, parse_tags, path_key, read_tags
 from earmark.library.look_ahead import FileStatus, answer_in_order
 from earmark.library.packing import Packer, pack_clips, unpack_clips
+from earmark.library.records import ModelKey, StoredVerdict
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from earmark.inference.model import Model
-    from earmark.library.tags.file_tags import FileTags
 
 # verdicts that may wait to be written, and for how long
 _BATCH, _BATCH_SECONDS = 64, 1.0
@@ -43,58 +42,6 @@ _PUT_TRACK = (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class ModelKey(NamedTuple):
-    """What a verdict depends on beside the file: the model, with the genres it names, and whether it saw a preview.
-
-    Attributes
-    ----------
-    checksum, name : str
-    labels : tuple of str
-    preview : bool
-    model_file : str or None
-        The model's file, where it was last used: absolute where :meth:`models` gives it; None of a bundled model.
-    """
-
-    checksum: str
-    name: str
-    labels: tuple[str, ...]
-    preview: bool = False
-    model_file: str | None = None
-
-    @classmethod
-    def of(cls, model: Model, *, preview: bool = False) -> ModelKey:
-        """Return the key of a model's answers."""
-        card = model.card
-        return cls(card.checksum, card.name, card.labels, preview, str(model.path) if model.path else None)
-
-
-class StoredVerdict(NamedTuple):
-    """A verdict in the database, and what is known of its file.
-
-    Attributes
-    ----------
-    verdict : Verdict
-        With its `embedding` only where it was asked for.
-    size, mtime_ns : int
-        Of the file as it was heard.
-    tags : FileTags or None
-        As the file had them then; None where they were not read, see :meth:`Library.fill_tags`.
-    correction : str or None
-        The genre that somebody said it has in truth, in their words.
-    """
-
-    verdict: Verdict
-    size: int
-    mtime_ns: int
-    tags: FileTags | None = None
-    correction: str | None = None
-
-    @property
-    def file(self) -> Literal["there", "changed", "gone"]:
-        """What has become of the file, asked each time: as it was, changed since, or gone."""
-        return file_state(self.verdict.path or "", self.size, self.mtime_ns)
 
 
 class Library(FileStore):

@@ -15,7 +15,8 @@ from earmark.inference.genre_names import match_genres
 from earmark.inference.head import Head
 from earmark.inference.model import Model
 from earmark.inference.verdict import Verdict
-from earmark.library.library import Library, ModelKey, StoredVerdict
+from earmark.library.library import Library
+from earmark.library.records import ModelKey, StoredVerdict
 
 _BLOCK = 200
 """Tracks that are named at once."""

@@ -27,7 +27,7 @@ from earmark.library.albums import Album, group_by_album
 from earmark.library.tags.file_tags import FileTags
 
 if TYPE_CHECKING:
-    from earmark.library.library import StoredVerdict
+    from earmark.library.records import StoredVerdict
 
 MAX_SUGGESTIONS = 2000
 """So many tracks in doubt are compared with each other, and no more are suggested: memory grows with their square."""

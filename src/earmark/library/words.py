@@ -17,7 +17,8 @@ from earmark.library.vocabulary import BuiltIn, spell_label
 
 if TYPE_CHECKING:
     from earmark.inference.verdict import Verdict
-    from earmark.library.library import Library, ModelKey
+    from earmark.library.library import Library
+    from earmark.library.records import ModelKey
 
 # confidence from which an answer counts as evidence of what a word means
 _SURE = 0.6

@@ -26,7 +26,8 @@ from earmark.inference.aggregate import LEAST_PROBABILITY
 from earmark.inference.card import Calibration, Card, Metric, Training
 from earmark.inference.model import Model, open_model, save_model
 from earmark.library.answers import advise_hearing, choose_model, find_model, locate_model
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 from earmark.training.corrections import Corrections, read_corrections
 from earmark.training.export import write_adapted
 from earmark.training.provenance import commit

@@ -17,7 +17,8 @@ from earmark.errors import SettingError
 from earmark.inference.genre_names import match_genres
 from earmark.library.answers import advise_hearing
 from earmark.library.corrections import explain_unteachable, list_unteachable
-from earmark.library.library import Library, ModelKey, StoredVerdict
+from earmark.library.library import Library
+from earmark.library.records import ModelKey, StoredVerdict
 from earmark.library.tags.spelling import unify_spellings
 from earmark.training.residual import ShrunkWhitening
 

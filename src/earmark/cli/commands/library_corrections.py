@@ -20,7 +20,8 @@ from earmark.inference.genre_names import spelling_key
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from earmark.library.library import Library, ModelKey
+    from earmark.library.library import Library
+    from earmark.library.records import ModelKey
     from earmark.library.review import Suggestion
     from earmark.library.tags.plan import PlanRow
     from earmark.library.vocabulary import Vocabulary

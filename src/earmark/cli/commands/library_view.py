@@ -20,7 +20,8 @@ from earmark.library.translation import find_genres, list_words, translate_verdi
 if TYPE_CHECKING:
     from earmark.inference.card import Card
     from earmark.inference.verdict import Verdict
-    from earmark.library.library import Library, ModelKey, StoredVerdict
+    from earmark.library.library import Library
+    from earmark.library.records import ModelKey, StoredVerdict
     from earmark.library.vocabulary import Vocabulary
 
 

@@ -15,7 +15,8 @@ from earmark.errors import SettingError, format_count
 from earmark.files import open_atomic, refuse_edits
 
 if TYPE_CHECKING:
-    from earmark.library.library import Library, ModelKey
+    from earmark.library.library import Library
+    from earmark.library.records import ModelKey
     from earmark.library.words import OwnWord
 
 

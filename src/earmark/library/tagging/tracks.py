@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from earmark.errors import TagError
 from earmark.inference.verdict import Verdict
-from earmark.library.library import Library, ModelKey
+from earmark.library.library import Library
+from earmark.library.records import ModelKey
 from earmark.library.tags.file_tags import FileTags, read_file_tags
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.plan import format_state
