@@ -17,7 +17,7 @@ from support.command import COMMAND, json_lines, run
 from support.paths import REPOSITORY
 
 from earmark.data.synth import compose
-from earmark.library.tags.plan import read_plan
+from earmark.library.tags.plan_file import read_plan
 
 pytest.importorskip("watchfiles", reason="the extra 'watch' is not installed")
 

@@ -11,7 +11,8 @@ from earmark.inference.verdict import Verdict
 from earmark.library.arrivals import GrowingPlan, classify_unknown
 from earmark.library.library import Library
 from earmark.library.records import ModelKey
-from earmark.library.tags.plan import PlanRow, format_state, read_plan
+from earmark.library.tags.plan import PlanRow, format_state
+from earmark.library.tags.plan_file import read_plan
 
 KEY = ModelKey("0" * 64, "model", ("jazz",))
 

@@ -20,7 +20,8 @@ from earmark.library.corrections import (
     read_corrections,
 )
 from earmark.library.library import Library
-from earmark.library.tags.plan import PlanRow, write_plan
+from earmark.library.tags.plan import PlanRow
+from earmark.library.tags.plan_file import write_plan
 from earmark.library.tags.values import describe_source
 from earmark.library.vocabulary import load_vocabulary
 

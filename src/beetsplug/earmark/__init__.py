@@ -20,7 +20,8 @@ from mediafile import MediaFile, UnreadableFileError
 from earmark.errors import format_count
 from earmark.library.tagging.word_answers import WordAnswer, WordNamer
 from earmark.library.tags.file_tags import FileTags
-from earmark.library.tags.plan import PlanRow, write_plan
+from earmark.library.tags.plan import PlanRow
+from earmark.library.tags.plan_file import write_plan
 from earmark.library.tags.tag_fields import list_fields
 from earmark.library.tags.values import TagValues, merge_values
 

@@ -13,7 +13,8 @@ from beets.library import Item
 from beets.ui import UserError  # type: ignore[attr-defined]  # where beets 2.0 and 2.14 both have it
 
 from earmark.errors import EarmarkError, format_count
-from earmark.library.tags.plan import PlanRow, format_state, read_plan
+from earmark.library.tags.plan import PlanRow, format_state
+from earmark.library.tags.plan_file import read_plan
 
 
 def choose_rows(plan: Path) -> list[PlanRow]:

@@ -15,7 +15,8 @@ from earmark.inference.verdict import Verdict
 from earmark.library.library import Library
 from earmark.library.look_ahead import FileStatus
 from earmark.library.records import ModelKey
-from earmark.library.tags.plan import PlanRow, check_plan_name, format_state, read_plan, write_plan
+from earmark.library.tags.plan import PlanRow, format_state
+from earmark.library.tags.plan_file import check_plan_name, read_plan, write_plan
 
 if TYPE_CHECKING:
     from earmark.library.tagging.run import TagRun
@@ -113,7 +114,7 @@ class GrowingPlan:
     Raises
     ------
     SettingError
-        If the plan cannot be read, see :func:`earmark.library.tags.plan.read_plan`.
+        If the plan cannot be read, see :func:`earmark.library.tags.plan_file.read_plan`.
     """
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from earmark.errors import SettingError
 from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.file_tags import read_file_tags
-from earmark.library.tags.plan import PlanRow, read_plan
+from earmark.library.tags.plan import PlanRow
+from earmark.library.tags.plan_file import read_plan
 from earmark.library.tags.spelling import parse_genres
 from earmark.library.tags.values import read_note
 from earmark.library.words import match_spelling

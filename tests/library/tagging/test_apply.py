@@ -16,7 +16,7 @@ from earmark.library.library import Library
 from earmark.library.tagging.run import TagRun
 from earmark.library.tags.genre_tags import GenreTags
 from earmark.library.tags.journal import read_journal
-from earmark.library.tags.plan import read_plan, write_plan
+from earmark.library.tags.plan_file import read_plan, write_plan
 from earmark.library.tags.selection import GenreSelector
 from earmark.library.tags.undo import undo
 from earmark.library.tags.values import TagValues

@@ -240,7 +240,7 @@ def _check_output(output: Path | None, database: Path, *, words: bool, review: b
     """Refuse, before anything is done, a file that what is asked for must not replace."""
     from earmark.cli.commands.library_corrections import check_corrections_name
     from earmark.cli.commands.library_words import check_words_name
-    from earmark.library.tags.plan import check_new_plan
+    from earmark.library.tags.plan_file import check_new_plan
 
     if output is None:
         return

@@ -171,7 +171,7 @@ def show_corrections(library: Library, hearing: ModelKey, output: Path | None) -
 def show_review(library: Library, hearing: ModelKey, vocabulary: Vocabulary, top: int, output: Path | None) -> None:
     """Print the tracks most worth a look, or write them to `output` as a plan to edit."""
     from earmark.library.review import rank_for_review
-    from earmark.library.tags.plan import write_plan
+    from earmark.library.tags.plan_file import write_plan
 
     with suppress(MissingExtra):
         library.fill_tags()

@@ -173,7 +173,7 @@ def tag(
         if plan:
             raise SettingError("--plan makes a plan, --apply does what one says: give one of them")
         from earmark.library.tags.journal import plan_journal
-        from earmark.library.tags.plan import read_plan
+        from earmark.library.tags.plan_file import read_plan
 
         with _open_library(library, needed=False) as kept:
             run = TagRun(
@@ -183,7 +183,7 @@ def tag(
             _apply(run, apply, paths or [], form)
         return
     if plan:
-        from earmark.library.tags.plan import check_new_plan
+        from earmark.library.tags.plan_file import check_new_plan
 
         check_new_plan(plan)
     given = ctx.get_parameter_source("library")
@@ -242,7 +242,7 @@ def _tag(run: TagRun, rows: Iterable[PlanRow], count: Count, form: Shape) -> Non
 
 def _apply(run: TagRun, plan: Path, paths: list[str], form: Shape) -> None:
     """Write what a plan says."""
-    from earmark.library.tags.plan import read_plan
+    from earmark.library.tags.plan_file import read_plan
 
     rows = read_plan(plan)
     with on_stop():
@@ -267,7 +267,7 @@ def _show(run: TagRun, results: Iterator[TagResult], count: Count, form: Shape) 
 
 def _write_plan(run: TagRun, plan: Path, rows: Iterable[PlanRow], count: Count) -> None:
     """Write what is proposed into a plan."""
-    from earmark.library.tags.plan import write_plan
+    from earmark.library.tags.plan_file import write_plan
 
     actions, failed = Counter[str](), 0
 

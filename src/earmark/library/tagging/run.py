@@ -170,7 +170,7 @@ class TagRun:
         Parameters
         ----------
         rows : iterable of PlanRow
-            Such as :func:`earmark.library.tags.plan.read_plan` gives.
+            Such as :func:`earmark.library.tags.plan_file.read_plan` gives.
         within : sequence of str
             Files and folders that the rows must not lead out of; they may lead anywhere when left out.
 

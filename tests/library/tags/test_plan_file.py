@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from earmark.errors import SettingError
-from earmark.library.tags.plan import COLUMNS, PlanRow, format_state, parse_state, read_plan, write_plan
+from earmark.library.tags.plan import COLUMNS, PlanRow, format_state, parse_state
+from earmark.library.tags.plan_file import read_plan, write_plan
 
 STATE = format_state(1234, 1_500_000_000_123_456_789)
 ROWS = [
