@@ -185,7 +185,9 @@ def edit_plan(plan: Path, rng: random.Random) -> list[dict[str, str]]:
     """
     with plan.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    edited = rng.sample(rows, min(EDITS, len(rows)))
+    # of what could not be read, as the reason says, nothing can be written
+    there = [row for row in rows if row["state"]]
+    edited = rng.sample(there, min(EDITS, len(there)))
     for i, row in enumerate(edited):
         if i % 5 == 0:
             row["action"] = "keep"
