@@ -135,7 +135,7 @@ def _normalize(name: str) -> str:
 
 
 def pool_album(tracks: Sequence[Verdict], card: Card, folder: str | None = None) -> Verdict:
-    """Return one answer for all tracks of an album: the mean of their probabilities, in which sure tracks count most.
+    """Return one answer for all tracks of an album: the mean of their probabilities.
 
     The genre is named from the model's threshold of "unknown" on: less than what a track needs to be tagged, as tracks
     of an album differ.
@@ -205,6 +205,11 @@ def disagrees(track: Verdict, tracks: Sequence[Verdict], card: Card) -> bool:
     # without the track itself, which of a short album is much
     others = [other for other in tracks if other is not track and other.genres]
     return sum(other.genres.get(genre, 0.0) for other in others) < MIN_SHARE * len(others)
+
+
+def describe_outlier(genre: str | None, confidence: float) -> str:
+    """Say what a track is that :func:`disagrees` with its album."""
+    return f"unlike its album: {genre} {confidence:.0%}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.inference.genre_names import match_genres, spelling_key
 from earmark.inference.verdict import Verdict
-from earmark.library.albums import disagrees, group_by_album, pool_album
+from earmark.library.albums import describe_outlier, disagrees, group_by_album, pool_album
 from earmark.library.tagging.tracks import Track
 from earmark.library.tags.plan import Action, PlanRow
 from earmark.library.tags.selection import GenreSelector
@@ -77,8 +77,7 @@ class Proposer:
             return
         verdicts = [track.verdict for track in tracks]
         pooled = replace(pool_album(verdicts, self.card), error=None)
-        # of all tracks together the model need not be as sure as of one
-        together = replace(self, selector=replace(self.selector, tag_thresholds={}))
+        together = replace(self, selector=self.selector.for_albums(self.card))
         for track in tracks:
             own = track.verdict
             if own.error or not own.genres:
@@ -148,7 +147,7 @@ def _keep(track: Track) -> PlanRow:
 
 def _doubt(row: PlanRow, verdict: Verdict) -> PlanRow:
     """Return the row of a track that sounds unlike its album."""
-    reason = f"unlike its album: {verdict.best} {verdict.confidence:.0%}"
+    reason = describe_outlier(verdict.best, verdict.confidence)
     return replace(row, reason=reason, action="review", source="", outcome="to review")
 
 

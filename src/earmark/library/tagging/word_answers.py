@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from earmark.inference.genre_names import spelling_key
 from earmark.inference.verdict import Verdict
-from earmark.library.albums import disagrees, pool_album, tell_kind
+from earmark.library.albums import describe_outlier, disagrees, pool_album, tell_kind
 from earmark.library.tags.plan import PlanRow
 from earmark.library.tags.selection import GenreSelector, select_words, sum_by_word
 from earmark.library.vocabulary import Vocabulary
@@ -90,14 +90,13 @@ class WordNamer:
         shared = (self._name_pooled(replace(pooled, moods=verdict.moods)) for verdict in verdicts)
         named = []
         for verdict, own, answer in zip(verdicts, answers, shared, strict=True):
-            odd = (
-                f"unlike its album: {own.best} {own.confidence:.0%}" if disagrees(verdict, verdicts, self.card) else ""
-            )
+            differs = disagrees(verdict, verdicts, self.card)
+            odd = describe_outlier(own.best, own.confidence) if differs else ""
             named.append(answer._replace(best=own.best, confidence=own.confidence, reason=odd or answer.reason))
         return named
 
     def _name_pooled(self, pooled: Verdict) -> WordAnswer:
-        return _choose_words(pooled, replace(self.selector, tag_thresholds=self.card.thresholds))
+        return _choose_words(pooled, self.selector.for_albums(self.card))
 
 
 def _choose_words(verdict: Verdict, selector: GenreSelector) -> WordAnswer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, Self
@@ -67,6 +67,10 @@ class GenreSelector:
         """Return what selects from the answers of a model; without `top`, one genre or, where it gives several, all."""
         several = card.thresholds if card.multilabel else {}
         return cls(vocabulary, top or len(several) or 1, card.tag_thresholds, min_confidence, styles, moods, several)
+
+    def for_albums(self, card: Card) -> Self:
+        """Return the same for answers to albums: named by the model is sure enough, for tracks that agree tell more."""
+        return replace(self, tag_thresholds=card.thresholds)
 
     def find_threshold(self, verdict: Verdict) -> float:
         """Return the least confidence at which the most probable genre of a verdict is written."""
