@@ -268,8 +268,15 @@ def parse_tags(tags: str | None, path: str) -> FileTags | None:
 
 def file_state(path: bytes | str, size: int, mtime_ns: int) -> Literal["there", "changed", "gone"]:
     """Return what has become of a file: as it was, changed since, or gone."""
+    stamp = take_stamp(path)
+    return "gone" if stamp is None else "there" if stamp == (size, mtime_ns) else "changed"
+
+
+def take_stamp(path: bytes | str) -> tuple[int, int] | None:
+    """Return size and modification time of a file, by which it is known again; None where there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116 (bytes)
-    except OSError:
-        return "gone"
-    return "there" if (status.st_size, status.st_mtime_ns) == (size, mtime_ns) else "changed"
+    # no path at all, such as one with NUL
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns

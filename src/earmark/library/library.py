@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from earmark.inference.genre_names import find_label
 from earmark.inference.verdict import DISTRIBUTIONS, Verdict
 from earmark.library.database import translate_errors
-from earmark.library.file_store import BLOCK, FileRow, FileStore, file_state, parse_tags, path_key, read_tags
+from earmark.library.file_store import BLOCK, FileRow, FileStore, parse_tags, path_key, read_tags, take_stamp
 from earmark.library.look_ahead import FileStatus, answer_in_order
 from earmark.library.packing import Packer, pack_clips, unpack_clips
 from earmark.library.records import ModelKey, StoredVerdict
@@ -170,10 +170,8 @@ class Library(FileStore):
         Such a run has tagged it, say.
         """
         key, *stamp = file[:3]
-        if file_state(key, *stamp) != "changed":
-            return False
-        status = os.stat(key)  # noqa: PTH116 (bytes)
-        return self._find(track[0], key, (status.st_size, status.st_mtime_ns), timeline=False) is not None
+        now = take_stamp(key)
+        return now not in (None, tuple(stamp)) and self._find(track[0], key, now, timeline=False) is not None
 
     def store_many(self, key: ModelKey, verdicts: Iterable[StoredVerdict]) -> int:
         """Keep the verdicts of a model on files that the library knows, and return how many.

@@ -8,8 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-Fingerprint = tuple[int, int]
-"""Size in bytes and modification time in ns."""
+from earmark.library.file_store import take_stamp
 
 
 class SettlingPaths:
@@ -25,15 +24,15 @@ class SettlingPaths:
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds, self._clock = seconds, clock
         # path → what it was like, and when it was seen so first
-        self._seen: dict[str, tuple[Fingerprint, float]] = {}
+        self._seen: dict[str, tuple[tuple[int, int], float]] = {}
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def add(self, path: str) -> None:
         """Have a path wait, from now on if it waits already."""
-        if fingerprint := take_fingerprint(path):
-            self._seen[path] = fingerprint, self._clock()
+        if stamp := take_stamp(path):
+            self._seen[path] = stamp, self._clock()
 
     def pop(self) -> list[str]:
         """Return those that have settled, and forget them and what is gone."""
@@ -42,23 +41,14 @@ class SettlingPaths:
         for path, (before, since) in list(self._seen.items()):
             if now - since < self.seconds:
                 continue
-            if (fingerprint := take_fingerprint(path)) is None:
+            if (stamp := take_stamp(path)) is None:
                 del self._seen[path]
-            elif fingerprint != before or is_open_for_writing(path):
-                self._seen[path] = fingerprint, now
+            elif stamp != before or is_open_for_writing(path):
+                self._seen[path] = stamp, now
             else:
                 del self._seen[path]
                 settled.append(path)
         return settled
-
-
-def take_fingerprint(path: str) -> Fingerprint | None:
-    """Return size and time of a file or folder; None where there is none."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def is_open_for_writing(path: str) -> bool:
