@@ -11,7 +11,7 @@ from earmark.errors import SettingError
 from earmark.inference.genre_names import spelling_key
 from earmark.library.tags.file_tags import read_file_tags
 from earmark.library.tags.plan import PlanRow
-from earmark.library.tags.plan_file import read_plan
+from earmark.library.tags.plan_file import find_separator, read_plan
 from earmark.library.tags.spelling import parse_genres
 from earmark.library.tags.values import read_note
 from earmark.library.words import match_spelling
@@ -105,7 +105,7 @@ def is_list(path: Path) -> bool:
 
 def _find_separator(head: str) -> str:
     """Return what separates the columns of a list of corrections, by its first line; "" of another file."""
-    separator = max(",;\t", key=head.count)
+    separator = find_separator(head)
     names = tuple(name.strip().casefold() for name in head.split(separator))
     return separator if names == COLUMNS else ""
 

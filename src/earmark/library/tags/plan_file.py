@@ -164,8 +164,7 @@ def _read_table(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         header = next(lines, "")
     if "\r" in header.rstrip("\r\n"):
         raise ValueError("its lines end as on old Macs (CR alone): save it as 'CSV UTF-8'")
-    # spreadsheets of countries with a decimal comma put semicolons between cells
-    separator = max(",;\t", key=header.count)
+    separator = find_separator(header)
     columns = [name.strip().casefold() for name in next(csv.reader([header], delimiter=separator), [])]
     while columns and not columns[-1]:
         columns.pop()
@@ -175,6 +174,11 @@ def _read_table(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
             raise ValueError(f"{len(cells)} cells, but only {len(columns)} columns")
         if any(map(str.strip, cells)):
             yield {name: _unquote(cell) for name, cell in zip(columns, cells, strict=False)}
+
+
+def find_separator(header: str) -> str:
+    """Return what is between the cells of a table: spreadsheets of countries with a decimal comma put semicolons."""
+    return max(",;\t", key=header.count)
 
 
 def _check_columns(names: Iterable[str]) -> None:
