@@ -36,15 +36,15 @@ def choose_last_model(library: Library | None, model: str | None, *, hears: bool
     if library is None:
         return model
     from earmark.inference.model_file import DEFAULT
-    from earmark.library.answers import describe_loss, find_last_used, find_model, locate_model
+    from earmark.library.answers import describe_loss, find_last_used, locate_model
 
     if model:
         return locate_model(library, model)
-    hearing = find_last_used(library)
-    if hearing is None:
+    last = find_last_used(library)
+    if last is None:
         return None
+    hearing, found = last
     database = clean(str(library.path))
-    found = find_model(hearing)
     if found is None and not hears:
         others = "; ".join(f"{key.name} ({key.checksum[:8]})" for key, _ in library.models() if key != hearing)
         also = f", or another whose answers {database} has: {others}" if others else ""

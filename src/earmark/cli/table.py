@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
+from earmark.cli.terminal import row_console
 from earmark.cli.text import bar, clean, fit, format_offset, lay_beside, name_file, shorten, sparkline
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TableWriter:
     def __init__(
         self, file: TextIO, labels: Sequence[str], top: int | None, timeline: bool = False, albums: bool = False
     ) -> None:
-        self.console = Console(file=file, highlight=False, soft_wrap=True)
+        self.console = row_console(file)
         self.top = top or 3
         self.timeline = timeline
         self.details = ("styles", "moods") if top else ()

@@ -36,6 +36,13 @@ def console(file: TextIO) -> Console:
     return Console(file=file, highlight=False)
 
 
+def row_console(file: TextIO | None = None) -> Console:
+    """Return a console for rows, each of them one line as it is; of standard output, unless told otherwise."""
+    from rich.console import Console
+
+    return Console(file=file, highlight=False, soft_wrap=True)
+
+
 @cache
 def stderr_console() -> Console:
     """Return the one console of stderr: what is printed through it stands above a bar that it shows."""

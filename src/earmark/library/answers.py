@@ -184,17 +184,19 @@ def locate_model(library: Library, model: str) -> str:
     return _require_model(known) if known else model
 
 
-def find_last_used(library: Library) -> ModelKey | None:
-    """Return whose answers a library had last.
+def find_last_used(library: Library) -> tuple[ModelKey, str | None] | None:
+    """Return whose answers a library had last, and the model's file or bundled name, see :func:`find_model`.
 
     None where it has none, or those of a bundled model that an older Earmark had.
     """
     from earmark.inference.model_file import list_models
 
     hearing = next((hearing for hearing, _ in library.models()), None)
-    if hearing and not hearing.model_file and hearing.name in list_models() and not find_model(hearing):
+    if hearing is None:
         return None
-    return hearing
+    found = find_model(hearing)
+    was_bundled = not hearing.model_file and hearing.name in list_models()
+    return None if was_bundled and not found else (hearing, found)
 
 
 def _require_model(hearing: ModelKey, model: str | None = None) -> str:

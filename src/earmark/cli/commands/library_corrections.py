@@ -157,7 +157,7 @@ def show_corrections(library: Library, hearing: ModelKey, output: Path | None) -
         return
     from rich.text import Text
 
-    console = _make_console()
+    console = terminal.row_console()
     n = 0
     for track in library.query(hearing, corrected=True):
         n += 1
@@ -187,7 +187,7 @@ def show_review(library: Library, hearing: ModelKey, vocabulary: Vocabulary, top
         terminal.say("put the genres right, make the action of each row that you have decided 'write', and then")
         terminal.say(f"earmark library {database} --correct-from {shlex.quote(str(output))}", wrap=False)
     else:
-        console = _make_console()
+        console = terminal.row_console()
         for row in rows:
             _print_suggestion(console, row)
         terminal.say(f"to correct: earmark library {database} --correct PATH=GENRE; -o review.csv makes a plan to edit")
@@ -237,12 +237,6 @@ def _print_suggestion(console: Console, row: PlanRow) -> None:
     if console.is_terminal:
         line.truncate(console.width, overflow="ellipsis")
     console.print(line)
-
-
-def _make_console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
 
 
 def _shorten(path: str, console: Console) -> str:

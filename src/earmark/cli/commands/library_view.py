@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from earmark.cli import terminal
 from earmark.cli.options import Format
 from earmark.cli.text import clean, format_duration
+from earmark.cli.words import load_words
 from earmark.cli.writers import WRITERS, Tally
 from earmark.errors import format_count
 from earmark.library.albums import AlbumAnswer, answer_albums
@@ -40,11 +41,9 @@ def choose_vocabulary(
 ) -> Vocabulary:
     """Load the words for what a model tells, and for what it was corrected to."""
     from earmark.inference.vocabulary import read_classes
-    from earmark.library.vocabulary import load_vocabulary
 
-    styles = (style.name for style in read_classes("genre"))
-    known = (*hearing.labels, *styles, *library.corrections().values())
-    return load_vocabulary(name, known, with_parents=parents, depth=depth)
+    told = (*hearing.labels, *(style.name for style in read_classes("genre")))
+    return load_words(name, told, library, parents=parents, depth=depth)
 
 
 class Page:

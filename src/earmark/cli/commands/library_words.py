@@ -49,10 +49,9 @@ def show_words(library: Library, hearing: ModelKey, output: Path | None) -> None
 
 def _print_table(words: Sequence[OwnWord]) -> None:
     """Print a row a word: how many files have it, what it stands for, what is heard in them."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.row_console()
     width = console.width if console.is_terminal else 200
     stands = [clean(own.label or "–") + "?" * (own.by == "hearing") for own in words]
     widths = [min(width // 3, max(map(cell_len, ["your word", *(clean(own.word) for own in words)])))]

@@ -75,10 +75,9 @@ def _print_json(rows: Rows) -> None:
 
 def _print_table(rows: Rows) -> None:
     """Print a line a track: its name, how similar it is, its genre."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.row_console()
     width = max(24, min(100, console.width - 30)) if console.is_terminal else 100
     if rows:
         console.print(Text(f"{fit('file', width)}  similarity  genre", style="dim"))

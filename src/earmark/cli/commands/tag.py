@@ -35,6 +35,7 @@ from earmark.cli.options import (
 )
 from earmark.cli.progress import show_progress
 from earmark.cli.text import clean, name_file
+from earmark.cli.words import load_words
 from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
@@ -192,14 +193,12 @@ def tag(
     from earmark.inference.tagger import Tagger
     from earmark.library.search import Search
     from earmark.library.tags.selection import GenreSelector
-    from earmark.library.vocabulary import load_vocabulary
 
     existing = _choose_existing(overwrite, keep_existing, mine)
     with _open_library(library, create=bool(paths)) as kept:
         tagger = Tagger(choose_last_model(kept, model, hears=bool(paths)))
         card = tagger.card
-        known = (*tagger.labels, *card.styles, *(kept.corrections().values() if kept else ()))
-        words = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
+        words = load_words(vocabulary, (*card.labels, *card.styles), kept, parents=parents, depth=depth)
         selector = GenreSelector.for_card(
             card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
         )

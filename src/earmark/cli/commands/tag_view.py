@@ -86,9 +86,7 @@ def _say_left_out(run: TagRun) -> None:
 
 def make_writer(form: Shape) -> Callable[[TagResult], None]:
     """Return what prints one result."""
-    from rich.console import Console
-
-    return partial(_print_row, Console(highlight=False, soft_wrap=True)) if form is Shape.table else _print_json
+    return partial(_print_row, terminal.row_console()) if form is Shape.table else _print_json
 
 
 def _print_json(result: TagResult) -> None:

@@ -15,6 +15,7 @@ from earmark.cli import options, terminal
 from earmark.cli.errors import end_on_sigterm, handle_errors, on_stop
 from earmark.cli.last_model import choose_last_model
 from earmark.cli.text import clean, join_counts
+from earmark.cli.words import load_words
 from earmark.errors import SettingError, format_count
 
 if TYPE_CHECKING:
@@ -97,7 +98,6 @@ def watch(
     from earmark.library.library import Library
     from earmark.library.tagging.run import TagRun
     from earmark.library.tags.selection import GenreSelector
-    from earmark.library.vocabulary import load_vocabulary
     from earmark.library.watch import FolderWatch
 
     _check_usage(ctx, library, tag, plan)
@@ -116,10 +116,10 @@ def watch(
         stack.enter_context(end_on_sigterm())
         if kept is None or tag or plan:
             tagger = Tagger(model)
-            known = (*tagger.labels, *tagger.card.styles, *(kept.corrections().values() if kept else ()))
-            words = load_vocabulary(vocabulary, known, with_parents=parents, depth=depth)
+            card = tagger.card
+            words = load_words(vocabulary, (*card.labels, *card.styles), kept, parents=parents, depth=depth)
             selector = GenreSelector.for_card(
-                tagger.card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
+                card, words, top=top, min_confidence=min_confidence, styles=styles, moods=moods
             )
             run = TagRun(
                 tagger, selector, journal, library=kept,
